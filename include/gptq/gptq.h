@@ -1,0 +1,22 @@
+// The whole front door of the library.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <gptq/chat.h>
+#include <gptq/device.h>
+#include <gptq/engine.h>
+#include <gptq/error.h>
+#include <gptq/inspect.h>
+#include <gptq/quantize.h>
+#include <gptq/tokenizer.h>
+
+namespace gptq {
+
+std::string version();  // "0.1.0"
+
+// Notes and warnings go to `sink`; silent until set. Set once at start-up.
+void on_message(std::function<void(bool warning, const std::string& text)> sink);
+
+}  // namespace gptq

@@ -1,0 +1,72 @@
+// Text to token ids and back, exactly as the model folder's tokenizer.json says.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gptq {
+
+using TokenId = int;
+
+// Rendered chat text that remembers which of its bytes came from people rather than from the template.
+struct Prompt {
+  std::string text;
+  std::vector<std::pair<size_t, size_t>> input_ranges;  // [begin, end) byte offsets, ascending, disjoint
+};
+
+// Immutable after opening and safe to share between threads. Source of the format: the component graph of the
+// Hugging Face `tokenizers` library (normalizer, pre_tokenizer, model, post_processor, decoder, added_tokens).
+class Tokenizer {
+ public:
+  // Reads tokenizer.json (and tokenizer_config.json when present) from a model folder. Throws Error(kNotFound)
+  // when there is none and Error(kVerification), naming the file and the part, when it is broken or unsupported.
+  static Tokenizer open(const std::string& folder);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  // Invalid UTF-8 becomes U+FFFD, one for each maximal invalid subpart. `add_special_tokens` applies the
+  // post-processor (for most models: a BOS token in front).
+  std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  // Like encode(prompt.text, false), but control tokens that touch input bytes are read as ordinary text, so
+  // that people cannot write themselves a new role.
+  std::vector<TokenId> encode(const Prompt& prompt) const;
+
+  std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens = true) const;
+
+  int vocab_size() const;                        // ids are in [0, vocab_size)
+  std::string token(TokenId id) const;           // as spelled in the vocabulary; "" when there is none
+  TokenId id_of(std::string_view token) const;   // -1 when there is none
+  bool is_special(TokenId id) const;
+  TokenId bos_id() const;                        // from tokenizer_config.json; -1 when there is none
+  TokenId eos_id() const;
+
+  class Impl;
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  explicit Tokenizer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Turns ids that arrive one by one into text that is always whole UTF-8 and adds up to what decode() gives.
+class StreamingDecoder {
+ public:
+  explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);  // borrows
+  std::string push(TokenId id);  // the text that has become certain, often ""
+  std::string finish();          // whatever is left
+
+ private:
+  const Tokenizer* tokenizer_;
+  bool skip_special_tokens_;
+  std::vector<TokenId> window_;  // ids since the last certain boundary
+  size_t emitted_ = 0;           // bytes of decode(window_) already returned
+  size_t context_ = 0;           // ids at the front of window_ that are context only
+};
+
+}  // namespace gptq

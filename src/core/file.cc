@@ -1,0 +1,187 @@
+// File access through POSIX calls, so that every failure can name its path and reason.
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <gptq/error.h>
+
+#include "core/check.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr size_t kMaxUnpacked = size_t{1} << 30;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+int open_for_reading(const fs::path& path, struct stat& info) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_system_error("opening", path, errno);
+  if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
+    const int reason = S_ISDIR(info.st_mode) ? EISDIR : errno;
+    ::close(fd);
+    throw_system_error("opening", path, reason);
+  }
+  return fd;
+}
+
+void write_fully(int fd, const fs::path& path, const std::byte* data, size_t size, uint64_t offset) {
+  while (size > 0) {
+    const ssize_t written = ::pwrite(fd, data, size, static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) throw_system_error("writing", path, written < 0 ? errno : ENOSPC);
+    data += written;
+    size -= static_cast<size_t>(written);
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
+}  // namespace
+
+void throw_system_error(const std::string& verb, const fs::path& path, int error_number) {
+  std::string advice;
+  ErrorKind kind = ErrorKind::kGeneral;
+  switch (error_number) {
+    case ENOENT: case ENOTDIR: kind = ErrorKind::kNotFound; advice = "; check the path"; break;
+    case EACCES: case EPERM: case EROFS:
+      kind = ErrorKind::kPermission; advice = "; check the permissions of the file and its folder"; break;
+    case ENOSPC: case EDQUOT: case EFBIG: advice = "; free some disk space or choose another folder"; break;
+    default: break;
+  }
+  throw Error(kind, verb + " " + path.string() + ": " + std::strerror(error_number) + advice);
+}
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  struct stat info {};
+  const Descriptor fd(open_for_reading(path, info));
+  size_ = static_cast<size_t>(info.st_size);
+  if (size_ == 0) return;
+  void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (memory == MAP_FAILED) throw_system_error("mapping", path, errno);
+  data_ = static_cast<const std::byte*>(memory);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::string read_file(const fs::path& path) {
+  struct stat info {};
+  const Descriptor fd(open_for_reading(path, info));
+  std::string content;
+  char chunk[1 << 16];
+  while (true) {
+    const ssize_t count = ::read(fd.get(), chunk, sizeof(chunk));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error("reading", path, errno);
+    if (count == 0) return content;
+    content.append(chunk, static_cast<size_t>(count));
+  }
+}
+
+std::string read_text(const fs::path& path) {
+  std::string content = read_file(path);
+  if (content.size() < 2 || content[0] != '\x1f' || content[1] != '\x8b') return content;
+
+  z_stream stream{};
+  CHECK(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(content.data());
+  stream.avail_in = static_cast<uInt>(content.size());
+  std::string text;
+  char chunk[1 << 16];
+  int status = Z_OK;
+  while (status != Z_STREAM_END && text.size() <= kMaxUnpacked) {
+    stream.next_out = reinterpret_cast<Bytef*>(chunk);
+    stream.avail_out = sizeof(chunk);
+    status = inflate(&stream, Z_NO_FLUSH);
+    if (status != Z_OK && status != Z_STREAM_END) break;
+    text.append(chunk, sizeof(chunk) - stream.avail_out);
+    if (status == Z_STREAM_END && stream.avail_in > 0) status = inflateReset(&stream);  // several members
+  }
+  inflateEnd(&stream);
+  if (status != Z_STREAM_END) {
+    throw Error(ErrorKind::kVerification,
+                "unpacking " + path.string() + ": " +
+                    (text.size() > kMaxUnpacked ? "more than 1 GiB of text" : "the gzip data is damaged or cut short") +
+                    "; check it with `gzip -t`");
+  }
+  return text;
+}
+
+void write_file_atomic(const fs::path& path, std::string_view content) {
+  const fs::path temporary = path.string() + ".tmp";
+  {
+    const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (fd.get() < 0) throw_system_error("creating", temporary, errno);
+    try {
+      write_fully(fd.get(), path, reinterpret_cast<const std::byte*>(content.data()), content.size(), 0);
+      if (::fsync(fd.get()) != 0) throw_system_error("syncing", temporary, errno);
+    } catch (...) {
+      ::unlink(temporary.c_str());
+      throw;
+    }
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary.c_str());
+    throw_system_error("renaming to", path, reason);
+  }
+}
+
+PreallocatedFile::PreallocatedFile(const fs::path& path, uint64_t size) : path_(path) {
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw_system_error("creating", path, errno);
+  int reason = size > 0 ? ::posix_fallocate(descriptor_, 0, static_cast<off_t>(size)) : 0;
+  if (reason == EOPNOTSUPP || reason == EINVAL) reason = 0;  // a file system that cannot reserve space
+  if (reason == 0 && ::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) reason = errno;
+  if (reason != 0) {
+    ::close(std::exchange(descriptor_, -1));
+    throw_system_error("reserving " + std::to_string(size) + " bytes for", path, reason);
+  }
+}
+
+PreallocatedFile::PreallocatedFile(PreallocatedFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+PreallocatedFile::~PreallocatedFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void PreallocatedFile::write(uint64_t offset, std::span<const std::byte> bytes) {
+  write_fully(descriptor_, path_, bytes.data(), bytes.size(), offset);
+}
+
+void PreallocatedFile::sync() {
+  if (::fsync(descriptor_) != 0) throw_system_error("syncing", path_, errno);
+}
+
+}  // namespace gptq

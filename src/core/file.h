@@ -1,0 +1,63 @@
+// Files: mapped reading, whole reading (plain or gzip), and writing that is atomic or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace gptq {
+
+namespace fs = std::filesystem;
+
+// A read-only mapping of a whole file. Throws Error(kNotFound | kPermission | kGeneral) naming the path.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The whole file as bytes; throws like MappedFile.
+std::string read_file(const fs::path& path);
+
+// Like read_file, but unpacks gzip when the content starts with gzip's magic number. Throws
+// Error(kVerification) for damaged gzip data and for more than 1 GiB of unpacked text.
+std::string read_text(const fs::path& path);
+
+// Writes `content` to a temporary name in the same folder, syncs and renames: readers see the old file or the
+// new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
+void write_file_atomic(const fs::path& path, std::string_view content);
+
+// A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is
+// an error before any work is done. Writes from several threads to different ranges are safe.
+class PreallocatedFile {
+ public:
+  PreallocatedFile(const fs::path& path, uint64_t size);  // creates; an existing file of that size is kept
+  PreallocatedFile(PreallocatedFile&& other) noexcept;
+  PreallocatedFile& operator=(PreallocatedFile&&) = delete;
+  ~PreallocatedFile();
+
+  void write(uint64_t offset, std::span<const std::byte> bytes);
+  void sync();
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+};
+
+// The reason of the last failed system call on `path`, as an Error: "<verb> <path>: <reason>; <advice>".
+[[noreturn]] void throw_system_error(const std::string& verb, const fs::path& path, int error_number);
+
+}  // namespace gptq

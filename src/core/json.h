@@ -1,0 +1,48 @@
+// JSON: the only place that chooses the JSON library, and typed access with errors that name the file and key.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace gptq {
+
+using Json = nlohmann::json;                 // objects sorted by key; hashed enough for large vocabularies
+using OrderedJson = nlohmann::ordered_json;  // keeps insertion order, linear look-up: small documents only
+
+// Parses a whole document. `what` names its origin in errors ("models/demo/config.json").
+// Throws Error(kVerification) for bad syntax, invalid UTF-8, nesting deeper than 512, and duplicate keys.
+Json parse_json(std::string_view text, const std::string& what);
+OrderedJson parse_ordered_json(std::string_view text, const std::string& what);
+
+// One object's fields, read with defaults and with errors that say what was found and what was expected.
+// `null` counts as absent. The object must outlive the reader.
+class JsonReader {
+ public:
+  JsonReader(const Json& object, std::string what);  // throws Error(kVerification) unless it is an object
+
+  bool has(const char* key) const;  // present and not null
+  const Json* find(const char* key) const;  // nullptr when absent or null
+  const Json& at(const char* key) const;
+
+  int64_t integer(const char* key) const;
+  int64_t integer(const char* key, int64_t fallback) const;
+  double number(const char* key) const;
+  double number(const char* key, double fallback) const;
+  bool boolean(const char* key, bool fallback) const;
+  std::string string(const char* key) const;
+  std::string string(const char* key, const std::string& fallback) const;
+
+  const std::string& what() const { return what_; }
+  const Json& json() const { return object_; }
+  [[noreturn]] void fail(const char* key, const std::string& expected) const;
+
+ private:
+  const Json& object_;
+  std::string what_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,67 @@
+// Owning tensors and conversion to fp32.
+#include "core/tensor.h"
+
+#include <gptq/error.h>
+
+#include <cstring>
+#include <new>
+
+namespace gptq {
+
+int64_t element_count(const Shape& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) count *= extent;
+  return count;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
+  const size_t padded = (bytes() + 63) / 64 * 64;
+  if (padded == 0) return;
+  void* memory = ::operator new(padded, std::align_val_t{64}, std::nothrow);
+  if (memory == nullptr) {
+    throw Error(ErrorKind::kOutOfMemory, "allocating a tensor of " + std::to_string(padded) +
+                                             " bytes failed: out of host memory; use a smaller model, fewer "
+                                             "--samples or a shorter --seqlen");
+  }
+  std::memset(memory, 0, padded);
+  data_.reset(static_cast<std::byte*>(memory));
+}
+
+void Tensor::Free::operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t{64}); }
+
+namespace {
+
+template <typename Stored, typename Convert>
+void convert(const TensorView& view, std::span<float> out, Convert to) {
+  for (size_t i = 0; i < out.size(); ++i) {
+    Stored stored;
+    std::memcpy(&stored, view.data + i * sizeof(Stored), sizeof(Stored));
+    out[i] = to(stored);
+  }
+}
+
+}  // namespace
+
+Tensor to_float32(const TensorView& view, const std::string& what) {
+  Tensor result(DType::kF32, view.shape);
+  const std::span<float> out = result.values<float>();
+  switch (view.dtype) {
+    case DType::kF32: std::memcpy(result.data(), view.data, view.bytes()); break;
+    case DType::kF16: convert<Half>(view, out, [](Half v) { return to_float(v); }); break;
+    case DType::kBF16: convert<BFloat16>(view, out, [](BFloat16 v) { return to_float(v); }); break;
+    case DType::kF64: convert<double>(view, out, [](double v) { return static_cast<float>(v); }); break;
+    default:
+      throw Error(ErrorKind::kVerification, "reading " + what + " as numbers: found type " +
+                                                std::string(name_of(view.dtype)) +
+                                                ", expected F32, F16, BF16 or F64");
+  }
+  return result;
+}
+
+}  // namespace gptq

@@ -1,0 +1,76 @@
+// Tensors in host memory: an owning Tensor and a non-owning TensorView, row-major and contiguous.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+#include "core/dtype.h"
+#include "core/half.h"
+
+namespace gptq {
+
+using Shape = std::vector<int64_t>;
+
+int64_t element_count(const Shape& shape);
+std::string to_string(const Shape& shape);  // "[4096, 128]"
+
+// A view of somebody else's bytes; the bytes need no alignment (files promise none), so typed access goes
+// through `values<T>()` only where the owner aligned them, and through copies elsewhere.
+struct TensorView {
+  DType dtype = DType::kF32;
+  Shape shape;
+  const std::byte* data = nullptr;
+
+  int64_t size() const { return element_count(shape); }
+  size_t bytes() const { return static_cast<size_t>(size()) * static_cast<size_t>(size_of(dtype)); }
+
+  // Requires data aligned for T and sizeof(T) == element size.
+  template <typename T>
+  std::span<const T> values() const {
+    CHECK(sizeof(T) == static_cast<size_t>(size_of(dtype)));
+    CHECK(reinterpret_cast<uintptr_t>(data) % alignof(T) == 0);
+    return {reinterpret_cast<const T*>(data), static_cast<size_t>(size())};
+  }
+};
+
+// Owns 64-byte aligned memory; movable, not copyable. New memory is zero.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(DType dtype, Shape shape);
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  int64_t size() const { return element_count(shape_); }
+  size_t bytes() const { return static_cast<size_t>(size()) * static_cast<size_t>(size_of(dtype_)); }
+  bool empty() const { return size() == 0; }
+  std::byte* data() { return data_.get(); }
+  const std::byte* data() const { return data_.get(); }
+  TensorView view() const { return {dtype_, shape_, data_.get()}; }
+
+  template <typename T>
+  std::span<T> values() {
+    CHECK(sizeof(T) == static_cast<size_t>(size_of(dtype_)));
+    return {reinterpret_cast<T*>(data_.get()), static_cast<size_t>(size())};
+  }
+  template <typename T>
+  std::span<const T> values() const {
+    return view().values<T>();
+  }
+
+ private:
+  struct Free { void operator()(std::byte* memory) const; };
+  DType dtype_ = DType::kF32;
+  Shape shape_ = {0};
+  std::unique_ptr<std::byte[], Free> data_;
+};
+
+// Copies any of F32, F16, BF16, F64 into fp32. Throws Error(kVerification) naming `what` for other types.
+Tensor to_float32(const TensorView& view, const std::string& what);
+
+}  // namespace gptq
