@@ -1,0 +1,10 @@
+// The inner loops for x86 processors with AVX2, FMA and F16C (compiler flags: see CMakeLists.txt).
+#include "backend/cpu/kernels.h"
+
+namespace gptq::avx2 {
+
+constexpr const char* kName = "avx2";
+constexpr bool kLookup = false;
+#include "backend/cpu/kernels.inl"
+
+}  // namespace gptq::avx2

@@ -1,0 +1,10 @@
+// The inner loops for any processor (compiler flags: see CMakeLists.txt).
+#include "backend/cpu/kernels.h"
+
+namespace gptq::portable {
+
+constexpr const char* kName = "portable";
+constexpr bool kLookup = false;
+#include "backend/cpu/kernels.inl"
+
+}  // namespace gptq::portable
