@@ -52,8 +52,8 @@ def make(seed, bits, group_size, sym, desc_act, checkpoint_format, inputs, outpu
     tensors |= {"codes": codes, "zeros": zeros, "weight": gptq_format.dequantize(tensors, bits, checkpoint_format)}
     again, zeros_again = gptq_format.unpack_module(tensors, bits, checkpoint_format)
     assert np.array_equal(again, codes) and np.array_equal(zeros_again, zeros)
-    plain = (codes - zeros[g_idx]) * scales[g_idx].astype(np.float32)
-    assert np.array_equal(plain.T, tensors["weight"])
+    exact = (codes - zeros[g_idx]) * scales[g_idx].astype(np.float64)
+    assert tensors["weight"].dtype == np.float32 and np.array_equal(exact.T, tensors["weight"])
 
     name = case_name(bits, group_size, sym, desc_act, checkpoint_format) + suffix
     metadata = dict(bits=str(bits), group_size=str(group_size), checkpoint_format=checkpoint_format,

@@ -64,7 +64,7 @@ def dequantize(tensors, bits, checkpoint_format):
     codes, zeros = unpack_module(tensors, bits, checkpoint_format)
     g_idx = tensors["g_idx"]
     scales = tensors["scales"].astype(np.float32)
-    return np.ascontiguousarray((scales[g_idx] * (codes - zeros[g_idx])).T)
+    return np.ascontiguousarray((scales[g_idx] * (codes - zeros[g_idx]).astype(np.float32)).T)
 
 
 def round_to_nearest(weight, bits, group_size, sym, g_idx, lowest_zero=0):
