@@ -1,6 +1,7 @@
 """Makes tests/golden/models/: tiny random models in Hugging Face layout with the logits transformers computes."""
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import torch
@@ -9,6 +10,9 @@ import safetensors.numpy
 import tiny_models
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "interop"))
+import quantized_folder  # noqa: E402
+
 BF16, FP16 = torch.bfloat16, torch.float16
 
 
@@ -36,6 +40,13 @@ CASES = {
     "qwen3_sharded": ("qwen3", BF16, 48, dict(head_dim=24, rms_norm_eps=1e-6), None),
 }
 DIALECT_4 = {"llama_rope_llama3": "llama_rope_llama3_v4", "qwen2_window": "qwen2_window_v4"}
+
+# name: (dense source, how write_quantized packs it)
+QUANTIZED = {
+    "llama_gptq_4bit": ("llama", dict(bits=4, group_size=32, sym=False, desc_act=True, checkpoint_format="gptq_v2",
+                                      autogptq_style=True)),
+    "qwen2_gptq_3bit": ("qwen2", dict(bits=3, group_size=32, sym=True, desc_act=False, checkpoint_format="gptq")),
+}
 
 
 def write_expected(folder, ids, values, positions):
@@ -68,9 +79,22 @@ def make(name, family, dtype, length, changes, without, seed):
     print(f"{name}: T {length}, max |logit| {np.abs(values).max():.2f}")
 
 
+def make_quantized(name, source, seed, **packing):
+    folder = HERE / "models" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    quantized_folder.write_quantized(folder.with_name(source), folder, **packing, seed=seed)
+    ids = tiny_models.random_ids(seed, 48)
+    values = tiny_models.logits(quantized_folder.dense_model(folder), ids)
+    dense = tiny_models.logits(quantized_folder.dense_model(folder.with_name(source)), ids)
+    write_expected(folder, ids, values, range(len(ids)))
+    print(f"{name}: max |logit| {np.abs(values).max():.2f}, quantization moves it by {np.abs(values - dense).max():.2f}")
+
+
 def main():
     for number, (name, case) in enumerate(CASES.items()):
         make(name, *case, seed=100 + number)
+    for number, (name, (source, packing)) in enumerate(QUANTIZED.items()):
+        make_quantized(name, source, seed=200 + number, **packing)
 
 
 if __name__ == "__main__":
