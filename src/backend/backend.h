@@ -9,6 +9,7 @@
 
 #include <gptq/device.h>
 
+#include "backend/grid.h"
 #include "backend/matrix.h"
 #include "core/packed_weight.h"
 #include "core/tensor.h"
@@ -36,24 +37,17 @@ struct AttentionArgs {
   int64_t window = 0;      // query i sees key j when i − window < j ≤ i; 0 = all j ≤ i
 };
 
-// The quantization grid of one row's group: value = scale · (code − zero).
-struct GridSpec {
-  int bits = 4;
-  bool sym = true;
-  enum class Clip { kNone, kMse, kHessian } clip = Clip::kNone;
-};
-
-// One block of columns for `quantize_block`, all in processing order.
-struct BlockArgs {
-  MatrixView weights;             // [N, B]  error-corrected weights; on return dequantized values
-  MatrixView errors;              // [N, B]  out: (w − q) / U[j][j], what the later columns must absorb
-  MatrixView factor;              // [B, B]  the block's part of U, upper triangular
-  std::span<const int> groups;    // [B]     group of each column
-  int64_t first_group_column = 0; // columns of groups[0] that earlier blocks have processed already
-  MatrixView scales;              // [N, G]  fp32 holding fp16 values; in/out
-  MatrixView zeros;               // [N, G]  fp32 holding integers; in/out
-  std::span<uint8_t> codes;       // [N, B]  out
-  std::span<double> losses;       // [N]     += Σ errors²
+// The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
+// one group follow each other, except with given scales.
+struct SolveArgs {
+  MatrixView weights;              // [N, K]  on return the dequantized values
+  MatrixView factor;               // [K, K]  U, upper triangular, (H + damping)⁻¹ = Uᵀ·U
+  std::span<const int32_t> group;  // [K]     group of each column
+  GridSpec grid;
+  bool given_scales = false;       // `scales` and `zeros` are inputs
+  MatrixView scales;               // [G, N]  values that fp16 holds exactly
+  MatrixView zeros;                // [G, N]  integers
+  std::span<uint8_t> codes;        // [K, N]  out
 };
 
 // Operations of one backend run in the order they were called. Activations have `activation_dtype()`.
@@ -88,8 +82,19 @@ class Backend {
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
   virtual bool all_finite(MatrixView x) = 0;
 
-  // ---- GPTQ
-  virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;  // lower triangle of h [K, K] += xᵀ·x   x [T, K]
+  // ---- GPTQ. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
+  virtual void clear(MatrixView x) = 0;
+  virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                    // h += xᵀ·x         x [T, K]
+  virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;   // d += (target − x)ᵀ·x  [K, K]
+  virtual std::vector<float> diagonal(MatrixView h) = 0;                              // [K]
+  // U for H + damping·I with rows and columns taken in `order`; false when that is not positive definite.
+  // `precise` factorises in double precision.
+  virtual bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
+  // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False when h + damping·I is not positive definite.
+  virtual bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) = 0;  // w [N, K]
+  virtual void solve_columns(const SolveArgs& args) = 0;
+  // w_n · h · w_nᵀ of each row                                                                       [N]
+  virtual std::vector<double> quadratic(MatrixView w, MatrixView h) = 0;
 };
 
 // Throws Error(kUsage) for a device that this build or this machine does not have.

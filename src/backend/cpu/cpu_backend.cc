@@ -15,6 +15,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu_weight.h"
+#include "backend/cpu/gptq.h"
 #include "backend/cpu/kernels.h"
 #include "core/threads.h"
 
@@ -23,7 +24,6 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kRowsPerTask = 512;     // of the many-rows linear
-constexpr int64_t kHessianBlock = 128;
 constexpr int64_t kElementwiseRows = 32;  // rows per task of cheap operations
 
 class CpuBackend final : public Backend {
@@ -191,28 +191,26 @@ class CpuBackend final : public Backend {
     return true;
   }
 
-  void accumulate_hessian(MatrixView h, MatrixView x) override {
-    CHECK(h.rows == x.cols && h.cols == x.cols);
-    struct Block { int64_t row, column; };
-    std::vector<Block> blocks;
-    for (int64_t row = 0; row < h.rows; row += kHessianBlock) {
-      for (int64_t column = 0; column <= row; column += kHessianBlock) blocks.push_back({row, column});
-    }
-    pool_.parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t index) {
-      const auto [row, column] = blocks[static_cast<size_t>(index)];
-      const int m = static_cast<int>(std::min(kHessianBlock, h.rows - row));
-      const int n = static_cast<int>(std::min(kHessianBlock, h.rows - column));
-      float* out = h.row(row) + column;
-      if (row == column) {
-        cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                    static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
-      } else {
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                    static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
-                    static_cast<int>(h.stride));
-      }
-    });
+  void clear(MatrixView x) override {
+    for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
   }
+  void accumulate_hessian(MatrixView h, MatrixView x) override { cpu_gptq::accumulate_hessian(h, x, pool_); }
+  void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
+    cpu_gptq::accumulate_cross(d, target, x, pool_);
+  }
+  std::vector<float> diagonal(MatrixView h) override {
+    std::vector<float> values;
+    for (int64_t i = 0; i < h.rows; ++i) values.push_back(h.row(i)[i]);
+    return values;
+  }
+  bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) override {
+    return cpu_gptq::factorize(u, h, order, damping, precise);
+  }
+  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cpu_gptq::regress(w, d, h, damping, alpha, pool_);
+  }
+  void solve_columns(const SolveArgs& args) override { cpu_gptq::solve_columns(args, pool_); }
+  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_gptq::quadratic(w, h, pool_); }
 
  private:
   void for_rows(int64_t rows, const std::function<void(int64_t)>& body) {

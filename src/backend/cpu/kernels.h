@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "backend/cpu/gptq_strip.h"
+
 namespace gptq {
 
 // One tile of a packed weight: kTileColumns neighbouring outputs, all K inputs, in the order the loop reads.
@@ -47,6 +49,8 @@ struct Kernels {
   float (*softmax_exp)(float* x, int64_t count, float scale);
   void (*scale)(float* x, int64_t count, float factor);
   void (*axpy)(float* y, const float* x, int64_t count, float factor);  // y += factor · x
+
+  void (*gptq_strip)(const GptqStrip& strip);
 };
 
 namespace portable { extern const Kernels kKernels; }

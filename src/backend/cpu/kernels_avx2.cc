@@ -6,5 +6,7 @@ namespace gptq::avx2 {
 constexpr const char* kName = "avx2";
 constexpr bool kLookup = false;
 #include "backend/cpu/kernels.inl"
+#include "backend/cpu/gptq_strip.inl"
+#include "backend/cpu/kernel_table.inl"
 
 }  // namespace gptq::avx2

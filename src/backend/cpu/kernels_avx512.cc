@@ -6,5 +6,7 @@ namespace gptq::avx512 {
 constexpr const char* kName = "avx512";
 constexpr bool kLookup = true;
 #include "backend/cpu/kernels.inl"
+#include "backend/cpu/gptq_strip.inl"
+#include "backend/cpu/kernel_table.inl"
 
 }  // namespace gptq::avx512

@@ -6,5 +6,7 @@ namespace gptq::portable {
 constexpr const char* kName = "portable";
 constexpr bool kLookup = false;
 #include "backend/cpu/kernels.inl"
+#include "backend/cpu/gptq_strip.inl"
+#include "backend/cpu/kernel_table.inl"
 
 }  // namespace gptq::portable
