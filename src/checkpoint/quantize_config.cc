@@ -37,7 +37,7 @@ std::string lower(std::string text) {
 
 // The value under one of two names; both present and different is an error.
 std::string either(const JsonReader& json, const char* name, const char* synonym, const std::string& fallback) {
-  if (json.has(name) && json.has(synonym) && json.string(name) != json.string(synonym)) {
+  if (json.has(name) && json.has(synonym) && lower(json.string(name)) != lower(json.string(synonym))) {
     json.fail(synonym, "the same as \"" + std::string(name) + "\" (\"" + json.string(name) + "\")");
   }
   return lower(json.has(name) ? json.string(name) : json.string(synonym, fallback));

@@ -92,7 +92,9 @@ template <typename Action>
 void expect_error(ErrorKind kind, const std::vector<std::string>& parts, Action action) {
   try {
     action();
-    ADD_FAILURE() << "expected an error with \"" << (parts.empty() ? "" : parts[0]) << "\"";
+    std::string wanted;
+    for (const std::string& part : parts) wanted += " \"" + part + "\"";
+    ADD_FAILURE() << "expected an error with" << wanted;
   } catch (const Error& error) {
     EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind)) << error.what();
     for (const std::string& part : parts) {
