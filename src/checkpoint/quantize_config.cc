@@ -220,8 +220,9 @@ OrderedJson to_json(const QuantizeConfig& config) {
   OrderedJson dynamic = OrderedJson::object();
   for (const bool skips : {true, false}) {
     for (const DynamicRule& rule : config.dynamic) {
-      if (rule.skip != skips) continue;
-      OrderedJson& value = dynamic[(skips ? "-:" : "+:") + rule.pattern] = OrderedJson::object();
+      const std::string key = (skips ? "-:" : "+:") + rule.pattern;
+      if (rule.skip != skips || dynamic.contains(key)) continue;  // of equal patterns the first one counts
+      OrderedJson& value = dynamic[key] = OrderedJson::object();
       if (rule.bits) value["bits"] = *rule.bits;
       if (rule.group_size) value["group_size"] = *rule.group_size;
       if (rule.sym) value["sym"] = *rule.sym;

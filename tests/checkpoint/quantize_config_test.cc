@@ -154,6 +154,9 @@ TEST(QuantizeConfig, RoundTrip) {
   EXPECT_EQ(to_json(again), json);
   EXPECT_TRUE(again.unknown_keys.empty());
   EXPECT_FALSE(to_json(QuantizeConfig{}).contains("dynamic"));
+  // Two spellings of one pattern: the first wins when read, so it is the one that is written.
+  EXPECT_EQ(to_json(parse(R"({"bits":4,"dynamic":{"a":{"bits":2},"+:a":{"bits":8}}})"))["dynamic"].dump(),
+            R"({"+:a":{"bits":2}})");
   EXPECT_FALSE(to_json(QuantizeConfig{}).contains("modules_in_block_to_quantize"));
 }
 
