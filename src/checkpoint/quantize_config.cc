@@ -37,7 +37,7 @@ std::string lower(std::string text) {
 
 // The value under one of two names; both present and different is an error.
 std::string either(const JsonReader& json, const char* name, const char* synonym, const std::string& fallback) {
-  if (json.has(name) && json.has(synonym) && json.string(name) != json.string(synonym)) {
+  if (json.has(name) && json.has(synonym) && lower(json.string(name)) != lower(json.string(synonym))) {
     json.fail(synonym, "the same as \"" + std::string(name) + "\" (\"" + json.string(name) + "\")");
   }
   return lower(json.has(name) ? json.string(name) : json.string(synonym, fallback));
@@ -220,8 +220,9 @@ OrderedJson to_json(const QuantizeConfig& config) {
   OrderedJson dynamic = OrderedJson::object();
   for (const bool skips : {true, false}) {
     for (const DynamicRule& rule : config.dynamic) {
-      if (rule.skip != skips) continue;
-      OrderedJson& value = dynamic[(skips ? "-:" : "+:") + rule.pattern] = OrderedJson::object();
+      const std::string key = (skips ? "-:" : "+:") + rule.pattern;
+      if (rule.skip != skips || dynamic.contains(key)) continue;  // of equal patterns the first one counts
+      OrderedJson& value = dynamic[key] = OrderedJson::object();
       if (rule.bits) value["bits"] = *rule.bits;
       if (rule.group_size) value["group_size"] = *rule.group_size;
       if (rule.sym) value["sym"] = *rule.sym;

@@ -78,8 +78,11 @@ void check_size(const TensorEntry& entry, const std::string& name, const std::st
       fail(what, quoted(name) + " has the shape " + to_string(entry.shape) + ", which overflows 64 bits");
     }
   }
-  if (!entry.dtype) return;
   uint64_t bytes = 0;
+  if (!entry.dtype) {  // unknown types have at least one bit for each element
+    if (elements / 8 > entry.end - entry.begin) fail(what, quoted(name) + " is too short for its shape");
+    return;
+  }
   if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size_of(*entry.dtype)), &bytes) ||
       bytes != entry.end - entry.begin) {
     fail(what, quoted(name) + " of type " + entry.dtype_name + " and shape " + to_string(entry.shape) +

@@ -37,6 +37,8 @@ class Guard {
 template <typename Document>
 Document parse(std::string_view text, const std::string& what) {
   try {
+    // The library takes a zero byte for the end of the text; JSON allows none anywhere.
+    if (text.find('\0') != std::string_view::npos) throw Error(ErrorKind::kVerification, "found a zero byte");
     Guard<Document> guard;
     return Document::parse(text, [&](int depth, auto event, Document& value) { return guard(depth, event, value); });
   } catch (const nlohmann::json::exception& error) {
