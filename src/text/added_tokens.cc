@@ -83,7 +83,7 @@ void AddedTokens::prepare(const Normalizer& normalizer) {
       raw_.insert(token.content, static_cast<int>(i));
       continue;
     }
-    MarkedText text{to_valid_utf8(token.content), ""};
+    MarkedText text{to_valid_utf8(token.content), "", false};
     normalizer.apply(text);
     normalized_.insert(text.text, static_cast<int>(i));
   }
@@ -94,7 +94,8 @@ std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool pr
   const std::string& text = piece.text.text;
   std::vector<Piece> pieces;
   const auto put_text = [&](size_t begin, size_t end) {
-    if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin), piece.at_start && begin == 0});
+    const bool at_start = piece.at_start && begin == 0 && !piece.text.front_removed;
+    if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin), at_start});
   };
   size_t gap = 0;  // where the text behind the last token begins
   for (size_t position = 0; position < text.size();) {

@@ -13,6 +13,7 @@ namespace gptq {
 struct MarkedText {
   std::string text;
   std::string marks;
+  bool front_removed = false;  // what the text began with has been rewritten to nothing
 
   bool any_marked(size_t begin, size_t end) const {
     return !marks.empty() && std::find(marks.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -34,7 +35,7 @@ struct MarkedText {
   }
 
   MarkedText substr(size_t begin, size_t size) const {
-    return {text.substr(begin, size), marks.empty() ? std::string() : marks.substr(begin, size)};
+    return {text.substr(begin, size), marks.empty() ? std::string() : marks.substr(begin, size), false};
   }
 
   // [begin, end) of every run of marked bytes, in order.
@@ -52,11 +53,15 @@ struct MarkedText {
 // Rebuilds a MarkedText piece by piece. New content is marked when any byte that it replaces was.
 class Rewriter {
  public:
-  explicit Rewriter(MarkedText& source) : source_(source) { result_.text.reserve(source.text.size()); }
+  explicit Rewriter(MarkedText& source) : source_(source) {
+    result_.text.reserve(source.text.size());
+    result_.front_removed = source.front_removed;
+  }
 
   void keep(size_t begin, size_t end) { replace(begin, end, std::string_view(source_.text).substr(begin, end - begin)); }
 
   void replace(size_t begin, size_t end, std::string_view content) {
+    if (begin == 0 && end > 0 && content.empty()) result_.front_removed = true;
     if (source_.marks.empty()) {
       result_.text.append(content);
     } else if (content.size() == end - begin) {

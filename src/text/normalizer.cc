@@ -63,6 +63,7 @@ class Prepend : public Normalizer {
   void apply(MarkedText& text) const override {
     if (text.text.empty()) return;
     text.text.insert(0, prefix_);
+    text.front_removed = false;
     if (!text.marks.empty()) text.marks.insert(0, prefix_.size(), '\0');
   }
 
@@ -116,7 +117,9 @@ class StripEnds : public Normalizer {
     size_t begin = 0, end = all.size();
     if (left_) begin = space_run_end(all, 0);
     if (right_ && begin < end) end = space_run_begin(all, end);
+    const bool front_removed = text.front_removed || begin > 0;
     text = text.substr(begin, end - begin);
+    text.front_removed = front_removed;
   }
 
  private:

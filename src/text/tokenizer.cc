@@ -149,13 +149,13 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-  std::vector<TokenId> ids = impl_->encode({to_valid_utf8(text), ""}, false);
+  std::vector<TokenId> ids = impl_->encode({to_valid_utf8(text), "", false}, false);
   impl_->post_processor().apply(ids, add_special_tokens);
   return ids;
 }
 
 std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
-  MarkedText raw{prompt.text, std::string(prompt.text.size(), '\0')};
+  MarkedText raw{prompt.text, std::string(prompt.text.size(), '\0'), false};
   for (const auto& [begin, end] : prompt.input_ranges) {
     if (begin > end || end > raw.text.size()) {
       throw Error(ErrorKind::kUsage, "tokenizing a prompt: an input range ends at byte " + std::to_string(end) +
