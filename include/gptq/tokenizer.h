@@ -62,11 +62,12 @@ class StreamingDecoder {
   std::string finish();          // whatever is left
 
  private:
+  void forget(size_t pending);
+
   const Tokenizer* tokenizer_;
   bool skip_special_tokens_;
-  std::vector<TokenId> window_;  // ids since the last certain boundary
-  size_t emitted_ = 0;           // bytes of decode(window_) already returned
-  size_t context_ = 0;           // ids at the front of window_ that are context only
+  std::vector<TokenId> window_;  // the last ids: context, and those whose text is not certain yet
+  size_t emitted_ = 0;           // bytes of the window's text already returned
 };
 
 }  // namespace gptq

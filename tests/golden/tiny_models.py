@@ -1,4 +1,5 @@
 """Tiny random Hugging Face models: shared by make_models.py (golden files) and the interop check (fresh ones)."""
+import copy
 import json
 import pathlib
 
@@ -72,8 +73,8 @@ def random_ids(seed, count, vocab=VOCAB):
 def save(model, folder, dtype, **options):
     """Writes the folder as save_pretrained does, with the weights stored in `dtype`."""
     folder = pathlib.Path(folder)
-    model.to(dtype).save_pretrained(folder, **options)
-    model.float()
+    # On a copy: a cast also rounds the rotary frequencies, and casting back does not restore them.
+    copy.deepcopy(model).to(dtype).save_pretrained(folder, **options)
     (folder / "generation_config.json").unlink(missing_ok=True)
 
 

@@ -1,0 +1,224 @@
+// The merge loop of byte-pair encoding: a priority queue of pairs over a linked list of symbols, n log n in all.
+#include "text/bpe.h"
+
+#include <algorithm>
+#include <bit>
+#include <queue>
+
+#include <gptq/error.h>
+
+#include "core/check.h"
+#include "text/unicode.h"
+
+namespace gptq {
+
+namespace {
+
+uint64_t pair_key(TokenId left, TokenId right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
+size_t pair_hash(uint64_t key) {
+  key *= 0x9E3779B97F4A7C15ULL;  // Fibonacci hashing: the high half is well mixed
+  return static_cast<size_t>(key >> 32);
+}
+
+std::string byte_token(int byte) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
+}
+
+// A pair that may be joined. It is stale once either side has changed.
+struct Candidate {
+  uint32_t rank;
+  int left;
+  TokenId result;
+  bool operator<(const Candidate& other) const {  // the queue gives the lowest rank first, then the leftmost
+    return rank != other.rank ? rank > other.rank : left > other.left;
+  }
+};
+
+}  // namespace
+
+Bpe::Bpe(const JsonReader& reader)
+    : vocabulary_(reader.at("vocab"), reader.what() + ".vocab"),
+      prefix_(reader.string("continuing_subword_prefix", "")),
+      suffix_(reader.string("end_of_word_suffix", "")),
+      unknown_name_(reader.string("unk_token", "")),
+      fuse_unknown_(reader.boolean("fuse_unk", false)),
+      byte_fallback_(reader.boolean("byte_fallback", false)),
+      ignore_merges_(reader.boolean("ignore_merges", false)) {
+  if (!unknown_name_.empty()) unknown_ = vocabulary_.find(unknown_name_);
+  for (int byte = 0; byte < 256; ++byte) byte_ids_[static_cast<size_t>(byte)] = vocabulary_.find(byte_token(byte));
+  for (size_t code = 0; code < narrow_ids_.size(); ++code) {
+    narrow_ids_[code] = vocabulary_.find(utf8(static_cast<char32_t>(code)));
+  }
+  read_merges(reader.at("merges"), reader);
+}
+
+// Old files write "left right", newer ones ["left", "right"], which alone can hold tokens with spaces.
+void Bpe::read_merges(const Json& merges, const JsonReader& reader) {
+  if (!merges.is_array()) reader.fail("merges", "a list");
+  merges_.resize(std::bit_ceil(std::max<size_t>(16, merges.size() * 2)));
+  uint32_t rank = 0;
+  for (const Json& merge : merges) {
+    if (merge.is_string()) {
+      const std::string& line = merge.get_ref<const std::string&>();
+      if (line.starts_with("#version")) continue;
+      const size_t space = line.find(' ');
+      if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
+        throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: found \"" + line +
+                                                  "\", expected two tokens with one space between them");
+      }
+      add_merge(std::string_view(line).substr(0, space), std::string_view(line).substr(space + 1), rank, reader);
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank, reader);
+    } else {
+      throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: entry " + std::to_string(rank) +
+                                                " is neither \"left right\" nor [\"left\", \"right\"]");
+    }
+    ++rank;
+  }
+}
+
+void Bpe::add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader) {
+  std::string joined(left);
+  joined += right.substr(std::min(prefix_.size(), right.size()));
+  const TokenId left_id = vocabulary_.find(left);
+  const TokenId right_id = vocabulary_.find(right);
+  const TokenId result = vocabulary_.find(joined);
+  if (left_id < 0 || right_id < 0 || result < 0) {
+    const std::string missing(left_id < 0 ? left : right_id < 0 ? right : std::string_view(joined));
+    throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: merge " + std::to_string(rank) +
+                                              " needs the token \"" + missing + "\", which is not in the vocabulary");
+  }
+  const uint64_t key = pair_key(left_id, right_id);
+  size_t slot = pair_hash(key) & (merges_.size() - 1);
+  while (merges_[slot].pair != UINT64_MAX && merges_[slot].pair != key) slot = (slot + 1) & (merges_.size() - 1);
+  merges_[slot] = {key, {rank, result}};  // a pair listed twice has its last rank
+}
+
+Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
+  const uint64_t key = pair_key(left, right);
+  for (size_t slot = pair_hash(key) & (merges_.size() - 1); merges_[slot].pair != UINT64_MAX;
+       slot = (slot + 1) & (merges_.size() - 1)) {
+    if (merges_[slot].pair == key) return merges_[slot].merge;
+  }
+  return {};
+}
+
+void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
+  WordCachePool::Lease cache(caches_);
+  for (const std::string_view word : words) {
+    const bool short_word = word.size() <= WordCache::kLongestWord;
+    if (const std::vector<TokenId>* known = short_word ? (*cache).find(word) : nullptr) {
+      ids.insert(ids.end(), known->begin(), known->end());
+      continue;
+    }
+    const size_t before = ids.size();
+    encode_word(word, ids);
+    if (short_word) (*cache).put(word, ids.data() + before, ids.size() - before);
+  }
+}
+
+void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
+  if (ignore_merges_) {
+    if (const TokenId whole = vocabulary_.find(word); whole >= 0) {
+      ids.push_back(whole);
+      return;
+    }
+  }
+  std::vector<Symbol> symbols;
+  symbols.reserve(word.size());
+  split_into_symbols(word, symbols);
+  join(symbols);
+  for (const Symbol& symbol : symbols) {
+    if (symbol.next != kRemoved) ids.push_back(symbol.id);
+  }
+}
+
+bool Bpe::byte_symbols(std::string_view character, std::vector<Symbol>& symbols) const {
+  const size_t before = symbols.size();
+  for (const char byte : character) {
+    const TokenId id = byte_ids_[static_cast<unsigned char>(byte)];
+    if (id < 0) {
+      symbols.resize(before);
+      return false;
+    }
+    symbols.push_back({id, 0, 0});
+  }
+  return true;
+}
+
+void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
+  std::string spelling;
+  bool pending_unknown = false;  // an unknown token that the next unknown character may still be fused into
+  const auto flush = [&] {
+    if (pending_unknown) symbols.push_back({unknown_, 0, 0});
+    pending_unknown = false;
+  };
+  for (size_t position = 0; position < word.size();) {
+    const size_t begin = position;
+    const char32_t code = next_char(word, position);
+    std::string_view character = word.substr(begin, position - begin);
+    const bool bare = (begin == 0 || prefix_.empty()) && (position < word.size() || suffix_.empty());
+    if (!bare) {
+      spelling = begin == 0 ? "" : prefix_;
+      spelling += character;
+      if (position == word.size()) spelling += suffix_;
+      character = spelling;
+    }
+    const TokenId id = bare && code < narrow_ids_.size() ? narrow_ids_[code] : vocabulary_.find(character);
+    if (id >= 0) {
+      flush();
+      symbols.push_back({id, 0, 0});
+    } else if (byte_fallback_ && byte_symbols(character, symbols)) {
+      continue;
+    } else if (!unknown_name_.empty()) {  // without an unknown token the character is dropped
+      if (unknown_ < 0) {  // many byte-level files name one that they neither have nor need: no error at loading
+        throw Error(ErrorKind::kVerification, "encoding \"" + std::string(character) + "\": it is not in the vocabulary"
+                                              " and neither is the unknown token \"" + unknown_name_ + "\"");
+      }
+      if (!fuse_unknown_) flush();
+      pending_unknown = true;
+    }
+  }
+  flush();
+}
+
+void Bpe::join(std::vector<Symbol>& symbols) const {
+  CHECK(symbols.size() < size_t{INT32_MAX}, "words are limited by encode");
+  const int count = static_cast<int>(symbols.size());
+  std::vector<Candidate> storage;
+  storage.reserve(symbols.size());
+  const auto symbol = [&](int index) -> Symbol& { return symbols[static_cast<size_t>(index)]; };
+  for (int i = 0; i < count; ++i) {
+    symbol(i).previous = i - 1;
+    symbol(i).next = i + 1 < count ? i + 1 : -1;
+    if (i + 1 == count) break;
+    const Merge merge = find_merge(symbol(i).id, symbol(i + 1).id);
+    if (merge.result >= 0) storage.push_back({merge.rank, i, merge.result});
+  }
+  std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(storage));
+  const auto consider = [&](int left, int right) {
+    const Merge merge = find_merge(symbol(left).id, symbol(right).id);
+    if (merge.result >= 0) queue.push({merge.rank, left, merge.result});
+  };
+  while (!queue.empty()) {
+    const Candidate best = queue.top();
+    queue.pop();
+    Symbol& left = symbol(best.left);
+    if (left.next < 0) continue;  // removed, or nothing to its right
+    Symbol& right = symbol(left.next);
+    // Stale unless the pair that stands there now would become the same token: the reference's own test.
+    if (find_merge(left.id, right.id).result != best.result) continue;
+    left.id = best.result;
+    left.next = right.next;
+    right.next = kRemoved;
+    if (left.next >= 0) symbol(left.next).previous = best.left;
+    if (left.previous >= 0) consider(left.previous, best.left);
+    if (left.next >= 0) consider(best.left, left.next);
+  }
+}
+
+}  // namespace gptq

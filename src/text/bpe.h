@@ -1,0 +1,59 @@
+// Byte-pair encoding: a word starts as characters, and the pair of lowest rank is joined until none is left.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "text/text_model.h"
+#include "text/word_cache.h"
+
+namespace gptq {
+
+class Bpe : public TextModel {
+ public:
+  // From the "model" object. `dropout` is a device of training and is ignored: encoding is deterministic.
+  explicit Bpe(const JsonReader& reader);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+
+ private:
+  struct Merge {
+    uint32_t rank = UINT32_MAX;
+    TokenId result = -1;
+  };
+  struct Slot {
+    uint64_t pair = UINT64_MAX;
+    Merge merge;
+  };
+  struct Symbol {
+    TokenId id;
+    int previous;  // indexes of the neighbours, -1 at the ends
+    int next;      // kRemoved once it has been joined to its left neighbour
+  };
+  static constexpr int kRemoved = -2;
+
+  void read_merges(const Json& merges, const JsonReader& reader);
+  void add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader);
+  Merge find_merge(TokenId left, TokenId right) const;
+  void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
+  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
+  void join(std::vector<Symbol>& symbols) const;
+  bool byte_symbols(std::string_view character, std::vector<Symbol>& symbols) const;
+
+  Vocabulary vocabulary_;
+  std::vector<Slot> merges_;  // open addressing, a power of two
+  std::string prefix_;        // continuing_subword_prefix: written before every character but the first
+  std::string suffix_;        // end_of_word_suffix: written after the last character
+  std::string unknown_name_;  // unk_token; empty when there is none
+  TokenId unknown_ = -1;
+  bool fuse_unknown_;
+  bool byte_fallback_;
+  bool ignore_merges_;        // a word that is a token is that token, whatever the merges say
+  std::array<TokenId, 256> byte_ids_;        // of <0x00> ... <0xFF>; -1 where absent
+  std::array<TokenId, 0x250> narrow_ids_;    // of the commonest characters, without a hash look-up
+  mutable WordCachePool caches_;
+};
+
+}  // namespace gptq

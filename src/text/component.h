@@ -1,0 +1,55 @@
+// One component object of tokenizer.json ({"type": ...}), read with errors that name the file, the part and the type.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gptq/error.h>
+
+#include "core/json.h"
+
+namespace gptq {
+
+// Borrows the JSON, which must outlive it.
+class Component {
+ public:
+  Component(const Json& json, const std::string& what, int depth = 0)
+      : reader_(json, what), type_(reader_.string("type")), depth_(depth) {
+    constexpr int kMaxDepth = 32;
+    if (depth > kMaxDepth) throw Error(ErrorKind::kVerification, "reading " + what + ": more than 32 nested sequences");
+  }
+
+  const JsonReader& reader() const { return reader_; }
+  const std::string& type() const { return type_; }
+  std::string what() const { return reader_.what() + " (" + type_ + ")"; }
+
+  // The components of a sequence, listed under `key`.
+  std::vector<Component> parts(const char* key) const {
+    const Json& list = reader_.at(key);
+    if (!list.is_array()) reader_.fail(key, "a list of components");
+    std::vector<Component> result;
+    for (size_t i = 0; i < list.size(); ++i) {
+      result.emplace_back(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1);
+    }
+    return result;
+  }
+
+  // The table's entry for this type.
+  template <typename Maker>
+  Maker pick(const std::map<std::string, Maker>& makers) const {
+    const auto found = makers.find(type_);
+    if (found != makers.end()) return found->second;
+    std::string known;
+    for (const auto& [name, maker] : makers) known += (known.empty() ? "" : ", ") + name;
+    throw Error(ErrorKind::kVerification, "reading " + reader_.what() + ": the type \"" + type_ +
+                                              "\" is not supported; supported here: " + known);
+  }
+
+ private:
+  JsonReader reader_;
+  std::string type_;
+  int depth_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,260 @@
+// One small class for each decoder type, and the table that builds them from JSON.
+#include "text/decoder.h"
+
+#include <map>
+#include <utility>
+
+#include "text/byte_level.h"
+#include "text/component.h"
+#include "text/pattern.h"
+#include "text/unicode.h"
+
+namespace gptq {
+
+namespace {
+
+using Made = std::unique_ptr<Decoder>;
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  if (from.empty()) return std::string(text);
+  std::string out;
+  for (size_t position = 0;;) {
+    const size_t found = text.find(from, position);
+    out += text.substr(position, found == std::string_view::npos ? found : found - position);
+    if (found == std::string_view::npos) return out;
+    out += to;
+    position = found + from.size();
+  }
+}
+
+class Chain : public Decoder {
+ public:
+  explicit Chain(std::vector<Made> parts) : parts_(std::move(parts)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (const auto& part : parts_) part->apply(tokens);
+  }
+  bool has_byte_runs() const override {
+    for (const auto& part : parts_) {
+      if (part->has_byte_runs()) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<Made> parts_;
+};
+
+class Replace : public Decoder {
+ public:
+  Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) {
+      std::string out;
+      for (const Stretch& stretch : pattern_.cut(token)) {
+        if (stretch.match) out += content_;
+        else out.append(token, stretch.begin, stretch.end - stretch.begin);
+      }
+      token = std::move(out);
+    }
+  }
+
+ private:
+  TextPattern pattern_;
+  std::string content_;
+};
+
+// A run of byte tokens that is not valid UTF-8 as a whole becomes one U+FFFD for each of its bytes.
+class ByteFallback : public Decoder {
+ public:
+  void apply(std::vector<std::string>& tokens) const override {
+    std::vector<std::string> result;
+    std::string run;
+    const auto flush = [&] {
+      if (run.empty()) return;
+      if (is_valid_utf8(run)) result.push_back(run);
+      else result.insert(result.end(), run.size(), std::string(kReplacementUtf8));
+      run.clear();
+    };
+    for (std::string& token : tokens) {
+      const int byte = byte_of_token(token);
+      if (byte >= 0) {
+        run.push_back(static_cast<char>(byte));
+        continue;
+      }
+      flush();
+      result.push_back(std::move(token));
+    }
+    flush();
+    tokens = std::move(result);
+  }
+  bool has_byte_runs() const override { return true; }
+};
+
+class Fuse : public Decoder {
+ public:
+  void apply(std::vector<std::string>& tokens) const override {
+    std::string all;
+    for (const std::string& token : tokens) all += token;
+    tokens = {std::move(all)};
+  }
+};
+
+// Removes up to `start` (and `stop`) times one character at the ends of every token.
+class Strip : public Decoder {
+ public:
+  Strip(std::string content, int64_t start, int64_t stop)
+      : content_(std::move(content)), start_(start), stop_(stop) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) {
+      size_t begin = 0, end = token.size();
+      for (int64_t i = 0; i < start_ && token.compare(begin, content_.size(), content_) == 0; ++i) {
+        begin += content_.size();
+      }
+      for (int64_t i = 0; i < stop_ && end - begin >= content_.size() && ends_at(token, end); ++i) {
+        end -= content_.size();
+      }
+      token = token.substr(begin, end - begin);
+    }
+  }
+
+ private:
+  bool ends_at(const std::string& token, size_t end) const {
+    return token.compare(end - content_.size(), content_.size(), content_) == 0;
+  }
+  std::string content_;
+  int64_t start_;
+  int64_t stop_;
+};
+
+class Metaspace : public Decoder {
+ public:
+  Metaspace(std::string replacement, bool drop_first) : replacement_(std::move(replacement)), drop_first_(drop_first) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = replace_all(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ");
+    }
+  }
+
+ private:
+  std::string replacement_;
+  bool drop_first_;
+};
+
+class ByteLevel : public Decoder {
+ public:
+  void apply(std::vector<std::string>& tokens) const override {
+    std::string bytes;
+    for (const std::string& token : tokens) bytes += bytes_of_token(token);
+    tokens = {to_valid_utf8(bytes)};
+  }
+};
+
+class EndOfWord : public Decoder {
+ public:
+  explicit EndOfWord(std::string suffix) : suffix_(std::move(suffix)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      tokens[i] = replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ");
+    }
+  }
+
+ private:
+  std::string suffix_;
+};
+
+class WordPiece : public Decoder {
+ public:
+  WordPiece(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      std::string& token = tokens[i];
+      if (i > 0) token = token.starts_with(prefix_) ? token.substr(prefix_.size()) : " " + token;
+      if (cleanup_) token = cleaned(std::move(token));
+    }
+  }
+
+ private:
+  static std::string cleaned(std::string token) {
+    static constexpr std::pair<const char*, const char*> kRules[] = {
+        {" .", "."},     {" ?", "?"},   {" !", "!"},             {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
+        {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (const auto& [from, to] : kRules) token = replace_all(token, from, to);
+    return token;
+  }
+  std::string prefix_;
+  bool cleanup_;
+};
+
+class JoinWithSpaces : public Decoder {
+ public:
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, " ");
+  }
+};
+
+Made make(const Component& component);
+
+Made make_chain(const Component& component) {
+  std::vector<Made> parts;
+  for (const Component& part : component.parts("decoders")) parts.push_back(make(part));
+  return std::make_unique<Chain>(std::move(parts));
+}
+
+std::string one_char(const Component& component, const char* key) {
+  const std::string value = component.reader().string(key);
+  if (count_chars(value) != 1) component.reader().fail(key, "one character");
+  return value;
+}
+
+Made make(const Component& component) {
+  using Maker = Made (*)(const Component&);
+  static const std::map<std::string, Maker> kMakers = {
+      {"Sequence", make_chain},
+      {"Replace", [](const Component& c) -> Made {
+         return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
+                                          c.reader().string("content"));
+       }},
+      {"ByteFallback", [](const Component&) -> Made { return std::make_unique<ByteFallback>(); }},
+      {"Fuse", [](const Component&) -> Made { return std::make_unique<Fuse>(); }},
+      {"Strip", [](const Component& c) -> Made {
+         return std::make_unique<Strip>(one_char(c, "content"), c.reader().integer("start", 0),
+                                        c.reader().integer("stop", 0));
+       }},
+      {"Metaspace", [](const Component& c) -> Made {
+         const bool never = c.reader().string("prepend_scheme", "always") == "never" ||
+                            !c.reader().boolean("add_prefix_space", true);
+         return std::make_unique<Metaspace>(one_char(c, "replacement"), !never);
+       }},
+      {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevel>(); }},
+      {"BPEDecoder", [](const Component& c) -> Made {
+         return std::make_unique<EndOfWord>(c.reader().string("suffix", "</w>"));
+       }},
+      {"WordPiece", [](const Component& c) -> Made {
+         return std::make_unique<WordPiece>(c.reader().string("prefix", "##"), c.reader().boolean("cleanup", true));
+       }},
+  };
+  return component.pick(kMakers)(component);
+}
+
+}  // namespace
+
+int byte_of_token(const std::string& token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
+  int byte = 0;
+  for (const char c : {token[3], token[4]}) {
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                             : -1;
+    if (digit < 0) return -1;
+    byte = byte * 16 + digit;
+  }
+  return byte;
+}
+
+std::unique_ptr<Decoder> make_decoder(const Json& json, const std::string& what) {
+  if (json.is_null()) return std::make_unique<JoinWithSpaces>();
+  return make(Component(json, what));
+}
+
+}  // namespace gptq

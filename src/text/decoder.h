@@ -1,0 +1,31 @@
+// The "decoder" of tokenizer.json: a list of token strings turned back into text.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace gptq {
+
+// Immutable; safe to share between threads.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+
+  // Rewrites the list; the text is all of it joined.
+  virtual void apply(std::vector<std::string>& tokens) const = 0;
+
+  // True when tokens like <0xE2> become bytes: what they mean is then open until the run of such tokens ends.
+  virtual bool has_byte_runs() const { return false; }
+};
+
+// The byte that a token like <0x0A> stands for, or -1.
+int byte_of_token(const std::string& token);
+
+// `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification)
+// naming `what` for a broken component and for a type that is not supported.
+std::unique_ptr<Decoder> make_decoder(const Json& json, const std::string& what);
+
+}  // namespace gptq

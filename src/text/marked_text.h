@@ -1,0 +1,83 @@
+// Text whose bytes may carry the mark "written by a person", and the left-to-right rewriting that keeps the marks.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gptq {
+
+// `marks` is empty (no byte is marked) or has one byte per byte of `text`: 1 for input, 0 for anything else.
+struct MarkedText {
+  std::string text;
+  std::string marks;
+  bool front_removed = false;  // what the text began with has been rewritten to nothing
+
+  bool any_marked(size_t begin, size_t end) const {
+    return !marks.empty() && std::find(marks.begin() + static_cast<std::ptrdiff_t>(begin),
+                                       marks.begin() + static_cast<std::ptrdiff_t>(end),
+                                       '\1') != marks.begin() + static_cast<std::ptrdiff_t>(end);
+  }
+
+  void append(std::string_view more, char mark) {
+    if (mark != 0 && marks.empty()) marks.assign(text.size(), '\0');
+    text.append(more);
+    if (!marks.empty()) marks.resize(text.size(), mark);
+  }
+
+  void append(const MarkedText& more) {
+    if (!more.marks.empty() && marks.empty()) marks.assign(text.size(), '\0');
+    text.append(more.text);
+    if (!marks.empty()) marks.append(more.marks);
+    if (!marks.empty()) marks.resize(text.size(), '\0');
+  }
+
+  MarkedText substr(size_t begin, size_t size) const {
+    return {text.substr(begin, size), marks.empty() ? std::string() : marks.substr(begin, size), false};
+  }
+
+  // [begin, end) of every run of marked bytes, in order.
+  std::vector<std::pair<size_t, size_t>> ranges() const {
+    std::vector<std::pair<size_t, size_t>> runs;
+    for (size_t i = 0; i < marks.size(); ++i) {
+      if (marks[i] == 0) continue;
+      if (!runs.empty() && runs.back().second == i) ++runs.back().second;
+      else runs.push_back({i, i + 1});
+    }
+    return runs;
+  }
+};
+
+// Rebuilds a MarkedText piece by piece. New content is marked when any byte that it replaces was.
+class Rewriter {
+ public:
+  explicit Rewriter(MarkedText& source) : source_(source) {
+    result_.text.reserve(source.text.size());
+    result_.front_removed = source.front_removed;
+  }
+
+  void keep(size_t begin, size_t end) { replace(begin, end, std::string_view(source_.text).substr(begin, end - begin)); }
+
+  void replace(size_t begin, size_t end, std::string_view content) {
+    if (begin == 0 && end > 0 && content.empty()) result_.front_removed = true;
+    if (source_.marks.empty()) {
+      result_.text.append(content);
+    } else if (content.size() == end - begin) {
+      result_.text.append(content);
+      result_.marks.append(source_.marks, begin, end - begin);
+    } else {
+      result_.text.append(content);
+      result_.marks.append(content.size(), source_.any_marked(begin, end) ? '\1' : '\0');
+    }
+  }
+
+  void finish() { source_ = std::move(result_); }
+
+ private:
+  MarkedText& source_;
+  MarkedText result_;
+};
+
+}  // namespace gptq

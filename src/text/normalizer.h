@@ -1,0 +1,23 @@
+// The "normalizer" of tokenizer.json: text rewritten before it is cut into words.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/json.h"
+#include "text/marked_text.h"
+
+namespace gptq {
+
+// Immutable; safe to share between threads. Works on valid UTF-8, keeps it valid, and carries the marks along.
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+  virtual void apply(MarkedText& text) const = 0;
+};
+
+// `json` is the component, or null for none (the result then changes nothing). `what` names it in errors.
+// Throws Error(kVerification) for a broken component and for a type that is not supported.
+std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what);
+
+}  // namespace gptq

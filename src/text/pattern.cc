@@ -1,0 +1,61 @@
+// Cutting a text at the matches of a literal or a regular expression.
+#include "text/pattern.h"
+
+#include <gptq/error.h>
+
+#include "text/split_pattern.h"
+#include "text/unicode.h"
+
+namespace gptq {
+
+TextPattern TextPattern::literal(std::string text, const std::string& what) {
+  if (text.empty()) throw Error(ErrorKind::kVerification, "reading " + what + ": the pattern is empty, expected text");
+  TextPattern pattern;
+  pattern.literal_ = std::move(text);
+  return pattern;
+}
+
+TextPattern TextPattern::regex(const std::string& pattern, const std::string& what) {
+  TextPattern result;
+  result.regex_.emplace(translate_pattern(pattern, what), what, Regex::Options{.multiline = true});
+  return result;
+}
+
+TextPattern TextPattern::from_json(const Json& json, const std::string& what) {
+  if (json.is_string()) return literal(json.get<std::string>(), what);
+  const JsonReader reader(json, what + " pattern");
+  if (reader.has("Regex")) return regex(reader.string("Regex"), what);
+  return literal(reader.string("String"), what);
+}
+
+std::optional<std::pair<size_t, size_t>> TextPattern::find(std::string_view text, size_t start) const {
+  if (regex_) return regex_->find(text, start);
+  const size_t at = text.find(literal_, start);
+  if (at == std::string_view::npos) return std::nullopt;
+  return std::pair{at, at + literal_.size()};
+}
+
+std::vector<Stretch> TextPattern::cut(std::string_view text) const {
+  std::vector<Stretch> stretches;
+  size_t gap = 0;    // end of the last match
+  size_t from = 0;   // where the next search starts
+  bool matched = false;
+  while (from <= text.size()) {
+    const auto range = find(text, from);
+    if (!range) break;
+    if (range->first == range->second && matched && range->second == gap) {
+      // An empty match right behind the last one would never end: look one character further.
+      if (from >= text.size()) break;
+      next_char(text, from);
+      continue;
+    }
+    if (gap < range->first) stretches.push_back({gap, range->first, false});
+    stretches.push_back({range->first, range->second, true});
+    gap = from = range->second;
+    matched = true;
+  }
+  if (gap < text.size()) stretches.push_back({gap, text.size(), false});
+  return stretches;
+}
+
+}  // namespace gptq

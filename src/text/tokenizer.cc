@@ -1,0 +1,198 @@
+// The tokenizer: components of tokenizer.json put together, and the order in which they work.
+#include <gptq/tokenizer.h>
+
+#include <algorithm>
+
+#include <gptq/error.h>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "text/added_tokens.h"
+#include "text/decoder.h"
+#include "text/normalizer.h"
+#include "text/post_processor.h"
+#include "text/pre_tokenizer.h"
+#include "text/text_model.h"
+#include "text/tokenizer_config.h"
+#include "text/tokenizer_impl.h"
+#include "text/unicode.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr size_t kLongestText = size_t{1} << 29;
+
+const Json& part(const Json& json, const char* key) {
+  static const Json kNull;
+  const auto found = json.find(key);
+  return found == json.end() ? kNull : *found;
+}
+
+}  // namespace
+
+Tokenizer::Impl::Impl(const Json& json, const std::string& what, const TokenizerConfig& config)
+    : normalizer_(make_normalizer(part(JsonReader(json, what).json(), "normalizer"), what + ": normalizer")),
+      pre_tokenizer_(make_pre_tokenizer(part(json, "pre_tokenizer"), what + ": pre_tokenizer")),
+      model_(make_text_model(part(json, "model"), what + ": model")),
+      post_processor_(make_post_processor(part(json, "post_processor"), what + ": post_processor")),
+      decoder_(make_decoder(part(json, "decoder"), what + ": decoder")) {
+  add_tokens(part(json, "added_tokens"), what, config);
+  const auto named_id = [&](const char* name) {
+    return config.named(name).empty() ? -1 : id_of(config.named(name));
+  };
+  bos_ = named_id("bos_token");
+  eos_ = named_id("eos_token");
+  obey_bos_and_eos(config);
+}
+
+void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config) {
+  if (!list.is_null() && !list.is_array()) {
+    throw Error(ErrorKind::kVerification, "reading " + what + ": added_tokens is not a list");
+  }
+  const Vocabulary& vocabulary = model_->vocabulary();
+  for (const Json& token : list) added_.add(AddedToken::from_json(token, what + ": added_tokens"), vocabulary);
+  for (AddedToken token : config.added_tokens) {
+    const auto named = [&](const AddedToken& control) { return control.content == token.content; };
+    token.special |= std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
+    added_.add(token, vocabulary);
+  }
+  for (const AddedToken& token : config.control_tokens) {
+    if (!added_.contains(token.content)) added_.add(token, vocabulary);
+  }
+  added_.prepare(*normalizer_);
+}
+
+// Where tokenizer_config.json has the keys, they replace the post-processor; a key that is missing leaves its side
+// as the post-processor has it.
+void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
+  if (!config.add_bos_token && !config.add_eos_token) return;
+  std::vector<TokenId> frame;
+  post_processor_->apply(frame, true);
+  const bool begins = !frame.empty() && frame.front() == bos_;
+  const bool ends = frame.size() > (begins ? 1u : 0u) && frame.back() == eos_;
+  std::vector<TokenId> before, after;
+  if (config.add_bos_token.value_or(begins) && bos_ >= 0) before.push_back(bos_);
+  if (config.add_eos_token.value_or(ends) && eos_ >= 0) after.push_back(eos_);
+  post_processor_ = make_frame(before, after);
+}
+
+std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) const {
+  if (text.text.size() > kLongestText) {
+    throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
+                                       " bytes: at most 512 MiB are tokenized at once; cut it into parts");
+  }
+  std::vector<TokenId> ids;
+  const auto encode_piece = [&](const Piece& piece) {
+    Words words(piece.text.text, piece.at_start);
+    pre_tokenizer_->apply(words);
+    std::vector<std::string_view> list(words.spans.size());
+    for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
+    model_->encode(list, ids);
+  };
+  for (Piece& raw : added_.cut({-1, std::move(text), true}, false, protect)) {
+    if (raw.id >= 0) {
+      ids.push_back(raw.id);
+      continue;
+    }
+    normalizer_->apply(raw.text);
+    for (const Piece& piece : added_.cut(raw, true, protect)) {
+      if (piece.id >= 0) ids.push_back(piece.id);
+      else encode_piece(piece);
+    }
+  }
+  return ids;
+}
+
+const std::string* Tokenizer::Impl::token(TokenId id) const {
+  const std::string* added = added_.token(id);
+  return added != nullptr ? added : model_->vocabulary().token(id);
+}
+
+TokenId Tokenizer::Impl::id_of(std::string_view token) const {
+  const TokenId added = added_.find(token);
+  return added >= 0 ? added : model_->vocabulary().find(token);
+}
+
+std::string Tokenizer::Impl::decode(const TokenId* ids, size_t count, bool skip_special_tokens) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(count);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string* found = token(ids[i]);
+    if (found != nullptr && !(skip_special_tokens && added_.is_special(*found))) tokens.push_back(*found);
+  }
+  decoder_->apply(tokens);
+  std::string text;
+  for (const std::string& token : tokens) text += token;
+  return text;
+}
+
+Tokenizer Tokenizer::open(const std::string& folder) {
+  const fs::path path = fs::path(folder) / "tokenizer.json";
+  const fs::path config_path = fs::path(folder) / "tokenizer_config.json";
+  if (!fs::exists(path)) {
+    throw Error(ErrorKind::kNotFound, "opening the tokenizer of " + folder +
+                                          ": there is no tokenizer.json; fetch it with the model, or convert the "
+                                          "model's tokenizer to that format");
+  }
+  TokenizerConfig config;
+  if (fs::exists(config_path)) {
+    config = read_tokenizer_config(parse_json(read_file(config_path), config_path.string()), config_path.string());
+  }
+  const Json json = parse_json(read_file(path), path.string());
+  return Tokenizer(std::make_unique<Impl>(json, path.string(), config));
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  std::vector<TokenId> ids = impl_->encode({to_valid_utf8(text), "", false}, false);
+  impl_->post_processor().apply(ids, add_special_tokens);
+  return ids;
+}
+
+std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
+  MarkedText raw{prompt.text, std::string(prompt.text.size(), '\0'), false};
+  for (const auto& [begin, end] : prompt.input_ranges) {
+    if (begin > end || end > raw.text.size()) {
+      throw Error(ErrorKind::kUsage, "tokenizing a prompt: an input range ends at byte " + std::to_string(end) +
+                                         " of " + std::to_string(raw.text.size()));
+    }
+    std::fill(raw.marks.begin() + static_cast<std::ptrdiff_t>(begin),
+              raw.marks.begin() + static_cast<std::ptrdiff_t>(end), '\1');
+  }
+  Rewriter valid(raw);
+  for (size_t position = 0; position < raw.text.size();) {
+    const Utf8Step step = utf8_step(raw.text, position);
+    if (step.valid) valid.keep(position, position + step.size);
+    else valid.replace(position, position + step.size, kReplacementUtf8);
+    position += step.size;
+  }
+  valid.finish();
+  std::vector<TokenId> ids = impl_->encode(std::move(raw), true);
+  impl_->post_processor().apply(ids, false);
+  return ids;
+}
+
+std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool skip_special_tokens) const {
+  return impl_->decode(ids.data(), ids.size(), skip_special_tokens);
+}
+
+int Tokenizer::vocab_size() const { return impl_->vocab_size(); }
+
+std::string Tokenizer::token(TokenId id) const {
+  const std::string* found = impl_->token(id);
+  return found == nullptr ? "" : *found;
+}
+
+TokenId Tokenizer::id_of(std::string_view token) const { return impl_->id_of(token); }
+
+bool Tokenizer::is_special(TokenId id) const { return impl_->is_special(id); }
+
+TokenId Tokenizer::bos_id() const { return impl_->bos_id(); }
+TokenId Tokenizer::eos_id() const { return impl_->eos_id(); }
+
+}  // namespace gptq

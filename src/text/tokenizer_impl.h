@@ -1,0 +1,57 @@
+// The inside of a Tokenizer: its components, shared with the streaming decoder.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gptq/tokenizer.h>
+
+#include "text/added_tokens.h"
+#include "text/decoder.h"
+#include "text/marked_text.h"
+#include "text/normalizer.h"
+#include "text/post_processor.h"
+#include "text/pre_tokenizer.h"
+#include "text/text_model.h"
+#include "text/tokenizer_config.h"
+
+namespace gptq {
+
+class Tokenizer::Impl {
+ public:
+  // From the parsed tokenizer.json; `what` names the file in errors.
+  Impl(const Json& json, const std::string& what, const TokenizerConfig& config);
+
+  // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
+  std::vector<TokenId> encode(MarkedText text, bool protect) const;
+  std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
+
+  const std::string* token(TokenId id) const;  // nullptr when there is none
+  TokenId id_of(std::string_view token) const;
+  bool is_special(TokenId id) const { return token(id) != nullptr && added_.is_special(*token(id)); }
+  int vocab_size() const {
+    return std::max(static_cast<int>(model_->vocabulary().id_end()), added_.id_end());
+  }
+  TokenId bos_id() const { return bos_; }
+  TokenId eos_id() const { return eos_; }
+  const PostProcessor& post_processor() const { return *post_processor_; }
+  const Decoder& decoder() const { return *decoder_; }
+
+ private:
+  void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);
+  void obey_bos_and_eos(const TokenizerConfig& config);
+
+  std::unique_ptr<Normalizer> normalizer_;
+  std::unique_ptr<PreTokenizer> pre_tokenizer_;
+  std::unique_ptr<TextModel> model_;
+  std::unique_ptr<PostProcessor> post_processor_;
+  std::unique_ptr<Decoder> decoder_;
+  AddedTokens added_;
+  TokenId bos_ = -1;
+  TokenId eos_ = -1;
+};
+
+}  // namespace gptq

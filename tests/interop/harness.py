@@ -1,0 +1,93 @@
+"""What every check uses: counting results, and calling the two programs under test."""
+import contextlib
+import json
+import pathlib
+import subprocess
+import tempfile
+import traceback
+
+import numpy as np
+import safetensors.numpy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEMO = ROOT / "models" / "demo"
+GOLDEN = ROOT / "tests" / "golden"
+TOLERANCE = 1e-3  # of the largest |logit|
+
+
+class Report:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, name, ok, detail=""):
+        self.passed += bool(ok)
+        self.failed += not ok
+        print(f"{'ok  ' if ok else 'FAIL'} {name}" + (f": {detail}" if detail else ""), flush=True)
+
+    @contextlib.contextmanager
+    def case(self, name):
+        """Turns an exception inside into one failure, so that the other checks still run."""
+        try:
+            yield
+        except Exception as error:
+            self.check(name, False, f"{type(error).__name__}: {error}")
+            if not isinstance(error, ToolFailed):
+                traceback.print_exc()
+
+    def same_logits(self, name, ours, theirs):
+        if ours.shape != theirs.shape:
+            return self.check(name, False, f"shape {ours.shape}, expected {theirs.shape}")
+        worst, largest = np.abs(ours - theirs).max(), np.abs(theirs).max()
+        self.check(name, worst <= TOLERANCE * largest, f"max |diff| {worst / largest:.1e} of max |logit|")
+
+
+class ToolFailed(Exception):
+    pass
+
+
+class Tools:
+    """The programs `gptq` and `dump_logits`."""
+
+    def __init__(self, gptq, dump_logits):
+        self.gptq, self.dump_logits = pathlib.Path(gptq).resolve(), pathlib.Path(dump_logits).resolve()
+
+    def run(self, program, *arguments, timeout=1800):
+        result = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=timeout)
+        if result.returncode != 0:
+            command = " ".join([program.name, *map(str, arguments)])
+            raise ToolFailed(f"`{command}` gave {result.returncode}: {result.stderr.decode(errors='replace')[-400:].strip()}")
+        return result.stdout.decode()
+
+    def jsonl(self, rows, *arguments):
+        """Runs gptq with `--jsonl FILE` and returns one parsed object for each row."""
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.flush()
+            lines = self.run(self.gptq, *arguments, "--jsonl", file.name).split("\n")
+        answers = [json.loads(line) for line in lines if line]
+        if len(answers) != len(rows):
+            raise ToolFailed(f"{len(answers)} answers to {len(rows)} rows")
+        return answers
+
+    def encode(self, folder, texts, special=True):
+        flags = [] if special else ["--no-special-tokens"]
+        return [a["ids"] for a in self.jsonl([{"text": t} for t in texts], "tokenize", folder, *flags)]
+
+    def decode(self, folder, id_lists, skip=False):
+        flags = ["--skip-special-tokens"] if skip else []
+        return [a["text"] for a in self.jsonl([{"ids": i} for i in id_lists], "tokenize", folder, "--decode", *flags)]
+
+    def template(self, folder, messages, generate):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(messages, file)
+            file.flush()
+            flags = ["--add-generation-prompt"] if generate else []
+            return self.run(self.gptq, "template", folder, "--messages", file.name, *flags)
+
+    def logits(self, folder, ids):
+        """fp32 [T, V]"""
+        with tempfile.TemporaryDirectory() as scratch:
+            source, target = pathlib.Path(scratch) / "ids.json", pathlib.Path(scratch) / "out.safetensors"
+            source.write_text(json.dumps(ids))
+            self.run(self.dump_logits, folder, source, target)
+            return safetensors.numpy.load_file(target)["logits"]
