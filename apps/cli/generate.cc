@@ -24,8 +24,8 @@ constexpr const char* kFooter = R"(Examples:
   gptq generate demo-4bit -f story.txt --stop 'THE END' --json
   echo 'It was a dark night' | gptq generate demo-4bit
 
-The text goes to the model as it is, after its beginning-of-text token; `gptq chat` applies the chat template.
-Only the continuation is printed.
+The text goes to the model as it is, after its beginning-of-text token and without the last line break of a file
+or pipe; `gptq chat` applies the chat template. Only the continuation is printed.
 )";
 
 struct Arguments {
@@ -44,8 +44,15 @@ Json to_json(const Result& result) {
           {"finish_reason", to_string(result.finish_reason)}};
 }
 
+// The line break that editors and echo put at the end is not meant for the model.
+std::string read_text_to_continue(const Arguments& a) {
+  std::string text = read_prompt(a.text.has_value(), a.text.value_or(""), a.file);
+  if (!a.text && !text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
 int run(const Arguments& a, const CommonOptions& common) {
-  const std::string prompt = read_prompt(a.text.has_value(), a.text.value_or(""), a.file);
+  const std::string prompt = read_text_to_continue(a);
   Engine engine = Engine::open(a.model, a.compute);
   const Request request = make_request(engine, a.sampling, engine.tokenizer().encode(prompt), kDefaultTokens);
   const std::string warning = greedy_warning(engine, a.sampling);

@@ -29,6 +29,13 @@ std::string wrapped(const std::string& text, size_t indent) {
   return out + line;
 }
 
+// " DIR"; CLI11 appends what its checks accept, which the description says already.
+std::string value_name(const CLI::Option& option) {
+  if (option.get_type_size() == 0) return "";
+  const std::string name = option.get_type_name();
+  return " " + name.substr(0, name.find(':'));
+}
+
 // "-o, --output DIR", "--sym / --asym"
 std::string spelling(const CLI::Option& option) {
   std::vector<std::string> names;
@@ -38,14 +45,13 @@ std::string spelling(const CLI::Option& option) {
   const bool negatable = !option.get_fnames().empty();
   std::string text = names[0];
   for (size_t i = 1; i < names.size(); ++i) text += (negatable ? " / " : ", ") + names[i];
-  if (option.get_type_size() > 0) text += " " + option.get_type_name();
-  return text;
+  return text + value_name(option);
 }
 
 std::string entry(const std::string& left, const std::string& right) {
   std::string text = "  " + left;
-  if (text_width(text) + 2 > kHelpColumn) text += "\n" + std::string(kHelpColumn, ' ');
-  if (text_width(text) < kHelpColumn) text += std::string(kHelpColumn - text_width(text), ' ');
+  const bool fits = text_width(text) + 2 <= kHelpColumn;
+  text += fits ? std::string(kHelpColumn - text_width(text), ' ') : "\n" + std::string(kHelpColumn, ' ');
   return text + wrapped(right, kHelpColumn) + "\n";
 }
 
@@ -82,14 +88,14 @@ std::string help_page(const CLI::App& program) {
     if (option->get_required()) text += " (required)";
     (option->get_positional() ? arguments : options) += entry(spelling(*option), text);
     if (option->get_positional()) usage += " " + option->get_name(true);
-    if (option->get_required() && !option->get_positional()) usage += " " + spelling(*option);
+    if (option->get_required() && !option->get_positional()) usage += " -" + option->get_snames().at(0) + value_name(*option);
   }
   std::string text = wrapped(app.get_description(), 0) + "\n\nUsage: " + usage + " [options]\n";
   if (top) {
     text += "\nCommands:\n";
     for (const CLI::App* command : app.get_subcommands({})) {
       const std::string what = command->get_description();
-      text += entry(command->get_name(), what.substr(0, what.find(". ")));
+      text += entry(command->get_name(), what.substr(0, what.find('.')));
     }
   }
   if (!arguments.empty()) text += "\nArguments:\n" + arguments;

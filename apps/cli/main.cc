@@ -20,7 +20,7 @@ namespace {
 
 struct Command {
   const char* name;
-  const char* summary;  // up to the first ". " in the list of commands, whole on its own page
+  const char* summary;  // its first sentence in the list of commands, whole on its own page
   Action (*add)(CLI::App&, const CommonOptions&);
 };
 

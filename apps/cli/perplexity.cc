@@ -62,7 +62,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("--text", arguments->text, "Text file to predict; - for standard input")->required()->type_name("FILE");
+  app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")->required()->type_name("FILE");
   app.add_option("--window", arguments->window, "Tokens in a window, at most the model's context")
       ->type_name("N")
       ->check(CLI::Range(2, 1 << 30));
