@@ -1,6 +1,7 @@
 // The forward pass, one line for each sentence of the paper.
 #include "model/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace gptq {
@@ -36,43 +37,51 @@ int64_t Decoder::input_width(int stage) const {
   }
 }
 
-Activations Decoder::embed(std::span<const int> tokens, int64_t sequences, const Weight& table) {
-  Activations x;
-  const int64_t rows = static_cast<int64_t>(tokens.size());
-  CHECK(rows % sequences == 0);
+void Decoder::embed(Activations& x, std::span<const int> tokens, int64_t sequences, const Weight& table) {
+  shape(x, static_cast<int64_t>(tokens.size()), sequences);
+  backend_.embed(x.hidden, tokens, table);
+}
+
+void Decoder::copy(Activations& to, const Activations& from) {
+  shape(to, from.hidden.rows, from.sequences);
+  backend_.copy(to.hidden, from.hidden);
+}
+
+void Decoder::shape(Activations& x, int64_t rows, int64_t sequences) {
+  CHECK(sequences > 0 && rows % sequences == 0);
   x.sequences = sequences;
   x.length = rows / sequences;
-  x.hidden = backend_.allocate(rows, a_.hidden_size);
-  backend_.embed(x.hidden.view(), tokens, table);
-  return x;
+  const int64_t widest = std::max({a_.hidden_size, a_.heads * a_.head_dim, a_.intermediate_size});
+  x.hidden = scratch(x.hidden_memory, rows, a_.hidden_size);
+  x.input = scratch(x.input_memory, rows, widest);
 }
 
 void Decoder::enter(int stage, const LayerWeights& layer, Activations& x) {
   if (stage != 0 && stage != 2) return;  // stages 1 and 3 read what stages 0 and 2 have left in `input`
   set_input(x, a_.hidden_size);
   const std::vector<float>& norm = stage == 0 ? layer.input_norm : layer.post_attention_norm;
-  backend_.rms_norm(x.input.view(), x.hidden.view(), norm, a_.rms_norm_eps);
+  backend_.rms_norm(x.input, x.hidden, norm, a_.rms_norm_eps);
 }
 
 void Decoder::leave(int stage, const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache) {
-  const int64_t rows = x.hidden.rows();
+  const int64_t rows = x.hidden.rows;
   const std::vector<const Weight*> linears = pointers(layer.groups[static_cast<size_t>(stage)]);
   if (stage == 0) return attend(layer, index, x, cache);
   if (stage == 2) {
     const MatrixView gate_up = scratch(outputs_, rows, 2 * a_.intermediate_size);
-    backend_.linear(gate_up, x.input.view(), linears);
+    backend_.linear(gate_up, x.input, linears);
     set_input(x, a_.intermediate_size);
-    return backend_.silu_multiply(x.input.view(), gate_up);
+    return backend_.silu_multiply(x.input, gate_up);
   }
   const MatrixView out = scratch(outputs_, rows, a_.hidden_size);
-  backend_.linear(out, x.input.view(), linears);
-  backend_.add(x.hidden.view(), out);
+  backend_.linear(out, x.input, linears);
+  backend_.add(x.hidden, out);
 }
 
 void Decoder::attend(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache) {
-  const int64_t rows = x.hidden.rows(), q_width = a_.heads * a_.head_dim, kv_width = a_.kv_heads * a_.head_dim;
+  const int64_t rows = x.hidden.rows, q_width = a_.heads * a_.head_dim, kv_width = a_.kv_heads * a_.head_dim;
   const MatrixView qkv = scratch(outputs_, rows, q_width + 2 * kv_width);
-  backend_.linear(qkv, x.input.view(), pointers(layer.groups[0]));
+  backend_.linear(qkv, x.input, pointers(layer.groups[0]));
   const MatrixView q = qkv.column_range(0, q_width);
   const MatrixView k = qkv.column_range(q_width, kv_width);
   const MatrixView v = qkv.column_range(q_width + kv_width, kv_width);
@@ -105,7 +114,7 @@ void Decoder::attend(const LayerWeights& layer, int64_t index, Activations& x, K
     args.head_dim = static_cast<int>(a_.head_dim);
     args.scale = 1.0f / std::sqrt(static_cast<float>(a_.head_dim));
     args.window = a_.windows[static_cast<size_t>(index)];
-    backend_.attention(x.input.view().row_range(begin, x.length), args);
+    backend_.attention(x.input.row_range(begin, x.length), args);
   }
 }
 
@@ -118,7 +127,7 @@ void Decoder::layer(const LayerWeights& layer, int64_t index, Activations& x, Kv
 
 MatrixView Decoder::logits(const ModelWeights& weights, const Activations& x, int64_t begin, int64_t count) {
   const MatrixView normed = scratch(normed_, count, a_.hidden_size);
-  backend_.rms_norm(normed, x.hidden.view().row_range(begin, count), weights.final_norm, a_.rms_norm_eps);
+  backend_.rms_norm(normed, x.hidden.row_range(begin, count), weights.final_norm, a_.rms_norm_eps);
   const MatrixView logits = scratch(logits_, count, a_.vocab_size);
   const Weight* head = &weights.head_or_embedding();
   backend_.linear(logits, normed, {&head, 1});
@@ -130,8 +139,6 @@ MatrixView Decoder::scratch(Matrix& buffer, int64_t rows, int64_t cols) {
   return {buffer.dtype(), buffer.view().data, rows, cols, cols};
 }
 
-void Decoder::set_input(Activations& x, int64_t cols) {
-  if (x.input.rows() != x.hidden.rows() || x.input.cols() != cols) x.input = backend_.allocate(x.hidden.rows(), cols);
-}
+void Decoder::set_input(Activations& x, int64_t cols) { x.input = scratch(x.input_memory, x.hidden.rows, cols); }
 
 }  // namespace gptq

@@ -22,12 +22,14 @@ struct KvCache {
   static KvCache make(const Architecture& a, Backend& backend, int64_t capacity);
 };
 
-// What flows through a layer: `sequences` sequences of `length` tokens each, rows in order (M = S·T).
+// What flows through a layer: `sequences` sequences of `length` tokens each, rows in order (M = S·T). The memory
+// is made by Decoder::embed and serves every stage; used again for the next tokens, it only ever grows.
 struct Activations {
-  Matrix hidden;          // [M, E]  the residual stream
-  Matrix input;           // [M, K]  what the linears of the current stage read
+  MatrixView hidden;      // [M, E]  the residual stream
+  MatrixView input;       // [M, K]  what the linears of the current stage read
   int64_t sequences = 1;
   int64_t length = 0;     // T
+  Matrix hidden_memory, input_memory;
 };
 
 // One stage = one input group. `enter` makes the group's input from the residual stream (nothing to do where the
@@ -40,8 +42,9 @@ class Decoder {
 
   static constexpr int kStages = kInputGroups;
 
-  // Embeds tokens [S·T] into fresh activations.
-  Activations embed(std::span<const int> tokens, int64_t sequences, const Weight& table);
+  // Embeds tokens [S·T] as the residual stream.
+  void embed(Activations& x, std::span<const int> tokens, int64_t sequences, const Weight& table);
+  void copy(Activations& to, const Activations& from);  // the residual stream alone
 
   void enter(int stage, const LayerWeights& layer, Activations& x);
 
@@ -61,6 +64,7 @@ class Decoder {
  private:
   void attend(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache);
   MatrixView scratch(Matrix& buffer, int64_t rows, int64_t cols);
+  void shape(Activations& x, int64_t rows, int64_t sequences);
   void set_input(Activations& x, int64_t cols);
 
   const Architecture& a_;

@@ -14,7 +14,8 @@ Model::Model(const Checkpoint& checkpoint, Backend& backend)
 KvCache Model::make_cache(int64_t capacity) const { return KvCache::make(architecture_, backend_, capacity); }
 
 MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& cache) {
-  Activations x = decoder_.embed(tokens, 1, *weights_.embedding);
+  Activations& x = activations_;
+  decoder_.embed(x, tokens, 1, *weights_.embedding);
   for (int64_t i = 0; i < architecture_.layers; ++i) {
     decoder_.layer(weights_.layers[static_cast<size_t>(i)], i, x, &cache);
   }

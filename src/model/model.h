@@ -31,6 +31,7 @@ class Model {
   Architecture architecture_;
   ModelWeights weights_;
   Decoder decoder_;
+  Activations activations_;
 };
 
 }  // namespace gptq

@@ -13,6 +13,8 @@ namespace gptq {
 
 namespace {
 
+constexpr int64_t kProgramBytes = 32 << 20;  // code, libraries, tokenizer
+
 // Floating-point operations per second of a matrix product like those of a layer.
 double measure_rate(int threads) {
   constexpr int64_t kSize = 512;
@@ -39,7 +41,7 @@ double measure_rate(int threads) {
 Estimate estimate(const Architecture& a, const ModelPlan& plan, int64_t samples, int64_t seqlen, bool gptaq,
                   int64_t bytes_in, int threads) {
   const double tokens = static_cast<double>(samples * seqlen);
-  const int streams = gptaq ? 2 : 1;
+  const double streams = gptaq ? 1.5 : 1.0;  // the original model is followed for half of the windows
   int64_t widest = 0, group_weights = 0;
   double flops = 0;
   for (const LayerPlan& layer : plan.layers) {
@@ -50,7 +52,7 @@ Estimate estimate(const Architecture& a, const ModelPlan& plan, int64_t samples,
       widest = std::max(widest, k);
       group_weights = std::max(group_weights, rows * k);
       flops += streams * 2.0 * tokens * static_cast<double>(rows * k);
-      if (group.grid) flops += tokens * static_cast<double>(k * k) * (gptaq ? 3.2 : 1.2);
+      if (group.grid) flops += tokens * static_cast<double>(k * k) * (gptaq ? 2.2 : 1.2);
     }
     flops += streams * 2.0 * tokens * static_cast<double>(seqlen * a.heads * a.head_dim) * 2.0;  // attention
   }
@@ -61,7 +63,7 @@ Estimate estimate(const Architecture& a, const ModelPlan& plan, int64_t samples,
   e.peak_bytes = static_cast<int64_t>(
       streams * tokens * static_cast<double>(a.hidden_size + widest) * 4 +
       5.0 * static_cast<double>(widest * widest) * 4 + 5.0 * static_cast<double>(group_weights) * 4 +
-      batch * static_cast<double>(2 * a.intermediate_size + a.hidden_size) * 4 + static_cast<double>(bytes_in)) + (int64_t{80} << 20);
+      batch * static_cast<double>(2 * a.intermediate_size + a.hidden_size) * 4 + static_cast<double>(bytes_in)) + kProgramBytes;
   e.seconds = flops / measure_rate(threads) * 1.25;
   return e;
 }

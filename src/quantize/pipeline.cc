@@ -16,6 +16,7 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kBatchRows = 4096;  // tokens per batch: enough for the BLAS, small beside the streams
+constexpr size_t kOriginalEvery = 2;   // every second batch is followed through the original model too
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -49,8 +50,10 @@ void Pipeline::start() {
                                                   "; tokenizer.json belongs to another model");
       }
     }
-    quantized_.batches.push_back(decoder_.embed(part, count, *ends.embedding));
-    if (gptaq()) original_.batches.push_back(decoder_.embed(part, count, *ends.embedding));
+    const bool followed = gptaq() && quantized_.size() % kOriginalEvery == 0;
+    decoder_.embed(quantized_.emplace_back(), part, count, *ends.embedding);
+    original_.emplace_back();
+    if (followed) decoder_.embed(original_.back().emplace(), part, count, *ends.embedding);
   }
 }
 
@@ -67,78 +70,79 @@ void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const Modu
   std::array<Matrix, kInputGroups> hessians;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     load_dense(stage, index, original);
-    const int64_t k = decoder_.input_width(stage);
-    hessians[static_cast<size_t>(stage)] = in_.backend.allocate(k, k);
-    in_.backend.clear(hessians[static_cast<size_t>(stage)].view());
+    hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage));
   }
-  for (Activations& batch : quantized_.batches) {
-    Activations copy;
-    copy.sequences = batch.sequences;
-    copy.length = batch.length;
-    copy.hidden = in_.backend.allocate(batch.hidden.rows(), batch.hidden.cols());
-    in_.backend.copy(copy.hidden.view(), batch.hidden.view());
+  Activations copy;
+  for (const Activations& batch : quantized_) {
+    decoder_.copy(copy, batch);
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       decoder_.enter(stage, original, copy);
-      check_finite(stage, index, copy.input.view());
-      in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input.view());
+      check_finite(stage, index, copy.input);
+      in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input);
       decoder_.leave(stage, original, index, copy);
     }
   }
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     on_step(0.5 + 0.1 * stage, in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)].group.name);
-    solve(stage, index, layer, hessians[static_cast<size_t>(stage)], nullptr, on_module);
+    solve(stage, index, layer, hessians[static_cast<size_t>(stage)], std::nullopt, on_module);
   }
-  for (Activations& batch : quantized_.batches) decoder_.layer(layer, index, batch);
+  for (Activations& batch : quantized_) decoder_.layer(layer, index, batch);
 }
 
 void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original,
                          const StepSink& on_step, const ModuleSink& on_module) {
   const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
   const auto step = [&](double part) { on_step((stage + part) / Decoder::kStages, plan.group.name); };
-  const size_t batches = quantized_.batches.size();
   const int64_t k = decoder_.input_width(stage);
   const bool solved = plan.grid.has_value();
   // The very first input is the same in both streams.
   const bool differs = gptaq() && solved && !(index == 0 && stage == 0);
-  Matrix hessian, cross;
-  if (solved) {
-    hessian = in_.backend.allocate(k, k);
-    in_.backend.clear(hessian.view());
+  Matrix hessian, cross, cross_hessian;
+  if (solved) hessian = zeros(k);
+  if (differs) cross = zeros(k);
+  size_t done = 0;
+  const auto observe = [&](size_t b) {
+    Activations& x = quantized_[b];
+    decoder_.enter(stage, layer, x);
+    check_finite(stage, index, x.input);
+    if (original_[b]) decoder_.enter(stage, original, *original_[b]);
+    if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input);
+    if (original_[b] && differs) in_.backend.accumulate_cross(cross.view(), original_[b]->input, x.input);
+    step(0.4 * static_cast<double>(++done) / static_cast<double>(quantized_.size()));
+  };
+  // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
+  for (size_t b = 0; b < quantized_.size(); ++b) {
+    if (original_[b]) observe(b);
   }
   if (differs) {
-    cross = in_.backend.allocate(k, k);
-    in_.backend.clear(cross.view());
+    cross_hessian = in_.backend.allocate(k, k);
+    in_.backend.copy(cross_hessian.view(), hessian.view());
   }
-  for (size_t b = 0; b < batches; ++b) {
-    Activations& x = quantized_.batches[b];
-    decoder_.enter(stage, layer, x);
-    check_finite(stage, index, x.input.view());
-    if (gptaq()) decoder_.enter(stage, original, original_.batches[b]);
-    if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input.view());
-    if (differs) in_.backend.accumulate_cross(cross.view(), original_.batches[b].input.view(), x.input.view());
-    step(0.4 * static_cast<double>(b + 1) / static_cast<double>(batches));
+  for (size_t b = 0; b < quantized_.size(); ++b) {
+    if (!original_[b]) observe(b);
   }
   if (solved) {
-    solve(stage, index, layer, hessian, differs ? &cross : nullptr, on_module);
+    solve(stage, index, layer, hessian, differs ? std::optional(GptaqTerms{cross.view(), cross_hessian.view()}) : std::nullopt, on_module);
   } else {
     load_dense(stage, index, layer);
   }
   hessian = {};
   cross = {};
+  cross_hessian = {};
   const bool last = index + 1 == in_.architecture.layers && stage + 1 == Decoder::kStages;
   if (last) return;  // nobody reads what the model's last linear adds
   if (gptaq()) load_dense(stage, index, original);
-  for (size_t b = 0; b < batches; ++b) {
-    decoder_.leave(stage, layer, index, quantized_.batches[b]);
-    if (gptaq()) decoder_.leave(stage, original, index, original_.batches[b]);
-    step(0.5 + 0.5 * static_cast<double>(b + 1) / static_cast<double>(batches));
+  for (size_t b = 0; b < quantized_.size(); ++b) {
+    decoder_.leave(stage, layer, index, quantized_[b]);
+    if (original_[b]) decoder_.leave(stage, original, index, *original_[b]);
+    step(0.5 + 0.5 * static_cast<double>(b + 1) / static_cast<double>(quantized_.size()));
   }
   layer.groups[static_cast<size_t>(stage)].clear();
   original.groups[static_cast<size_t>(stage)].clear();
 }
 
-void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian, const Matrix* cross,
-                     const ModuleSink& on_module) {
+void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian,
+                     const std::optional<GptaqTerms>& gptaq, const ModuleSink& on_module) {
   const auto start = std::chrono::steady_clock::now();
   const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
   if (!plan.grid) return load_dense(stage, index, layer);
@@ -154,9 +158,9 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   problem.weights = stacked;
   problem.rows = static_cast<int64_t>(stacked.size()) / k;
   problem.hessian = hessian.view();
-  if (cross) problem.cross = cross->view();
+  problem.gptaq = gptaq;
+  problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
-  problem.gptaq = in_.options.gptaq;
   problem.grid = *plan.grid;
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
   const GroupSolution solution = solve_group(problem, in_.backend);
@@ -210,10 +214,18 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
       layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(linears[next++]));
     }
   }
-  for (Activations& batch : quantized_.batches) decoder_.layer(layer, index, batch);
+  for (Activations& batch : quantized_) decoder_.layer(layer, index, batch);
   if (!gptaq()) return;
   const LayerWeights original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
-  for (Activations& batch : original_.batches) decoder_.layer(original, index, batch);
+  for (std::optional<Activations>& batch : original_) {
+    if (batch) decoder_.layer(original, index, *batch);
+  }
+}
+
+Matrix Pipeline::zeros(int64_t size) {
+  Matrix matrix = in_.backend.allocate(size, size);
+  in_.backend.clear(matrix.view());
+  return matrix;
 }
 
 void Pipeline::check_finite(int stage, int64_t index, MatrixView input) const {

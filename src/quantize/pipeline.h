@@ -2,7 +2,7 @@
 #pragma once
 
 #include <functional>
-#include <stop_token>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +14,7 @@
 #include "model/decoder.h"
 #include "quantize/calibration.h"
 #include "quantize/module_plan.h"
+#include "quantize/solver.h"
 
 namespace gptq {
 
@@ -28,8 +29,8 @@ struct PipelineInputs {
 };
 
 // The stages of one layer are run once each: every sub-step sees quantized predecessors ("true sequential") and
-// no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and, beside it,
-// the original's. In memory at any time: the streams, one layer's weights, one group's matrices.
+// no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and, beside it
+// for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at any time: the streams, one layer's weights, one group's matrices.
 class Pipeline {
  public:
   using ModuleSink = std::function<void(const ModuleReport&)>;
@@ -49,19 +50,20 @@ class Pipeline {
   void replay_layer(int64_t index, const std::vector<PackedWeight>& linears);
 
  private:
-  struct Stream { std::vector<Activations> batches; };
 
   void run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                  const ModuleSink& on_module);
-  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian, const Matrix* cross,
-             const ModuleSink& on_module);
+  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian,
+             const std::optional<GptaqTerms>& gptaq, const ModuleSink& on_module);
+  Matrix zeros(int64_t size);  // [size, size]
   void load_dense(int stage, int64_t index, LayerWeights& layer);
   void check_finite(int stage, int64_t index, MatrixView input) const;
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
   Decoder decoder_;
-  Stream quantized_, original_;
+  std::vector<Activations> quantized_;                // one a batch: the quantized model's stream
+  std::vector<std::optional<Activations>> original_;  // the original model's beside it, where it is followed
 };
 
 }  // namespace gptq

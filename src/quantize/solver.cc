@@ -56,6 +56,17 @@ Matrix ordered(std::span<const float> weights, int64_t rows, std::span<const int
   return matrix;
 }
 
+// GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹: the best linear map from the inputs there are to the outputs wanted.
+std::vector<float> regress(const GroupProblem& problem, Backend& backend) {
+  const GptaqTerms& terms = *problem.gptaq;
+  const Matrix w = backend.allocate(problem.rows, terms.hessian.rows);
+  backend.upload(w.view(), problem.weights);
+  const float lambda = static_cast<float>(problem.damp * mean(backend.diagonal(terms.hessian)));
+  const float strength = static_cast<float>(problem.gptaq_strength);
+  if (backend.regress(w.view(), terms.cross, terms.hessian, lambda, strength)) return backend.download(w.view());
+  return {problem.weights.begin(), problem.weights.end()};  // nothing to regress on: plain GPTQ
+}
+
 GridSpec grid_spec(const GroupProblem& problem) {
   const Clip clip = problem.grid.clip == "none" ? Clip::kNone : problem.grid.clip == "mse" ? Clip::kMse : Clip::kHessian;
   return {problem.grid.bits, problem.grid.sym, clip, problem.grid.sym ? 0 : problem.lowest_zero};
@@ -141,16 +152,8 @@ GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
   const std::vector<float> diagonal = backend.diagonal(problem.hessian);
   const double average = mean(diagonal);
 
-  // Target: W' = W + α·W·C·(H + λI)⁻¹, the best linear map from the inputs we have to the outputs we want.
   std::vector<float> target(problem.weights.begin(), problem.weights.end());
-  if (problem.cross && problem.gptaq > 0) {
-    Matrix w = backend.allocate(n, k);
-    backend.upload(w.view(), target);
-    const float lambda = static_cast<float>(problem.damp * average);
-    if (backend.regress(w.view(), *problem.cross, problem.hessian, lambda, static_cast<float>(problem.gptaq))) {
-      target = backend.download(w.view());
-    }
-  }
+  if (problem.gptaq) target = regress(problem, backend);
 
   const std::vector<int> order = column_order(problem.grid, group_size, diagonal);
   const bool scattered = problem.grid.desc_act && !problem.grid.static_groups;

@@ -13,13 +13,19 @@
 
 namespace gptq {
 
+// What GPTAQ knows about the original model's inputs x° beside the inputs x that quantized layers give.
+struct GptaqTerms {
+  MatrixView cross;    // [K, K]  Σ (x° − x)·xᵀ; overwritten
+  MatrixView hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
+};
+
 struct GroupProblem {
   std::span<const float> weights;      // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
   int64_t rows = 0;                    // N
   MatrixView hessian;                  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
-  std::optional<MatrixView> cross;     // [K, K]  Σ (x_original − x)·xᵀ, for GPTAQ; overwritten
+  std::optional<GptaqTerms> gptaq;
+  double gptaq_strength = 1;
   double damp = 0.01;
-  double gptaq = 0;                    // strength of the correction by `cross`
   GridOptions grid;
   int lowest_zero = 0;                 // 1 for format v1 with asymmetric grids
 };

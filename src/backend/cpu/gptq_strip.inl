@@ -12,12 +12,14 @@ static inline F32 round_lanes(F32 x) {  // to nearest even, for |x| < 2^22
   return (x + magic) - magic;
 }
 
-// The nearest fp16 value of a positive x; at least the smallest normal number, which no weight's scale falls below
-// unless its group is all but zero.
+// The nearest fp16 value of a positive x, between the smallest and the largest one. Below 2^-14, the smallest normal
+// number, steps are 2^-24 wide: 8 bits get there when the largest weight of a group is below 0.008.
 static inline F32 round_to_half(F32 x) {
   const U32 bits = as_bits(x);
-  const F32 rounded = as_float((bits + 0xFFFu + ((bits >> 13) & 1u)) & ~0x1FFFu);
-  return min_lanes(max_lanes(rounded, broadcast(0x1p-14f)), broadcast(65504.0f));
+  const F32 normal = as_float((bits + 0xFFFu + ((bits >> 13) & 1u)) & ~0x1FFFu);
+  const F32 subnormal = (x + 0.5f) - 0.5f;
+  const F32 rounded = x < 0x1p-14f ? subnormal : normal;
+  return min_lanes(max_lanes(rounded, broadcast(0x1p-24f)), broadcast(65504.0f));
 }
 
 struct GridLanes {
