@@ -91,9 +91,16 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   }
   text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
-  const double bits = model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
+  const double bits =
+      model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
+  int64_t modules_in = 0, modules_out = 0;
+  for (const ModuleReport& module : report.modules) {
+    modules_in += module.bytes_in;
+    modules_out += module.bytes_out;
+  }
   Table table({{""}, {""}});
-  table.add({"size", sizes(report.bytes_in, report.bytes_out)});
+  table.add({"modules", sizes(modules_in, modules_out)});
+  table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
   table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});
