@@ -22,16 +22,20 @@ struct MarkedText {
   }
 
   void append(std::string_view more, char mark) {
-    if (mark != 0 && marks.empty()) marks.assign(text.size(), '\0');
+    if (mark != 0 || !marks.empty()) {
+      marks.resize(text.size(), '\0');
+      marks.append(more.size(), mark);
+    }
     text.append(more);
-    if (!marks.empty()) marks.resize(text.size(), mark);
   }
 
   void append(const MarkedText& more) {
-    if (!more.marks.empty() && marks.empty()) marks.assign(text.size(), '\0');
+    if (!more.marks.empty() || !marks.empty()) {
+      marks.resize(text.size(), '\0');
+      if (more.marks.empty()) marks.append(more.text.size(), '\0');
+      else marks.append(more.marks);
+    }
     text.append(more.text);
-    if (!marks.empty()) marks.append(more.marks);
-    if (!marks.empty()) marks.resize(text.size(), '\0');
   }
 
   MarkedText substr(size_t begin, size_t size) const {

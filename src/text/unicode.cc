@@ -18,7 +18,7 @@ bool is_mark(utf8proc_category_t value) {
   return value == UTF8PROC_CATEGORY_MN || value == UTF8PROC_CATEGORY_MC || value == UTF8PROC_CATEGORY_ME;
 }
 
-bool is_letter(utf8proc_category_t value) {
+bool is_letter_category(utf8proc_category_t value) {
   return value >= UTF8PROC_CATEGORY_LU && value <= UTF8PROC_CATEGORY_LO;
 }
 
@@ -167,13 +167,15 @@ bool is_punctuation(char32_t code) {
 
 bool is_word(char32_t code) {
   const utf8proc_category_t value = category(code);
-  if (is_letter(value) || is_mark(value)) return true;
+  if (is_letter_category(value) || is_mark(value)) return true;
   if (value == UTF8PROC_CATEGORY_ND || value == UTF8PROC_CATEGORY_NL || value == UTF8PROC_CATEGORY_PC) return true;
   // Alphabetic symbols (circled and squared letters) and the two joiners.
   return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
          (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189) || code == 0x200C ||
          code == 0x200D;
 }
+
+bool is_letter(char32_t code) { return is_letter_category(category(code)); }
 
 bool is_nonspacing_mark(char32_t code) { return category(code) == UTF8PROC_CATEGORY_MN; }
 

@@ -34,6 +34,7 @@ bool is_whitespace(char32_t code);     // the White_Space property
 bool is_numeric(char32_t code);        // category N
 bool is_punctuation(char32_t code);    // ASCII punctuation or category P
 bool is_word(char32_t code);           // \w: alphabetic, marks, decimal digits, connectors, joiners
+bool is_letter(char32_t code);         // category L
 bool is_nonspacing_mark(char32_t code);
 bool is_uppercase(char32_t code);
 bool is_lowercase(char32_t code);

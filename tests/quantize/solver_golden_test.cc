@@ -79,8 +79,8 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   problem.rows = n;
   problem.hessian = hessian.view();
   problem.damp = std::stod(options.at("damp"));
-  problem.gptaq = std::stod(options.at("gptaq"));
-  if (problem.gptaq > 0) problem.cross = cross.view();
+  problem.gptaq_strength = std::stod(options.at("gptaq"));
+  if (problem.gptaq_strength > 0) problem.gptaq = GptaqTerms{cross.view(), hessian.view()};
   problem.grid.bits = std::stoi(options.at("bits"));
   problem.grid.group_size = std::stoi(options.at("group_size"));
   problem.grid.sym = options.at("sym") == "1";

@@ -1,0 +1,399 @@
+// One function for each level of precedence.
+#include "text/template/expression_parser.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace gptq::chat {
+
+bool ExpressionParser::accept_operator(std::string_view text) {
+  if (!is_operator(text)) return false;
+  take();
+  return true;
+}
+
+bool ExpressionParser::accept_name(std::string_view text) {
+  if (!is_name(text)) return false;
+  take();
+  return true;
+}
+
+void ExpressionParser::expect_operator(std::string_view text) {
+  if (!accept_operator(text)) fail("found " + describe() + ", expected '" + std::string(text) + "'");
+}
+
+void ExpressionParser::expect_name(std::string_view text) {
+  if (!accept_name(text)) fail("found " + describe() + ", expected '" + std::string(text) + "'");
+}
+
+std::string ExpressionParser::take_name() {
+  if (!is(TokenKind::kName)) fail("found " + describe() + ", expected a name");
+  return take().text;
+}
+
+std::string ExpressionParser::describe() const {
+  switch (peek().kind) {
+    case TokenKind::kEnd: return "the end of the template";
+    case TokenKind::kBlockEnd: return "the end of the tag";
+    case TokenKind::kPrintEnd: return "'}}'";
+    default: return "'" + peek().text.substr(0, 40) + "'";
+  }
+}
+
+ExprPtr ExpressionParser::make(ExprKind kind) const {
+  auto expr = std::make_unique<Expr>();
+  expr->kind = kind;
+  expr->line = peek().line;
+  return expr;
+}
+
+ExprPtr ExpressionParser::make(ExprKind kind, ExprPtr operand) const {
+  ExprPtr expr = make(kind);
+  adopt(*expr, std::move(operand));
+  return expr;
+}
+
+ExprPtr ExpressionParser::make(ExprKind kind, ExprPtr left, ExprPtr right) const {
+  ExprPtr expr = make(kind, std::move(left));
+  adopt(*expr, std::move(right));
+  return expr;
+}
+
+void ExpressionParser::grow(Expr& parent, const ExprPtr& child) const {
+  constexpr int kMaxHeight = 250;
+  if (!child) return;
+  parent.height = std::max(parent.height, child->height + 1);
+  if (parent.height > kMaxHeight) fail("an expression of more than 250 levels");
+}
+
+void ExpressionParser::adopt(Expr& parent, ExprPtr child) const {
+  grow(parent, child);
+  parent.operands.push_back(std::move(child));
+}
+
+void ExpressionParser::adopt(Expr& parent, CallArguments call) const {
+  for (const ExprPtr& argument : call.positional) grow(parent, argument);
+  for (const auto& [name, argument] : call.named) grow(parent, argument);
+  grow(parent, call.star);
+  grow(parent, call.double_star);
+  parent.call = std::move(call);
+}
+
+ExprPtr ExpressionParser::constant(Value value) const {
+  ExprPtr expr = make(ExprKind::kConstant);
+  expr->value = std::move(value);
+  return expr;
+}
+
+ExprPtr ExpressionParser::expression() {
+  const Level level(*this);
+  ExprPtr expr = either();
+  while (accept_name("if")) {
+    ExprPtr condition = either();
+    ExprPtr otherwise = accept_name("else") ? expression() : nullptr;
+    ExprPtr choice = make(ExprKind::kConditional, std::move(condition), std::move(expr));
+    adopt(*choice, std::move(otherwise));
+    expr = std::move(choice);
+  }
+  return expr;
+}
+
+ExprPtr ExpressionParser::tuple_expression() { return tuple_of(true); }
+ExprPtr ExpressionParser::without_condition() { return tuple_of(false); }
+
+ExprPtr ExpressionParser::tuple_of(bool with_condition) {
+  const Level level(*this);
+  ExprPtr first = with_condition ? expression() : either();
+  if (!is_operator(",")) return first;
+  ExprPtr tuple = make(ExprKind::kTuple, std::move(first));
+  while (accept_operator(",")) {
+    const bool ends = is(TokenKind::kBlockEnd) || is(TokenKind::kPrintEnd) || is_operator(")");
+    if (ends) break;
+    adopt(*tuple, with_condition ? expression() : either());
+  }
+  return tuple;
+}
+
+ExprPtr ExpressionParser::either() {
+  ExprPtr left = both();
+  while (accept_name("or")) left = make(ExprKind::kOr, std::move(left), both());
+  return left;
+}
+
+ExprPtr ExpressionParser::both() {
+  ExprPtr left = negation();
+  while (accept_name("and")) left = make(ExprKind::kAnd, std::move(left), negation());
+  return left;
+}
+
+ExprPtr ExpressionParser::negation() {
+  if (!accept_name("not")) return comparison();
+  const Level level(*this);
+  return make(ExprKind::kNot, negation());
+}
+
+ExprPtr ExpressionParser::comparison() {
+  ExprPtr first = sum();
+  ExprPtr compare;
+  while (true) {
+    std::string name;
+    if (is(TokenKind::kOperator) && (peek().text == "==" || peek().text == "!=" || peek().text == "<" ||
+                                     peek().text == "<=" || peek().text == ">" || peek().text == ">=")) {
+      name = take().text;
+    } else if (accept_name("in")) {
+      name = "in";
+    } else if (is_name("not") && peek(1).kind == TokenKind::kName && peek(1).text == "in") {
+      take();
+      take();
+      name = "not in";
+    } else {
+      break;
+    }
+    if (!compare) compare = make(ExprKind::kCompare, std::move(first));
+    compare->names.push_back(name);
+    adopt(*compare, sum());
+  }
+  return compare ? std::move(compare) : std::move(first);
+}
+
+ExprPtr ExpressionParser::sum() {
+  ExprPtr left = concatenation();
+  while (is_operator("+") || is_operator("-")) {
+    const std::string name = take().text;
+    left = make(ExprKind::kBinary, std::move(left), concatenation());
+    left->name = name;
+  }
+  return left;
+}
+
+ExprPtr ExpressionParser::concatenation() {
+  ExprPtr first = product();
+  if (!is_operator("~")) return first;
+  ExprPtr concat = make(ExprKind::kConcat, std::move(first));
+  while (accept_operator("~")) adopt(*concat, product());
+  return concat;
+}
+
+ExprPtr ExpressionParser::product() {
+  ExprPtr left = power();
+  while (is_operator("*") || is_operator("/") || is_operator("//") || is_operator("%")) {
+    const std::string name = take().text;
+    left = make(ExprKind::kBinary, std::move(left), power());
+    left->name = name;
+  }
+  return left;
+}
+
+ExprPtr ExpressionParser::power() {
+  ExprPtr left = unary(true);
+  while (accept_operator("**")) {
+    left = make(ExprKind::kBinary, std::move(left), unary(true));
+    left->name = "**";
+  }
+  return left;
+}
+
+ExprPtr ExpressionParser::unary(bool with_filter) {
+  const Level level(*this);
+  ExprPtr expr;
+  if (accept_operator("-")) expr = make(ExprKind::kNegative, unary(false));
+  else if (accept_operator("+")) expr = make(ExprKind::kPositive, unary(false));
+  else expr = primary();
+  expr = postfix(std::move(expr));
+  return with_filter ? filters_and_tests(std::move(expr)) : std::move(expr);
+}
+
+ExprPtr ExpressionParser::primary() {
+  switch (peek().kind) {
+    case TokenKind::kString: {
+      std::string text;
+      while (is(TokenKind::kString)) text += take().text;  // neighbours are one string
+      return constant(Value::string(text));
+    }
+    case TokenKind::kInt: {
+      int64_t number = 0;
+      const std::string digits = take().text;
+      const bool prefixed = digits.size() > 1 && digits[0] == '0' && !(digits[1] >= '0' && digits[1] <= '9');
+      const char letter = prefixed ? digits[1] : '\0';
+      const int base = letter == 'x' || letter == 'X' ? 16 : letter == 'o' || letter == 'O' ? 8 : prefixed ? 2 : 10;
+      const char* end = digits.data() + digits.size();
+      const auto read = std::from_chars(digits.data() + (prefixed ? 2 : 0), end, number, base);
+      if (read.ec != std::errc() || read.ptr != end) fail("the integer " + digits + " is broken or above 64 bits");
+      return constant(Value::integer(number));
+    }
+    case TokenKind::kFloat: {
+      double number = 0;
+      const std::string digits = take().text;
+      std::from_chars(digits.data(), digits.data() + digits.size(), number);
+      return constant(Value::real(number));
+    }
+    case TokenKind::kName: {
+      const std::string name = take().text;
+      if (name == "varargs") special_names_.varargs = true;
+      if (name == "kwargs") special_names_.kwargs = true;
+      if (name == "caller") special_names_.caller = true;
+      if (name == "true" || name == "True") return constant(Value::boolean(true));
+      if (name == "false" || name == "False") return constant(Value::boolean(false));
+      if (name == "none" || name == "None") return constant(Value::none());
+      ExprPtr expr = make(ExprKind::kName);
+      expr->name = name;
+      return expr;
+    }
+    default: break;
+  }
+  if (accept_operator("(")) return parenthesis();
+  if (accept_operator("{")) return dict_literal();
+  if (!accept_operator("[")) fail("found " + describe() + ", expected a value");
+  ExprPtr list = make(ExprKind::kList);
+  while (!accept_operator("]")) {
+    if (!list->operands.empty()) {
+      expect_operator(",");
+      if (accept_operator("]")) break;
+    }
+    adopt(*list, expression());
+  }
+  return list;
+}
+
+ExprPtr ExpressionParser::parenthesis() {
+  if (accept_operator(")")) return make(ExprKind::kTuple);
+  ExprPtr expr = tuple_of(true);
+  expect_operator(")");
+  return expr;
+}
+
+ExprPtr ExpressionParser::dict_literal() {
+  ExprPtr dict = make(ExprKind::kDict);
+  while (!accept_operator("}")) {
+    if (!dict->operands.empty()) {
+      expect_operator(",");
+      if (accept_operator("}")) break;
+    }
+    adopt(*dict, expression());
+    expect_operator(":");
+    adopt(*dict, expression());
+  }
+  return dict;
+}
+
+ExprPtr ExpressionParser::postfix(ExprPtr base) {
+  while (true) {
+    if (accept_operator(".")) {
+      if (is(TokenKind::kInt)) {
+        ExprPtr index = primary();
+        base = make(ExprKind::kItem, std::move(base), std::move(index));
+        continue;
+      }
+      const std::string name = take_name();
+      base = make(ExprKind::kAttribute, std::move(base));
+      base->name = name;
+    } else if (accept_operator("[")) {
+      base = subscript(std::move(base));
+    } else if (accept_operator("(")) {
+      base = make(ExprKind::kCall, std::move(base));
+      adopt(*base, call_arguments());
+    } else {
+      return base;
+    }
+  }
+}
+
+ExprPtr ExpressionParser::subscript(ExprPtr base) {
+  ExprPtr bounds[3];
+  int colons = 0;
+  while (!is_operator("]")) {
+    if (accept_operator(":")) {
+      if (++colons > 2) fail("a slice with more than three parts");
+    } else if (bounds[colons]) {
+      fail("found " + describe() + ", expected ']'");
+    } else {
+      bounds[colons] = expression();
+    }
+  }
+  expect_operator("]");
+  if (colons == 0) {
+    if (!bounds[0]) fail("an empty subscript");
+    return make(ExprKind::kItem, std::move(base), std::move(bounds[0]));
+  }
+  ExprPtr slice = make(ExprKind::kSlice, std::move(base));
+  for (ExprPtr& bound : bounds) adopt(*slice, std::move(bound));
+  return slice;
+}
+
+CallArguments ExpressionParser::call_arguments() {
+  CallArguments arguments;
+  bool first = true;
+  while (!accept_operator(")")) {
+    if (!first) {
+      expect_operator(",");
+      if (accept_operator(")")) break;
+    }
+    first = false;
+    if (accept_operator("**")) {
+      arguments.double_star = expression();
+    } else if (accept_operator("*")) {
+      arguments.star = expression();
+    } else if (is(TokenKind::kName) && peek(1).kind == TokenKind::kOperator && peek(1).text == "=") {
+      const std::string name = take_name();
+      take();
+      arguments.named.emplace_back(name, expression());
+    } else {
+      if (!arguments.named.empty()) fail("a positional argument after a named one");
+      arguments.positional.push_back(expression());
+    }
+  }
+  return arguments;
+}
+
+ExprPtr ExpressionParser::filters_and_tests(ExprPtr base) {
+  while (true) {
+    if (accept_operator("|")) {
+      base = filter(std::move(base));
+    } else if (accept_name("is")) {
+      base = test(std::move(base));
+    } else if (accept_operator("(")) {
+      base = make(ExprKind::kCall, std::move(base));
+      adopt(*base, call_arguments());
+    } else {
+      return base;
+    }
+  }
+}
+
+ExprPtr ExpressionParser::filter_chain(ExprPtr base) {
+  while (accept_operator("|")) base = filter(std::move(base));
+  return base;
+}
+
+ExprPtr ExpressionParser::filter(ExprPtr base) {
+  const std::string name = take_name();
+  ExprPtr expr = make(ExprKind::kFilter, std::move(base));
+  expr->name = name;
+  if (accept_operator("(")) adopt(*expr, call_arguments());
+  return expr;
+}
+
+ExprPtr ExpressionParser::test(ExprPtr base) {
+  const bool negated = accept_name("not");
+  const std::string name = take_name();
+  ExprPtr expr = make(ExprKind::kTest, std::move(base));
+  expr->name = name;
+  if (accept_operator("(")) {
+    adopt(*expr, call_arguments());
+  } else {
+    // "is divisibleby 3": a value may follow without parentheses.
+    const TokenKind kind = peek().kind;
+    const bool keyword = is_name("else") || is_name("or") || is_name("and") || is_name("if") || is_name("in") ||
+                         is_name("not") || is_name("is");
+    const bool value = kind == TokenKind::kString || kind == TokenKind::kInt || kind == TokenKind::kFloat ||
+                       (kind == TokenKind::kName && !keyword) || is_operator("[") || is_operator("{");
+    if (value) {
+      CallArguments call;
+      call.positional.push_back(postfix(primary()));
+      adopt(*expr, std::move(call));
+    }
+  }
+  return negated ? make(ExprKind::kNot, std::move(expr)) : std::move(expr);
+}
+
+}  // namespace gptq::chat

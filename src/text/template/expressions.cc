@@ -1,0 +1,170 @@
+// Expressions of a template, one case for each kind.
+#include <utility>
+
+#include "text/template/evaluator.h"
+#include "text/template/filters.h"
+#include "text/template/members.h"
+#include "text/template/operations.h"
+#include "text/template/printing.h"
+#include "text/template/tests.h"
+
+namespace gptq::chat {
+
+Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
+  runtime_.limits.step();
+  runtime_.limits.enter();
+  line_ = expr.line;
+  const auto operand = [&](size_t index) { return evaluate(*expr.operands[index], scope); };
+  Value result;
+  switch (expr.kind) {
+    case ExprKind::kConstant: result = expr.value; break;
+    case ExprKind::kName: {
+      const Value* found = scope.find(expr.name);
+      if (found == nullptr) found = globals_.find(expr.name);
+      result = found != nullptr ? *found : Value::undefined(expr.name);
+      break;
+    }
+    case ExprKind::kList: result = runtime_.list(evaluate_all(expr.operands, scope)); break;
+    case ExprKind::kTuple: result = runtime_.tuple(evaluate_all(expr.operands, scope)); break;
+    case ExprKind::kDict: result = evaluate_dict(expr, scope); break;
+    case ExprKind::kAttribute: result = attribute(runtime_, operand(0), expr.name); break;
+    case ExprKind::kItem: {
+      const Value container = operand(0);
+      const Value key = operand(1);
+      result = item(runtime_, container, key);
+      // "x['name']" falls back to the attribute, as "x.name" falls back to the key.
+      if (result.is_undefined() && key.is_string()) result = attribute(runtime_, container, key.text());
+      break;
+    }
+    case ExprKind::kSlice: result = evaluate_slice(expr, scope); break;
+    case ExprKind::kCall: {
+      const Value callee = operand(0);
+      result = call(callee, evaluate_arguments(expr.call, scope));
+      break;
+    }
+    case ExprKind::kFilter: result = evaluate_filter(expr, scope); break;
+    case ExprKind::kTest: result = Value::boolean(evaluate_test(expr, scope)); break;
+    case ExprKind::kNot: result = Value::boolean(!truth(operand(0))); break;
+    case ExprKind::kNegative: result = negative(operand(0)); break;
+    case ExprKind::kPositive: result = binary(runtime_, "+", Value::integer(0), operand(0)); break;
+    case ExprKind::kAnd:
+      result = operand(0);
+      if (truth(result)) result = operand(1);
+      break;
+    case ExprKind::kOr:
+      result = operand(0);
+      if (!truth(result)) result = operand(1);
+      break;
+    case ExprKind::kBinary: {
+      const Value left = operand(0);
+      result = binary(runtime_, expr.name, left, operand(1));
+      break;
+    }
+    case ExprKind::kConcat: result = evaluate_concat(expr, scope); break;
+    case ExprKind::kCompare: result = evaluate_compare(expr, scope); break;
+    case ExprKind::kConditional:
+      if (truth(operand(0))) result = operand(1);
+      else result = evaluate_optional(expr.operands[2], scope, Value::undefined("the conditional without else"));
+      break;
+  }
+  runtime_.limits.leave();
+  return result;
+}
+
+Value Evaluator::evaluate_optional(const ExprPtr& expr, Scope& scope, const Value& fallback) {
+  return expr ? evaluate(*expr, scope) : fallback;
+}
+
+std::vector<Value> Evaluator::evaluate_all(const std::vector<ExprPtr>& exprs, Scope& scope) {
+  std::vector<Value> values;
+  values.reserve(exprs.size());
+  for (const ExprPtr& expr : exprs) values.push_back(evaluate(*expr, scope));
+  return values;
+}
+
+Value Evaluator::evaluate_dict(const Expr& expr, Scope& scope) {
+  const Value dict = runtime_.dict();
+  for (size_t i = 0; i < expr.operands.size(); i += 2) {
+    const Value key = evaluate(*expr.operands[i], scope);
+    dict.dict().set(key, evaluate(*expr.operands[i + 1], scope));
+  }
+  return dict;
+}
+
+Value Evaluator::evaluate_concat(const Expr& expr, Scope& scope) {
+  MarkedText text;
+  for (const ExprPtr& operand : expr.operands) runtime_.append(text, to_text(runtime_, evaluate(*operand, scope)));
+  return runtime_.string(std::move(text));
+}
+
+Value Evaluator::evaluate_slice(const Expr& expr, Scope& scope) {
+  const Value sequence = evaluate(*expr.operands[0], scope);
+  const Value start = evaluate_optional(expr.operands[1], scope, Value::none());
+  const Value stop = evaluate_optional(expr.operands[2], scope, Value::none());
+  return slice(runtime_, sequence, start, stop, evaluate_optional(expr.operands[3], scope, Value::none()));
+}
+
+// a < b < c is (a < b) and (b < c), with b evaluated once.
+Value Evaluator::evaluate_compare(const Expr& expr, Scope& scope) {
+  Value left = evaluate(*expr.operands[0], scope);
+  for (size_t i = 0; i < expr.names.size(); ++i) {
+    const std::string& name = expr.names[i];
+    const Value right = evaluate(*expr.operands[i + 1], scope);
+    const bool holds = name == "=="       ? equal(runtime_, left, right)
+                       : name == "!="     ? !equal(runtime_, left, right)
+                       : name == "in"     ? contains(runtime_, right, left)
+                       : name == "not in" ? !contains(runtime_, right, left)
+                       : name == "<"      ? compare(runtime_, left, right) < 0
+                       : name == "<="     ? compare(runtime_, left, right) <= 0
+                       : name == ">"      ? compare(runtime_, left, right) > 0
+                                          : compare(runtime_, left, right) >= 0;
+    if (!holds) return Value::boolean(false);
+    left = right;
+  }
+  return Value::boolean(true);
+}
+
+Value Evaluator::evaluate_filter(const Expr& expr, Scope& scope) {
+  const Native filter = find_filter(expr.name);
+  if (filter == nullptr) fail("there is no filter named '" + expr.name + "'");
+  const Value value = expr.operands[0] ? evaluate(*expr.operands[0], scope) : block_value_;
+  return filter(runtime_, value, evaluate_arguments(expr.call, scope));
+}
+
+bool Evaluator::evaluate_test(const Expr& expr, Scope& scope) {
+  const Test test = find_test(expr.name);
+  if (test == nullptr) fail("there is no test named '" + expr.name + "'");
+  const Value value = evaluate(*expr.operands[0], scope);
+  return test(runtime_, value, evaluate_arguments(expr.call, scope));
+}
+
+Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope) {
+  Arguments arguments;
+  arguments.positional = evaluate_all(call.positional, scope);
+  for (const auto& [name, expr] : call.named) arguments.named.emplace_back(name, evaluate(*expr, scope));
+  if (call.star) {
+    for (const Value& value : iterate(runtime_, evaluate(*call.star, scope))) arguments.positional.push_back(value);
+  }
+  if (call.double_star) {
+    const Value more = evaluate(*call.double_star, scope);
+    if (!more.is_dict()) fail("the argument after ** must be a mapping");
+    for (const auto& [key, value] : more.dict().entries) {
+      if (!key.is_string()) fail("keywords must be strings");
+      arguments.named.emplace_back(key.text(), value);
+    }
+  }
+  return arguments;
+}
+
+Value Evaluator::call(const Value& callee, const Arguments& arguments) {
+  if (callee.is_undefined()) fail("'" + callee.name() + "' is undefined");
+  const int line = line_;
+  Callable* callable = callee.is(Kind::kCallable) ? &callee.callable() : nullptr;
+  if (callee.is(Kind::kLoop)) callable = callee.loop().recurse;
+  if (callable == nullptr) fail("'" + type_name(callee) + "' object is not callable");
+  const Value result = callable->call(runtime_, arguments);
+  line_ = line;
+  return result;
+}
+
+}  // namespace gptq::chat

@@ -1,0 +1,19 @@
+// Filters: value | name(arguments).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "text/template/value.h"
+
+namespace gptq::chat {
+
+// The filter's function, or nullptr when the name is unknown.
+Native find_filter(const std::string& name);
+
+// The tables behind it, by what the filters work on.
+const std::map<std::string, Native>& text_filters();
+const std::map<std::string, Native>& number_filters();
+const std::map<std::string, Native>& list_filters();
+
+}  // namespace gptq::chat

@@ -1,0 +1,27 @@
+// Template source cut into text and the tokens of its tags, with Jinja's rules for white space around tags.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gptq::chat {
+
+enum class TokenKind { kText, kBlockBegin, kBlockEnd, kPrintBegin, kPrintEnd, kName, kInt, kFloat, kString, kOperator, kEnd };
+
+struct Token {
+  TokenKind kind;
+  std::string text;  // text, name, digits, the string's value, or the operator
+  int line;
+};
+
+// With trim_blocks, lstrip_blocks and without the trailing newline, as transformers sets Jinja up. Ends with a kEnd
+// token. Throws TemplateError.
+std::vector<Token> tokenize(const std::string& source);
+
+// A failure while reading a template.
+struct TemplateError {
+  int line;
+  std::string reason;
+};
+
+}  // namespace gptq::chat

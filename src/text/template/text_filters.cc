@@ -1,0 +1,181 @@
+// Filters that make or change text, JSON among them.
+#include <algorithm>
+
+#include "core/json.h"
+#include "text/template/arguments.h"
+#include "text/template/filters.h"
+#include "text/template/from_json.h"
+#include "text/template/members.h"
+#include "text/template/operations.h"
+#include "text/template/printing.h"
+#include "text/template/text_functions.h"
+#include "text/unicode.h"
+
+namespace gptq::chat {
+
+namespace {
+
+template <MarkedText (*kChange)(Runtime&, const MarkedText&)>
+Value change(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "a text filter");
+  return runtime.string(kChange(runtime, to_text(runtime, value)));
+}
+
+Value string(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "string");
+  return value.is_string() ? value : runtime.string(to_text(runtime, value));
+}
+
+Value trim(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"chars"}, "trim");
+  const std::string* characters = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
+  return runtime.string(stripped(to_text(runtime, value), Side::kBoth, characters));
+}
+
+Value replace(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"old", "new", "count"}, "replace");
+  const int64_t limit = bound.is_none_or_missing(2) ? -1 : bound.integer(2, -1);
+  return runtime.string(replaced(runtime, to_text(runtime, value), to_text(runtime, bound.at(0)),
+                                 to_text(runtime, bound.at(1)), limit));
+}
+
+// Indents every line but the first; empty lines only with `blank`.
+Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"width", "first", "blank"}, "indent");
+  MarkedText space{"    ", "", false};
+  if (bound.has(0) && bound.at(0).is_string()) space = bound.string(0);
+  else space.text = std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(0, 4), 0, 10'000)), ' ');
+  const bool blank = bound.flag(2, false);
+  MarkedText text = to_text(runtime, value);
+  runtime.append(text, "\n");
+  MarkedText out;
+  bool first = true;
+  for (const MarkedText& line : split_lines(text, false)) {
+    if (!first) runtime.append(out, "\n");
+    if (first ? bound.flag(1, false) : (blank || !line.text.empty())) runtime.append(out, space);
+    first = false;
+    runtime.append(out, line);
+  }
+  return runtime.string(std::move(out));
+}
+
+// Cuts at a word border, unless `killwords`, when the text is longer than `length` plus `leeway`.
+Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"length", "killwords", "end", "leeway"}, "truncate");
+  const MarkedText text = to_text(runtime, value);
+  const MarkedText end = bound.has(2) ? bound.string(2) : MarkedText{"...", "", false};
+  const int64_t limit = bound.integer(0, 255);
+  const int64_t leeway = bound.is_none_or_missing(3) ? 5 : bound.integer(3, 5);
+  const std::vector<size_t> starts = char_starts(text.text);
+  const auto size = static_cast<int64_t>(starts.size()) - 1;
+  const auto end_size = static_cast<int64_t>(count_chars(end.text));
+  if (limit < end_size) fail("truncate() expects a length of at least " + std::to_string(end_size));
+  if (leeway < 0) fail("truncate() expects a leeway of at least 0");
+  if (size - leeway <= limit) return runtime.string(text);
+  MarkedText out = text.substr(0, starts[static_cast<size_t>(limit - end_size)]);
+  if (!bound.flag(1, false)) {
+    const size_t space = out.text.rfind(' ');
+    if (space != std::string::npos) out = out.substr(0, space);
+  }
+  runtime.append(out, end);
+  return runtime.string(std::move(out));
+}
+
+Value center(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"width"}, "center");
+  Arguments width;
+  width.positional.push_back(bound.get(0, Value::integer(80)));
+  const Value text = runtime.string(to_text(runtime, value));
+  return string_method("center")(runtime, text, width);
+}
+
+Value word_count(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "wordcount");
+  const std::string text = to_text(runtime, value).text;
+  int64_t words = 0;
+  bool inside = false;
+  for (size_t position = 0; position < text.size();) {
+    const bool word = is_word(next_char(text, position));
+    words += word && !inside ? 1 : 0;
+    inside = word;
+  }
+  return Value::integer(words);
+}
+
+Value format(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const MarkedText text = to_text(runtime, value);
+  if (!arguments.named.empty()) {
+    const Value named = runtime.dict();
+    for (const auto& [name, item] : arguments.named) named.dict().set(Value::string(name), item);
+    return runtime.string(percent_format(runtime, text, named));
+  }
+  return runtime.string(percent_format(runtime, text, runtime.tuple(arguments.positional)));
+}
+
+Value escape(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "escape");
+  MarkedText text = to_text(runtime, value);
+  static constexpr std::pair<const char*, const char*> kEscapes[] = {
+      {"&", "&amp;"}, {">", "&gt;"}, {"<", "&lt;"}, {"'", "&#39;"}, {"\"", "&#34;"}};
+  for (const auto& [from, to] : kEscapes) {
+    text = replaced(runtime, text, MarkedText{from, "", false}, MarkedText{to, "", false}, -1);
+  }
+  return runtime.string(std::move(text));
+}
+
+// Jinja's Markup type, which escapes what is joined to it, does not exist here: `safe` changes nothing. That is what
+// the authors of chat templates mean by it, and a documented difference.
+Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) { return string(runtime, value, arguments); }
+
+Value tojson(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"ensure_ascii", "indent", "separators", "sort_keys"}, "tojson");
+  JsonStyle style;
+  style.ensure_ascii = bound.flag(0, false);
+  style.sort_keys = bound.flag(3, false);
+  if (!bound.is_none_or_missing(1)) {
+    style.indent = bound.at(1).is_string()
+                       ? bound.string(1).text
+                       : std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(1, 0), 0, 1000)), ' ');
+    style.item_separator = ",";
+  }
+  if (!bound.is_none_or_missing(2)) {
+    const std::vector<Value> pair = iterate(runtime, bound.at(2));
+    if (pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string()) fail("separators are two strings");
+    style.item_separator = pair[0].text();
+    style.key_separator = pair[1].text();
+  }
+  return runtime.string(to_json(runtime, value, style));
+}
+
+// Not in Jinja, but some templates ask for it. What comes out is marked if any of the text is.
+Value parse(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "from_json");
+  if (!value.is_string()) fail("from_json expects a string, not " + type_name(value));
+  const bool marked = value.marked().any_marked(0, value.text().size());
+  return from_json(runtime, parse_ordered_json(value.text(), "the text given to from_json"), marked);
+}
+
+}  // namespace
+
+const std::map<std::string, Native>& text_filters() {
+  static const std::map<std::string, Native> kFilters = {{"string", string},
+                                                         {"upper", change<upper>},
+                                                         {"lower", change<lower>},
+                                                         {"capitalize", change<capitalized>},
+                                                         {"title", change<jinja_title>},
+                                                         {"trim", trim},
+                                                         {"replace", replace},
+                                                         {"indent", indent},
+                                                         {"truncate", truncate},
+                                                         {"center", center},
+                                                         {"wordcount", word_count},
+                                                         {"format", format},
+                                                         {"escape", escape},
+                                                         {"e", escape},
+                                                         {"safe", safe},
+                                                         {"tojson", tojson},
+                                                         {"from_json", parse}};
+  return kFilters;
+}
+
+}  // namespace gptq::chat

@@ -1,0 +1,190 @@
+// The values that a template works with, and the memory and limits of one rendering.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "text/marked_text.h"
+
+namespace gptq::chat {
+
+// Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, so
+// values point to them without owning: cycles do no harm and nothing is destroyed recursively.
+enum class Kind { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kTuple, kDict, kNamespace, kCallable, kLoop };
+
+struct Object {
+  virtual ~Object() = default;
+};
+struct ListObject;
+struct DictObject;
+struct Callable;
+struct LoopObject;
+
+class Value {
+ public:
+  Value() = default;  // undefined
+  static Value undefined(const std::string& name);  // `name` appears in errors: "'name' is undefined"
+  static Value none() { return Value(Kind::kNone); }
+  static Value boolean(bool flag);
+  static Value integer(int64_t number);
+  static Value real(double number);
+  static Value string(MarkedText text);
+  static Value string(std::string_view text) { return string(MarkedText{std::string(text), "", false}); }
+  static Value object(Kind kind, Object* object);
+
+  Kind kind() const { return kind_; }
+  bool is(Kind kind) const { return kind_ == kind; }
+  bool is_undefined() const { return kind_ == Kind::kUndefined; }
+  bool is_none() const { return kind_ == Kind::kNone; }
+  bool is_string() const { return kind_ == Kind::kString; }
+  bool is_number() const { return kind_ == Kind::kBool || kind_ == Kind::kInt || kind_ == Kind::kFloat; }
+  bool is_integer() const { return kind_ == Kind::kBool || kind_ == Kind::kInt; }  // a bool counts as 0 or 1
+  bool is_list() const { return kind_ == Kind::kList || kind_ == Kind::kTuple; }
+  bool is_dict() const { return kind_ == Kind::kDict; }
+
+  bool flag() const { return integer_ != 0; }
+  int64_t integer() const { return integer_; }
+  double real() const { return kind_ == Kind::kFloat ? real_ : static_cast<double>(integer_); }
+  const MarkedText& marked() const { return *text_; }
+  const std::string& text() const { return text_->text; }
+  const std::string& name() const;  // of an undefined value
+  ListObject& list() const;          // of kList and kTuple
+  DictObject& dict() const;          // of kDict and kNamespace
+  Callable& callable() const;
+  LoopObject& loop() const;
+  const Object* identity() const { return object_; }
+
+ private:
+  explicit Value(Kind kind) : kind_(kind) {}
+
+  Kind kind_ = Kind::kUndefined;
+  int64_t integer_ = 0;
+  double real_ = 0;
+  std::shared_ptr<const MarkedText> text_;
+  Object* object_ = nullptr;
+};
+
+struct ListObject : Object {
+  std::vector<Value> items;
+  std::string spelling;  // printed instead of the items: "range(0, 3)"
+};
+
+// Keeps insertion order; keys that are equal in Python (1, 1.0 and true) are one key.
+struct DictObject : Object {
+  std::vector<std::pair<Value, Value>> entries;  // added to by set() only
+
+  const Value* find(const Value& key) const;
+  const Value* find(std::string_view key) const;
+  void set(const Value& key, Value value);
+
+ private:
+  std::unordered_map<std::string, size_t> index_;  // by hash_key
+};
+
+// What a call passes.
+struct Arguments {
+  std::vector<Value> positional;
+  std::vector<std::pair<std::string, Value>> named;
+};
+
+class Runtime;
+
+struct Callable : Object {
+  virtual Value call(Runtime& runtime, const Arguments& arguments) = 0;
+  virtual std::string name() const = 0;
+  virtual Value attribute(Runtime&, const std::string& attribute_name) { return Value::undefined(attribute_name); }
+};
+
+using Native = Value (*)(Runtime& runtime, const Value& self, const Arguments& arguments);
+
+// A built-in function, or a method together with the value that it belongs to.
+struct NativeCallable : Callable {
+  NativeCallable(const char* function_name, Native function, Value owner)
+      : name_(function_name), function_(function), self_(std::move(owner)) {}
+  Value call(Runtime& runtime, const Arguments& arguments) override { return function_(runtime, self_, arguments); }
+  std::string name() const override { return name_; }
+
+ private:
+  const char* name_;
+  Native function_;
+  Value self_;
+};
+
+// `loop` inside a for block.
+struct LoopObject : Object {
+  const std::vector<Value>* items = nullptr;
+  size_t index = 0;
+  int depth = 1;
+  std::vector<Value> last_changed;
+  bool has_changed = false;
+  Callable* recurse = nullptr;  // of a recursive loop
+};
+
+std::string hash_key(const Value& key);  // throws for lists and dicts, as Python does
+std::string type_name(const Value& value);  // as Python names it, for errors
+
+// Stops templates that would run or grow without end: they come from the internet.
+class Limits {
+ public:
+  static constexpr size_t kLongestString = size_t{1} << 26;
+  void step();                  // one evaluated node
+  void produce(size_t bytes);   // memory made, whether or not it is still in use
+  void enter();                 // one level of nesting: blocks, calls, macros
+  void leave() { --depth_; }
+
+ private:
+  size_t steps_ = 0;
+  size_t produced_ = 0;
+  int depth_ = 0;
+};
+
+// Owns the containers of one rendering.
+class Heap {
+ public:
+  template <typename T, typename... Args>
+  T* make(Args&&... args) {
+    auto object = std::make_unique<T>(std::forward<Args>(args)...);
+    T* pointer = object.get();
+    objects_.push_back(std::move(object));
+    return pointer;
+  }
+
+ private:
+  std::deque<std::unique_ptr<Object>> objects_;
+};
+
+// What operations, filters and functions share during one rendering.
+class Runtime {
+ public:
+  explicit Runtime(int64_t clock_seconds) : clock(clock_seconds) {}
+
+  Value list(std::vector<Value> items);
+  Value tuple(std::vector<Value> items);
+  Value dict();
+  Value string(MarkedText text);  // counts towards the limits
+  Value string(std::string text) { return string(MarkedText{std::move(text), "", false}); }
+  Value native(const char* name, Native function, Value self = Value());
+
+  // Appends within the limits; for every builder of text.
+  void append(MarkedText& out, const MarkedText& more);
+  void append(MarkedText& out, std::string_view more, char mark = 0);
+
+  Heap heap;
+  Limits limits;
+  int64_t clock;  // seconds since 1970
+};
+
+// A failure of the template; the evaluator adds the line.
+[[noreturn]] void fail(const std::string& reason);
+
+struct TemplateFailure {
+  std::string reason;
+};
+
+}  // namespace gptq::chat
