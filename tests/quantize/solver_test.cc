@@ -349,8 +349,10 @@ TEST(Solver, GptaqComesNearerToTheOriginalOutputs) {
       f.backend->upload(x.view(), f.x);
       f.backend->clear(f.cross.view());
       f.backend->accumulate_cross(f.cross.view(), target.view(), x.view());
-      f.problem.cross = f.cross.view();
-      f.problem.gptaq = alpha;
+      const Matrix same_inputs = f.backend->allocate(k, k);
+      f.backend->upload(same_inputs.view(), f.hessian);
+      f.problem.gptaq = GptaqTerms{f.cross.view(), same_inputs.view()};
+      f.problem.gptaq_strength = alpha;
       errors[alpha == 1.0] = output_error(f.solve());
     }
     EXPECT_LT(errors[0], plain);
