@@ -14,6 +14,8 @@ namespace gptq {
 
 namespace {
 
+constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // ▁, how SentencePiece writes a space
+
 uint64_t pair_key(TokenId left, TokenId right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
 }
@@ -40,8 +42,8 @@ struct Candidate {
 
 }  // namespace
 
-Bpe::Bpe(const JsonReader& reader)
-    : vocabulary_(reader.at("vocab"), reader.what() + ".vocab"),
+Bpe::Bpe(const JsonReader& reader, const ModelTables& tables)
+    : vocabulary_(tables.vocab.entries(), reader.what() + ".vocab"),
       prefix_(reader.string("continuing_subword_prefix", "")),
       suffix_(reader.string("end_of_word_suffix", "")),
       unknown_name_(reader.string("unk_token", "")),
@@ -53,31 +55,16 @@ Bpe::Bpe(const JsonReader& reader)
   for (size_t code = 0; code < narrow_ids_.size(); ++code) {
     narrow_ids_[code] = vocabulary_.find(utf8(static_cast<char32_t>(code)));
   }
-  read_merges(reader.at("merges"), reader);
+  read_merges(tables.merges, reader);
 }
 
-// Old files write "left right", newer ones ["left", "right"], which alone can hold tokens with spaces.
-void Bpe::read_merges(const Json& merges, const JsonReader& reader) {
-  if (!merges.is_array()) reader.fail("merges", "a list");
+void Bpe::read_merges(const MergesTap& merges, const JsonReader& reader) {
+  for (const char* table : {"vocab", "merges"}) reader.at(table);  // there, even if empty
   merges_.resize(std::bit_ceil(std::max<size_t>(16, merges.size() * 2)));
-  uint32_t rank = 0;
-  for (const Json& merge : merges) {
-    if (merge.is_string()) {
-      const std::string& line = merge.get_ref<const std::string&>();
-      if (line.starts_with("#version")) continue;
-      const size_t space = line.find(' ');
-      if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
-        throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: found \"" + line +
-                                                  "\", expected two tokens with one space between them");
-      }
-      add_merge(std::string_view(line).substr(0, space), std::string_view(line).substr(space + 1), rank, reader);
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank, reader);
-    } else {
-      throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: entry " + std::to_string(rank) +
-                                                " is neither \"left right\" nor [\"left\", \"right\"]");
-    }
-    ++rank;
+  cut_at_space_marks_ = vocabulary_.find(kSpaceMark) >= 0 && prefix_.empty() && suffix_.empty() && !ignore_merges_;
+  for (size_t i = 0; i < merges.size(); ++i) {
+    if (merges.right(i).starts_with(kSpaceMark) && !merges.left(i).ends_with(kSpaceMark)) cut_at_space_marks_ = false;
+    add_merge(merges.left(i), merges.right(i), static_cast<uint32_t>(i), reader);
   }
 }
 
@@ -110,15 +97,28 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
 void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
   for (const std::string_view word : words) {
-    const bool short_word = word.size() <= WordCache::kLongestWord;
-    if (const std::vector<TokenId>* known = short_word ? (*cache).find(word) : nullptr) {
-      ids.insert(ids.end(), known->begin(), known->end());
-      continue;
+    size_t begin = 0;
+    // Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other
+    // characters gives the same ids, and the parts are found in the cache.
+    for (size_t mark = 0; cut_at_space_marks_ && (mark = word.find(kSpaceMark, mark)) != std::string_view::npos;
+         mark += kSpaceMark.size()) {
+      if (mark == begin || word.substr(begin, mark - begin).ends_with(kSpaceMark)) continue;
+      encode_cached(word.substr(begin, mark - begin), *cache, ids);
+      begin = mark;
     }
-    const size_t before = ids.size();
-    encode_word(word, ids);
-    if (short_word) (*cache).put(word, ids.data() + before, ids.size() - before);
+    encode_cached(word.substr(begin), *cache, ids);
   }
+}
+
+void Bpe::encode_cached(std::string_view word, WordCache& cache, std::vector<TokenId>& ids) const {
+  if (word.size() > WordCache::kLongestWord) return encode_word(word, ids);
+  if (const std::vector<TokenId>* known = cache.find(word)) {
+    ids.insert(ids.end(), known->begin(), known->end());
+    return;
+  }
+  const size_t before = ids.size();
+  encode_word(word, ids);
+  cache.put(word, ids.data() + before, ids.size() - before);
 }
 
 void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {

@@ -13,7 +13,7 @@ namespace gptq {
 class Bpe : public TextModel {
  public:
   // From the "model" object. `dropout` is a device of training and is ignored: encoding is deterministic.
-  explicit Bpe(const JsonReader& reader);
+  Bpe(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
@@ -34,9 +34,10 @@ class Bpe : public TextModel {
   };
   static constexpr int kRemoved = -2;
 
-  void read_merges(const Json& merges, const JsonReader& reader);
+  void read_merges(const MergesTap& merges, const JsonReader& reader);
   void add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader);
   Merge find_merge(TokenId left, TokenId right) const;
+  void encode_cached(std::string_view word, WordCache& cache, std::vector<TokenId>& ids) const;
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
   void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
   void join(std::vector<Symbol>& symbols) const;
@@ -51,6 +52,7 @@ class Bpe : public TextModel {
   bool fuse_unknown_;
   bool byte_fallback_;
   bool ignore_merges_;        // a word that is a token is that token, whatever the merges say
+  bool cut_at_space_marks_;   // no merge reaches across the beginning of a "▁...", so words may be cut there
   std::array<TokenId, 256> byte_ids_;        // of <0x00> ... <0xFF>; -1 where absent
   std::array<TokenId, 0x250> narrow_ids_;    // of the commonest characters, without a hash look-up
   mutable WordCachePool caches_;

@@ -21,6 +21,8 @@ constexpr const char* kNotSpaces =
     R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
 constexpr const char* kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+// Outside brackets \w and \b also take six Latin-1 digits and fractions for word characters.
+constexpr const char* kBareWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
 // Long names of general categories, and POSIX-like names, in the spelling that look-up uses (lower case, bare).
 const std::map<std::string, std::string>& property_names() {
@@ -227,12 +229,14 @@ class Translator {
         ++position_;
         return false;
       case 'b': case 'B': {
-        const std::string word = std::string("[") + kWord + "]";
+        const std::string word = std::string("[") + kBareWord + "]";
         out_ += peek() == 'b' ? "(?:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))"
                               : "(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))";
         ++position_;
         return false;
       }
+      case 'w': out_ += std::string("[") + kBareWord + "]"; ++position_; return true;
+      case 'W': out_ += std::string("[^") + kBareWord + "]"; ++position_; return true;
       case 'R': out_ += "(?>\\x{d}\\x{a}|[\\x{a}-\\x{d}\\x{85}\\x{2028}\\x{2029}])"; ++position_; return true;
       default: break;
     }
@@ -364,7 +368,7 @@ class Translator {
     else if (name == "upper") set.members += sign + "Uppercase}";
     else if (name == "lower") set.members += sign + "Lowercase}";
     else if (name == "cntrl") set.members += sign + "Cc}";
-    else if (name == "punct") set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{P}$+<=>^`|~])");
+    else if (name == "punct") set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{P}])");
     else if (name == "alnum") set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{Alphabetic}\p{Nd}])");
     else if (name == "word") set.others.push_back(std::string(negated ? "[^" : "[") + kWord + "]");
     else fail("the unknown POSIX class [:" + name + ":]");

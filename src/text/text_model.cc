@@ -7,10 +7,10 @@
 
 namespace gptq {
 
-std::unique_ptr<TextModel> make_text_model(const Json& json, const std::string& what) {
+std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what) {
   const JsonReader reader(json, what);
   const std::string type = reader.string("type", reader.has("merges") ? "BPE" : "without merges and type");
-  if (type == "BPE") return std::make_unique<Bpe>(reader);
+  if (type == "BPE") return std::make_unique<Bpe>(reader, tables);
   throw Error(ErrorKind::kVerification,
               "reading " + what + ": the model type \"" + type + "\" is not supported; supported here: BPE");
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "text/model_tables.h"
 #include "text/vocabulary.h"
 
 namespace gptq {
@@ -20,8 +21,8 @@ class TextModel {
   virtual void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const = 0;
 };
 
-// Throws Error(kVerification) naming `what` for a broken model and for a type that is not supported. Old files
+// `json` is the component and `tables` its vocabulary and merges. Throws Error(kVerification) naming `what` for a broken model and for a type that is not supported. Old files
 // have no "type": an object with "merges" is then BPE.
-std::unique_ptr<TextModel> make_text_model(const Json& json, const std::string& what);
+std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what);
 
 }  // namespace gptq

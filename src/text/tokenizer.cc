@@ -31,10 +31,11 @@ const Json& part(const Json& json, const char* key) {
 
 }  // namespace
 
-Tokenizer::Impl::Impl(const Json& json, const std::string& what, const TokenizerConfig& config)
+Tokenizer::Impl::Impl(const Json& json, const ModelTables& tables, const std::string& what,
+                      const TokenizerConfig& config)
     : normalizer_(make_normalizer(part(JsonReader(json, what).json(), "normalizer"), what + ": normalizer")),
       pre_tokenizer_(make_pre_tokenizer(part(json, "pre_tokenizer"), what + ": pre_tokenizer")),
-      model_(make_text_model(part(json, "model"), what + ": model")),
+      model_(make_text_model(part(json, "model"), tables, what + ": model")),
       post_processor_(make_post_processor(part(json, "post_processor"), what + ": post_processor")),
       decoder_(make_decoder(part(json, "decoder"), what + ": decoder")) {
   add_tokens(part(json, "added_tokens"), what, config);
@@ -44,6 +45,13 @@ Tokenizer::Impl::Impl(const Json& json, const std::string& what, const Tokenizer
   bos_ = named_id("bos_token");
   eos_ = named_id("eos_token");
   obey_bos_and_eos(config);
+}
+
+std::unique_ptr<Tokenizer::Impl> Tokenizer::Impl::parse(std::string_view text, const std::string& what,
+                                                         const TokenizerConfig& config) {
+  ModelTables tables;
+  const Json json = parse_json(text, what, tables.taps());
+  return std::make_unique<Impl>(json, tables, what, config);
 }
 
 void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config) {
@@ -139,8 +147,7 @@ Tokenizer Tokenizer::open(const std::string& folder) {
   if (fs::exists(config_path)) {
     config = read_tokenizer_config(parse_json(read_file(config_path), config_path.string()), config_path.string());
   }
-  const Json json = parse_json(read_file(path), path.string());
-  return Tokenizer(std::make_unique<Impl>(json, path.string(), config));
+  return Tokenizer(Impl::parse(read_file(path), path.string(), config));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -22,8 +22,11 @@ namespace gptq {
 
 class Tokenizer::Impl {
  public:
-  // From the parsed tokenizer.json; `what` names the file in errors.
-  Impl(const Json& json, const std::string& what, const TokenizerConfig& config);
+  // From the parsed tokenizer.json and the tables tapped from it; `what` names the file in errors.
+  Impl(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config);
+
+  // From the text of tokenizer.json.
+  static std::unique_ptr<Impl> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;

@@ -1,20 +1,23 @@
 // Token strings and their ids, in a compact hash table that loads fast for hundreds of thousands of entries.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gptq/tokenizer.h>
-
-#include "core/json.h"
 
 namespace gptq {
 
 class Vocabulary {
  public:
-  // From {"token": id, ...}. Throws Error(kVerification) for ids that are negative, absurdly large or used twice.
-  Vocabulary(const Json& json, const std::string& what);
+  using Entries = std::vector<std::pair<std::string, int64_t>>;  // token and id
+
+  // Throws Error(kVerification) for tokens that appear twice and for ids that are negative, absurdly large or
+  // used twice.
+  Vocabulary(const Entries& entries, const std::string& what);
 
   TokenId find(std::string_view token) const;         // -1 when absent
   const std::string* token(TokenId id) const;          // nullptr when absent
@@ -22,10 +25,14 @@ class Vocabulary {
   size_t id_end() const { return tokens_.size(); }      // one more than the highest id
 
  private:
-  void insert(TokenId id);
+  // Part of the hash stands beside the id, so that a look-up rarely touches a string that is not the right one.
+  struct Slot {
+    uint32_t tag = 0;
+    TokenId id = -1;
+  };
 
   std::vector<std::string> tokens_;  // by id; "" where absent, unless it is empty_id_
-  std::vector<TokenId> slots_;       // open addressing, a power of two; -1 is free
+  std::vector<Slot> slots_;          // open addressing, a power of two
   size_t count_ = 0;
   TokenId empty_id_ = -1;            // the id of the token "", if there is one
 };

@@ -16,11 +16,6 @@ MarkedText Evaluator::run(const Body& body, Scope& scope) {
   return std::move(out_);
 }
 
-Scope& Evaluator::new_scope(const Scope& parent) {
-  runtime_.limits.produce(sizeof(Scope));
-  return *runtime_.heap.make<Scope>(&parent);
-}
-
 Evaluator::Flow Evaluator::execute(const Body& body, Scope& scope) {
   for (const auto& statement : body) {
     const Flow flow = execute(*statement, scope);
@@ -54,9 +49,9 @@ Evaluator::Flow Evaluator::execute(const Statement& statement, Scope& scope) {
       break;
     }
     case StatementKind::kScope: {
-      Scope& inner = new_scope(scope);
-      for (const auto& [target, expr] : statement.assignments) assign(target, evaluate(*expr, scope), inner);
-      flow = execute(statement.body, inner);
+      LocalScope inner(runtime_, scope);
+      for (const auto& [target, expr] : statement.assignments) assign(target, evaluate(*expr, scope), *inner);
+      flow = execute(statement.body, *inner);
       break;
     }
     case StatementKind::kBreak: flow = Flow::kBreak; break;
@@ -78,31 +73,38 @@ void Evaluator::execute_for(const Statement& statement, Scope& scope) {
 }
 
 void Evaluator::run_loop(const Statement& statement, Scope& scope, const std::vector<Value>& all, int depth) {
-  auto* items = runtime_.heap.make<ListObject>();
+  runtime_.limits.hold(2);
+  auto* loop = runtime_.heap.make<LoopObject>();
   for (const Value& item : all) {
     if (statement.condition) {
-      Scope& inner = new_scope(scope);
-      assign(statement.target, item, inner);
-      if (!truth(evaluate(*statement.condition, inner))) continue;
+      LocalScope inner(runtime_, scope);
+      assign(statement.target, item, *inner);
+      if (!truth(evaluate(*statement.condition, *inner))) continue;
     }
-    items->items.push_back(item);
+    loop->items.push_back(item);
   }
-  auto* loop = runtime_.heap.make<LoopObject>();
-  loop->items = &items->items;
+  loop->count = loop->items.size();
   loop->depth = depth;
-  if (statement.recursive) loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
-  for (; loop->index < items->items.size(); ++loop->index) {
-    Scope& inner = new_scope(scope);
-    assign(statement.target, items->items[loop->index], inner);
-    inner.set("loop", Value::object(Kind::kLoop, loop));
-    if (execute(statement.body, inner) == Flow::kBreak) break;
+  if (statement.recursive) {
+    scope.pin();
+    loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
   }
-  if (items->items.empty()) execute(statement.orelse, new_scope(scope));
+  for (; loop->index < loop->count; ++loop->index) {
+    LocalScope inner(runtime_, scope);
+    assign(statement.target, loop->items[loop->index], *inner);
+    (*inner).set("loop", Value::object(Kind::kLoop, loop));
+    if (execute(statement.body, *inner) == Flow::kBreak) break;
+  }
+  loop->items.clear();
+  if (loop->count > 0) return;
+  LocalScope otherwise(runtime_, scope);
+  execute(statement.orelse, *otherwise);
 }
 
 MarkedText Evaluator::captured(const Body& body, Scope& scope) {
   MarkedText outer = std::exchange(out_, {});
-  execute(body, new_scope(scope));
+  LocalScope inner(runtime_, scope);
+  execute(body, *inner);
   return std::exchange(out_, std::move(outer));
 }
 
@@ -143,13 +145,16 @@ void Evaluator::assign(const Target& target, const Value& value, Scope& scope) {
 }
 
 Value Evaluator::make_macro(const Statement& statement, const std::string& name, SpecialNames names, Scope& scope) {
+  scope.pin();
+  runtime_.limits.hold(4);
   return Value::object(Kind::kCallable, runtime_.heap.make<Macro>(*this, statement, name, names, scope));
 }
 
 // Parameters are filled from left to right; a default may use the parameters before it.
 Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   const std::vector<Parameter>& parameters = statement_.parameters;
-  Scope& scope = evaluator_.new_scope(scope_);
+  LocalScope local(runtime, scope_);
+  Scope& scope = *local;
   std::vector<bool> used(arguments.named.size());
   const auto named = [&](const std::string& wanted) -> const Value* {
     for (size_t i = 0; i < used.size(); ++i) {

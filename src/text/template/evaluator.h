@@ -32,7 +32,6 @@ class Evaluator {
   void execute_call_block(const Statement& statement, Scope& scope);
   MarkedText captured(const Body& body, Scope& scope);  // what the body prints, in a scope of its own
   void assign(const Target& target, const Value& value, Scope& scope);
-  Scope& new_scope(const Scope& parent);
 
   Value evaluate(const Expr& expr, Scope& scope);
   Value evaluate_optional(const ExprPtr& expr, Scope& scope, const Value& fallback);

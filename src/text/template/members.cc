@@ -83,7 +83,7 @@ Value loop_changed(Runtime& runtime, const Value& self, const Arguments& argumen
 
 Value loop_attribute(Runtime& runtime, const Value& self, const std::string& name) {
   const LoopObject& loop = self.loop();
-  const auto size = static_cast<int64_t>(loop.items->size());
+  const auto size = static_cast<int64_t>(loop.count);
   const auto index = static_cast<int64_t>(loop.index);
   if (name == "index") return Value::integer(index + 1);
   if (name == "index0") return Value::integer(index);
@@ -94,8 +94,11 @@ Value loop_attribute(Runtime& runtime, const Value& self, const std::string& nam
   if (name == "length") return Value::integer(size);
   if (name == "depth") return Value::integer(loop.depth);
   if (name == "depth0") return Value::integer(loop.depth - 1);
-  if (name == "previtem") return index > 0 ? (*loop.items)[loop.index - 1] : Value::undefined("loop.previtem");
-  if (name == "nextitem") return index + 1 < size ? (*loop.items)[loop.index + 1] : Value::undefined("loop.nextitem");
+  const auto neighbour = [&](size_t place) {
+    return place < loop.items.size() ? loop.items[place] : Value::undefined("loop." + name);
+  };
+  if (name == "previtem") return neighbour(loop.index - 1);  // before the first: wraps around to no place at all
+  if (name == "nextitem") return neighbour(loop.index + 1);
   if (name == "cycle") return runtime.native("cycle", loop_cycle, self);
   if (name == "changed") return runtime.native("changed", loop_changed, self);
   return Value::undefined("loop." + name);

@@ -93,7 +93,7 @@ Value repeated(Runtime& runtime, const Value& sequence, int64_t times) {
     for (int64_t i = 0; i < times; ++i) runtime.append(out, sequence.marked());
     return runtime.string(std::move(out));
   }
-  runtime.limits.produce(static_cast<size_t>(times) * size * sizeof(Value));
+  runtime.limits.hold(static_cast<size_t>(times) * size);
   std::vector<Value> items;
   for (int64_t i = 0; i < times; ++i) {
     items.insert(items.end(), sequence.list().items.begin(), sequence.list().items.end());
@@ -247,7 +247,7 @@ size_t length(const Value& value) {
     case Kind::kList:
     case Kind::kTuple: return value.list().items.size();
     case Kind::kDict: return value.dict().entries.size();
-    case Kind::kLoop: return value.loop().items->size();
+    case Kind::kLoop: return value.loop().count;
     default: fail("object of type '" + type_name(value) + "' has no len()");
   }
 }
@@ -268,18 +268,15 @@ std::vector<Value> iterate(Runtime& runtime, const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined: return {};
     case Kind::kList:
-    case Kind::kTuple:
-      runtime.limits.produce(value.list().items.size() * sizeof(Value));
-      return value.list().items;
+    case Kind::kTuple: return value.list().items;
     case Kind::kDict: {
       std::vector<Value> keys;
       for (const auto& [key, entry] : value.dict().entries) keys.push_back(key);
-      runtime.limits.produce(keys.size() * sizeof(Value));
       return keys;
     }
     case Kind::kString: {
       const std::vector<size_t> starts = char_starts(value.text());
-      runtime.limits.produce(starts.size() * (sizeof(Value) + sizeof(MarkedText)));
+      runtime.limits.produce(starts.size() * sizeof(MarkedText));
       std::vector<Value> chars;
       for (size_t i = 0; i + 1 < starts.size(); ++i) {
         chars.push_back(Value::string(substring(value.marked(), starts[i], starts[i + 1])));

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kMaxSteps = 5'000'000;
 constexpr size_t kMaxProduced = size_t{1} << 30;
+constexpr size_t kMaxHeld = 4'000'000;
 constexpr int kMaxDepth = 1000;
 
 Object* checked(Object* object) {
@@ -136,12 +137,17 @@ void Limits::produce(size_t bytes) {
   if (bytes > kLongestString || produced_ > kMaxProduced) fail("it makes more than 1 GiB of text, or 64 MiB at once");
 }
 
+void Limits::hold(size_t items) {
+  held_ += items;
+  if (items > kMaxHeld || held_ > kMaxHeld) fail("it makes more than 4 million values in lists and dicts");
+}
+
 void Limits::enter() {
   if (++depth_ > kMaxDepth) fail("it nests calls and blocks more than 1000 deep");
 }
 
 Value Runtime::list(std::vector<Value> items) {
-  limits.produce(items.size() * sizeof(Value) + sizeof(ListObject));
+  limits.hold(items.size() + 1);
   auto* object = heap.make<ListObject>();
   object->items = std::move(items);
   return Value::object(Kind::kList, object);
@@ -153,7 +159,7 @@ Value Runtime::tuple(std::vector<Value> items) {
 }
 
 Value Runtime::dict() {
-  limits.produce(sizeof(DictObject));
+  limits.hold(1);
   return Value::object(Kind::kDict, heap.make<DictObject>());
 }
 
@@ -163,7 +169,7 @@ Value Runtime::string(MarkedText text) {
 }
 
 Value Runtime::native(const char* name, Native function, Value self) {
-  limits.produce(sizeof(NativeCallable));
+  limits.hold(1);
   return Value::object(Kind::kCallable, heap.make<NativeCallable>(name, function, std::move(self)));
 }
 

@@ -118,7 +118,8 @@ struct NativeCallable : Callable {
 
 // `loop` inside a for block.
 struct LoopObject : Object {
-  const std::vector<Value>* items = nullptr;
+  std::vector<Value> items;  // emptied when the loop ends
+  size_t count = 0;
   size_t index = 0;
   int depth = 1;
   std::vector<Value> last_changed;
@@ -134,13 +135,15 @@ class Limits {
  public:
   static constexpr size_t kLongestString = size_t{1} << 26;
   void step();                  // one evaluated node
-  void produce(size_t bytes);   // memory made, whether or not it is still in use
+  void produce(size_t bytes);   // text made, whether or not it is still in use
+  void hold(size_t items);      // items of lists and dicts, and other objects: held to the end
   void enter();                 // one level of nesting: blocks, calls, macros
   void leave() { --depth_; }
 
  private:
   size_t steps_ = 0;
   size_t produced_ = 0;
+  size_t held_ = 0;
   int depth_ = 0;
 };
 
@@ -154,6 +157,8 @@ class Heap {
     objects_.push_back(std::move(object));
     return pointer;
   }
+
+  void adopt(std::unique_ptr<Object> object) { objects_.push_back(std::move(object)); }
 
  private:
   std::deque<std::unique_ptr<Object>> objects_;

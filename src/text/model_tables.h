@@ -1,0 +1,66 @@
+// The two large tables of a BPE model, taken from tokenizer.json while it is read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/json.h"
+
+namespace gptq {
+
+// "vocab": {"token": id, ...}, in the order of the file. Duplicate tokens are still in it.
+class VocabTap : public JsonTap {
+ public:
+  const std::vector<std::pair<std::string, int64_t>>& entries() const { return entries_; }
+
+  void key(std::string& name) override;
+  void string(std::string& value) override;
+  void integer(int64_t value) override;
+  void other(const char* kind) override;
+  void open_array() override;
+  void close_array() override {}
+
+ private:
+  std::vector<std::pair<std::string, int64_t>> entries_;
+};
+
+// "merges": ["left right", ...] in old files, [["left", "right"], ...] in newer ones, which alone can hold tokens
+// with spaces. Both may be mixed.
+class MergesTap : public JsonTap {
+ public:
+  size_t size() const { return middles_.size(); }
+  std::string_view left(size_t index) const { return text(begin(index), middles_[index]); }
+  std::string_view right(size_t index) const { return text(middles_[index], ends_[index]); }
+
+  void key(std::string& name) override;
+  void string(std::string& value) override;
+  void integer(int64_t value) override;
+  void other(const char* kind) override;
+  void open_array() override;
+  void close_array() override;
+
+ private:
+  size_t begin(size_t index) const { return index == 0 ? 0 : ends_[index - 1]; }
+  std::string_view text(size_t from, size_t to) const { return std::string_view(text_).substr(from, to - from); }
+  void add(std::string_view left, std::string_view right);
+
+  std::string text_;  // all tokens behind each other
+  std::vector<size_t> middles_;
+  std::vector<size_t> ends_;
+  bool in_pair_ = false;
+  std::vector<std::string> pair_;
+};
+
+struct ModelTables {
+  VocabTap vocab;
+  MergesTap merges;
+
+  std::vector<JsonTapPoint> taps() {
+    return {{"model", "vocab", false, &vocab}, {"model", "merges", true, &merges}};
+  }
+};
+
+}  // namespace gptq

@@ -1,0 +1,98 @@
+// Streaming adds up to decode(), for any ids and any decoder, and never cuts a character.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include <gptq/tokenizer.h>
+
+#include "core/json.h"
+#include "tests/text/make_tokenizer.h"
+#include "text/byte_level.h"
+#include "text/unicode.h"
+
+namespace gptq {
+namespace {
+
+// A vocabulary of all bytes in the given spelling and some words; id 0 is a control token.
+Tokenizer tokenizer_with(const std::string& decoder, bool byte_alphabet_spelling) {
+  Json vocab = Json::object();
+  int next = 1;
+  for (int byte = 0; byte < 256; ++byte) {
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    const std::string fallback = std::string("<0x") + kHex[byte >> 4] + kHex[byte & 15] + ">";
+    vocab[byte_alphabet_spelling ? std::string(byte_alphabet(static_cast<unsigned char>(byte))) : fallback] = next++;
+  }
+  for (const char* word : {"▁a", "▁", "bc", "▁▁", "é", "😀", "x</w>", "##y", "aa", "ĠHi"}) vocab[word] = next++;
+  const std::string json = R"({"added_tokens":[{"id":0,"content":"<s>","special":true,"normalized":false}],"decoder":)" +
+                           decoder + R"(,"model":{"type":"BPE","merges":[],"vocab":)" + vocab.dump() + "}}";
+  return make_tokenizer(json);
+}
+
+void check(const Tokenizer& tokenizer, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto size = static_cast<unsigned>(tokenizer.vocab_size());
+  for (int round = 0; round < 400; ++round) {
+    std::vector<TokenId> ids(random() % 60);
+    const bool words = round % 2 == 0;
+    for (TokenId& id : ids) id = static_cast<TokenId>(words && random() % 3 > 0 ? size - 1 - random() % 12 : random() % (size + 2));
+    for (const bool skip : {true, false}) {
+      StreamingDecoder decoder(tokenizer, skip);
+      std::string text;
+      for (const TokenId id : ids) {
+        const std::string piece = decoder.push(id);
+        ASSERT_TRUE(is_valid_utf8(piece));
+        text += piece;
+      }
+      text += decoder.finish();
+      ASSERT_EQ(text, tokenizer.decode(ids, skip)) << "round " << round;
+    }
+  }
+}
+
+TEST(StreamingDecoder, ByteFallback) {
+  check(tokenizer_with(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
+        {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})", false), 1);
+}
+
+TEST(StreamingDecoder, ByteLevel) { check(tokenizer_with(R"({"type":"ByteLevel"})", true), 2); }
+
+TEST(StreamingDecoder, OtherDecoders) {
+  check(tokenizer_with("null", false), 3);
+  check(tokenizer_with(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always"})", false), 4);
+  check(tokenizer_with(R"({"type":"BPEDecoder","suffix":"</w>"})", false), 5);
+  check(tokenizer_with(R"({"type":"WordPiece","prefix":"##"})", false), 6);
+  check(tokenizer_with(R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":3,"stop":0}]})", false), 7);
+}
+
+TEST(StreamingDecoder, WordsComeOutAtOnce) {
+  const Tokenizer tokenizer = Tokenizer::open(std::string(GPTQ_SOURCE_DIR) + "/models/demo");
+  const std::vector<TokenId> ids = tokenizer.encode("The quick brown fox jumps over it", false);
+  StreamingDecoder decoder(tokenizer);
+  std::string text;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    text += decoder.push(ids[i]);
+    EXPECT_EQ(text, tokenizer.decode({ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i) + 1}));
+  }
+  EXPECT_EQ(decoder.finish(), "");
+}
+
+TEST(StreamingDecoder, ACharacterInPartsComesOutWhole) {
+  const Tokenizer tokenizer = tokenizer_with(R"({"type":"ByteLevel"})", true);
+  StreamingDecoder decoder(tokenizer);
+  const auto push = [&](unsigned char byte) { return decoder.push(tokenizer.id_of(byte_alphabet(byte))); };
+  for (const unsigned char byte : {0xF0, 0x9F, 0x98}) EXPECT_EQ(push(byte), "");
+  EXPECT_EQ(push(0x80), "\xF0\x9F\x98\x80");
+  EXPECT_EQ(push(0xE4), "");
+  EXPECT_EQ(decoder.finish(), "\xEF\xBF\xBD");
+}
+
+TEST(StreamingDecoder, EndlessInvalidBytesStayCheap) {
+  const Tokenizer tokenizer = tokenizer_with(R"({"type":"ByteLevel"})", true);
+  StreamingDecoder decoder(tokenizer);
+  size_t size = 0;
+  for (int i = 0; i < 50'000; ++i) size += decoder.push(tokenizer.id_of(byte_alphabet(0xFF))).size();
+  EXPECT_EQ(size + decoder.finish().size(), 150'000u);
+}
+
+}  // namespace
+}  // namespace gptq
