@@ -54,7 +54,7 @@ TEST(Quantize, ReportsAsJson) {
   const Scratch scratch;
   const std::string output = scratch / "mixed";
   const Outcome outcome =
-      gptq(command(output, {"--json", "-v", "--rule", ".*q_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
+      gptq(command(output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
   for (const char* key : {"output", "seconds", "peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
@@ -65,9 +65,9 @@ TEST(Quantize, ReportsAsJson) {
     for (const char* key : {"name", "bits", "group_size", "error", "damp", "method", "seconds", "bytes_in", "bytes_out"}) {
       EXPECT_TRUE(module.contains(key)) << key;
     }
-    const bool query = has(module["name"], "q_proj");
-    EXPECT_EQ(module["bits"], query ? 8 : 4);
-    EXPECT_EQ(module["group_size"], query ? 64 : 128);
+    const bool ruled = has(module["name"], "o_proj");
+    EXPECT_EQ(module["bits"], ruled ? 8 : 4);
+    EXPECT_EQ(module["group_size"], ruled ? 64 : 128);
   }
   EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n" << outcome.err;
   EXPECT_TRUE(Json::parse(gptq({"inspect", output, "--json"}).out)["quantized"]);
