@@ -8,6 +8,7 @@
 #include <lapacke.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "backend/cpu/kernels.h"
 
@@ -33,6 +34,17 @@ int lapack_potrf(int n, double* a) { return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR
 int lapack_trtri(int n, float* a) { return LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
 int lapack_trtri(int n, double* a) { return LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
 
+// Cholesky factor in place, lower triangle. OpenBLAS finds pivots that are not positive, but lets NaN and infinity
+// through; each of them ends on the diagonal.
+template <typename T>
+bool cholesky(int64_t k, std::vector<T>& a) {
+  if (lapack_potrf(static_cast<int>(k), a.data()) != 0) return false;
+  for (int64_t j = 0; j < k; ++j) {
+    if (!std::isfinite(a[static_cast<size_t>(j * k + j)])) return false;
+  }
+  return true;
+}
+
 float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
 
 // With R reversing rows and columns: R·A·R = L·Lᵀ gives A = P·Pᵀ with P = R·L·R upper triangular, so that
@@ -46,7 +58,7 @@ bool upper_factor(MatrixView u, MatrixView h, std::span<const int> order, float 
     for (int64_t i = j; i < k; ++i) a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
     a[static_cast<size_t>(j * k + j)] += static_cast<T>(damping);
   }
-  if (lapack_potrf(static_cast<int>(k), a.data()) != 0 || lapack_trtri(static_cast<int>(k), a.data()) != 0) return false;
+  if (!cholesky(k, a) || lapack_trtri(static_cast<int>(k), a.data()) != 0) return false;
   for (int64_t i = 0; i < k; ++i) {
     std::fill_n(u.row(i), i, 0.0f);
     for (int64_t j = i; j < k; ++j) u.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - j) * k + (k - 1 - i))]);
@@ -106,7 +118,7 @@ bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alph
     for (int64_t i = j; i < k; ++i) a[static_cast<size_t>(j * k + i)] = h.row(i)[j];
     a[static_cast<size_t>(j * k + j)] += damping;
   }
-  if (lapack_potrf(n, a.data()) != 0) return false;
+  if (!cholesky(k, a)) return false;
   // Row-major d read as column-major is dᵀ; A symmetric: A·Y = dᵀ leaves Yᵀ = d·A⁻¹ in d's own place.
   if (LAPACKE_spotrs_work(LAPACK_COL_MAJOR, 'L', n, n, a.data(), n, d.row(0), n) != 0) return false;
   pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
