@@ -1,7 +1,7 @@
 // Asks a model one question and streams the answer: hello_generate MODEL QUESTION
-#include <gptq/gptq.h>
-
 #include <cstdio>
+
+#include <gptq/gptq.h>
 
 int main(int argc, char** argv) {
   if (argc != 3) {

@@ -1,7 +1,7 @@
 // Quantizes a model folder to 4 bits: hello_quantize MODEL OUTPUT
-#include <gptq/gptq.h>
-
 #include <cstdio>
+
+#include <gptq/gptq.h>
 
 int main(int argc, char** argv) {
   if (argc != 3) {

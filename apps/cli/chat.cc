@@ -1,12 +1,12 @@
 // gptq chat: a conversation on the terminal, or one answer.
+#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <gptq/gptq.h>
-
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "conversation.h"
@@ -31,11 +31,12 @@ the answer, Ctrl-D leaves.
 )";
 
 constexpr const char* kHelp = R"(  /clear                       forget the conversation
-  /set parameter NAME VALUE    {}
+  /set parameter NAME VALUE    how answers are drawn, see below
   /set system TEXT             instructions for the whole conversation
   /bye                         leave (also Ctrl-D)
   """                          begins and ends a question of several lines
-  Ctrl-C                       stops the answer)";
+  Ctrl-C                       stops the answer
+Parameters: {})";
 
 constexpr const char* kFence = "\"\"\"";
 
@@ -55,8 +56,8 @@ Json to_json(const Result& result) {
           {"finish_reason", to_string(result.finish_reason)}};
 }
 
-Result answer(Conversation& conversation, const std::string& question, const SamplingFlags& sampling, bool stream,
-              const Interrupt& interrupt) {
+Result answer(Conversation& conversation, const std::string& question, const SamplingFlags& sampling,
+              bool stream, const Interrupt& interrupt) {
   return conversation.ask(question, sampling, [&](const std::string& piece) {
     if (stream) {
       put(piece);
@@ -69,7 +70,10 @@ Result answer(Conversation& conversation, const std::string& question, const Sam
 class Loop {
  public:
   Loop(Engine& engine, Arguments arguments, bool verbose)
-      : conversation_(engine), sampling_(std::move(arguments.sampling)), verbose_(verbose), terminal_(stdin_is_terminal()) {
+      : conversation_(engine),
+        sampling_(std::move(arguments.sampling)),
+        verbose_(verbose),
+        terminal_(stdin_is_terminal()) {
     conversation_.set_system(arguments.system);
     if (terminal_) say("Chat with " + arguments.model + ". /help lists the commands, /bye leaves.");
   }
@@ -133,7 +137,8 @@ class Loop {
     interrupt_.reset();
     if (verbose_) say_rates(result);
     if (conversation_.full()) {
-      say("note: the conversation fills the model's context, so the answer ends here; /clear begins a new one");
+      say("note: the conversation fills the model's context, so the answer ends here; /clear begins a new "
+          "one");
     } else if (result.finish_reason == FinishReason::kLength) {
       say(fmt::format("note: the answer was cut after {} tokens; /set parameter max_new_tokens N allows more",
                       result.new_tokens));
@@ -166,7 +171,8 @@ class Loop {
     }
     const auto [name, number] = split(value);
     if (what != "parameter" || number.empty()) {
-      throw Error(ErrorKind::kUsage, "write /set parameter NAME VALUE or /set system TEXT; /help lists the names");
+      throw Error(ErrorKind::kUsage,
+                  "write /set parameter NAME VALUE or /set system TEXT; /help lists the names");
     }
     set_parameter(sampling_, name, number);
     say(fmt::format("{} is {}", name, number));
@@ -202,7 +208,8 @@ int answer_once(Engine& engine, const Arguments& a, const CommonOptions& common)
 }
 
 int run(const Arguments& a, const CommonOptions& common) {
-  if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
+  if (common.json && !a.text)
+    throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
   Engine engine = Engine::open(a.model, a.compute);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);
@@ -216,8 +223,10 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_chat(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-p,--prompt", arguments->text, "Answer this question and exit (default: a conversation)")->type_name("TEXT");
-  app.add_option("--system", arguments->system, "Instructions for the whole conversation (default: none)")->type_name("TEXT");
+  app.add_option("-p,--prompt", arguments->text, "Answer this question and exit (default: a conversation)")
+      ->type_name("TEXT");
+  app.add_option("--system", arguments->system, "Instructions for the whole conversation (default: none)")
+      ->type_name("TEXT");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
   app.footer(kFooter);

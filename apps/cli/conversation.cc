@@ -2,7 +2,6 @@
 #include "conversation.h"
 
 #include <fmt/format.h>
-
 #include <optional>
 #include <utility>
 

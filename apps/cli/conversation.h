@@ -1,10 +1,10 @@
 // A conversation with a model: its messages, and the next answer.
 #pragma once
 
-#include <gptq/gptq.h>
-
 #include <string>
 #include <vector>
+
+#include <gptq/gptq.h>
 
 #include "sampling.h"
 
@@ -18,8 +18,9 @@ class Conversation {
   void set_system(const std::string& text) { system_ = text; }
   void clear() { messages_.clear(); }  // the system text stays
 
-  // Adds a question and its answer to the messages; neither when it throws. White space before the answer is left
-  // out, there and in `on_text`. Throws Error(kUsage) when the conversation does not fit into the context.
+  // Adds a question and its answer to the messages; neither when it throws. White space before the answer is
+  // left out, there and in `on_text`. Throws Error(kUsage) when the conversation does not fit into the
+  // context.
   Result ask(const std::string& question, const SamplingFlags& flags, const TextSink& on_text);
 
   // Does the context have room for another question?

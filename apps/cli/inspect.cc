@@ -1,9 +1,9 @@
 // gptq inspect: what is in a model folder.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <gptq/gptq.h>
-
 #include <memory>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "numbers.h"
@@ -26,10 +26,14 @@ struct Arguments {
 };
 
 double bits_per_weight(const ModelInfo& info) {
-  return info.parameters > 0 ? 8.0 * static_cast<double>(info.tensor_bytes) / static_cast<double>(info.parameters) : 0;
+  return info.parameters > 0
+             ? 8.0 * static_cast<double>(info.tensor_bytes) / static_cast<double>(info.parameters)
+             : 0;
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Json to_json(const ModelInfo& info, bool with_tensors) {
   Json json = {{"folder", info.folder},
@@ -56,7 +60,8 @@ Json to_json(const ModelInfo& info, bool with_tensors) {
   if (with_tensors) {
     Json tensors = Json::array();
     for (const TensorInfo& t : info.tensors) {
-      tensors.push_back({{"name", t.name}, {"dtype", t.dtype}, {"shape", t.shape}, {"bytes", t.bytes}, {"file", t.file}});
+      tensors.push_back(
+          {{"name", t.name}, {"dtype", t.dtype}, {"shape", t.shape}, {"bytes", t.bytes}, {"file", t.file}});
     }
     json["tensors"] = std::move(tensors);
   }
@@ -66,9 +71,10 @@ Json to_json(const ModelInfo& info, bool with_tensors) {
 
 std::string quantization_text(const ModelInfo& info) {
   if (!info.quantized) return "no";
-  std::string text = fmt::format("{} bits, {}, {}, format {}", info.bits,
-                                 info.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", info.group_size),
-                                 info.sym ? "symmetric" : "asymmetric", info.checkpoint_format);
+  std::string text =
+      fmt::format("{} bits, {}, {}, format {}", info.bits,
+                  info.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", info.group_size),
+                  info.sym ? "symmetric" : "asymmetric", info.checkpoint_format);
   if (info.desc_act) text += ", activation order";
   if (!info.quantizer.empty()) text += ", by " + info.quantizer;
   return text;
@@ -113,7 +119,8 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_inspect(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_flag("--tensors", arguments->tensors, "List every tensor with type, shape, size and file (default: off)");
+  app.add_flag("--tensors", arguments->tensors,
+               "List every tensor with type, shape, size and file (default: off)");
   app.footer(kFooter);
   return [arguments, &common] { return run(*arguments, common); };
 }

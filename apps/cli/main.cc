@@ -1,13 +1,13 @@
 // The gptq program: finds the subcommand and turns errors into messages and exit codes.
-#include <fmt/format.h>
-#include <gptq/gptq.h>
-#include <signal.h>
-
 #include <cstdio>
+#include <fmt/format.h>
 #include <map>
 #include <new>
+#include <signal.h>
 #include <string>
 #include <vector>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "help.h"
@@ -25,7 +25,8 @@ struct Command {
 };
 
 const Command kCommands[] = {
-    {"quantize", "Quantize a model folder with GPTQ. The result is a Hugging Face checkpoint folder.", add_quantize},
+    {"quantize", "Quantize a model folder with GPTQ. The result is a Hugging Face checkpoint folder.",
+     add_quantize},
     {"chat", "Talk with a model. With -p one answer, else a conversation.", add_chat},
     {"generate", "Continue a text. The text streams to standard output.", add_generate},
     {"perplexity", "Measure how well a model predicts a text.", add_perplexity},
@@ -111,7 +112,8 @@ int run(int argc, char** argv) {
   if (arguments[0][0] != '-' && std::find(names.begin(), names.end(), arguments[0]) == names.end()) {
     const std::string guess = nearest(arguments[0], names);
     return usage_error(fmt::format("there is no command '{}'{}", arguments[0],
-                                   guess.empty() ? "" : fmt::format("; did you mean {}?", guess)), "");
+                                   guess.empty() ? "" : fmt::format("; did you mean {}?", guess)),
+                       "");
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
@@ -135,7 +137,8 @@ int run_and_report(int argc, char** argv) {
   } catch (const BrokenPipe&) {
     return 0;
   } catch (const Error& error) {
-    say(fmt::format("gptq: error: {}", error.what()));
+    const bool stopped = error.kind() == ErrorKind::kInterrupted;
+    say(fmt::format("gptq: {}{}", stopped ? "" : "error: ", error.what()));
     return error.exit_code();
   } catch (const std::bad_alloc&) {
     say("gptq: error: out of memory; close other programs, or use fewer --samples or a shorter --seqlen");

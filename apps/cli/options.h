@@ -1,10 +1,10 @@
 // Options that several subcommands share.
 #pragma once
 
-#include <gptq/gptq.h>
-
 #include <CLI/CLI.hpp>
 #include <string>
+
+#include <gptq/gptq.h>
 
 namespace gptq::cli {
 

@@ -1,12 +1,12 @@
 // Standard output, which carries results only.
 #include "output.h"
 
-#include <fmt/format.h>
-#include <gptq/gptq.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fmt/format.h>
+
+#include <gptq/gptq.h>
 
 namespace gptq::cli {
 

@@ -1,8 +1,8 @@
 // gptq perplexity: how well a model predicts a text.
 #include <fmt/format.h>
-#include <gptq/gptq.h>
-
 #include <memory>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "input.h"
@@ -15,7 +15,8 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Definition: the whole text is tokenized once, with the tokenizer's own special tokens, and cut into windows that
+constexpr const char* kFooter =
+    R"(Definition: the whole text is tokenized once, with the tokenizer's own special tokens, and cut into windows that
 do not overlap; a short last window is dropped. The result is exp of the mean negative log likelihood over all
 predicted tokens, window - 1 in each. Lower is better; numbers compare only with equal text and window.
 
@@ -38,7 +39,8 @@ int run(const Arguments& a, const CommonOptions& common) {
     const Interrupt interrupt;
     Progress progress(common.quiet);
     result = engine.perplexity(text, a.window, [&](int64_t done, int64_t total) {
-      progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} windows", total));
+      progress.update(static_cast<double>(done) / static_cast<double>(total),
+                      fmt::format("{} windows", total));
       return !interrupt.pressed();
     });
   }
@@ -51,8 +53,8 @@ int run(const Arguments& a, const CommonOptions& common) {
   } else if (common.quiet) {
     put(fmt::format("{:.4f}\n", result.perplexity));
   } else {
-    put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity, result.tokens,
-                    result.windows, a.window, human_seconds(result.seconds)));
+    put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity,
+                    result.tokens, result.windows, a.window, human_seconds(result.seconds)));
   }
   return 0;
 }
@@ -62,7 +64,9 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")->required()->type_name("FILE");
+  app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")
+      ->required()
+      ->type_name("FILE");
   app.add_option("--window", arguments->window, "Tokens in a window, at most the model's context")
       ->type_name("N")
       ->check(CLI::Range(2, 1 << 30));

@@ -1,14 +1,13 @@
 // Standard error: messages, and below them one bar that is redrawn on terminals and plain lines elsewhere.
 #include "progress.h"
 
-#include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <mutex>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "numbers.h"
 #include "table.h"
@@ -17,16 +16,18 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr double kRedrawEvery = 0.1;    // seconds, on terminals
-constexpr double kLineEvery = 10;       // seconds, elsewhere
-constexpr double kEstimateAfter = 1;    // seconds of work before an ETA is shown
-constexpr double kJump = 0.02;          // progress in one instant that can only come from an earlier run
+constexpr double kRedrawEvery = 0.1;  // seconds, on terminals
+constexpr double kLineEvery = 10;     // seconds, elsewhere
+constexpr double kEstimateAfter = 1;  // seconds of work before an ETA is shown
+constexpr double kJump = 0.02;        // progress in one instant that can only come from an earlier run
 constexpr size_t kMaxBar = 30, kMinBar = 8;
 
 std::mutex mutex;  // guards standard error and `active`
 Progress* active = nullptr;
 
-bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool stderr_is_terminal() {
+  return isatty(STDERR_FILENO) == 1;
+}
 
 size_t terminal_width() {
   winsize size = {};
@@ -108,7 +109,8 @@ std::string Progress::clocks() const {
   std::string text = human_clock(seconds_between(start_, now));
   const double worked = seconds_between(origin_, now);
   const double gained = fraction_ - origin_fraction_;
-  if (worked > kEstimateAfter && gained > 0) text += "  ETA " + human_clock(worked * (1 - fraction_) / gained);
+  if (worked > kEstimateAfter && gained > 0)
+    text += "  ETA " + human_clock(worked * (1 - fraction_) / gained);
   return text;
 }
 
@@ -116,7 +118,8 @@ std::string Progress::bar(size_t width) const {
   const bool unicode = unicode_terminal();
   const auto full = static_cast<size_t>(fraction_ * static_cast<double>(width));
   std::string done, rest;
-  for (size_t i = 0; i < width; ++i) (i < full ? done : rest) += unicode ? (i < full ? "━" : "─") : (i < full ? "#" : "-");
+  for (size_t i = 0; i < width; ++i)
+    (i < full ? done : rest) += unicode ? (i < full ? "━" : "─") : (i < full ? "#" : "-");
   return colour_on_stderr() ? "\033[32m" + done + "\033[0m\033[2m" + rest + "\033[0m" : done + rest;
 }
 

@@ -17,8 +17,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `step` says where the work is. Elsewhere than on terminals a line appears when a new headline begins (a step
-  // without its last word, when it has three or more), and every ten seconds.
+  // `step` says where the work is. Elsewhere than on terminals a line appears when a new headline begins (a
+  // step without its last word, when it has three or more), and every ten seconds.
   void update(double fraction, const std::string& step);
 
  private:
@@ -36,7 +36,8 @@ class Progress {
   double fraction_ = 0;
   std::string step_, headline_;
   Clock::time_point start_, last_draw_, origin_;
-  double origin_fraction_ = 0;  // the estimate counts from here: finished layers of an earlier run arrive at once
+  double origin_fraction_ =
+      0;  // the estimate counts from here: finished layers of an earlier run arrive at once
 };
 
 }  // namespace gptq::cli

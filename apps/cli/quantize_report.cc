@@ -1,9 +1,8 @@
 // What `gptq quantize` prints: the plan before, the table after, both also as JSON.
 #include "quantize_report.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 #include <optional>
 
 #include "numbers.h"
@@ -17,7 +16,9 @@ constexpr size_t kWorst = 10;  // modules in the table unless all are asked for
 
 using Align = Table::Align;
 
-std::string group_text(int group_size) { return group_size < 0 ? "row" : std::to_string(group_size); }
+std::string group_text(int group_size) {
+  return group_size < 0 ? "row" : std::to_string(group_size);
+}
 
 std::string sizes(int64_t before, int64_t after) {
   const double ratio = after > 0 ? static_cast<double>(before) / static_cast<double>(after) : 0;
@@ -34,8 +35,13 @@ bool has_chat_template(const std::string& folder) {
 }
 
 std::string module_table(const std::vector<ModuleReport>& modules) {
-  Table table({{"module"}, {"bits", Align::kRight}, {"group", Align::kRight}, {"error", Align::kRight},
-               {"damp", Align::kRight}, {"method"}, {"seconds", Align::kRight}});
+  Table table({{"module"},
+               {"bits", Align::kRight},
+               {"group", Align::kRight},
+               {"error", Align::kRight},
+               {"damp", Align::kRight},
+               {"method"},
+               {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
                fmt::format("{:.2e}", module.error), fmt::format("{:g}", module.damp), module.method,
@@ -47,9 +53,9 @@ std::string module_table(const std::vector<ModuleReport>& modules) {
 }  // namespace
 
 Json plan_json(const QuantizeOptions& options, const QuantizePlan& plan) {
-  return {{"output", options.output},      {"layers", plan.layers},       {"modules", plan.modules},
-          {"tokens", plan.tokens},         {"peak_bytes", plan.peak_bytes}, {"bytes_in", plan.bytes_in},
-          {"bytes_out", plan.bytes_out},   {"seconds", plan.seconds},     {"notes", plan.notes}};
+  return {{"output", options.output},    {"layers", plan.layers},         {"modules", plan.modules},
+          {"tokens", plan.tokens},       {"peak_bytes", plan.peak_bytes}, {"bytes_in", plan.bytes_in},
+          {"bytes_out", plan.bytes_out}, {"seconds", plan.seconds},       {"notes", plan.notes}};
 }
 
 std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) {
@@ -71,28 +77,37 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
 Json report_json(const QuantizeReport& report) {
   Json modules = Json::array();
   for (const ModuleReport& module : report.modules) {
-    modules.push_back({{"name", module.name},         {"bits", module.bits},       {"group_size", module.group_size},
-                       {"error", module.error},       {"damp", module.damp},       {"method", module.method},
-                       {"seconds", module.seconds},   {"bytes_in", module.bytes_in}, {"bytes_out", module.bytes_out}});
+    modules.push_back({{"name", module.name},
+                       {"bits", module.bits},
+                       {"group_size", module.group_size},
+                       {"error", module.error},
+                       {"damp", module.damp},
+                       {"method", module.method},
+                       {"seconds", module.seconds},
+                       {"bytes_in", module.bytes_in},
+                       {"bytes_out", module.bytes_out}});
   }
-  return {{"output", report.output},           {"seconds", report.seconds},
-          {"peak_bytes", report.peak_bytes},   {"bytes_in", report.bytes_in},
-          {"bytes_out", report.bytes_out},     {"resumed_layers", report.resumed_layers},
-          {"modules", std::move(modules)},     {"notes", report.notes}};
+  return {{"output", report.output},         {"seconds", report.seconds},
+          {"peak_bytes", report.peak_bytes}, {"bytes_in", report.bytes_in},
+          {"bytes_out", report.bytes_out},   {"resumed_layers", report.resumed_layers},
+          {"modules", std::move(modules)},   {"notes", report.notes}};
 }
 
 std::string report_text(const QuantizeReport& report, bool all_modules) {
   std::vector<ModuleReport> modules = report.modules;
   std::string text;
   if (!all_modules && modules.size() > kWorst) {
-    std::stable_sort(modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.error > b.error; });
-    text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
+    std::stable_sort(modules.begin(), modules.end(),
+                     [](const auto& a, const auto& b) { return a.error > b.error; });
+    text =
+        fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
   text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
-  const double bits =
-      model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
+  const double bits = model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) /
+                                                 static_cast<double>(model.parameters)
+                                           : 0;
   int64_t modules_in = 0, modules_out = 0;
   for (const ModuleReport& module : report.modules) {
     modules_in += module.bytes_in;
@@ -109,8 +124,9 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   }
   text += table.str();
   for (const std::string& note : report.notes) text += "note: " + note + "\n";
-  const std::string next = has_chat_template(report.output) ? "gptq chat " + report.output
-                                                           : "gptq generate " + report.output + " -p 'Once upon a time'";
+  const std::string next = has_chat_template(report.output)
+                               ? "gptq chat " + report.output
+                               : "gptq generate " + report.output + " -p 'Once upon a time'";
   return text + "\nSaved " + report.output + ". Try it:\n\n  " + next + "\n";
 }
 

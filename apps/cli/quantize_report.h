@@ -1,9 +1,9 @@
 // What `gptq quantize` prints: the plan before, the table after, both also as JSON.
 #pragma once
 
-#include <gptq/gptq.h>
-
 #include <string>
+
+#include <gptq/gptq.h>
 
 #include "output.h"
 

@@ -1,12 +1,12 @@
 // How answers are drawn: flags, /set parameter, and the model's own defaults below them.
 #pragma once
 
-#include <gptq/gptq.h>
-
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <gptq/gptq.h>
 
 namespace gptq::cli {
 
@@ -20,7 +20,8 @@ struct SamplingFlags {
 
 void add_sampling_options(CLI::App& app, SamplingFlags& flags);
 
-// By name as in /set parameter, for example "temperature". Throws Error(kUsage) for an unknown name or bad value.
+// By name as in /set parameter, for example "temperature". Throws Error(kUsage) for an unknown name or bad
+// value.
 void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value);
 std::vector<std::string> parameter_names();
 

@@ -1,8 +1,8 @@
 // gptq template: a conversation as the model's chat template writes it.
 #include <fmt/format.h>
-#include <gptq/gptq.h>
-
 #include <memory>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "input.h"
@@ -36,7 +36,8 @@ int run(Arguments& a, const CommonOptions& common) {
     return 0;
   }
   if (a.messages.empty()) {
-    throw Error(ErrorKind::kUsage, "there is nothing to render: pass --messages FILE (- for standard input), or --show");
+    throw Error(ErrorKind::kUsage,
+                "there is nothing to render: pass --messages FILE (- for standard input), or --show");
   }
   if (!a.tools.empty()) a.render.tools = read_text(a.tools);
   const Prompt prompt = chat.render_json(read_text(a.messages), a.render);
@@ -62,15 +63,19 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   arguments->render.add_generation_prompt = false;
   add_model_argument(app, arguments->model);
-  app.add_option("--messages", arguments->messages, "Conversation to render, a JSON list; - for standard input")->type_name("FILE");
+  app.add_option("--messages", arguments->messages,
+                 "Conversation to render, a JSON list; - for standard input")
+      ->type_name("FILE");
   CLI::Option* generation = app.add_flag("--add-generation-prompt", arguments->render.add_generation_prompt,
                                          "End with what begins an answer (default: off)");
   app.add_flag("--continue-final-message", arguments->render.continue_final_message,
                "Leave the last message open, for the model to go on with it (default: off)")
       ->excludes(generation);
   app.add_option("--tools", arguments->tools, "Tool definitions, a JSON list")->type_name("FILE");
-  app.add_option("--variables", arguments->render.variables, "Further template variables, a JSON object")->type_name("JSON");
-  app.add_option("--name", arguments->name, "Which template, for models that have several (default: the one named default)")
+  app.add_option("--variables", arguments->render.variables, "Further template variables, a JSON object")
+      ->type_name("JSON");
+  app.add_option("--name", arguments->name,
+                 "Which template, for models that have several (default: the one named default)")
       ->type_name("NAME");
   app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)");
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");

@@ -1,10 +1,10 @@
 // gptq tokenize: text to token ids and back.
 #include <fmt/format.h>
-#include <gptq/gptq.h>
-
 #include <memory>
 #include <optional>
 #include <sstream>
+
+#include <gptq/gptq.h>
 
 #include "commands.h"
 #include "input.h"
@@ -50,7 +50,8 @@ std::vector<TokenId> parse_ids(std::string text) {
 std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::vector<TokenId>& ids) {
   for (const TokenId id : ids) {
     if (id < 0 || id >= tokenizer.vocab_size()) {
-      throw Error(ErrorKind::kUsage, fmt::format("token id {} is outside the vocabulary, 0 to {}", id, tokenizer.vocab_size() - 1));
+      throw Error(ErrorKind::kUsage, fmt::format("token id {} is outside the vocabulary, 0 to {}", id,
+                                                 tokenizer.vocab_size() - 1));
     }
   }
   return tokenizer.decode(ids, a.skip_special_tokens);
@@ -62,8 +63,9 @@ Json convert_row(const Tokenizer& tokenizer, const Arguments& a, const std::stri
     if (a.decode) return {{"text", decode(tokenizer, a, row.at("ids").get<std::vector<TokenId>>())}};
     return {{"ids", tokenizer.encode(row.at("text").get<std::string>(), !a.no_special_tokens)}};
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::kVerification, fmt::format("line {} of {} is not an object with {}", number, a.jsonl,
-                                                      a.decode ? "\"ids\", a list of numbers" : "\"text\", a string"));
+    throw Error(ErrorKind::kVerification,
+                fmt::format("line {} of {} is not an object with {}", number, a.jsonl,
+                            a.decode ? "\"ids\", a list of numbers" : "\"text\", a string"));
   }
 }
 
@@ -81,7 +83,8 @@ int run(const Arguments& a, const CommonOptions& common) {
   if (!a.jsonl.empty()) {
     convert_rows(tokenizer, a);
   } else if (a.decode) {
-    const std::string ids = a.ids.empty() ? read_prompt(a.text.has_value(), a.text.value_or(""), a.file) : a.ids;
+    const std::string ids =
+        a.ids.empty() ? read_prompt(a.text.has_value(), a.text.value_or(""), a.file) : a.ids;
     const std::string text = decode(tokenizer, a, parse_ids(ids));
     common.json ? put_json({{"text", text}}) : put(text + "\n");
   } else {
@@ -98,15 +101,20 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_tokenize(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-p,--prompt", arguments->text, "The text, or the ids with --decode (default: standard input)")->type_name("TEXT");
-  app.add_option("-f,--file", arguments->file, "Read it from a file; - for standard input")->type_name("FILE");
-  app.add_option("--jsonl", arguments->jsonl, "Convert a file row by row, one JSON object per line; - for standard input")
+  app.add_option("-p,--prompt", arguments->text,
+                 "The text, or the ids with --decode (default: standard input)")
+      ->type_name("TEXT");
+  app.add_option("-f,--file", arguments->file, "Read it from a file; - for standard input")
+      ->type_name("FILE");
+  app.add_option("--jsonl", arguments->jsonl,
+                 "Convert a file row by row, one JSON object per line; - for standard input")
       ->type_name("FILE");
   app.add_flag("--no-special-tokens", arguments->no_special_tokens,
                "Leave out what the tokenizer adds around a text, such as BOS (default: added)");
   app.add_flag("--decode", arguments->decode, "From ids to text (default: from text to ids)");
   app.add_option("--ids", arguments->ids, "The ids to decode")->type_name("1,2,3");
-  app.add_flag("--skip-special-tokens", arguments->skip_special_tokens, "Leave special tokens out of decoded text (default: kept)");
+  app.add_flag("--skip-special-tokens", arguments->skip_special_tokens,
+               "Leave special tokens out of decoded text (default: kept)");
   app.footer(kFooter);
   return [arguments, &common] { return run(*arguments, common); };
 }

@@ -1,19 +1,18 @@
 // Runs the gptq program as people do: arguments, standard input, signals; output collected in files.
 #pragma once
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <gtest/gtest.h>
 #include <iterator>
+#include <signal.h>
+#include <stdlib.h>
 #include <string>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 namespace gptq::testing {
@@ -25,7 +24,9 @@ inline std::string read_whole(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-inline void write_whole(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+inline void write_whole(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 // A folder that disappears with the object.
 class Scratch {
@@ -118,7 +119,9 @@ class Process {
   }
 
  private:
-  int create(const std::string& name) { return open((scratch_ / name).c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600); }
+  int create(const std::string& name) {
+    return open((scratch_ / name).c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+  }
 
   Scratch scratch_;
   pid_t pid_ = -1;

@@ -11,7 +11,9 @@ using Strings = std::vector<std::string>;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 Strings command(const std::string& output, const Strings& more = {}, const std::string& samples = "8") {
   Strings all = {"quantize", kDemo, "-o", output, "--samples", samples, "--seqlen", "128"};
@@ -24,8 +26,8 @@ TEST(Quantize, ReportsForPeople) {
   const std::string output = scratch / "demo-4bit";
   const Outcome outcome = gptq(command(output));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* part : {"The 10 modules with the largest error, of 42", "whole model", "times smaller", "bits per weight",
-                           "peak memory", "gptq chat "}) {
+  for (const char* part : {"The 10 modules with the largest error, of 42", "whole model", "times smaller",
+                           "bits per weight", "peak memory", "gptq chat "}) {
     EXPECT_TRUE(has(outcome.out, part)) << part << " is not in " << outcome.out;
   }
   EXPECT_TRUE(has(outcome.out, "gptq chat " + output));
@@ -53,8 +55,8 @@ TEST(Quantize, ReportsForPeople) {
 TEST(Quantize, ReportsAsJson) {
   const Scratch scratch;
   const std::string output = scratch / "mixed";
-  const Outcome outcome =
-      gptq(command(output, {"--json", "-v", "--rule", ".*q_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
+  const Outcome outcome = gptq(command(output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64",
+                                                "--skip", ".*down_proj", "--gptaq", "0"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
   for (const char* key : {"output", "seconds", "peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
@@ -62,14 +64,16 @@ TEST(Quantize, ReportsAsJson) {
   }
   EXPECT_EQ(json["modules"].size(), 36u);
   for (const Json& module : json["modules"]) {
-    for (const char* key : {"name", "bits", "group_size", "error", "damp", "method", "seconds", "bytes_in", "bytes_out"}) {
+    for (const char* key :
+         {"name", "bits", "group_size", "error", "damp", "method", "seconds", "bytes_in", "bytes_out"}) {
       EXPECT_TRUE(module.contains(key)) << key;
     }
-    const bool query = has(module["name"], "q_proj");
-    EXPECT_EQ(module["bits"], query ? 8 : 4);
-    EXPECT_EQ(module["group_size"], query ? 64 : 128);
+    const bool ruled = has(module["name"], "o_proj");
+    EXPECT_EQ(module["bits"], ruled ? 8 : 4);
+    EXPECT_EQ(module["group_size"], ruled ? 64 : 128);
   }
-  EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n" << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n"
+                                                                      << outcome.err;
   EXPECT_TRUE(Json::parse(gptq({"inspect", output, "--json"}).out)["quantized"]);
 }
 
@@ -78,9 +82,11 @@ TEST(Quantize, DryRunWritesNothing) {
   const std::string output = scratch / "demo-4bit";
   const Outcome text = gptq(command(output, {"--dry-run"}));
   EXPECT_EQ(text.code, 0) << text.err;
-  for (const char* part : {"layers", "42", "tokens", "peak memory", "time", "Nothing was written"}) EXPECT_TRUE(has(text.out, part)) << part;
+  for (const char* part : {"layers", "42", "tokens", "peak memory", "time", "Nothing was written"})
+    EXPECT_TRUE(has(text.out, part)) << part;
   const Json json = Json::parse(gptq(command(output, {"--dry-run", "--json"})).out);
-  for (const char* key : {"output", "layers", "modules", "tokens", "peak_bytes", "bytes_in", "bytes_out", "seconds", "notes"}) {
+  for (const char* key :
+       {"output", "layers", "modules", "tokens", "peak_bytes", "bytes_in", "bytes_out", "seconds", "notes"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["tokens"], 8 * 128);
