@@ -133,7 +133,7 @@ TEST_P(SolveContract, EveryDecisionOfTheColumnLoop) {
   for (const int bits : {2, 3, 4, 8}) {
     for (const bool sym : {true, false}) {
       for (const Clip clip : {Clip::kNone, Clip::kMse, Clip::kHessian}) {
-        for (const auto& [k, group_size] : {std::pair<int64_t, int64_t>{32, 32}, {96, 16}, {160, 64}, {160, 96}, {288, 128}, {288, 288}}) {
+        for (const auto& [k, group_size] : {std::pair<int64_t, int64_t>{32, 32}, {96, 16}, {160, 43}, {160, 64}, {160, 96}, {288, 128}, {288, 288}}) {
           for (const bool reversed : {false, true}) {
             if (reversed && k % group_size != 0) continue;
             SCOPED_TRACE(std::to_string(bits) + " bits, sym " + std::to_string(sym) + ", clip " +
