@@ -38,7 +38,7 @@ struct AttentionArgs {
 };
 
 // The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
-// one group follow each other, except with given scales.
+// one group follow each other, except with given scales. N is a multiple of 32.
 struct SolveArgs {
   MatrixView weights;              // [N, K]  on return the dequantized values
   MatrixView factor;               // [K, K]  U, upper triangular, (H + damping)⁻¹ = Uᵀ·U
@@ -90,7 +90,8 @@ class Backend {
   // U for H + damping·I with rows and columns taken in `order`; false when that is not positive definite.
   // `precise` factorises in double precision.
   virtual bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
-  // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False when h + damping·I is not positive definite.
+  // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
+  // not positive definite.
   virtual bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) = 0;  // w [N, K]
   virtual void solve_columns(const SolveArgs& args) = 0;
   // w_n · h · w_nᵀ of each row                                                                       [N]

@@ -57,14 +57,19 @@ Matrix ordered(std::span<const float> weights, int64_t rows, std::span<const int
 }
 
 // GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹: the best linear map from the inputs there are to the outputs wanted.
+// Where no damping makes H invertible the target stays W; the factorisation will then fail too and be reported.
 std::vector<float> regress(const GroupProblem& problem, Backend& backend) {
   const GptaqTerms& terms = *problem.gptaq;
   const Matrix w = backend.allocate(problem.rows, terms.hessian.rows);
   backend.upload(w.view(), problem.weights);
-  const float lambda = static_cast<float>(problem.damp * mean(backend.diagonal(terms.hessian)));
+  const double average = mean(backend.diagonal(terms.hessian));
   const float strength = static_cast<float>(problem.gptaq_strength);
-  if (backend.regress(w.view(), terms.cross, terms.hessian, lambda, strength)) return backend.download(w.view());
-  return {problem.weights.begin(), problem.weights.end()};  // nothing to regress on: plain GPTQ
+  double damp = problem.damp;
+  for (int i = 0; i <= kDampingDoublings; ++i, damp *= 2) {
+    const float lambda = static_cast<float>(damp * average);
+    if (backend.regress(w.view(), terms.cross, terms.hessian, lambda, strength)) break;
+  }
+  return backend.download(w.view());
 }
 
 GridSpec grid_spec(const GroupProblem& problem) {

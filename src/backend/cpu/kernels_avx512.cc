@@ -5,8 +5,11 @@ namespace gptq::avx512 {
 
 constexpr const char* kName = "avx512";
 constexpr bool kLookup = true;
+// The order matters.
+// clang-format off
 #include "backend/cpu/kernels.inl"
 #include "backend/cpu/gptq_strip.inl"
 #include "backend/cpu/kernel_table.inl"
+// clang-format on
 
 }  // namespace gptq::avx512
