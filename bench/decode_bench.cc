@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   using namespace gptq;
   if (argc < 2) return std::fputs("usage: decode_bench MODEL...\n", stderr), 2;
   ThreadPool pool(0);
-  std::printf("memory reads %.1f GB/s with %d threads (measured now)\n\n", bench::read_bandwidth(pool) / 1e9, pool.size());
+  std::printf("memory reads %.1f GB/s with %d threads (measured now)\n\n", bench::read_bandwidth(pool) / 1e9,
+              pool.size());
   std::printf("%-32s %10s %12s %10s %18s\n", "model", "MB/token", "tokens/s", "GB/s", "% of bandwidth");
   try {
     for (int i = 1; i < argc; ++i) {

@@ -34,8 +34,8 @@ PackedWeight random_weight(int64_t n, int64_t k, int bits) {
 int main() {
   ThreadPool pool(0);
   const std::unique_ptr<Backend> backend = make_cpu_backend(0);
-  std::printf("instruction set %s, %d threads\n\n%-28s %10s %10s %18s\n", best_kernels().name, pool.size(), "shape", "us", "GB/s",
-              "% of bandwidth");
+  std::printf("instruction set %s, %d threads\n\n%-28s %10s %10s %18s\n", best_kernels().name, pool.size(), "shape",
+              "us", "GB/s", "% of bandwidth");
   for (const auto& [n, k] : {std::pair<int64_t, int64_t>{14336, 4096}, {4096, 14336}}) {
     for (const int bits : {2, 3, 4, 8}) {
       const std::unique_ptr<Weight> weight = backend->prepare(random_weight(n, k, bits));
@@ -54,7 +54,8 @@ int main() {
         char shape[64];
         std::snprintf(shape, sizeof(shape), "%ldx%ld w%dg%ld m%ld", static_cast<long>(n), static_cast<long>(k), bits,
                       static_cast<long>(kGroup), static_cast<long>(rows));
-        std::printf("%-28s %10.0f %10.2f %17.0f%%\n", shape, best * 1e6, static_cast<double>(weight->bytes()) / best / 1e9, 100 * share);
+        std::printf("%-28s %10.0f %10.2f %17.0f%%\n", shape, best * 1e6,
+                    static_cast<double>(weight->bytes()) / best / 1e9, 100 * share);
       }
     }
   }

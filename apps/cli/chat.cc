@@ -1,7 +1,7 @@
 // gptq chat: a conversation on the terminal, or one answer.
-#include <cstdio>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -56,8 +56,8 @@ Json to_json(const Result& result) {
           {"finish_reason", to_string(result.finish_reason)}};
 }
 
-Result answer(Conversation& conversation, const std::string& question, const SamplingFlags& sampling,
-              bool stream, const Interrupt& interrupt) {
+Result answer(Conversation& conversation, const std::string& question, const SamplingFlags& sampling, bool stream,
+              const Interrupt& interrupt) {
   return conversation.ask(question, sampling, [&](const std::string& piece) {
     if (stream) {
       put(piece);
@@ -171,8 +171,7 @@ class Loop {
     }
     const auto [name, number] = split(value);
     if (what != "parameter" || number.empty()) {
-      throw Error(ErrorKind::kUsage,
-                  "write /set parameter NAME VALUE or /set system TEXT; /help lists the names");
+      throw Error(ErrorKind::kUsage, "write /set parameter NAME VALUE or /set system TEXT; /help lists the names");
     }
     set_parameter(sampling_, name, number);
     say(fmt::format("{} is {}", name, number));
@@ -208,8 +207,7 @@ int answer_once(Engine& engine, const Arguments& a, const CommonOptions& common)
 }
 
 int run(const Arguments& a, const CommonOptions& common) {
-  if (common.json && !a.text)
-    throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
+  if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
   Engine engine = Engine::open(a.model, a.compute);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);

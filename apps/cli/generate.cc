@@ -80,10 +80,8 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_generate(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-p,--prompt", arguments->text, "Text to continue (default: standard input)")
-      ->type_name("TEXT");
-  app.add_option("-f,--file", arguments->file, "Read the text from a file; - for standard input")
-      ->type_name("FILE");
+  app.add_option("-p,--prompt", arguments->text, "Text to continue (default: standard input)")->type_name("TEXT");
+  app.add_option("-f,--file", arguments->file, "Read the text from a file; - for standard input")->type_name("FILE");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
   app.footer(kFooter);

@@ -1,8 +1,8 @@
 // Help texts and the nearest name to a misspelled one.
 #include "help.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <numeric>
 
 #include "table.h"
@@ -119,8 +119,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
 std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& app = selected(program);
   const std::vector<std::string> extras = program.remaining(true);
-  const auto flag =
-      std::find_if(extras.begin(), extras.end(), [](const auto& extra) { return extra[0] == '-'; });
+  const auto flag = std::find_if(extras.begin(), extras.end(), [](const auto& extra) { return extra[0] == '-'; });
   if (flag == extras.end()) {
     if (extras.empty()) return error.what();
     return fmt::format("'{}' is one argument too many; put texts with spaces into quotes", extras.front());
@@ -131,8 +130,7 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   const std::string guess = nearest(word, names);
-  return fmt::format("unknown option {}{}", word,
-                     guess.empty() ? "" : fmt::format("; did you mean {}?", guess));
+  return fmt::format("unknown option {}{}", word, guess.empty() ? "" : fmt::format("; did you mean {}?", guess));
 }
 
 }  // namespace gptq::cli

@@ -1,13 +1,13 @@
 // Text that comes in: whole files, standard input, and lines typed by people.
 #include "input.h"
 
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fmt/format.h>
 #include <memory>
-#include <poll.h>
-#include <unistd.h>
 
 #include <gptq/gptq.h>
 
@@ -26,14 +26,11 @@ Error failure(const std::string& path) {
 
 }  // namespace
 
-bool stdin_is_terminal() {
-  return isatty(STDIN_FILENO) == 1;
-}
+bool stdin_is_terminal() { return isatty(STDIN_FILENO) == 1; }
 
 std::string read_text(const std::string& path) {
   const std::string name = path == "-" ? "standard input" : path;
-  std::unique_ptr<FILE, int (*)(FILE*)> opened(path == "-" ? nullptr : std::fopen(path.c_str(), "rb"),
-                                               std::fclose);
+  std::unique_ptr<FILE, int (*)(FILE*)> opened(path == "-" ? nullptr : std::fopen(path.c_str(), "rb"), std::fclose);
   FILE* file = path == "-" ? stdin : opened.get();
   if (file == nullptr) throw failure(name);
   std::string text;
@@ -49,8 +46,7 @@ std::string read_text(const std::string& path) {
 }
 
 std::string read_prompt(bool given, const std::string& text, const std::string& file) {
-  if (given && !file.empty())
-    throw Error(ErrorKind::kUsage, "give the text either with -p or with -f, not both");
+  if (given && !file.empty()) throw Error(ErrorKind::kUsage, "give the text either with -p or with -f, not both");
   if (given) return text;
   if (!file.empty()) return read_text(file);
   if (!stdin_is_terminal()) return read_text("-");

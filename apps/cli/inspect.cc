@@ -26,14 +26,10 @@ struct Arguments {
 };
 
 double bits_per_weight(const ModelInfo& info) {
-  return info.parameters > 0
-             ? 8.0 * static_cast<double>(info.tensor_bytes) / static_cast<double>(info.parameters)
-             : 0;
+  return info.parameters > 0 ? 8.0 * static_cast<double>(info.tensor_bytes) / static_cast<double>(info.parameters) : 0;
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 Json to_json(const ModelInfo& info, bool with_tensors) {
   Json json = {{"folder", info.folder},
@@ -119,8 +115,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_inspect(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_flag("--tensors", arguments->tensors,
-               "List every tensor with type, shape, size and file (default: off)");
+  app.add_flag("--tensors", arguments->tensors, "List every tensor with type, shape, size and file (default: off)");
   app.footer(kFooter);
   return [arguments, &common] { return run(*arguments, common); };
 }

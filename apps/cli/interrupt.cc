@@ -1,10 +1,10 @@
 // Ctrl-C: the first press asks politely, a second one ends the program at once with exit code 130.
 #include "interrupt.h"
 
-#include <atomic>
-#include <chrono>
 #include <signal.h>
 #include <unistd.h>
+#include <atomic>
+#include <chrono>
 #include <utility>
 
 namespace gptq::cli {
@@ -51,16 +51,10 @@ Interrupt::Interrupt(std::function<void()> on_first) : Interrupt() {
   });
 }
 
-Interrupt::~Interrupt() {
-  handle(SIG_DFL);
-}
+Interrupt::~Interrupt() { handle(SIG_DFL); }
 
-bool Interrupt::pressed() const {
-  return presses > 0;
-}
+bool Interrupt::pressed() const { return presses > 0; }
 
-void Interrupt::reset() {
-  presses = 0;
-}
+void Interrupt::reset() { presses = 0; }
 
 }  // namespace gptq::cli

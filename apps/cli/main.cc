@@ -1,9 +1,9 @@
 // The gptq program: finds the subcommand and turns errors into messages and exit codes.
-#include <cstdio>
 #include <fmt/format.h>
+#include <signal.h>
+#include <cstdio>
 #include <map>
 #include <new>
-#include <signal.h>
 #include <string>
 #include <vector>
 
@@ -25,8 +25,7 @@ struct Command {
 };
 
 const Command kCommands[] = {
-    {"quantize", "Quantize a model folder with GPTQ. The result is a Hugging Face checkpoint folder.",
-     add_quantize},
+    {"quantize", "Quantize a model folder with GPTQ. The result is a Hugging Face checkpoint folder.", add_quantize},
     {"chat", "Talk with a model. With -p one answer, else a conversation.", add_chat},
     {"generate", "Continue a text. The text streams to standard output.", add_generate},
     {"perplexity", "Measure how well a model predicts a text.", add_perplexity},

@@ -1,9 +1,9 @@
 // Numbers as people read and write them: sizes, durations, rates.
 #include "numbers.h"
 
+#include <fmt/format.h>
 #include <cmath>
 #include <cstdlib>
-#include <fmt/format.h>
 #include <map>
 
 #include <gptq/gptq.h>
@@ -19,8 +19,7 @@ std::string scaled(double value, const char* const* units, int count, double who
     ++unit;
   }
   if (unit == 0 && value < whole_below) return fmt::format("{:.0f}{}", value, units[0]);
-  return value < 99.95 ? fmt::format("{:.1f}{}", value, units[unit])
-                       : fmt::format("{:.0f}{}", value, units[unit]);
+  return value < 99.95 ? fmt::format("{:.1f}{}", value, units[unit]) : fmt::format("{:.0f}{}", value, units[unit]);
 }
 
 }  // namespace
@@ -49,9 +48,7 @@ std::string human_clock(double seconds) {
   return fmt::format("{}:{:02}:{:02}", whole / 3600, whole % 3600 / 60, whole % 60);
 }
 
-std::string human_tokens(int64_t tokens) {
-  return fmt::format("{} token{}", tokens, tokens == 1 ? "" : "s");
-}
+std::string human_tokens(int64_t tokens) { return fmt::format("{} token{}", tokens, tokens == 1 ? "" : "s"); }
 
 int64_t parse_bytes(const std::string& text) {
   static const std::map<std::string, double> kUnits = {

@@ -1,10 +1,10 @@
 // Standard output, which carries results only.
 #include "output.h"
 
+#include <fmt/format.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fmt/format.h>
 
 #include <gptq/gptq.h>
 

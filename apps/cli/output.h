@@ -8,10 +8,9 @@ namespace gptq::cli {
 
 using Json = nlohmann::ordered_json;
 
-struct BrokenPipe {
-};  // the reader of our output has left; thrown by put() and flush(), ends the program quietly
+struct BrokenPipe {};  // the reader of our output has left; thrown by put() and flush(), ends the program quietly
 
-void put(std::string_view text);  // buffered; throws BrokenPipe, or Error when the disk is full
+void put(std::string_view text);                     // buffered; throws BrokenPipe, or Error when the disk is full
 void put_json(const Json& value, int indent = 2);    // and a newline
 std::string to_text(const Json& value, int indent);  // invalid UTF-8 becomes U+FFFD
 void flush();

@@ -39,8 +39,7 @@ int run(const Arguments& a, const CommonOptions& common) {
     const Interrupt interrupt;
     Progress progress(common.quiet);
     result = engine.perplexity(text, a.window, [&](int64_t done, int64_t total) {
-      progress.update(static_cast<double>(done) / static_cast<double>(total),
-                      fmt::format("{} windows", total));
+      progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} windows", total));
       return !interrupt.pressed();
     });
   }
@@ -53,8 +52,8 @@ int run(const Arguments& a, const CommonOptions& common) {
   } else if (common.quiet) {
     put(fmt::format("{:.4f}\n", result.perplexity));
   } else {
-    put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity,
-                    result.tokens, result.windows, a.window, human_seconds(result.seconds)));
+    put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity, result.tokens,
+                    result.windows, a.window, human_seconds(result.seconds)));
   }
   return 0;
 }

@@ -1,13 +1,13 @@
 // Standard error: messages, and below them one bar that is redrawn on terminals and plain lines elsewhere.
 #include "progress.h"
 
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fmt/format.h>
 #include <mutex>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "numbers.h"
 #include "table.h"
@@ -25,9 +25,7 @@ constexpr size_t kMaxBar = 30, kMinBar = 8;
 std::mutex mutex;  // guards standard error and `active`
 Progress* active = nullptr;
 
-bool stderr_is_terminal() {
-  return isatty(STDERR_FILENO) == 1;
-}
+bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
 
 size_t terminal_width() {
   winsize size = {};
@@ -109,8 +107,7 @@ std::string Progress::clocks() const {
   std::string text = human_clock(seconds_between(start_, now));
   const double worked = seconds_between(origin_, now);
   const double gained = fraction_ - origin_fraction_;
-  if (worked > kEstimateAfter && gained > 0)
-    text += "  ETA " + human_clock(worked * (1 - fraction_) / gained);
+  if (worked > kEstimateAfter && gained > 0) text += "  ETA " + human_clock(worked * (1 - fraction_) / gained);
   return text;
 }
 

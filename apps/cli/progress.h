@@ -36,8 +36,7 @@ class Progress {
   double fraction_ = 0;
   std::string step_, headline_;
   Clock::time_point start_, last_draw_, origin_;
-  double origin_fraction_ =
-      0;  // the estimate counts from here: finished layers of an earlier run arrive at once
+  double origin_fraction_ = 0;  // the estimate counts from here: finished layers of an earlier run arrive at once
 };
 
 }  // namespace gptq::cli

@@ -48,28 +48,23 @@ void add_grid_options(CLI::App& app, Arguments& a) {
                "Order all columns by activation: more exact, slower to run (default: off)");
   app.add_flag("--static-groups", grid.static_groups,
                "Choose scales from the original weights, before any error feedback (default: off)");
-  app.add_flag(
-      "--no-group-aware", a.no_group_aware,
-      "Do not order columns by activation within their groups (default: ordered; costs nothing to run)");
-  app.add_option("--clip", grid.clip,
-                 "How scales are searched: hessian (the loss GPTQ minimises), mse, none (min/max)")
+  app.add_flag("--no-group-aware", a.no_group_aware,
+               "Do not order columns by activation within their groups (default: ordered; costs nothing to run)");
+  app.add_option("--clip", grid.clip, "How scales are searched: hessian (the loss GPTQ minimises), mse, none (min/max)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"hessian", "mse", "none"}));
-  add_repeatable(app, "--rule", a.rules,
-                 "Other settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
+  add_repeatable(app, "--rule", a.rules, "Other settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
       ->type_name("RULE");
   add_repeatable(app, "--skip", a.skips, "Leave the modules that match as they are")->type_name("REGEX");
 }
 
 void add_method_options(CLI::App& app, Arguments& a) {
   QuantizeOptions& o = a.options;
-  app.add_option(
-         "--gptaq", o.gptaq,
-         "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
+  app.add_option("--gptaq", o.gptaq,
+                 "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
       ->type_name("X")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")
-      ->type_name("X");
+  app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
   app.add_option("--calibration", o.calibration,
@@ -83,12 +78,10 @@ void add_method_options(CLI::App& app, Arguments& a) {
 
 void add_job_options(CLI::App& app, Arguments& a) {
   QuantizeOptions& o = a.options;
-  app.add_option("--format", o.format,
-                 "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
+  app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
       ->type_name("NAME")
       ->check(CLI::IsMember({"gptq", "gptq_v2"}));
-  app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")
-      ->type_name("SIZE");
+  app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")->type_name("SIZE");
   add_compute_options(app, o.compute);
   app.add_flag("--resume", o.resume, "Go on with the unfinished work in DIR.partial (same options)");
   app.add_flag("--force", o.force, "Replace an existing output folder");

@@ -1,8 +1,8 @@
 // What `gptq quantize` prints: the plan before, the table after, both also as JSON.
 #include "quantize_report.h"
 
-#include <algorithm>
 #include <fmt/format.h>
+#include <algorithm>
 #include <optional>
 
 #include "numbers.h"
@@ -16,9 +16,7 @@ constexpr size_t kWorst = 10;  // modules in the table unless all are asked for
 
 using Align = Table::Align;
 
-std::string group_text(int group_size) {
-  return group_size < 0 ? "row" : std::to_string(group_size);
-}
+std::string group_text(int group_size) { return group_size < 0 ? "row" : std::to_string(group_size); }
 
 std::string sizes(int64_t before, int64_t after) {
   const double ratio = after > 0 ? static_cast<double>(before) / static_cast<double>(after) : 0;
@@ -63,8 +61,8 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"model", options.model});
   table.add({"output", options.output});
   table.add({"layers", std::to_string(plan.layers)});
-  table.add({"modules", fmt::format("{} to quantize to {} bits unless a rule says otherwise", plan.modules,
-                                    options.grid.bits)});
+  table.add({"modules",
+             fmt::format("{} to quantize to {} bits unless a rule says otherwise", plan.modules, options.grid.bits)});
   table.add({"calibration", human_count(plan.tokens) + " tokens"});
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
   table.add({"peak memory", "about " + human_bytes(plan.peak_bytes)});
@@ -87,27 +85,23 @@ Json report_json(const QuantizeReport& report) {
                        {"bytes_in", module.bytes_in},
                        {"bytes_out", module.bytes_out}});
   }
-  return {{"output", report.output},         {"seconds", report.seconds},
-          {"peak_bytes", report.peak_bytes}, {"bytes_in", report.bytes_in},
-          {"bytes_out", report.bytes_out},   {"resumed_layers", report.resumed_layers},
-          {"modules", std::move(modules)},   {"notes", report.notes}};
+  return {{"output", report.output},       {"seconds", report.seconds},     {"peak_bytes", report.peak_bytes},
+          {"bytes_in", report.bytes_in},   {"bytes_out", report.bytes_out}, {"resumed_layers", report.resumed_layers},
+          {"modules", std::move(modules)}, {"notes", report.notes}};
 }
 
 std::string report_text(const QuantizeReport& report, bool all_modules) {
   std::vector<ModuleReport> modules = report.modules;
   std::string text;
   if (!all_modules && modules.size() > kWorst) {
-    std::stable_sort(modules.begin(), modules.end(),
-                     [](const auto& a, const auto& b) { return a.error > b.error; });
-    text =
-        fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
+    std::stable_sort(modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.error > b.error; });
+    text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
   text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
-  const double bits = model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) /
-                                                 static_cast<double>(model.parameters)
-                                           : 0;
+  const double bits =
+      model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
   int64_t modules_in = 0, modules_out = 0;
   for (const ModuleReport& module : report.modules) {
     modules_in += module.bytes_in;

@@ -1,9 +1,9 @@
 // How answers are drawn: flags, /set parameter, and the model's own defaults below them.
 #include "sampling.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -29,16 +29,16 @@ struct Parameter {
 const Parameter kParameters[] = {
     {"max_new_tokens", "-n,--max-new-tokens", "Most tokens to answer with", 1, kMost, true,
      [](SamplingFlags& f, double v) { f.max_new_tokens = static_cast<int>(v); }},
-    {"temperature", "--temperature", "0 always takes the most likely token; 1 draws as the model was trained",
-     0, 100, false, [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
+    {"temperature", "--temperature", "0 always takes the most likely token; 1 draws as the model was trained", 0, 100,
+     false, [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
     {"top_k", "--top-k", "Draw from the N most likely tokens; 0 from all", 0, kMost, true,
      [](SamplingFlags& f, double v) { f.top_k = static_cast<int>(v); }},
-    {"top_p", "--top-p", "Draw from the smallest set with this total probability; 1 from all", kAbove0, 1,
-     false, [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
+    {"top_p", "--top-p", "Draw from the smallest set with this total probability; 1 from all", kAbove0, 1, false,
+     [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
     {"min_p", "--min-p", "Drop tokens below this share of the best one's probability", 0, 1, false,
      [](SamplingFlags& f, double v) { f.min_p = static_cast<float>(v); }},
-    {"repetition_penalty", "--repetition-penalty", "Above 1 makes tokens already seen less likely", kAbove0,
-     100, false, [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
+    {"repetition_penalty", "--repetition-penalty", "Above 1 makes tokens already seen less likely", kAbove0, 100, false,
+     [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
     {"seed", "--seed", "Same seed, prompt and device: same text", 0, 9007199254740992.0, true,
      [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
 };
@@ -83,8 +83,8 @@ void set_parameter(SamplingFlags& flags, const std::string& name, const std::str
   for (const Parameter& parameter : kParameters) {
     if (name == parameter.name) return parameter.set(flags, parse_number(parameter, value));
   }
-  throw Error(ErrorKind::kUsage, fmt::format("there is no parameter '{}'; there are {}", name,
-                                             fmt::join(parameter_names(), ", ")));
+  throw Error(ErrorKind::kUsage,
+              fmt::format("there is no parameter '{}'; there are {}", name, fmt::join(parameter_names(), ", ")));
 }
 
 std::vector<std::string> parameter_names() {
@@ -99,11 +99,10 @@ Request make_request(const Engine& engine, const SamplingFlags& flags, std::vect
   const int room = engine.context_length() - used;
   if (used == 0) throw Error(ErrorKind::kUsage, "the prompt has no tokens; write at least one character");
   if (room < 1) {
-    throw Error(
-        ErrorKind::kUsage,
-        fmt::format("the prompt has {} tokens and the model's context holds {} together with the answer; "
-                    "shorten the prompt",
-                    used, engine.context_length()));
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the prompt has {} tokens and the model's context holds {} together with the answer; "
+                            "shorten the prompt",
+                            used, engine.context_length()));
   }
   Request request;
   request.tokens = std::move(prompt);
@@ -112,8 +111,7 @@ Request make_request(const Engine& engine, const SamplingFlags& flags, std::vect
   request.sampling.top_k = flags.top_k.value_or(request.sampling.top_k);
   request.sampling.top_p = flags.top_p.value_or(request.sampling.top_p);
   request.sampling.min_p = flags.min_p.value_or(request.sampling.min_p);
-  request.sampling.repetition_penalty =
-      flags.repetition_penalty.value_or(request.sampling.repetition_penalty);
+  request.sampling.repetition_penalty = flags.repetition_penalty.value_or(request.sampling.repetition_penalty);
   request.sampling.seed = flags.seed.value_or(request.sampling.seed);
   request.stop = flags.stop;
   request.ignore_eos = flags.ignore_eos;
@@ -134,14 +132,12 @@ std::string greedy_warning(const Engine& engine, const SamplingFlags& flags) {
 
 void say_rates(const Result& result) {
   const int computed = result.prompt_tokens - result.cached_tokens;
-  say(fmt::format(
-      "prompt: {}{}, {:.1f} tokens/s, first token after {}", human_tokens(result.prompt_tokens),
-      result.cached_tokens > 0 ? fmt::format(" ({} already in the cache)", result.cached_tokens) : "",
-      result.prompt_seconds > 0 ? computed / result.prompt_seconds : 0.0,
-      human_seconds(result.prompt_seconds)));
+  say(fmt::format("prompt: {}{}, {:.1f} tokens/s, first token after {}", human_tokens(result.prompt_tokens),
+                  result.cached_tokens > 0 ? fmt::format(" ({} already in the cache)", result.cached_tokens) : "",
+                  result.prompt_seconds > 0 ? computed / result.prompt_seconds : 0.0,
+                  human_seconds(result.prompt_seconds)));
   say(fmt::format("answer: {}, {:.1f} tokens/s, {}, ended by {}", human_tokens(result.new_tokens),
-                  result.tokens_per_second(), human_seconds(result.decode_seconds),
-                  to_string(result.finish_reason)));
+                  result.tokens_per_second(), human_seconds(result.decode_seconds), to_string(result.finish_reason)));
 }
 
 }  // namespace gptq::cli

@@ -63,8 +63,7 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   arguments->render.add_generation_prompt = false;
   add_model_argument(app, arguments->model);
-  app.add_option("--messages", arguments->messages,
-                 "Conversation to render, a JSON list; - for standard input")
+  app.add_option("--messages", arguments->messages, "Conversation to render, a JSON list; - for standard input")
       ->type_name("FILE");
   CLI::Option* generation = app.add_flag("--add-generation-prompt", arguments->render.add_generation_prompt,
                                          "End with what begins an answer (default: off)");

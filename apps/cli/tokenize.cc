@@ -50,8 +50,8 @@ std::vector<TokenId> parse_ids(std::string text) {
 std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::vector<TokenId>& ids) {
   for (const TokenId id : ids) {
     if (id < 0 || id >= tokenizer.vocab_size()) {
-      throw Error(ErrorKind::kUsage, fmt::format("token id {} is outside the vocabulary, 0 to {}", id,
-                                                 tokenizer.vocab_size() - 1));
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("token id {} is outside the vocabulary, 0 to {}", id, tokenizer.vocab_size() - 1));
     }
   }
   return tokenizer.decode(ids, a.skip_special_tokens);
@@ -63,9 +63,8 @@ Json convert_row(const Tokenizer& tokenizer, const Arguments& a, const std::stri
     if (a.decode) return {{"text", decode(tokenizer, a, row.at("ids").get<std::vector<TokenId>>())}};
     return {{"ids", tokenizer.encode(row.at("text").get<std::string>(), !a.no_special_tokens)}};
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::kVerification,
-                fmt::format("line {} of {} is not an object with {}", number, a.jsonl,
-                            a.decode ? "\"ids\", a list of numbers" : "\"text\", a string"));
+    throw Error(ErrorKind::kVerification, fmt::format("line {} of {} is not an object with {}", number, a.jsonl,
+                                                      a.decode ? "\"ids\", a list of numbers" : "\"text\", a string"));
   }
 }
 
@@ -83,8 +82,7 @@ int run(const Arguments& a, const CommonOptions& common) {
   if (!a.jsonl.empty()) {
     convert_rows(tokenizer, a);
   } else if (a.decode) {
-    const std::string ids =
-        a.ids.empty() ? read_prompt(a.text.has_value(), a.text.value_or(""), a.file) : a.ids;
+    const std::string ids = a.ids.empty() ? read_prompt(a.text.has_value(), a.text.value_or(""), a.file) : a.ids;
     const std::string text = decode(tokenizer, a, parse_ids(ids));
     common.json ? put_json({{"text", text}}) : put(text + "\n");
   } else {
@@ -101,11 +99,9 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_tokenize(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-p,--prompt", arguments->text,
-                 "The text, or the ids with --decode (default: standard input)")
+  app.add_option("-p,--prompt", arguments->text, "The text, or the ids with --decode (default: standard input)")
       ->type_name("TEXT");
-  app.add_option("-f,--file", arguments->file, "Read it from a file; - for standard input")
-      ->type_name("FILE");
+  app.add_option("-f,--file", arguments->file, "Read it from a file; - for standard input")->type_name("FILE");
   app.add_option("--jsonl", arguments->jsonl,
                  "Convert a file row by row, one JSON object per line; - for standard input")
       ->type_name("FILE");

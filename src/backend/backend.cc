@@ -10,8 +10,8 @@ namespace gptq {
 Device Device::parse(const std::string& name) {
   if (name == "auto" || name == "cpu") return {};
   if (name.rfind("cuda", 0) == 0) {
-    throw Error(ErrorKind::kUsage, "selecting device \"" + name +
-                                       "\": this build has no CUDA backend; use --device cpu");
+    throw Error(ErrorKind::kUsage,
+                "selecting device \"" + name + "\": this build has no CUDA backend; use --device cpu");
   }
   throw Error(ErrorKind::kUsage, "selecting device \"" + name + "\": expected auto, cpu or cuda:N");
 }

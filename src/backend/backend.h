@@ -26,15 +26,15 @@ class Weight {
 };
 
 struct AttentionArgs {
-  MatrixView q;            // [T, H·D]
-  MatrixView keys;         // [past + T, Hkv·D]  rotated keys of all positions so far
-  MatrixView values;       // [past + T, Hkv·D]
-  int64_t past = 0;        // positions in front of q's first row
-  int heads = 0;           // H
-  int kv_heads = 0;        // Hkv, divides H; query head h reads key head h / (H / Hkv)
-  int head_dim = 0;        // D
-  float scale = 1.0f;      // multiplies the scores
-  int64_t window = 0;      // query i sees key j when i − window < j ≤ i; 0 = all j ≤ i
+  MatrixView q;        // [T, H·D]
+  MatrixView keys;     // [past + T, Hkv·D]  rotated keys of all positions so far
+  MatrixView values;   // [past + T, Hkv·D]
+  int64_t past = 0;    // positions in front of q's first row
+  int heads = 0;       // H
+  int kv_heads = 0;    // Hkv, divides H; query head h reads key head h / (H / Hkv)
+  int head_dim = 0;    // D
+  float scale = 1.0f;  // multiplies the scores
+  int64_t window = 0;  // query i sees key j when i − window < j ≤ i; 0 = all j ≤ i
 };
 
 // The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
@@ -44,10 +44,10 @@ struct SolveArgs {
   MatrixView factor;               // [K, K]  U, upper triangular, (H + damping)⁻¹ = Uᵀ·U
   std::span<const int32_t> group;  // [K]     group of each column
   GridSpec grid;
-  bool given_scales = false;       // `scales` and `zeros` are inputs
-  MatrixView scales;               // [G, N]  values that fp16 holds exactly
-  MatrixView zeros;                // [G, N]  integers
-  std::span<uint8_t> codes;        // [K, N]  out
+  bool given_scales = false;  // `scales` and `zeros` are inputs
+  MatrixView scales;          // [G, N]  values that fp16 holds exactly
+  MatrixView zeros;           // [G, N]  integers
+  std::span<uint8_t> codes;   // [K, N]  out
 };
 
 // Operations of one backend run in the order they were called. Activations have `activation_dtype()`.
@@ -58,10 +58,10 @@ class Backend {
   virtual DType activation_dtype() const = 0;
 
   // ---- memory
-  virtual Matrix allocate(int64_t rows, int64_t cols) = 0;                   // activations, not cleared
-  virtual void upload(MatrixView to, std::span<const float> from) = 0;       // [rows · cols]
-  virtual std::vector<float> download(MatrixView from) = 0;                  // [rows · cols]
-  virtual void copy(MatrixView to, MatrixView from) = 0;                     // same rows and cols
+  virtual Matrix allocate(int64_t rows, int64_t cols) = 0;              // activations, not cleared
+  virtual void upload(MatrixView to, std::span<const float> from) = 0;  // [rows · cols]
+  virtual std::vector<float> download(MatrixView from) = 0;             // [rows · cols]
+  virtual void copy(MatrixView to, MatrixView from) = 0;                // same rows and cols
 
   // ---- weights: from the stored form to the device's own, once, at load
   virtual std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
@@ -75,18 +75,18 @@ class Backend {
   virtual void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) = 0;
   // rotates element i with element i + d/2 of each head by the row's angle i      x [T, n·D]   cos, sin [T, d/2]
   virtual void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) = 0;
-  virtual void attention(MatrixView out, const AttentionArgs& args) = 0;                  // out [T, H·D]
-  virtual void silu_multiply(MatrixView out, MatrixView gate_up) = 0;  // out [T, I] = silu(gate) · up   [T, 2·I]
-  virtual void add(MatrixView x, MatrixView y) = 0;                    // x += y                        [T, E]
+  virtual void attention(MatrixView out, const AttentionArgs& args) = 0;  // out [T, H·D]
+  virtual void silu_multiply(MatrixView out, MatrixView gate_up) = 0;     // out [T, I] = silu(gate) · up   [T, 2·I]
+  virtual void add(MatrixView x, MatrixView y) = 0;                       // x += y                        [T, E]
   // −log softmax(logits)[target] of each row                          logits [T, V]   targets [T]
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
   virtual bool all_finite(MatrixView x) = 0;
 
   // ---- GPTQ. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
   virtual void clear(MatrixView x) = 0;
-  virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                    // h += xᵀ·x         x [T, K]
-  virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;   // d += (target − x)ᵀ·x  [K, K]
-  virtual std::vector<float> diagonal(MatrixView h) = 0;                              // [K]
+  virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                   // h += xᵀ·x         x [T, K]
+  virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;  // d += (target − x)ᵀ·x  [K, K]
+  virtual std::vector<float> diagonal(MatrixView h) = 0;                             // [K]
   // U for H + damping·I with rows and columns taken in `order`; false when that is not positive definite.
   // `precise` factorises in double precision.
   virtual bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;

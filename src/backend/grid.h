@@ -14,7 +14,7 @@ struct GridSpec {
   int bits = 4;
   bool sym = true;
   Clip clip = Clip::kNone;
-  int lowest_zero = 0;             // 1 where the file format cannot store a zero of 0
+  int lowest_zero = 0;  // 1 where the file format cannot store a zero of 0
 };
 
 }  // namespace gptq

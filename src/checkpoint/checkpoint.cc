@@ -22,7 +22,8 @@ bool is_file(const fs::path& path) {
 }
 
 bool is_plain_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -71,12 +72,14 @@ std::vector<std::string> candidate_names(const std::optional<QuantizeConfig>& co
     const std::string name = item.path().filename().string();
     const std::string ending = item.path().extension().string();
     if (ending == ".bin" || ending == ".pt" || ending == ".pth") {
-      advice = "; found " + name + ", but pickled weights can run code when opened and are not read: convert the "
+      advice = "; found " + name +
+               ", but pickled weights can run code when opened and are not read: convert the "
                "model to safetensors first, or use a revision that has them";
     } else if (ending == ".gguf") {
       advice = "; found " + name + ", which is another format: use the original model in safetensors";
     } else if (name.rfind("consolidated", 0) == 0 && ending == kEnding) {
-      advice = "; found " + name + ", which uses other tensor names: download the model-*.safetensors files and "
+      advice = "; found " + name +
+               ", which uses other tensor names: download the model-*.safetensors files and "
                "their index";
     }
   }
@@ -93,8 +96,8 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   std::map<std::string, std::string> files;
   for (const auto& [tensor, file] : map.items()) {
     if (!file.is_string() || !is_plain_name(file.get<std::string>())) {
-      throw Error(ErrorKind::kVerification, "reading " + path.string() + ": the file of tensor \"" + tensor +
-                                                "\" is " + file.dump(-1, ' ', false, Json::error_handler_t::replace) +
+      throw Error(ErrorKind::kVerification, "reading " + path.string() + ": the file of tensor \"" + tensor + "\" is " +
+                                                file.dump(-1, ' ', false, Json::error_handler_t::replace) +
                                                 ", expected a plain file name in the same folder");
     }
     files.emplace(tensor, file.get<std::string>());
@@ -113,8 +116,9 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 Checkpoint Checkpoint::open(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorKind::kNotFound, "opening " + folder.string() + ": found no such folder, expected a model "
-                                      "folder with config.json and *.safetensors; check the path");
+    throw Error(ErrorKind::kNotFound, "opening " + folder.string() +
+                                          ": found no such folder, expected a model "
+                                          "folder with config.json and *.safetensors; check the path");
   }
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
@@ -153,7 +157,8 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
     if (!missing.empty()) throw_missing(ErrorKind::kVerification, index, "missing tensor(s)", missing);
     for (const SafetensorsFile& shard : checkpoint.shards_) {
       for (const auto& [tensor, entry] : shard.header().tensors) {
-        if (!files.count(tensor)) warn("ignoring tensor " + tensor + " of " + shard.path().string() + ": not in the index");
+        if (!files.count(tensor))
+          warn("ignoring tensor " + tensor + " of " + shard.path().string() + ": not in the index");
       }
     }
     return checkpoint;
@@ -184,10 +189,9 @@ TensorView Checkpoint::tensor(const std::string& name) const { return shards_[sh
 TensorView Checkpoint::tensor(const std::string& name, const Shape& expected) const {
   const TensorView view = tensor(name);
   if (view.shape != expected) {
-    throw Error(ErrorKind::kVerification, "reading tensor \"" + name + "\" of " +
-                                              (folder_ / file_of(name)).string() + ": found the shape " +
-                                              to_string(view.shape) + ", expected " + to_string(expected) +
-                                              "; weights and config.json do not belong together");
+    throw Error(ErrorKind::kVerification, "reading tensor \"" + name + "\" of " + (folder_ / file_of(name)).string() +
+                                              ": found the shape " + to_string(view.shape) + ", expected " +
+                                              to_string(expected) + "; weights and config.json do not belong together");
   }
   return view;
 }

@@ -38,11 +38,11 @@ class Checkpoint {
   TensorView tensor(const std::string& name) const;
   TensorView tensor(const std::string& name, const Shape& expected) const;
 
-  std::vector<std::string> names() const;  // sorted
+  std::vector<std::string> names() const;                   // sorted
   const TensorEntry& entry(const std::string& name) const;  // throws like tensor()
-  uint64_t total_bytes() const;            // of all tensors
-  std::vector<fs::path> files() const;     // weight files, in order of name
-  std::string file_of(const std::string& name) const;  // file name within the folder; throws like tensor()
+  uint64_t total_bytes() const;                             // of all tensors
+  std::vector<fs::path> files() const;                      // weight files, in order of name
+  std::string file_of(const std::string& name) const;       // file name within the folder; throws like tensor()
 
  private:
   Checkpoint() = default;

@@ -96,7 +96,8 @@ ModelInfo folder_info(const Checkpoint& checkpoint) {
     info.tensors.push_back({name, entry.dtype_name, checkpoint.file_of(name), entry.shape, bytes});
     info.tensor_bytes += bytes;
     info.parameters += parameters_of(checkpoint, name);
-    if (!entry.dtype) info.notes.push_back("the tensor " + name + " has a type that cannot be loaded: " + entry.dtype_name);
+    if (!entry.dtype)
+      info.notes.push_back("the tensor " + name + " has a type that cannot be loaded: " + entry.dtype_name);
   }
   return info;
 }

@@ -49,8 +49,9 @@ Tensor read_scales(const Checkpoint& checkpoint, const std::string& name, const 
     to[i] = to_half(from[i]);
     const float back = to_float(to[i]);
     if (!std::isfinite(back)) {
-      fail(ErrorKind::kNumerical, where, "scale " + std::to_string(i) + " is " + std::to_string(from[i]) +
-                                             ", expected a finite number within F16; quantize the model again");
+      fail(ErrorKind::kNumerical, where,
+           "scale " + std::to_string(i) + " is " + std::to_string(from[i]) +
+               ", expected a finite number within F16; quantize the model again");
     }
     rounded = rounded || back != from[i];
   }
@@ -130,7 +131,8 @@ Tensor read_zeros(const Checkpoint& checkpoint, const std::string& name, const S
   if (!v1) return stored;
   const bool whole_words = !settings.sym && settings.bits != 3 && names_gptqmodel(config);
   if (!settings.sym && !names_gptqmodel(config) && looks_damaged(stored, settings.bits)) {
-    warn(place_of(checkpoint, name) + " has zeros that look damaged by the writer (runs of ones); expect some wrong "
+    warn(place_of(checkpoint, name) +
+         " has zeros that look damaged by the writer (runs of ones); expect some wrong "
          "output channels, or quantize the model again in format gptq_v2");
   }
   return plain_zeros(stored.view(), settings.bits, whole_words ? ZeroRule::kWholeWord : ZeroRule::kPerField);
@@ -206,17 +208,19 @@ Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule) {
 PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module, int64_t K, int64_t N) {
   const std::string where = "module \"" + module + "\" of " + checkpoint.folder().string();
   if (!checkpoint.quantize_config()) {
-    fail(ErrorKind::kVerification, where, "found no quantization config, expected quantize_config.json or "
-                                          "\"quantization_config\" in config.json; download the missing file");
+    fail(ErrorKind::kVerification, where,
+         "found no quantization config, expected quantize_config.json or "
+         "\"quantization_config\" in config.json; download the missing file");
   }
   const std::optional<ModuleSettings> settings = checkpoint.quantize_config()->settings_for(module);
   if (!settings) {
     fail(ErrorKind::kVerification, where, "a \"dynamic\" rule keeps it unquantized, expected its \"weight\" tensor");
   }
   if (K % kFieldsPerRun != 0 || N % kFieldsPerRun != 0) {
-    fail(ErrorKind::kVerification, where, "it has " + std::to_string(K) + " inputs and " + std::to_string(N) +
-                                              " outputs, expected multiples of 32; use a checkpoint that keeps it "
-                                              "unquantized");
+    fail(ErrorKind::kVerification, where,
+         "it has " + std::to_string(K) + " inputs and " + std::to_string(N) +
+             " outputs, expected multiples of 32; use a checkpoint that keeps it "
+             "unquantized");
   }
   const int bits = settings->bits;
   const int64_t G = group_count(K, settings->group_size);
@@ -238,8 +242,9 @@ std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& w
                                                            CheckpointFormat format) {
   const auto minus_one = [&](uint32_t zero) {
     if (zero == 0) {
-      throw Error(ErrorKind::kUsage, "storing the zeros of " + module + " in format gptq: found a zero point of 0, "
-                                     "expected at least 1; use the format gptq_v2");
+      throw Error(ErrorKind::kUsage, "storing the zeros of " + module +
+                                         " in format gptq: found a zero point of 0, "
+                                         "expected at least 1; use the format gptq_v2");
     }
     return zero - 1u;
   };

@@ -14,14 +14,49 @@ namespace gptq {
 namespace {
 
 // Keys that carry nothing a reader of the weights needs, from all writers; anything else is reported as unknown.
-const std::set<std::string> kKnownKeys = {
-    "bits", "w_bit", "group_size", "q_group_size", "sym", "desc_act", "static_groups", "true_sequential", "lm_head",
-    "damp_percent", "damp_auto_increment", "quant_method", "method", "checkpoint_format", "format", "pack_dtype",
-    "is_marlin_format", "dynamic", "modules_in_block_to_quantize", "meta", "model_name_or_path",
-    "model_file_base_name", "version", "act_group_aware", "hyb_act", "mse", "rotation", "dataset", "tokenizer",
-    "backend", "model_seqlen", "block_name_to_quantize", "module_name_preceding_first_block", "batch_size",
-    "pad_token_id", "max_input_length", "cache_block_outputs", "use_cuda_fp16", "use_exllama", "exllama_config",
-    "disable_exllama", "inside_layer_modules", "parallel_packing"};
+const std::set<std::string> kKnownKeys = {"bits",
+                                          "w_bit",
+                                          "group_size",
+                                          "q_group_size",
+                                          "sym",
+                                          "desc_act",
+                                          "static_groups",
+                                          "true_sequential",
+                                          "lm_head",
+                                          "damp_percent",
+                                          "damp_auto_increment",
+                                          "quant_method",
+                                          "method",
+                                          "checkpoint_format",
+                                          "format",
+                                          "pack_dtype",
+                                          "is_marlin_format",
+                                          "dynamic",
+                                          "modules_in_block_to_quantize",
+                                          "meta",
+                                          "model_name_or_path",
+                                          "model_file_base_name",
+                                          "version",
+                                          "act_group_aware",
+                                          "hyb_act",
+                                          "mse",
+                                          "rotation",
+                                          "dataset",
+                                          "tokenizer",
+                                          "backend",
+                                          "model_seqlen",
+                                          "block_name_to_quantize",
+                                          "module_name_preceding_first_block",
+                                          "batch_size",
+                                          "pad_token_id",
+                                          "max_input_length",
+                                          "cache_block_outputs",
+                                          "use_cuda_fp16",
+                                          "use_exllama",
+                                          "exllama_config",
+                                          "disable_exllama",
+                                          "inside_layer_modules",
+                                          "parallel_packing"};
 
 constexpr char kAdvice[] = "; use a checkpoint in the plain GPTQ format (checkpoint_format \"gptq\" or \"gptq_v2\")";
 
@@ -30,8 +65,9 @@ constexpr char kAdvice[] = "; use a checkpoint in the plain GPTQ format (checkpo
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c); });
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
+  });
   return text;
 }
 
@@ -78,13 +114,14 @@ CheckpointFormat read_format(const JsonReader& json, const std::string& what) {
   const std::string format = either(json, "checkpoint_format", "format", "gptq");
   if (format == "gptq") return CheckpointFormat::kGptq;
   if (format == "gptq_v2") return CheckpointFormat::kGptqV2;
-  static const std::map<std::string, std::string> kOthers = {
-      {"marlin", "repacked for the Marlin kernel"}, {"bitblas", "repacked for BitBLAS"},
-      {"gemm", "AWQ's interleaved layout"},         {"gemv", "AWQ's interleaved layout"},
-      {"gptq_p", "the planar layout"}};
+  static const std::map<std::string, std::string> kOthers = {{"marlin", "repacked for the Marlin kernel"},
+                                                             {"bitblas", "repacked for BitBLAS"},
+                                                             {"gemm", "AWQ's interleaved layout"},
+                                                             {"gemv", "AWQ's interleaved layout"},
+                                                             {"gptq_p", "the planar layout"}};
   const auto known = kOthers.find(format);
-  refuse(what, "the checkpoint format is \"" + format + "\"" +
-                   (known == kOthers.end() ? "" : " (" + known->second + ")"));
+  refuse(what,
+         "the checkpoint format is \"" + format + "\"" + (known == kOthers.end() ? "" : " (" + known->second + ")"));
 }
 
 DynamicRule read_rule(const std::string& key, const OrderedJson& value, const std::string& what) {

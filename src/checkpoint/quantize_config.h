@@ -39,13 +39,13 @@ struct QuantizeConfig {
   bool lm_head = false;
   double damp_percent = 0.01;
   CheckpointFormat format = CheckpointFormat::kGptq;
-  std::vector<DynamicRule> dynamic;  // in the file's order
+  std::vector<DynamicRule> dynamic;                                    // in the file's order
   std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
-  Json meta = Json::object();        // what does not matter for running the model; "quantizer" says who wrote it
+  Json meta = Json::object();             // what does not matter for running the model; "quantizer" says who wrote it
   std::vector<std::string> unknown_keys;  // of the file that was read; ignored
-  std::string model_file_base_name;  // file name without ".safetensors", or ""
+  std::string model_file_base_name;       // file name without ".safetensors", or ""
 
-  std::string quantizer() const;     // meta.quantizer, several joined by ", "; "" when absent
+  std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
 
   // The settings of one module after the rules: skips are tested first, then the first override that matches.
   // nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.

@@ -40,8 +40,9 @@ std::string_view header_text(std::span<const std::byte> file, const std::string&
   if (file.size() < 8) fail(what, "the file has " + size + " bytes, expected at least the 8 of the header length");
   const uint64_t length = read_length(file);
   if (length > kMaxHeaderBytes) {
-    fail(what, "the header length is " + std::to_string(length) + ", expected at most " +
-                   std::to_string(kMaxHeaderBytes), "this is no safetensors file, or a damaged one");
+    fail(what,
+         "the header length is " + std::to_string(length) + ", expected at most " + std::to_string(kMaxHeaderBytes),
+         "this is no safetensors file, or a damaged one");
   }
   if (length > file.size() - 8) {
     fail(what, "the header length is " + std::to_string(length) + " but the file has only " + size + " bytes");
@@ -85,8 +86,8 @@ void check_size(const TensorEntry& entry, const std::string& name, const std::st
   }
   if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size_of(*entry.dtype)), &bytes) ||
       bytes != entry.end - entry.begin) {
-    fail(what, quoted(name) + " of type " + entry.dtype_name + " and shape " + to_string(entry.shape) +
-                   " occupies " + std::to_string(entry.end - entry.begin) + " bytes, which does not fit its shape");
+    fail(what, quoted(name) + " of type " + entry.dtype_name + " and shape " + to_string(entry.shape) + " occupies " +
+                   std::to_string(entry.end - entry.begin) + " bytes, which does not fit its shape");
   }
 }
 
@@ -117,9 +118,8 @@ void check_layout(const SafetensorsHeader& header, uint64_t buffer_bytes, const 
   };
   std::vector<Range> ranges;
   for (const auto& [name, entry] : header.tensors) ranges.push_back({entry.begin, entry.end, &name});
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) {
-    return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-  });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
   uint64_t expected = 0;
   for (const Range& range : ranges) {
     if (range.begin != expected) {

@@ -21,8 +21,8 @@ namespace gptq {
 // Source: the safetensors format description and its reference implementation.
 
 struct TensorEntry {
-  std::optional<DType> dtype;   // absent for a type this program does not know: listed, never loaded
-  std::string dtype_name;       // as spelled in the file
+  std::optional<DType> dtype;  // absent for a type this program does not know: listed, never loaded
+  std::string dtype_name;      // as spelled in the file
   Shape shape;
   uint64_t begin = 0, end = 0;  // bytes, from the start of the data buffer
 };
@@ -30,7 +30,7 @@ struct TensorEntry {
 struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
   std::map<std::string, TensorEntry> tensors;
-  uint64_t data_offset = 0;     // of the data buffer in the file
+  uint64_t data_offset = 0;  // of the data buffer in the file
 };
 
 // Checks every rule of the format: header length, JSON syntax and UTF-8, duplicate names, sizes with overflow,

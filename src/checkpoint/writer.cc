@@ -52,7 +52,8 @@ bool holds_shard(const fs::path& path, const std::string& header, uint64_t size)
     if (start == header) return true;
     if (start.substr(0, 8) == std::string_view("\0\0\0\0\0\0\0\0", 8)) return false;
   }
-  throw Error(ErrorKind::kUsage, "writing " + path.string() + ": the file exists and belongs to a model of other "
+  throw Error(ErrorKind::kUsage, "writing " + path.string() +
+                                     ": the file exists and belongs to a model of other "
                                      "shapes or options; choose another folder or remove it");
 }
 
@@ -92,8 +93,8 @@ CheckpointWriter::CheckpointWriter(fs::path folder, std::vector<TensorSpec> spec
       const uint64_t bytes = spec.bytes();
       const std::string name = spec.name;
       if (!places_.emplace(name, Place{std::move(spec), i, size}).second) {
-        throw Error(ErrorKind::kUsage, "writing a model to " + folder_.string() + ": the tensor \"" + name +
-                                           "\" is listed twice");
+        throw Error(ErrorKind::kUsage,
+                    "writing a model to " + folder_.string() + ": the tensor \"" + name + "\" is listed twice");
       }
       size += bytes;
     }
@@ -147,9 +148,17 @@ void CheckpointWriter::finish() {
 }
 
 void copy_companion_files(const fs::path& from, const fs::path& to) {
-  static const std::set<std::string> kNames = {
-      "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-      "merges.txt", "vocab.txt", "tekken.json", "chat_template.jinja", "chat_template.json", "generation_config.json"};
+  static const std::set<std::string> kNames = {"tokenizer.json",
+                                               "tokenizer_config.json",
+                                               "special_tokens_map.json",
+                                               "added_tokens.json",
+                                               "vocab.json",
+                                               "merges.txt",
+                                               "vocab.txt",
+                                               "tekken.json",
+                                               "chat_template.jinja",
+                                               "chat_template.json",
+                                               "generation_config.json"};
   const auto wanted = [](const fs::path& path) {
     const std::string name = path.filename().string();
     return kNames.count(name) || path.extension() == ".model" || name.rfind("LICENSE", 0) == 0 ||

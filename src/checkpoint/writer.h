@@ -22,8 +22,9 @@ namespace gptq {
 class CheckpointWriter {
  public:
   // Creates the folder and every shard at its full size, headers included, so that a full disk is an error now.
-  // Shards of an interrupted run with the same specs keep their bytes; resumed() says that all were there. Throws Error(kUsage) for duplicate names and when the folder holds other weights, which are never
-  // deleted here; Error(kPermission | kGeneral) from the system.
+  // Shards of an interrupted run with the same specs keep their bytes; resumed() says that all were there. Throws
+  // Error(kUsage) for duplicate names and when the folder holds other weights, which are never deleted here;
+  // Error(kPermission | kGeneral) from the system.
   CheckpointWriter(fs::path folder, std::vector<TensorSpec> specs, int64_t max_shard_bytes,
                    const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 

@@ -26,7 +26,9 @@ class Descriptor {
   explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   int get() const { return fd_; }
 
  private:
@@ -61,10 +63,20 @@ void throw_system_error(const std::string& verb, const fs::path& path, int error
   std::string advice;
   ErrorKind kind = ErrorKind::kGeneral;
   switch (error_number) {
-    case ENOENT: case ENOTDIR: kind = ErrorKind::kNotFound; advice = "; check the path"; break;
-    case EACCES: case EPERM: case EROFS:
-      kind = ErrorKind::kPermission; advice = "; check the permissions of the file and its folder"; break;
-    case ENOSPC: case EDQUOT: case EFBIG: advice = "; free some disk space or choose another folder"; break;
+    case ENOENT:
+    case ENOTDIR:
+      kind = ErrorKind::kNotFound;
+      advice = "; check the path";
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      kind = ErrorKind::kPermission;
+      advice = "; check the permissions of the file and its folder";
+      break;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: advice = "; free some disk space or choose another folder"; break;
     default: break;
   }
   throw Error(kind, verb + " " + path.string() + ": " + std::strerror(error_number) + advice);

@@ -108,8 +108,10 @@ class Builder {
     const bool array = type == Document::value_t::array;
     if (tap_) {
       ++tap_depth_;
-      if (array) tap_->open_array();
-      else tap_->other("an object");
+      if (array)
+        tap_->open_array();
+      else
+        tap_->other("an object");
       return true;
     }
     for (const JsonTapPoint& point : taps_) {

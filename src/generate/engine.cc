@@ -19,8 +19,8 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kPrefillTokens = 512;       // prompt tokens per forward
-constexpr int64_t kFirstCapacity = 256;       // positions in a new cache; it doubles when full
+constexpr int64_t kPrefillTokens = 512;  // prompt tokens per forward
+constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -129,7 +129,8 @@ class Engine::Impl {
       for (const float loss : backend_->cross_entropy(logits.row_range(0, window - 1), part.subspan(1))) total += loss;
       result.tokens += window - 1;
       if (on_step && !on_step(w + 1, result.windows)) {
-        throw Error(ErrorKind::kInterrupted, "measuring perplexity: stopped after " + std::to_string(w + 1) + " windows");
+        throw Error(ErrorKind::kInterrupted,
+                    "measuring perplexity: stopped after " + std::to_string(w + 1) + " windows");
       }
     }
     reset(0);
@@ -142,7 +143,8 @@ class Engine::Impl {
     check_prompt(tokens);
     check_length(tokens);
     reset(static_cast<int64_t>(tokens.size()));
-    const std::vector<float> values = backend_->download(model_.forward(tokens, static_cast<int64_t>(tokens.size()), cache_));
+    const std::vector<float> values =
+        backend_->download(model_.forward(tokens, static_cast<int64_t>(tokens.size()), cache_));
     reset(0);
     return values;
   }
@@ -156,12 +158,13 @@ class Engine::Impl {
 
  private:
   void check_prompt(const std::vector<TokenId>& tokens) const {
-    if (tokens.empty()) throw Error(ErrorKind::kUsage, "running the model: the prompt is empty; give at least one token of text");
+    if (tokens.empty())
+      throw Error(ErrorKind::kUsage, "running the model: the prompt is empty; give at least one token of text");
     for (const TokenId id : tokens) {
       if (id < 0 || id >= vocab_size()) {
-        throw Error(ErrorKind::kVerification, "running the model: token " + std::to_string(id) +
-                                                  " is outside the model's vocabulary of " + std::to_string(vocab_size()) +
-                                                  "; tokenizer.json belongs to another model");
+        throw Error(ErrorKind::kVerification,
+                    "running the model: token " + std::to_string(id) + " is outside the model's vocabulary of " +
+                        std::to_string(vocab_size()) + "; tokenizer.json belongs to another model");
       }
     }
   }
@@ -212,8 +215,10 @@ class Engine::Impl {
     const int64_t capacity = std::min<int64_t>(std::max(positions, 2 * cache_.capacity), context_length());
     KvCache larger = model_.make_cache(capacity);
     for (size_t i = 0; i < larger.layers.size(); ++i) {
-      backend_->copy(larger.layers[i].keys.view().row_range(0, cache_.length), cache_.layers[i].keys.view().row_range(0, cache_.length));
-      backend_->copy(larger.layers[i].values.view().row_range(0, cache_.length), cache_.layers[i].values.view().row_range(0, cache_.length));
+      backend_->copy(larger.layers[i].keys.view().row_range(0, cache_.length),
+                     cache_.layers[i].keys.view().row_range(0, cache_.length));
+      backend_->copy(larger.layers[i].values.view().row_range(0, cache_.length),
+                     cache_.layers[i].values.view().row_range(0, cache_.length));
     }
     larger.length = cache_.length;
     cache_ = std::move(larger);

@@ -69,11 +69,11 @@ TokenId Sampler::sample(std::span<float> logits, std::span<const TokenId> seen, 
   for (size_t id = 0; id < allowed.size(); ++id) {
     candidates.push_back({static_cast<TokenId>(id), allowed[id] / sampling_.temperature});
   }
-  const size_t keep = sampling_.top_k > 0 ? std::min(candidates.size(), static_cast<size_t>(sampling_.top_k)) : candidates.size();
-  std::partial_sort(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end(),
-                    [](const Candidate& a, const Candidate& b) {
-                      return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-                    });
+  const size_t keep =
+      sampling_.top_k > 0 ? std::min(candidates.size(), static_cast<size_t>(sampling_.top_k)) : candidates.size();
+  std::partial_sort(
+      candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end(),
+      [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; });
   candidates.resize(keep);
   softmax(candidates);
   if (sampling_.top_p < 1) keep_top_p(candidates, sampling_.top_p);

@@ -15,11 +15,11 @@ struct RopeSpec {
   RopeType type = RopeType::kDefault;
   double theta = 10000.0;
   double factor = 1.0;
-  int64_t original_max_positions = 0;                 // of the model before the extension
+  int64_t original_max_positions = 0;                    // of the model before the extension
   double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
-  double beta_fast = 32.0, beta_slow = 1.0;           // yarn (Peng et al., arXiv 2309.00071)
-  bool truncate = true;                               // yarn: round the ramp's ends outwards
-  double attention_factor = 1.0;                      // yarn: scales cos and sin
+  double beta_fast = 32.0, beta_slow = 1.0;              // yarn (Peng et al., arXiv 2309.00071)
+  bool truncate = true;                                  // yarn: round the ramp's ends outwards
+  double attention_factor = 1.0;                         // yarn: scales cos and sin
 };
 
 struct Architecture {
@@ -34,22 +34,22 @@ struct Architecture {
   int64_t context_length = 0;
   float rms_norm_eps = 1e-6f;
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
-  bool qk_norm = false;           // RMSNorm on each head of q and k, before RoPE
-  bool tied_head = false;         // lm_head is the embedding table
+  bool qk_norm = false;    // RMSNorm on each head of q and k, before RoPE
+  bool tied_head = false;  // lm_head is the embedding table
   RopeSpec rope;
-  std::vector<int64_t> windows;   // [L] sliding window of each layer, 0 = full attention
+  std::vector<int64_t> windows;  // [L] sliding window of each layer, 0 = full attention
 };
 
 struct LinearSpec {
-  std::string name;     // within the layer: "self_attn.q_proj"
-  int64_t in_features;  // K
-  int64_t out_features; // N
+  std::string name;      // within the layer: "self_attn.q_proj"
+  int64_t in_features;   // K
+  int64_t out_features;  // N
   bool bias;
 };
 
 // Linears that read the same input: one Hessian, one factorisation, one solve.
 struct InputGroup {
-  std::string name;     // "qkv", for progress and journals
+  std::string name;  // "qkv", for progress and journals
   std::vector<LinearSpec> linears;
 };
 

@@ -49,14 +49,16 @@ RopeSpec read_rope(const JsonReader& config, int64_t context_length) {
   static const Json kNone = Json::object();
   const Json* v5 = config.find("rope_parameters");
   const Json* v4 = config.find("rope_scaling");
-  const JsonReader rope(v5 != nullptr ? *v5 : v4 != nullptr ? *v4 : kNone,
+  const JsonReader rope(v5 != nullptr   ? *v5
+                        : v4 != nullptr ? *v4
+                                        : kNone,
                         config.what() + (v5 != nullptr ? ": rope_parameters" : ": rope_scaling"));
   RopeSpec spec;
   spec.type = rope_type(rope);
   spec.theta = rope.number("rope_theta", config.number("rope_theta", 10000.0));
   spec.factor = rope.number("factor", 1.0);
-  spec.original_max_positions =
-      rope.integer("original_max_position_embeddings", config.integer("original_max_position_embeddings", context_length));
+  spec.original_max_positions = rope.integer("original_max_position_embeddings",
+                                             config.integer("original_max_position_embeddings", context_length));
   spec.low_freq_factor = rope.number("low_freq_factor", 1.0);
   spec.high_freq_factor = rope.number("high_freq_factor", 4.0);
   spec.beta_fast = rope.number("beta_fast", 32.0);
@@ -64,12 +66,14 @@ RopeSpec read_rope(const JsonReader& config, int64_t context_length) {
   spec.truncate = rope.boolean("truncate", true);
   if (spec.type == RopeType::kYarn) {
     // Without a factor, the extension is what the two context lengths say.
-    if (!rope.has("factor")) spec.factor = static_cast<double>(context_length) / static_cast<double>(spec.original_max_positions);
+    if (!rope.has("factor"))
+      spec.factor = static_cast<double>(context_length) / static_cast<double>(spec.original_max_positions);
     spec.attention_factor = yarn_attention_factor(rope, spec.factor);
   }
   if (!(spec.theta > 0) || !(spec.factor > 0) || spec.original_max_positions < 1) {
-    throw Error(ErrorKind::kVerification, "reading " + rope.what() + ": rope_theta, factor and the original context "
-                                                                     "must be positive");
+    throw Error(ErrorKind::kVerification, "reading " + rope.what() +
+                                              ": rope_theta, factor and the original context "
+                                              "must be positive");
   }
   return spec;
 }
@@ -112,10 +116,14 @@ std::vector<int> read_token_ids(const JsonReader& config, const char* key) {
 
 void warn_about_unknown_fields(const JsonReader& config) {
   // Read by us, or known to leave the forward pass alone.
-  static const std::set<std::string> kKnown = {
-      "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "sliding_window", "use_sliding_window",
-      "max_window_layers", "attention_bias", "mlp_bias", "original_max_position_embeddings", "layer_types",
-      "initializer_range", "attention_dropout", "rope_interleaved", "num_logits_to_keep"};
+  static const std::set<std::string> kKnown = {"rms_norm_eps",      "rope_theta",
+                                               "rope_scaling",      "rope_parameters",
+                                               "sliding_window",    "use_sliding_window",
+                                               "max_window_layers", "attention_bias",
+                                               "mlp_bias",          "original_max_position_embeddings",
+                                               "layer_types",       "initializer_range",
+                                               "attention_dropout", "rope_interleaved",
+                                               "num_logits_to_keep"};
   static const std::array<const char*, 6> kSuspicious = {"scal", "cap", "bias", "window", "norm", "rope"};
   for (const auto& [key, value] : config.json().items()) {
     if (kKnown.count(key) || value.is_null() || value == Json(false)) continue;

@@ -20,8 +20,8 @@ KvCache KvCache::make(const Architecture& a, Backend& backend, int64_t capacity)
   KvCache cache;
   cache.capacity = capacity;
   for (int64_t i = 0; i < a.layers; ++i) {
-    cache.layers.push_back({backend.allocate(capacity, a.kv_heads * a.head_dim),
-                            backend.allocate(capacity, a.kv_heads * a.head_dim)});
+    cache.layers.push_back(
+        {backend.allocate(capacity, a.kv_heads * a.head_dim), backend.allocate(capacity, a.kv_heads * a.head_dim)});
   }
   return cache;
 }

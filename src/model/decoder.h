@@ -14,10 +14,12 @@ namespace gptq {
 
 // Keys and values of one sequence, all layers. Owned by whoever runs the sequence.
 struct KvCache {
-  struct Layer { Matrix keys, values; };  // [capacity, Hkv·D]
+  struct Layer {
+    Matrix keys, values;
+  };  // [capacity, Hkv·D]
   std::vector<Layer> layers;
   int64_t capacity = 0;
-  int64_t length = 0;                     // positions filled
+  int64_t length = 0;  // positions filled
 
   static KvCache make(const Architecture& a, Backend& backend, int64_t capacity);
 };
@@ -25,10 +27,10 @@ struct KvCache {
 // What flows through a layer: `sequences` sequences of `length` tokens each, rows in order (M = S·T). The memory
 // is made by Decoder::embed and serves every stage; used again for the next tokens, it only ever grows.
 struct Activations {
-  MatrixView hidden;      // [M, E]  the residual stream
-  MatrixView input;       // [M, K]  what the linears of the current stage read
+  MatrixView hidden;  // [M, E]  the residual stream
+  MatrixView input;   // [M, K]  what the linears of the current stage read
   int64_t sequences = 1;
-  int64_t length = 0;     // T
+  int64_t length = 0;  // T
   Matrix hidden_memory, input_memory;
 };
 

@@ -17,8 +17,7 @@ double llama3(const RopeSpec& rope, double frequency) {
   const double wavelength = kTwoPi / frequency;
   if (wavelength < original / rope.high_freq_factor) return frequency;
   if (wavelength > original / rope.low_freq_factor) return frequency / rope.factor;
-  const double mix =
-      (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  const double mix = (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
   return (1.0 - mix) * frequency / rope.factor + mix * frequency;
 }
 

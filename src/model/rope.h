@@ -18,7 +18,9 @@ class RopeTable {
  public:
   RopeTable(const Architecture& architecture, Backend& backend);
 
-  struct Rows { MatrixView cos, sin; };                 // [count, D/2]
+  struct Rows {
+    MatrixView cos, sin;
+  };  // [count, D/2]
   Rows rows(int64_t first_position, int64_t count);
 
  private:
@@ -26,9 +28,9 @@ class RopeTable {
 
   const Architecture& architecture_;
   Backend& backend_;
-  Matrix cos_, sin_;      // [built_, D/2]
-  int64_t built_ = 0;     // positions in the table
-  int64_t length_ = 0;    // context length the frequencies are for
+  Matrix cos_, sin_;    // [built_, D/2]
+  int64_t built_ = 0;   // positions in the table
+  int64_t length_ = 0;  // context length the frequencies are for
 };
 
 }  // namespace gptq

@@ -21,10 +21,10 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  std::unique_ptr<Weight> embedding;       // [V, E]
+  std::unique_ptr<Weight> embedding;  // [V, E]
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;           // [E]
-  std::unique_ptr<Weight> head;            // [V, E]; null when the embedding serves (tied)
+  std::vector<float> final_norm;  // [E]
+  std::unique_ptr<Weight> head;   // [V, E]; null when the embedding serves (tied)
 
   const Weight& head_or_embedding() const { return head ? *head : *embedding; }
 };

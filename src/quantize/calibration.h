@@ -10,10 +10,10 @@
 namespace gptq {
 
 struct Calibration {
-  std::vector<TokenId> tokens;     // [samples · seqlen], windows one after the other
+  std::vector<TokenId> tokens;  // [samples · seqlen], windows one after the other
   int64_t samples = 0, seqlen = 0;
-  std::string name;                // of the source: "built-in" or the file's name
-  std::string sha256;              // of the tokens as little-endian int32
+  std::string name;    // of the source: "built-in" or the file's name
+  std::string sha256;  // of the tokens as little-endian int32
   std::vector<std::string> notes;
 };
 

@@ -60,10 +60,12 @@ Estimate estimate(const Architecture& a, const ModelPlan& plan, int64_t samples,
   // Streams; H, cross, U and the factor's work space; a group's weights in fp32 as stacked, target, ordered and
   // result; a batch's scratch; the source's pages; the program itself.
   const double batch = static_cast<double>(std::max<int64_t>(4096, seqlen));
-  e.peak_bytes = static_cast<int64_t>(
-      streams * tokens * static_cast<double>(a.hidden_size + widest) * 4 +
-      5.0 * static_cast<double>(widest * widest) * 4 + 5.0 * static_cast<double>(group_weights) * 4 +
-      batch * static_cast<double>(2 * a.intermediate_size + a.hidden_size) * 4 + static_cast<double>(bytes_in)) + kProgramBytes;
+  e.peak_bytes = static_cast<int64_t>(streams * tokens * static_cast<double>(a.hidden_size + widest) * 4 +
+                                      5.0 * static_cast<double>(widest * widest) * 4 +
+                                      5.0 * static_cast<double>(group_weights) * 4 +
+                                      batch * static_cast<double>(2 * a.intermediate_size + a.hidden_size) * 4 +
+                                      static_cast<double>(bytes_in)) +
+                 kProgramBytes;
   e.seconds = flops / measure_rate(threads) * 1.25;
   return e;
 }

@@ -33,8 +33,14 @@ std::optional<JournalState> Journal::read() const {
 void Journal::write(const JournalState& state) const {
   Json modules = Json::array();
   for (const ModuleReport& m : state.modules) {
-    modules.push_back({{"name", m.name}, {"bits", m.bits}, {"group_size", m.group_size}, {"error", m.error},
-                       {"damp", m.damp}, {"method", m.method}, {"seconds", m.seconds}, {"bytes_in", m.bytes_in},
+    modules.push_back({{"name", m.name},
+                       {"bits", m.bits},
+                       {"group_size", m.group_size},
+                       {"error", m.error},
+                       {"damp", m.damp},
+                       {"method", m.method},
+                       {"seconds", m.seconds},
+                       {"bytes_in", m.bytes_in},
                        {"bytes_out", m.bytes_out}});
   }
   const Json json = {{"fingerprint", state.fingerprint}, {"layers_done", state.layers_done}, {"modules", modules}};

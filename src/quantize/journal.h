@@ -12,9 +12,9 @@
 namespace gptq {
 
 struct JournalState {
-  std::string fingerprint;             // of everything that decides the output's bytes
+  std::string fingerprint;  // of everything that decides the output's bytes
   int layers_done = 0;
-  std::vector<ModuleReport> modules;   // of the finished layers
+  std::vector<ModuleReport> modules;  // of the finished layers
 };
 
 // Lives in the folder of the partial output. Written after the layer's tensors are on the disk, atomically: a

@@ -32,10 +32,12 @@ void check_options(const QuantizeOptions& o) {
   if (!(o.damp > 0 && o.damp < 1)) usage("quantizing " + o.model + ": damp must be between 0 and 1");
   if (!(o.gptaq >= 0 && o.gptaq <= 1)) usage("quantizing " + o.model + ": gptaq must be between 0 and 1");
   if (o.gptaq > 0 && !o.true_sequential) {
-    usage("quantizing " + o.model + ": gptaq follows quantized inputs, which true_sequential provides; "
+    usage("quantizing " + o.model +
+          ": gptaq follows quantized inputs, which true_sequential provides; "
           "use --gptaq 0 with --no-true-sequential");
   }
-  if (o.samples < 1 || o.seqlen < 2) usage("quantizing " + o.model + ": samples must be at least 1 and seqlen at least 2");
+  if (o.samples < 1 || o.seqlen < 2)
+    usage("quantizing " + o.model + ": samples must be at least 1 and seqlen at least 2");
   if (!o.format.empty() && o.format != "gptq" && o.format != "gptq_v2") {
     usage("quantizing " + o.model + ": format is \"" + o.format + "\", expected gptq or gptq_v2");
   }
@@ -160,7 +162,8 @@ std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPla
 ModuleRule ModuleRule::parse(const std::string& text) {
   const size_t colon = text.rfind(':');
   const auto fail = [&](const std::string& why) {
-    usage("reading the rule \"" + text + "\": " + why + "; write it as REGEX:bits=8,group_size=32,sym=false,desc_act=true");
+    usage("reading the rule \"" + text + "\": " + why +
+          "; write it as REGEX:bits=8,group_size=32,sym=false,desc_act=true");
   };
   if (colon == std::string::npos || colon == 0) fail("found no REGEX:SETTINGS");
   ModuleRule rule;
@@ -175,7 +178,8 @@ ModuleRule ModuleRule::parse(const std::string& text) {
     if (key == "bits" || key == "group_size") {
       int number = 0;
       const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (status != std::errc() || end != value.data() + value.size()) fail(key + " needs an integer, found '" + value + "'");
+      if (status != std::errc() || end != value.data() + value.size())
+        fail(key + " needs an integer, found '" + value + "'");
       (key == "bits" ? rule.bits : rule.group_size) = number;
     } else if (key == "sym" || key == "desc_act") {
       if (value != "true" && value != "false") fail(key + " needs true or false, found '" + value + "'");
@@ -224,7 +228,8 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
         }
       }
       if (!agree) {
-        plan.notes.push_back(prefix + groups[g].name + ": linears that share an input must agree; all take the finer setting");
+        plan.notes.push_back(prefix + groups[g].name +
+                             ": linears that share an input must agree; all take the finer setting");
       }
       if (!group.grid) continue;
       check_grid(*group.grid, "the rule for " + prefix + groups[g].linears[0].name);
@@ -237,15 +242,19 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
     bool matched = false;
     for (int64_t layer = 0; layer < architecture.layers && !matched; ++layer) {
       for (const InputGroup& group : input_groups(architecture)) {
-        for (const LinearSpec& linear : group.linears) matched = matched || r.regex.matches_start(layer_prefix(layer) + linear.name);
+        for (const LinearSpec& linear : group.linears)
+          matched = matched || r.regex.matches_start(layer_prefix(layer) + linear.name);
       }
     }
-    if (!matched) usage("applying the rule for \"" + r.rule->pattern + "\": it matches no module; names look like " + layer_prefix(0) + "mlp.down_proj");
+    if (!matched)
+      usage("applying the rule for \"" + r.rule->pattern + "\": it matches no module; names look like " +
+            layer_prefix(0) + "mlp.down_proj");
   }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
   plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;
   if (plan.asymmetric() && !v2) {
-    plan.notes.push_back("format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");
+    plan.notes.push_back(
+        "format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");
   }
   return plan;
 }

@@ -25,9 +25,9 @@ using LayerPlan = std::array<GroupPlan, kInputGroups>;
 struct ModelPlan {
   std::vector<LayerPlan> layers;
   CheckpointFormat format = CheckpointFormat::kGptq;
-  std::vector<std::string> notes;   // what was changed or left out, and why
+  std::vector<std::string> notes;  // what was changed or left out, and why
 
-  bool asymmetric() const;          // any group uses an asymmetric grid
+  bool asymmetric() const;  // any group uses an asymmetric grid
 };
 
 // Throws Error(kUsage) for options that are out of range, a rule that does not compile, and a group size that

@@ -16,7 +16,7 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kBatchRows = 4096;  // tokens per batch: enough for the BLAS, small beside the streams
-constexpr size_t kOriginalEvery = 2;   // every second batch is followed through the original model too
+constexpr size_t kOriginalEvery = 2;  // every second batch is followed through the original model too
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -89,8 +89,8 @@ void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const Modu
   for (Activations& batch : quantized_) decoder_.layer(layer, index, batch);
 }
 
-void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original,
-                         const StepSink& on_step, const ModuleSink& on_module) {
+void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
+                         const ModuleSink& on_module) {
   const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
   const auto step = [&](double part) { on_step((stage + part) / Decoder::kStages, plan.group.name); };
   const int64_t k = decoder_.input_width(stage);
@@ -122,7 +122,8 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
     if (!original_[b]) observe(b);
   }
   if (solved) {
-    solve(stage, index, layer, hessian, differs ? std::optional(GptaqTerms{cross.view(), cross_hessian.view()}) : std::nullopt, on_module);
+    solve(stage, index, layer, hessian,
+          differs ? std::optional(GptaqTerms{cross.view(), cross_hessian.view()}) : std::nullopt, on_module);
   } else {
     load_dense(stage, index, layer);
   }

@@ -30,7 +30,8 @@ struct PipelineInputs {
 
 // The stages of one layer are run once each: every sub-step sees quantized predecessors ("true sequential") and
 // no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and, beside it
-// for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at any time: the streams, one layer's weights, one group's matrices.
+// for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at any time:
+// the streams, one layer's weights, one group's matrices.
 class Pipeline {
  public:
   using ModuleSink = std::function<void(const ModuleReport&)>;
@@ -50,7 +51,6 @@ class Pipeline {
   void replay_layer(int64_t index, const std::vector<PackedWeight>& linears);
 
  private:
-
   void run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                  const ModuleSink& on_module);
   void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian,

@@ -75,7 +75,8 @@ struct Job {
     for (int64_t layer = 0; layer < architecture.layers; ++layer) {
       for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
         replaced.insert({module + ".weight", module + ".bias"});
-        const auto specs = packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
+        const auto specs =
+            packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
         packed.insert(packed.end(), specs.begin(), specs.end());
       });
     }
@@ -109,11 +110,16 @@ struct Job {
       const TensorEntry& entry = checkpoint.entry(name);
       tensors.push_back({name, checkpoint.file_of(name), entry.begin, entry.end});
     }
-    const Json json = {{"config", checkpoint.config()}, {"tensors", tensors},
+    const Json json = {{"config", checkpoint.config()},
+                       {"tensors", tensors},
                        {"quantize_config", to_json(make_quantize_config(plan, options)).dump()},
-                       {"group_aware", options.grid.group_aware}, {"clip", options.grid.clip},
-                       {"gptaq", options.gptaq}, {"calibration", calibration.sha256}, {"seqlen", calibration.seqlen},
-                       {"max_shard_bytes", options.max_shard_bytes}, {"version", version()}};
+                       {"group_aware", options.grid.group_aware},
+                       {"clip", options.grid.clip},
+                       {"gptaq", options.gptaq},
+                       {"calibration", calibration.sha256},
+                       {"seqlen", calibration.seqlen},
+                       {"max_shard_bytes", options.max_shard_bytes},
+                       {"version", version()}};
     const std::string text = json.dump();
     return sha256_hex(std::as_bytes(std::span(text)));
   }
@@ -124,8 +130,12 @@ struct Job {
               {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
               {"clip", options.grid.clip},
               {"gptaq", options.gptaq},
-              {"calibration", {{"name", calibration.name}, {"sha256", calibration.sha256}, {"samples", calibration.samples},
-                               {"seqlen", calibration.seqlen}, {"seed", options.seed}}}};
+              {"calibration",
+               {{"name", calibration.name},
+                {"sha256", calibration.sha256},
+                {"samples", calibration.samples},
+                {"seqlen", calibration.seqlen},
+                {"seed", options.seed}}}};
     return c;
   }
 };
@@ -137,7 +147,8 @@ PackedWeight read_finished(const std::vector<SafetensorsFile>& shards, const std
     for (const SafetensorsFile& shard : shards) {
       if (shard.contains(name)) return shard.tensor(name);
     }
-    throw Error(ErrorKind::kVerification, "resuming: " + name + " is missing from the unfinished output; start over with --force");
+    throw Error(ErrorKind::kVerification,
+                "resuming: " + name + " is missing from the unfinished output; start over with --force");
   };
   const auto copy = [&](const std::string& name) {
     const TensorView view = tensor(name);
@@ -165,14 +176,16 @@ class PartialFolder {
   PartialFolder(const QuantizeOptions& options, const std::string& fingerprint)
       : output_(fs::path(options.output).lexically_normal()), journal_(partial()) {
     if (output_.filename().empty()) output_ = output_.parent_path();
-    if (options.output.empty()) throw Error(ErrorKind::kUsage, "quantizing " + options.model + ": no output folder given");
+    if (options.output.empty())
+      throw Error(ErrorKind::kUsage, "quantizing " + options.model + ": no output folder given");
     journal_ = Journal(partial());
     if (fs::exists(output_) && !options.force) {
       throw Error(ErrorKind::kUsage, "creating the output folder " + output_.string() +
                                          ": it exists already; choose another one or replace it with --force");
     }
     if (fs::exists(output_) && fs::equivalent(output_, options.model)) {
-      throw Error(ErrorKind::kUsage, "creating the output folder " + output_.string() + ": it is the model's own folder");
+      throw Error(ErrorKind::kUsage,
+                  "creating the output folder " + output_.string() + ": it is the model's own folder");
     }
     if (fs::exists(partial())) {
       const std::optional<JournalState> found = options.resume || !options.force ? journal_.read() : std::nullopt;
@@ -183,7 +196,8 @@ class PartialFolder {
                                            ": it was made with other options, calibration text or model; give the "
                                            "same ones, or start over with --force");
       } else if (found && found->layers_done > 0 && !options.force) {
-        throw Error(ErrorKind::kUsage, "creating " + partial().string() + ": found the unfinished work of an earlier run (" +
+        throw Error(ErrorKind::kUsage, "creating " + partial().string() +
+                                           ": found the unfinished work of an earlier run (" +
                                            std::to_string(found->layers_done) +
                                            " layers); go on with --resume or start over with --force");
       } else {
@@ -237,7 +251,8 @@ void replay_finished_layers(const Job& job, const PartialFolder& folder, Pipelin
     std::vector<PackedWeight> linears;
     job.for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
       linears.push_back(read_finished(shards, module, linear, grid, job.plan.format));
-      for (const TensorSpec& spec : packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias)) {
+      for (const TensorSpec& spec :
+           packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias)) {
         writer.mark_written(spec.name);
       }
     });
@@ -251,7 +266,8 @@ QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progr
   report.notes = job.notes();
   CheckpointWriter writer(folder.partial(), job.all_tensors(), job.options.max_shard_bytes);
   if (folder.state.layers_done > 0 && !writer.resumed()) {
-    throw Error(ErrorKind::kVerification, "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
+    throw Error(ErrorKind::kVerification,
+                "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
   }
   const std::unique_ptr<Backend> backend = make_backend(job.options.compute);
   Pipeline pipeline({job.checkpoint, job.architecture, job.options, job.plan, job.calibration, *backend, writer});

@@ -48,7 +48,8 @@ Matrix ordered(std::span<const float> weights, int64_t rows, std::span<const int
   std::vector<float> gathered(weights.size());
   for (int64_t n = 0; n < rows; ++n) {
     for (int64_t j = 0; j < columns; ++j) {
-      gathered[static_cast<size_t>(n * columns + j)] = weights[static_cast<size_t>(n * columns + order[static_cast<size_t>(j)])];
+      gathered[static_cast<size_t>(n * columns + j)] =
+          weights[static_cast<size_t>(n * columns + order[static_cast<size_t>(j)])];
     }
   }
   Matrix matrix = backend.allocate(rows, columns);
@@ -73,7 +74,9 @@ std::vector<float> regress(const GroupProblem& problem, Backend& backend) {
 }
 
 GridSpec grid_spec(const GroupProblem& problem) {
-  const Clip clip = problem.grid.clip == "none" ? Clip::kNone : problem.grid.clip == "mse" ? Clip::kMse : Clip::kHessian;
+  const Clip clip = problem.grid.clip == "none"  ? Clip::kNone
+                    : problem.grid.clip == "mse" ? Clip::kMse
+                                                 : Clip::kHessian;
   return {problem.grid.bits, problem.grid.sym, clip, problem.grid.sym ? 0 : problem.lowest_zero};
 }
 

@@ -20,24 +20,24 @@ struct GptaqTerms {
 };
 
 struct GroupProblem {
-  std::span<const float> weights;      // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
-  int64_t rows = 0;                    // N
-  MatrixView hessian;                  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
+  std::span<const float> weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
+  int64_t rows = 0;                // N
+  MatrixView hessian;              // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
   std::optional<GptaqTerms> gptaq;
   double gptaq_strength = 1;
   double damp = 0.01;
   GridOptions grid;
-  int lowest_zero = 0;                 // 1 for format v1 with asymmetric grids
+  int lowest_zero = 0;  // 1 for format v1 with asymmetric grids
 };
 
 struct GroupSolution {
   int64_t rows = 0, columns = 0, groups = 0;  // N, K, G
-  std::vector<uint8_t> codes;          // [K, N]  columns in their natural order
-  std::vector<float> scales, zeros;    // [G, N]
-  std::vector<int32_t> g_idx;          // [K]
-  std::vector<double> error, energy;   // [N]  e·H·eᵀ of the target minus the result, w·H·wᵀ of the weights
+  std::vector<uint8_t> codes;                 // [K, N]  columns in their natural order
+  std::vector<float> scales, zeros;           // [G, N]
+  std::vector<int32_t> g_idx;                 // [K]
+  std::vector<double> error, energy;  // [N]  e·H·eᵀ of the target minus the result, w·H·wᵀ of the weights
   double damp = 0;
-  std::string method;                  // "gptq", "gptq (double precision)" or "rtn"
+  std::string method;  // "gptq", "gptq (double precision)" or "rtn"
 };
 
 // Never fails for numerical reasons: damping is raised until the Hessian factorises, then double precision is

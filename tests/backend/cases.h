@@ -55,7 +55,7 @@ class ContractTest : public testing::TestWithParam<BackendCase> {
   std::unique_ptr<Backend> backend_;
 };
 
-#define GPTQ_EVERY_BACKEND(suite)                                                   \
+#define GPTQ_EVERY_BACKEND(suite)                                               \
   INSTANTIATE_TEST_SUITE_P(Backends, suite, testing::ValuesIn(backend_cases()), \
                            [](const auto& backend_case) { return backend_case.param.name; })
 

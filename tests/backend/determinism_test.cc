@@ -14,7 +14,9 @@ namespace {
 // Every operation that splits its work, one after the other; all the numbers that came out.
 std::vector<float> run_everything(Backend& backend) {
   std::vector<float> numbers;
-  const auto keep = [&](const std::vector<float>& values) { numbers.insert(numbers.end(), values.begin(), values.end()); };
+  const auto keep = [&](const std::vector<float>& values) {
+    numbers.insert(numbers.end(), values.begin(), values.end());
+  };
   const auto put = [&](Host host) {
     Matrix matrix = backend.allocate(host.rows, host.cols);
     backend.upload(matrix.view(), host.values);
@@ -36,7 +38,8 @@ std::vector<float> run_everything(Backend& backend) {
     keep(backend.download(y.view()));
   }
   for (const int64_t t : {1, 130}) {
-    const Matrix q = put(random_host(t, 192, 5)), k = put(random_host(t + 9, 64, 6)), v = put(random_host(t + 9, 64, 7));
+    const Matrix q = put(random_host(t, 192, 5)), k = put(random_host(t + 9, 64, 6)),
+                 v = put(random_host(t + 9, 64, 7));
     const Matrix out = backend.allocate(t, 192), half = backend.allocate(t, 96);
     backend.attention(out.view(), {q.view(), k.view(), v.view(), 9, 6, 2, 32, 0.2f, 0});
     keep(backend.download(out.view()));
@@ -63,7 +66,8 @@ std::vector<float> run_everything(Backend& backend) {
   for (int64_t j = 0; j < k; ++j) group[static_cast<size_t>(j)] = static_cast<int32_t>(j / 96);
   std::vector<uint8_t> codes(static_cast<size_t>(k * 320));
   const Matrix scales = put(Host(3, 320)), zeros = put(Host(3, 320));
-  backend.solve_columns({w.view(), u.view(), group, {4, false, Clip::kHessian, 0}, false, scales.view(), zeros.view(), codes});
+  backend.solve_columns(
+      {w.view(), u.view(), group, {4, false, Clip::kHessian, 0}, false, scales.view(), zeros.view(), codes});
   keep(backend.download(w.view()));
   keep(backend.download(scales.view()));
   keep({codes.begin(), codes.end()});

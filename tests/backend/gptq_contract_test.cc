@@ -53,7 +53,8 @@ TEST_P(GptqContract, AccumulateHessian) {
         for (int64_t j = 0; j <= i; ++j) {
           lower_got.push_back(got.at(i, j));
           lower_want.push_back(want.at(i, j));
-          const double size = column_norm(first, i) * column_norm(first, j) + column_norm(second, i) * column_norm(second, j);
+          const double size =
+              column_norm(first, i) * column_norm(first, j) + column_norm(second, i) * column_norm(second, j);
           allowed.push_back(static_cast<double>(t + 36) * kEps * (size + 0.25));
         }
       }
@@ -156,7 +157,8 @@ TEST_P(GptqContract, FactorizeSaysNo) {
       for (const float bad : {NAN, INFINITY, -INFINITY}) {
         Host h = good;
         h.at(i, j) = bad;
-        EXPECT_FALSE(backend().factorize(u.view(), put(h).view(), order, 0.01f, precise)) << i << " " << j << " " << bad;
+        EXPECT_FALSE(backend().factorize(u.view(), put(h).view(), order, 0.01f, precise))
+            << i << " " << j << " " << bad;
       }
     }
   }

@@ -11,9 +11,9 @@ constexpr int64_t kMostRows = 130;
 
 // Σ of K products in any order: |error| ≤ (K + 4)·eps·Σ|x·w| ≤ (K + 4)·eps·‖x‖·‖w‖, plus the rounding of the result.
 struct LinearCheck {
-  std::vector<float> dense;    // [N, K]
-  std::vector<double> norms;   // [N]  of the largest products that may be summed for one weight
-  std::vector<float> bias;     // [N] or empty
+  std::vector<float> dense;   // [N, K]
+  std::vector<double> norms;  // [N]  of the largest products that may be summed for one weight
+  std::vector<float> bias;    // [N] or empty
 };
 
 LinearCheck dense_check(const std::vector<float>& dense, int64_t n, std::vector<float> bias) {
@@ -37,7 +37,8 @@ LinearCheck packed_check(const PackedWeight& w) {
       const int64_t g = w.g_idx.values<int32_t>()[static_cast<size_t>(k)];
       const double code = unpack_field(qweight.data() + n, k, w.bits, w.out_features);
       const double zero = unpack_field(qzeros.data() + g * w.out_features * w.bits / 32, n, w.bits);
-      sum += std::pow((code + zero) * to_float(w.scales.values<Half>()[static_cast<size_t>(g * w.out_features + n)]), 2);
+      sum +=
+          std::pow((code + zero) * to_float(w.scales.values<Half>()[static_cast<size_t>(g * w.out_features + n)]), 2);
     }
     check.norms.push_back(std::sqrt(sum));
   }
@@ -98,7 +99,8 @@ std::vector<float> floats(const Tensor& tensor) {
 TEST_P(LinearContract, DenseWeightsOfEveryType) {
   uint32_t seed = 1;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    for (const auto& [k, n] : {std::pair<int64_t, int64_t>{32, 32}, {64, 96}, {96, 64}, {160, 320}, {288, 64}, {33, 31}, {7, 5}}) {
+    for (const auto& [k, n] :
+         {std::pair<int64_t, int64_t>{32, 32}, {64, 96}, {96, 64}, {160, 320}, {288, 64}, {33, 31}, {7, 5}}) {
       for (const bool with_bias : {false, true}) {
         SCOPED_TRACE(std::string(name_of(dtype)) + " K " + std::to_string(k) + " N " + std::to_string(n));
         const Tensor weight = dense_tensor(dtype, random_host(n, k, ++seed, 0.1f));
@@ -137,7 +139,8 @@ TEST_P(LinearContract, PackedWeightsOfEveryKind) {
             for (size_t i = 0; i < kRows.size(); ++i) {
               if (k <= 64 || i % 4 == turn || kRows[i] == 1 || kRows[i] == 33) rows.push_back(kRows[i]);
             }
-            check("linear, packed " + std::to_string(bits) + " bits", {prepared.get()}, {packed_check(weight)}, k, rows);
+            check("linear, packed " + std::to_string(bits) + " bits", {prepared.get()}, {packed_check(weight)}, k,
+                  rows);
             if (HasFatalFailure()) return;
           }
         }

@@ -10,7 +10,8 @@ namespace {
 class ModelContract : public ContractTest {};
 
 TEST_P(ModelContract, RmsNorm) {
-  for (const auto& [width, runs] : {std::pair<int64_t, int64_t>{32, 1}, {64, 3}, {96, 1}, {128, 8}, {288, 2}, {17, 1}}) {
+  for (const auto& [width, runs] :
+       {std::pair<int64_t, int64_t>{32, 1}, {64, 3}, {96, 1}, {128, 8}, {288, 2}, {17, 1}}) {
     for (const int64_t rows : {0, 1, 3, 33, 100}) {
       for (const float size : {1e-3f, 1.0f, 300.0f}) {
         Host x = random_host(rows, width * runs, 1, size);
@@ -21,7 +22,8 @@ TEST_P(ModelContract, RmsNorm) {
         backend().rms_norm(out.view(), in.view(), weight.values, 1e-5f);
         // The mean of squares has all terms positive: W·eps relative, halved by the root; a few operations more.
         expect_close("rms_norm", out.host().values, want.values, [&](size_t i) {
-          return (static_cast<double>(width) / 2 + 6) * kEps * std::abs(want.values[i]) + 2 * activation_eps() * std::abs(want.values[i]) + 1e-30;
+          return (static_cast<double>(width) / 2 + 6) * kEps * std::abs(want.values[i]) +
+                 2 * activation_eps() * std::abs(want.values[i]) + 1e-30;
         });
         backend().rms_norm(in.view(), in.view(), weight.values, 1e-5f);  // in place
         EXPECT_EQ(in.host().values, out.host().values);
@@ -54,7 +56,9 @@ TEST_P(ModelContract, Rope) {
 }
 
 TEST_P(ModelContract, Attention) {
-  struct Heads { int heads, kv_heads; };
+  struct Heads {
+    int heads, kv_heads;
+  };
   for (const int head_dim : {16, 24, 32, 64, 128}) {
     for (const auto [heads, kv_heads] : {Heads{1, 1}, {4, 4}, {6, 2}, {8, 1}}) {
       for (const int64_t t : {1, 2, 63, 64, 65, 130}) {
@@ -82,9 +86,11 @@ TEST_P(ModelContract, Attention) {
             q_norm *= 1.5 / std::sqrt(heads);
             k_norm *= 1.5 / std::sqrt(kv_heads);
             const double delta = (head_dim + 2) * kEps * scale * q_norm * k_norm;
-            const double tolerance = (2 * delta + static_cast<double>(past + t + 8) * kEps + 4 * activation_eps()) * v_most;
-            SCOPED_TRACE("D " + std::to_string(head_dim) + " H " + std::to_string(heads) + "/" + std::to_string(kv_heads) +
-                         " T " + std::to_string(t) + " past " + std::to_string(past) + " window " + std::to_string(window));
+            const double tolerance =
+                (2 * delta + static_cast<double>(past + t + 8) * kEps + 4 * activation_eps()) * v_most;
+            SCOPED_TRACE("D " + std::to_string(head_dim) + " H " + std::to_string(heads) + "/" +
+                         std::to_string(kv_heads) + " T " + std::to_string(t) + " past " + std::to_string(past) +
+                         " window " + std::to_string(window));
             expect_close("attention", out.host().values, want.values, [&](size_t) { return tolerance; });
             if (HasFatalFailure()) return;
           }
@@ -99,7 +105,8 @@ TEST_P(ModelContract, AttentionWithLargeScoresIsAChoice) {
   for (const int64_t t : {1, 5}) {
     Host q(t, 32, 30.0f), k(t + 3, 32, -30.0f), v = random_host(t + 3, 32, 1);
     for (int64_t i = 0; i < 32; ++i) k.at(1, i) = 30.0f;
-    const Placed dq(backend(), q, false), dk(backend(), k, false), dv(backend(), v, false), out(backend(), t, 32, false);
+    const Placed dq(backend(), q, false), dk(backend(), k, false), dv(backend(), v, false),
+        out(backend(), t, 32, false);
     backend().attention(out.view(), {dq.view(), dk.view(), dv.view(), 3, 1, 1, 32, 0.4f, 0});
     for (int64_t row = 0; row < t; ++row) {
       for (int64_t i = 0; i < 32; ++i) EXPECT_EQ(out.host().at(row, i), v.at(1, i));
@@ -111,7 +118,8 @@ TEST_P(ModelContract, SiluMultiply) {
   for (const int64_t width : {32, 96, 160, 17, 1}) {
     for (const int64_t rows : {0, 1, 3, 65}) {
       Host x = random_host(rows, 2 * width, 1, 5.0f);
-      const float extremes[] = {0.0f, 100.0f, -100.0f, 1e4f, -1e4f, 87.5f, -87.5f, 88.5f, -88.5f, 1e-20f, -20.0f, 20.0f};
+      const float extremes[] = {0.0f,   100.0f, -100.0f, 1e4f,   -1e4f,  87.5f,
+                                -87.5f, 88.5f,  -88.5f,  1e-20f, -20.0f, 20.0f};
       for (int64_t i = 0; i < rows * width; ++i) {
         if (i % 3 == 0) x.at(i / width, i % width) = extremes[static_cast<size_t>(i / 3) % std::size(extremes)];
       }
@@ -122,8 +130,8 @@ TEST_P(ModelContract, SiluMultiply) {
       expect_close("silu_multiply", out.host().values, want.values, [&](size_t i) {
         const int64_t row = static_cast<int64_t>(i) / width, col = static_cast<int64_t>(i) % width;
         // exp within 2 ulp; gates below −88 give less than 1e-33 and may be flushed or clamped.
-        return (10 * kEps + 2 * activation_eps()) * std::abs(want.values[i]) + 1e-33 * std::abs(x.at(row, width + col)) +
-               (activation_eps() > kEps ? 0x1p-24 : 0.0);
+        return (10 * kEps + 2 * activation_eps()) * std::abs(want.values[i]) +
+               1e-33 * std::abs(x.at(row, width + col)) + (activation_eps() > kEps ? 0x1p-24 : 0.0);
       });
     }
   }
@@ -159,7 +167,7 @@ TEST_P(ModelContract, CrossEntropy) {
   for (const int64_t vocabulary : {1, 2, 17, 320, 5003}) {
     for (const float size : {1.0f, 30.0f, 1e4f}) {
       Host logits = random_host(7, vocabulary, 1, size);
-      std::fill_n(logits.values.begin(), vocabulary, size);        // all the same
+      std::fill_n(logits.values.begin(), vocabulary, size);                   // all the same
       if (vocabulary > 1) logits.at(1, 1) = 2 * logits.at(1, 0) + 20 * size;  // one that takes it all
       std::vector<int> targets;
       for (int t = 0; t < 7; ++t) targets.push_back(static_cast<int>((t * 977) % vocabulary));
@@ -169,9 +177,8 @@ TEST_P(ModelContract, CrossEntropy) {
       double largest = 0;
       for (const float value : logits.values) largest = std::max(largest, double{std::abs(value)});
       // Exponents err by eps·|logit|, which becomes a relative error of each term; then V terms and a logarithm.
-      expect_close("cross_entropy", backend().cross_entropy(in.view(), targets), want, [&](size_t) {
-        return (static_cast<double>(vocabulary) + 16 + 6 * largest) * kEps;
-      });
+      expect_close("cross_entropy", backend().cross_entropy(in.view(), targets), want,
+                   [&](size_t) { return (static_cast<double>(vocabulary) + 16 + 6 * largest) * kEps; });
     }
   }
 }

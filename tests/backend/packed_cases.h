@@ -25,9 +25,9 @@ struct PackedCase {
   bool bias = false;
 
   std::string name() const {
-    return std::to_string(bits) + " bits, groups of " + std::to_string(group_size) + ", K " + std::to_string(in_features) +
-           ", N " + std::to_string(out_features) + (sym ? ", sym" : ", asym") + ", grouping " +
-           std::to_string(static_cast<int>(grouping));
+    return std::to_string(bits) + " bits, groups of " + std::to_string(group_size) + ", K " +
+           std::to_string(in_features) + ", N " + std::to_string(out_features) + (sym ? ", sym" : ", asym") +
+           ", grouping " + std::to_string(static_cast<int>(grouping));
   }
 };
 

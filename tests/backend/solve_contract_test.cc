@@ -27,7 +27,8 @@ double trial_loss(std::vector<double> w, const Square& u, const GridSpec& spec, 
     const bool hessian = spec.clip == Clip::kHessian;
     const double error = (w[j] - scale * (code - zero)) / (hessian ? u.at(row, row) : 1.0);
     loss += error * error;
-    for (size_t c = j + 1; hessian && w.size() <= 256 && c < w.size(); ++c) w[c] -= error * u.at(row, static_cast<int64_t>(c));
+    for (size_t c = j + 1; hessian && w.size() <= 256 && c < w.size(); ++c)
+      w[c] -= error * u.at(row, static_cast<int64_t>(c));
   }
   return loss;
 }
@@ -55,18 +56,21 @@ class SolveContract : public ContractTest {
     const float top = static_cast<float>((1 << c.grid.bits) - 1);
     Host scales(groups, n), zeros(groups, n);
     if (c.given_scales) {
-      for (float& value : scales.values) value = to_float(to_half(std::uniform_real_distribution<float>(0.1f, 0.3f)(random) / top));
+      for (float& value : scales.values)
+        value = to_float(to_half(std::uniform_real_distribution<float>(0.1f, 0.3f)(random) / top));
       for (float& value : zeros.values) value = static_cast<float>(random() % (1u << c.grid.bits));
     }
     const Placed weights(backend(), w, true), dscales(backend(), scales, false), dzeros(backend(), zeros, false);
     std::vector<uint8_t> codes(static_cast<size_t>(k * n));
-    backend().solve_columns({weights.view(), u.view(), group, c.grid, c.given_scales, dscales.view(), dzeros.view(), codes});
+    backend().solve_columns(
+        {weights.view(), u.view(), group, c.grid, c.given_scales, dscales.view(), dzeros.view(), codes});
     const Host result = weights.host(), s = dscales.host(), z = dzeros.host();
     if (c.given_scales) {
       EXPECT_EQ(s.values, scales.values);
       EXPECT_EQ(z.values, zeros.values);
     }
-    for (int64_t row = 0; row < n && !HasFatalFailure(); ++row) check_row(c, w, factor, group, result, s, z, codes, row);
+    for (int64_t row = 0; row < n && !HasFatalFailure(); ++row)
+      check_row(c, w, factor, group, result, s, z, codes, row);
   }
 
  private:
@@ -133,11 +137,13 @@ TEST_P(SolveContract, EveryDecisionOfTheColumnLoop) {
   for (const int bits : {2, 3, 4, 8}) {
     for (const bool sym : {true, false}) {
       for (const Clip clip : {Clip::kNone, Clip::kMse, Clip::kHessian}) {
-        for (const auto& [k, group_size] : {std::pair<int64_t, int64_t>{32, 32}, {96, 16}, {160, 43}, {160, 64}, {160, 96}, {288, 128}, {288, 288}}) {
+        for (const auto& [k, group_size] :
+             {std::pair<int64_t, int64_t>{32, 32}, {96, 16}, {160, 43}, {160, 64}, {160, 96}, {288, 128}, {288, 288}}) {
           for (const bool reversed : {false, true}) {
             if (reversed && k % group_size != 0) continue;
             SCOPED_TRACE(std::to_string(bits) + " bits, sym " + std::to_string(sym) + ", clip " +
-                         std::to_string(static_cast<int>(clip)) + ", K " + std::to_string(k) + ", groups of " + std::to_string(group_size));
+                         std::to_string(static_cast<int>(clip)) + ", K " + std::to_string(k) + ", groups of " +
+                         std::to_string(group_size));
             check({32, k, group_size, {bits, sym, clip, sym ? 0 : bits % 2}, false, false, reversed});
             if (HasFatalFailure()) return;
           }
@@ -164,7 +170,8 @@ TEST_P(SolveContract, WeightsThatAreNotFiniteGiveLegalCodes) {
       Host w = random_host(32, 64, 1), identity(64, 64);
       for (int64_t i = 0; i < 64; ++i) identity.at(i, i) = 1.0f;
       w.at(1, 7) = NAN, w.at(2, 0) = INFINITY, w.at(3, 63) = -INFINITY, w.at(4, 5) = 3e38f;
-      const Placed dw(backend(), w, false), u(backend(), identity, false), s(backend(), 2, 32, false), z(backend(), 2, 32, false);
+      const Placed dw(backend(), w, false), u(backend(), identity, false), s(backend(), 2, 32, false),
+          z(backend(), 2, 32, false);
       std::vector<int32_t> group(64);
       for (size_t j = 0; j < 64; ++j) group[j] = static_cast<int32_t>(j / 32);
       std::vector<uint8_t> codes(64 * 32, 99);

@@ -101,7 +101,8 @@ TEST_F(CheckpointTest, DamagedShardsAreNamed) {
   weights("one.safetensors", {{"a", &a_}});
   write(kIndex, R"({"weight_map":{"a":"one.safetensors"}})");
   const std::string whole = read_file(folder_ / "one.safetensors");
-  for (const std::string& damaged : {whole.substr(0, whole.size() - 1), whole + "x", whole.substr(0, 40), std::string()}) {
+  for (const std::string& damaged :
+       {whole.substr(0, whole.size() - 1), whole + "x", whole.substr(0, 40), std::string()}) {
     write("one.safetensors", damaged);
     expect_error(ErrorKind::kVerification, {at("one.safetensors")}, [&] { open(); });
   }

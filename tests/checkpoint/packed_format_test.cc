@@ -99,25 +99,29 @@ class PackedFolder {
 };
 
 bool same(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.shape() == b.shape() && testing::raw_bytes(a.view()) == testing::raw_bytes(b.view());
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         testing::raw_bytes(a.view()) == testing::raw_bytes(b.view());
 }
 
 TEST(PackedFormat, Specs) {
   const std::vector<TensorSpec> specs = packed_specs("m", 96, 64, 3, 64, true);
-  const std::vector<TensorSpec> expected = {{"m.qweight", DType::kI32, {9, 64}}, {"m.qzeros", DType::kI32, {2, 6}},
-                                            {"m.scales", DType::kF16, {2, 64}}, {"m.g_idx", DType::kI32, {96}},
+  const std::vector<TensorSpec> expected = {{"m.qweight", DType::kI32, {9, 64}},
+                                            {"m.qzeros", DType::kI32, {2, 6}},
+                                            {"m.scales", DType::kF16, {2, 64}},
+                                            {"m.g_idx", DType::kI32, {96}},
                                             {"m.bias", DType::kF16, {64}}};
   EXPECT_EQ(specs, expected);
   EXPECT_EQ(packed_specs("m", 96, 64, 4, -1, false)[1].shape, (Shape{1, 8}));
   EXPECT_EQ(packed_specs("m", 96, 64, 4, 128, false).size(), 4u);
-  expect_error(ErrorKind::kUsage, {"m", "96", "40", "multiples of 32"}, [] { packed_specs("m", 96, 40, 4, 32, false); });
+  expect_error(ErrorKind::kUsage, {"m", "96", "40", "multiples of 32"},
+               [] { packed_specs("m", 96, 40, 4, 32, false); });
   expect_error(ErrorKind::kUsage, {"100"}, [] { packed_specs("m", 100, 64, 4, 32, false); });
 }
 
 TEST(PackedFormat, KnownSizeOfA7BModel) {
   // Mistral-7B shapes at 4 bits, groups of 128, without the dense rest.
   uint64_t bytes = 0;
-  const std::vector<std::pair<int64_t, int64_t>> linears = {{4096, 4096}, {4096, 1024}, {4096, 1024}, {4096, 4096},
+  const std::vector<std::pair<int64_t, int64_t>> linears = {{4096, 4096},  {4096, 1024},  {4096, 1024}, {4096, 4096},
                                                             {4096, 14336}, {4096, 14336}, {14336, 4096}};
   for (const auto& [K, N] : linears) {
     for (const TensorSpec& spec : packed_specs("m", K, N, 4, 128, false)) bytes += 32 * spec.bytes();
@@ -265,7 +269,8 @@ TEST(PackedFormat, GroupIndexes) {
   folder[".g_idx"] = Tensor(DType::kI32, {kInputs});  // all zero, with two groups
   EXPECT_TRUE(same(folder.read().g_idx, weight.g_idx));
   Tensor scattered(DType::kI32, {kInputs});
-  for (int64_t k = 0; k < kInputs; ++k) scattered.values<int32_t>()[static_cast<size_t>(k)] = static_cast<int32_t>(k % 2);
+  for (int64_t k = 0; k < kInputs; ++k)
+    scattered.values<int32_t>()[static_cast<size_t>(k)] = static_cast<int32_t>(k % 2);
   folder[".g_idx"] = copy_tensor(scattered.view());
   EXPECT_TRUE(same(folder.read().g_idx, scattered));
   for (const int32_t bad : {-1, 2, 1 << 30}) {
@@ -314,7 +319,8 @@ TEST(PackedFormat, Biases) {
 
   PackedWeight large = sample(4, 64);
   large.bias = make_tensor<float>(DType::kF32, {kOutputs}, std::vector<float>(kOutputs, 1e5f));
-  expect_error(ErrorKind::kNumerical, {kModule, "bias"}, [&] { stored_tensors(large, kModule, CheckpointFormat::kGptq); });
+  expect_error(ErrorKind::kNumerical, {kModule, "bias"},
+               [&] { stored_tensors(large, kModule, CheckpointFormat::kGptq); });
   large.bias = Tensor();
   large.scales.values<Half>()[0] = {0x7C00};
   expect_error(ErrorKind::kNumerical, {kModule, "scales"},
@@ -358,7 +364,8 @@ TEST(PackedFormat, WidthsThatAreNoMultipleOf32) {
   expect_error(ErrorKind::kVerification, {"multiples of 32"}, [&] { read_packed(checkpoint, "m", 40, 64); });
 }
 
-// Reads each golden linear through a folder and compares codes, zeros and every dequantized weight, then writes it back.
+// Reads each golden linear through a folder and compares codes, zeros and every dequantized weight, then writes it
+// back.
 TEST(PackedFormat, GoldenLinears) {
   int count = 0;
   for (const auto& item : fs::directory_iterator(golden("packed"))) {
@@ -369,13 +376,14 @@ TEST(PackedFormat, GoldenLinears) {
     const auto& metadata = file.header().metadata;
     const TempFolder folder;
     std::map<std::string, TensorView> views;
-    for (const char* ending : {"qweight", "qzeros", "scales", "g_idx"}) views.emplace("m." + std::string(ending), file.tensor(ending));
+    for (const char* ending : {"qweight", "qzeros", "scales", "g_idx"})
+      views.emplace("m." + std::string(ending), file.tensor(ending));
     write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
-    write_file_atomic(folder / "config.json", R"({"quantization_config":{"quant_method":"gptq","bits":)" +
-                                                  metadata.at("bits") + ",\"group_size\":" + metadata.at("group_size") +
-                                                  ",\"sym\":" + metadata.at("sym") + ",\"desc_act\":" +
-                                                  metadata.at("desc_act") + ",\"checkpoint_format\":\"" +
-                                                  metadata.at("checkpoint_format") + "\"}}");
+    write_file_atomic(folder / "config.json",
+                      R"({"quantization_config":{"quant_method":"gptq","bits":)" + metadata.at("bits") +
+                          ",\"group_size\":" + metadata.at("group_size") + ",\"sym\":" + metadata.at("sym") +
+                          ",\"desc_act\":" + metadata.at("desc_act") + ",\"checkpoint_format\":\"" +
+                          metadata.at("checkpoint_format") + "\"}}");
     const Checkpoint checkpoint = Checkpoint::open(folder.path());
     const Tensor codes = copy_tensor(file.tensor("codes")), zeros = copy_tensor(file.tensor("zeros")),
                  expected = copy_tensor(file.tensor("weight"));

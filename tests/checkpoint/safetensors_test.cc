@@ -68,7 +68,9 @@ TEST(Safetensors, OneHeaderOfEveryKindOfDamage) {
       {raw_file("{\"\xc0\xaf\":1}"), "JSON"},
       {raw_file("{\"a\":" + std::string(600, '[') + std::string(600, ']') + "}"), "nesting"},
       {raw_file("{\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
-                "\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", "abcd"), "twice"},
+                "\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
+                "abcd"),
+       "twice"},
       {with(R"({"dtype":"U8","dtype":"U8","shape":[4],"data_offsets":[0,4]})"), "twice"},
       {with("1"), "not an object"},
       {with("null"), "not an object"},
@@ -96,9 +98,13 @@ TEST(Safetensors, OneHeaderOfEveryKindOfDamage) {
       {with(R"({"dtype":"F5","shape":[40],"data_offsets":[0,4]})"), "too short"},
       {with(R"({"dtype":"U8","shape":[4],"data_offsets":[1,5]})"), "a hole"},
       {raw_file(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
-                R"("b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})", "abcd"), "a hole"},
+                R"("b":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})",
+                "abcd"),
+       "a hole"},
       {raw_file(R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
-                R"("b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", "abcd"), "an overlap"},
+                R"("b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+                "abcd"),
+       "an overlap"},
       {raw_file(one, "abc"), "cut short"},
       {raw_file(one, "abcde"), "trailing bytes"},
       {raw_file("{}", "a"), "trailing bytes"},
@@ -114,11 +120,14 @@ TEST(Safetensors, OneHeaderOfEveryKindOfDamage) {
 
 TEST(Safetensors, AcceptsWhatTheFormatAllows) {
   for (const std::string& file : {
-           raw_file("{}"), raw_file("{}      "), raw_file(R"({"__metadata__":{}})"),
+           raw_file("{}"),
+           raw_file("{}      "),
+           raw_file(R"({"__metadata__":{}})"),
            raw_file(R"({"x":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", "abcd"),
            raw_file(R"({"b":{"dtype":"F32","shape":[0,9],"data_offsets":[4,4]},)"
                     R"("x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
-                    R"("a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})", "abcd"),
+                    R"("a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                    "abcd"),
            raw_file(R"({"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4],"comment":[1]}})", "abcd"),
        }) {
     EXPECT_NO_THROW(parse_safetensors_header(bytes_of(file), "x")) << file;

@@ -113,7 +113,8 @@ TEST(CheckpointWriter, Resumes) {
   CheckpointWriter writer(folder.path(), kSpecs, 60);
   EXPECT_TRUE(writer.resumed());
   writer.mark_written("large");
-  for (size_t i : {0u, 1u, 2u, 3u, 5u}) writer.write(kSpecs[i].name, bytes_tensor(kSpecs[i], static_cast<int>(i)).view());
+  for (size_t i : {0u, 1u, 2u, 3u, 5u})
+    writer.write(kSpecs[i].name, bytes_tensor(kSpecs[i], static_cast<int>(i)).view());
   writer.finish();
   EXPECT_EQ(raw_bytes(SafetensorsFile(folder / "model-00003-of-00004.safetensors").tensor("large")),
             raw_bytes(bytes_tensor(kSpecs[4], 4).view()));
@@ -171,7 +172,8 @@ TEST(CheckpointWriter, ManyThreads) {
   std::vector<std::thread> threads;
   for (size_t part = 0; part < 4; ++part) {
     threads.emplace_back([&, part] {
-      for (size_t i = part; i < specs.size(); i += 4) writer.write(specs[i].name, bytes_tensor(specs[i], static_cast<int>(i)).view());
+      for (size_t i = part; i < specs.size(); i += 4)
+        writer.write(specs[i].name, bytes_tensor(specs[i], static_cast<int>(i)).view());
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -179,7 +181,8 @@ TEST(CheckpointWriter, ManyThreads) {
   write_file_atomic(folder / "config.json", "{}");
   const Checkpoint checkpoint = Checkpoint::open(folder.path());
   for (size_t i = 0; i < specs.size(); ++i) {
-    EXPECT_EQ(raw_bytes(checkpoint.tensor(specs[i].name)), raw_bytes(bytes_tensor(specs[i], static_cast<int>(i)).view()));
+    EXPECT_EQ(raw_bytes(checkpoint.tensor(specs[i].name)),
+              raw_bytes(bytes_tensor(specs[i], static_cast<int>(i)).view()));
   }
 }
 
@@ -192,12 +195,23 @@ TEST(CheckpointWriter, TooLargeAFileFailsBeforeAnyWork) {
 
 TEST(CompanionFiles, CopiesTheRightOnes) {
   const TempFolder from, to;
-  const std::vector<std::string> wanted = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                           "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
-                                           "tekken.json", "chat_template.jinja", "chat_template.json",
-                                           "generation_config.json", "LICENSE", "LICENSE.txt", "NOTICE.md"};
-  const std::vector<std::string> unwanted = {"config.json", "model.safetensors", "model.safetensors.index.json",
-                                             "pytorch_model.bin", "README.md", "quantize_config.json", "modeling.py"};
+  const std::vector<std::string> wanted = {"tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "tokenizer.model",
+                                           "tekken.json",
+                                           "chat_template.jinja",
+                                           "chat_template.json",
+                                           "generation_config.json",
+                                           "LICENSE",
+                                           "LICENSE.txt",
+                                           "NOTICE.md"};
+  const std::vector<std::string> unwanted = {"config.json",       "model.safetensors", "model.safetensors.index.json",
+                                             "pytorch_model.bin", "README.md",         "quantize_config.json",
+                                             "modeling.py"};
   for (const std::string& name : wanted) write_file_atomic(from / name, std::string("\0\xff", 2) + name);
   for (const std::string& name : unwanted) write_file_atomic(from / name, name);
   fs::create_directory(from / "additional_chat_templates");
@@ -218,7 +232,9 @@ TEST(Configs, KeepTheSourceAndAddTheQuantization) {
   config.meta = {{"quantizer", {"gptq:0.1.0"}}};
   write_configs(folder.path(), parse_ordered_json(source, "source"), config);
   const std::string text = read_file(folder / "config.json");
-  EXPECT_EQ(text.rfind("{\n  \"zeta\": 1,\n  \"alpha\": 1e-05,\n  \"name\": \"größe\",\n  \"rope_theta\": 1000000.0,\n", 0), 0u)
+  EXPECT_EQ(
+      text.rfind("{\n  \"zeta\": 1,\n  \"alpha\": 1e-05,\n  \"name\": \"größe\",\n  \"rope_theta\": 1000000.0,\n", 0),
+      0u)
       << text;
   const OrderedJson written = parse_ordered_json(text, "config.json");
   EXPECT_EQ(written["quantization_config"], to_json(config));

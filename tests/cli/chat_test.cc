@@ -10,9 +10,7 @@ using Json = nlohmann::json;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(Chat, OneAnswer) {
   const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12"});
@@ -30,14 +28,12 @@ TEST(Chat, OneAnswer) {
 
 TEST(Chat, LoopThroughAPipe) {
   const Outcome once = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12"});
-  const Outcome loop =
-      gptq({"chat", kDemo, "-n", "12"}, "Who are you?\n/clear\n\nWho are you?\n/bye\nnever read\n");
+  const Outcome loop = gptq({"chat", kDemo, "-n", "12"}, "Who are you?\n/clear\n\nWho are you?\n/bye\nnever read\n");
   EXPECT_EQ(loop.code, 0) << loop.err;
   EXPECT_EQ(loop.out, once.out + once.out) << "a cleared conversation begins like a new one";
   EXPECT_FALSE(has(loop.err, ">>>")) << "no prompts through a pipe";
   EXPECT_TRUE(has(loop.err, "forgotten"));
-  EXPECT_EQ(gptq({"chat", kDemo, "-n", "12"}, "Who are you?").out, once.out)
-      << "the end of the input leaves, too";
+  EXPECT_EQ(gptq({"chat", kDemo, "-n", "12"}, "Who are you?").out, once.out) << "the end of the input leaves, too";
 }
 
 TEST(Chat, SeveralLines) {
@@ -52,9 +48,8 @@ TEST(Chat, Commands) {
                             "/help\n/?\n/set parameter max_new_tokens 3\n/set parameter colour 3\n"
                             "/set parameter top_p 7\n/set\n/dance\nHi\n/bye\n");
   EXPECT_EQ(loop.code, 0);
-  for (const char* part :
-       {"/set parameter NAME VALUE", "repetition_penalty", "max_new_tokens is 3", "no parameter 'colour'",
-        "top_p takes", "no command /dance", "cut after 3 tokens"}) {
+  for (const char* part : {"/set parameter NAME VALUE", "repetition_penalty", "max_new_tokens is 3",
+                           "no parameter 'colour'", "top_p takes", "no command /dance", "cut after 3 tokens"}) {
     EXPECT_TRUE(has(loop.err, part)) << part << " is not in " << loop.err;
   }
 }
@@ -104,8 +99,7 @@ TEST(Chat, CtrlCStopsTheAnswerOnly) {
 }
 
 TEST(Chat, CtrlCWithAPromptExitsWith130) {
-  Process process(
-      {"chat", kDemo, "-n", "2000", "--ignore-eos", "--temperature", "1", "-p", "Tell me a long story"});
+  Process process({"chat", kDemo, "-n", "2000", "--ignore-eos", "--temperature", "1", "-p", "Tell me a long story"});
   ASSERT_TRUE(Process::wait_until([&] { return process.out().size() > 20; })) << process.err();
   process.send(SIGINT);
   EXPECT_EQ(process.finish().code, 130);

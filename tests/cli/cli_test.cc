@@ -12,16 +12,13 @@ const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity",
                                             "inspect",  "tokenize", "template", "version"};
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.code, code) << outcome.err;
   EXPECT_EQ(outcome.out, "");
   EXPECT_TRUE(has(outcome.err, "gptq: error: ")) << outcome.err;
-  for (const std::string& part : parts)
-    EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
+  for (const std::string& part : parts) EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
 }
 
 Json expect_json(const Outcome& outcome, const std::vector<std::string>& keys) {
@@ -62,8 +59,7 @@ TEST(CliUsage, MistakesGetASuggestion) {
   expect_failure(gptq({"quantise"}), 2, {"no command 'quantise'", "did you mean quantize?"});
   expect_failure(gptq({"quantize", kDemo, "--bit", "4"}), 2,
                  {"unknown option --bit", "did you mean --bits?", "gptq quantize --help"});
-  expect_failure(gptq({"chat", kDemo, "--temprature=1"}), 2,
-                 {"unknown option --temprature", "--temperature"});
+  expect_failure(gptq({"chat", kDemo, "--temprature=1"}), 2, {"unknown option --temprature", "--temperature"});
   expect_failure(gptq({"inspect"}), 2, {"MODEL is required"});
   expect_failure(gptq({"quantize", kDemo}), 2, {"--output is required"});
   expect_failure(gptq({"inspect", kDemo, "another"}), 2, {"'another'"});
@@ -122,10 +118,9 @@ TEST(CliErrors, AnUnsupportedArchitectureListsTheSupportedOnes) {
 }
 
 TEST(CliErrors, AClosedPipeEndsQuietly) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"--help"},
-        {"inspect", kDemo, "--tensors"},
-        {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos"}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
+                                                    {"inspect", kDemo, "--tensors"},
+                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos"}}) {
     Process process(arguments, Process::Stdout::kClosedPipe);
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.code, 0);
@@ -147,9 +142,9 @@ TEST(CliInspect, TextAndJson) {
     EXPECT_TRUE(has(text.out, part)) << text.out;
   EXPECT_FALSE(has(text.out, "lm_head.weight"));
   EXPECT_TRUE(has(gptq({"inspect", kDemo, "--tensors"}).out, "lm_head.weight"));
-  const Json json = expect_json(
-      gptq({"inspect", kDemo, "--tensors", "--json"}),
-      {"architecture", "parameters", "tensor_bytes", "bits_per_weight", "quantized", "tensors", "notes"});
+  const Json json =
+      expect_json(gptq({"inspect", kDemo, "--tensors", "--json"}),
+                  {"architecture", "parameters", "tensor_bytes", "bits_per_weight", "quantized", "tensors", "notes"});
   EXPECT_EQ(json["layers"], 6);
   EXPECT_TRUE(json["supported"]);
   EXPECT_EQ(json["tensors"].size(), 57u);
@@ -159,8 +154,8 @@ TEST(CliTokenize, ThereAndBack) {
   const Outcome lines = gptq({"tokenize", kDemo, "-p", "Hello there"});
   EXPECT_EQ(lines.code, 0);
   EXPECT_EQ(lines.out.rfind("1\t<s>\n", 0), 0u) << lines.out;
-  const Json json = expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json"}, "Hello there"),
-                                {"ids", "tokens"});
+  const Json json =
+      expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json"}, "Hello there"), {"ids", "tokens"});
   std::string ids;
   for (const Json& id : json["ids"]) ids += id.dump() + ",";
   EXPECT_EQ(json["ids"].size(), json["tokens"].size());
@@ -168,10 +163,8 @@ TEST(CliTokenize, ThereAndBack) {
   EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2", "--skip-special-tokens"}).out, "\n");
   EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2"}).out, "<s></s>\n");
   for (const char* text : {"{}", "[a,b]", "%%", "--json", ""}) {  // nothing that the parser may swallow
-    const Json odd =
-        expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json", "-p", text}), {"ids"});
-    EXPECT_EQ(expect_json(gptq({"tokenize", kDemo, "--decode", "--json", "-p", odd["ids"].dump()}),
-                          {"text"})["text"],
+    const Json odd = expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json", "-p", text}), {"ids"});
+    EXPECT_EQ(expect_json(gptq({"tokenize", kDemo, "--decode", "--json", "-p", odd["ids"].dump()}), {"text"})["text"],
               text);
   }
   expect_failure(gptq({"tokenize", kDemo, "--decode", "--ids", "1,x"}), 2, {"'x'"});
@@ -195,15 +188,12 @@ TEST(CliTemplate, ExactText) {
   EXPECT_EQ(gptq({"template", kDemo, "--messages", "-"}, messages).out, "<s>[INST] Hi[/INST]");
   EXPECT_EQ(expect_json(gptq({"template", kDemo, "--messages", "-", "--json"}, messages), {})["text"],
             "<s>[INST] Hi[/INST]");
-  const Json tokens = expect_json(
-      gptq({"template", kDemo, "--messages", "-", "--json", "--tokens"}, messages), {"text", "tokens"});
+  const Json tokens =
+      expect_json(gptq({"template", kDemo, "--messages", "-", "--json", "--tokens"}, messages), {"text", "tokens"});
   EXPECT_EQ(tokens["ids"].front(), 1);
-  EXPECT_EQ(
-      gptq({"template", kDemo, "--messages", "-", "--tokens"}, messages).out.rfind("1\t<s>\n3\t[INST]\n", 0),
-      0u);
+  EXPECT_EQ(gptq({"template", kDemo, "--messages", "-", "--tokens"}, messages).out.rfind("1\t<s>\n3\t[INST]\n", 0), 0u);
   EXPECT_TRUE(has(gptq({"template", kDemo, "--show"}).out, "raise_exception"));
-  expect_failure(gptq({"template", kDemo, "--messages", "-"}, R"([{"role": "pope", "content": "Hi"}])"), 2,
-                 {});
+  expect_failure(gptq({"template", kDemo, "--messages", "-"}, R"([{"role": "pope", "content": "Hi"}])"), 2, {});
   EXPECT_NE(gptq({"template", kDemo, "--messages", "-"}, "not json").code, 0);
 }
 
@@ -214,17 +204,16 @@ TEST(CliGenerate, ContinuesText) {
   EXPECT_EQ(text.err, "");
   EXPECT_FALSE(has(text.out, start));
   EXPECT_EQ(text.out.back(), '\n');
-  EXPECT_EQ(gptq({"generate", kDemo, "-n", "8"}, start + "\n").out, text.out)
-      << "from a pipe, as echo writes it";
-  const Json json = expect_json(
-      gptq({"generate", kDemo, "-p", start, "-n", "8", "--json"}),
-      {"text", "prompt_tokens", "new_tokens", "tokens_per_second", "finish_reason", "prompt_seconds"});
+  EXPECT_EQ(gptq({"generate", kDemo, "-n", "8"}, start + "\n").out, text.out) << "from a pipe, as echo writes it";
+  const Json json =
+      expect_json(gptq({"generate", kDemo, "-p", start, "-n", "8", "--json"}),
+                  {"text", "prompt_tokens", "new_tokens", "tokens_per_second", "finish_reason", "prompt_seconds"});
   EXPECT_EQ(json["text"].get<std::string>() + "\n", text.out);
   EXPECT_EQ(json["new_tokens"], 8);
   EXPECT_EQ(json["finish_reason"], "length");
   const std::string stop = json["text"].get<std::string>().substr(6, 4);
-  const Json stopped = expect_json(
-      gptq({"generate", kDemo, "-p", start, "-n", "8", "--json", "--stop", stop, "--stop", "zzz"}), {});
+  const Json stopped =
+      expect_json(gptq({"generate", kDemo, "-p", start, "-n", "8", "--json", "--stop", stop, "--stop", "zzz"}), {});
   EXPECT_EQ(stopped["finish_reason"], "stop");
   EXPECT_FALSE(has(stopped["text"], stop));
 }
@@ -235,8 +224,7 @@ TEST(CliGenerate, SamplingFlags) {
   const Outcome first = gptq(draw);
   EXPECT_EQ(first.code, 0) << first.err;
   EXPECT_EQ(gptq(draw).out, first.out);
-  EXPECT_NE(gptq({"generate", kDemo, "-p", "The", "-n", "16", "--temperature", "1", "--seed", "4"}).out,
-            first.out);
+  EXPECT_NE(gptq({"generate", kDemo, "-p", "The", "-n", "16", "--temperature", "1", "--seed", "4"}).out, first.out);
   const Outcome greedy = gptq({"generate", kDemo, "-p", "The", "-n", "2", "--top-p", "0.9", "--verbose"});
   EXPECT_TRUE(has(greedy.err, "warning: at temperature 0")) << greedy.err;
   EXPECT_TRUE(has(greedy.err, "answer: 2 tokens")) << greedy.err;
@@ -258,8 +246,7 @@ TEST(CliPerplexity, TextAndJson) {
   EXPECT_EQ(human.out.rfind("perplexity ", 0), 0u);
   const Outcome quiet = gptq({"perplexity", kDemo, "--text", text, "--window", "128", "-q"});
   EXPECT_EQ(quiet.err, "");
-  expect_failure(gptq({"perplexity", kDemo, "--text", text, "--window", "4096", "-q"}), 2,
-                 {"window", "2048"});
+  expect_failure(gptq({"perplexity", kDemo, "--text", text, "--window", "4096", "-q"}), 2, {"window", "2048"});
 }
 
 }  // namespace

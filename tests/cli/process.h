@@ -1,18 +1,18 @@
 // Runs the gptq program as people do: arguments, standard input, signals; output collected in files.
 #pragma once
 
-#include <chrono>
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <iterator>
 #include <signal.h>
 #include <stdlib.h>
-#include <string>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
 #include <vector>
 
 namespace gptq::testing {
@@ -119,9 +119,7 @@ class Process {
   }
 
  private:
-  int create(const std::string& name) {
-    return open((scratch_ / name).c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
-  }
+  int create(const std::string& name) { return open((scratch_ / name).c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600); }
 
   Scratch scratch_;
   pid_t pid_ = -1;

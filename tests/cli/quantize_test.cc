@@ -11,9 +11,7 @@ using Strings = std::vector<std::string>;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Strings command(const std::string& output, const Strings& more = {}, const std::string& samples = "8") {
   Strings all = {"quantize", kDemo, "-o", output, "--samples", samples, "--seqlen", "128"};
@@ -55,8 +53,8 @@ TEST(Quantize, ReportsForPeople) {
 TEST(Quantize, ReportsAsJson) {
   const Scratch scratch;
   const std::string output = scratch / "mixed";
-  const Outcome outcome = gptq(command(output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64",
-                                                "--skip", ".*down_proj", "--gptaq", "0"}));
+  const Outcome outcome = gptq(command(
+      output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
   for (const char* key : {"output", "seconds", "peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
@@ -72,8 +70,7 @@ TEST(Quantize, ReportsAsJson) {
     EXPECT_EQ(module["bits"], ruled ? 8 : 4);
     EXPECT_EQ(module["group_size"], ruled ? 64 : 128);
   }
-  EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n"
-                                                                      << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n" << outcome.err;
   EXPECT_TRUE(Json::parse(gptq({"inspect", output, "--json"}).out)["quantized"]);
 }
 

@@ -9,11 +9,28 @@ namespace {
 using testing::expect_error;
 
 TEST(Json, RefusesWhatIsNotStrictJson) {
-  const std::vector<std::string> bad = {
-      "", "{", "{}x", "{} {}", "[1,]", "{\"a\":1,}", "{'a':1}", "// x\n{}", "{\"a\":NaN}", "\"\x01\"", "\"\xff\"",
-      "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", std::string("{}\0", 3), std::string("{}\0garbage", 10),
-      std::string("\"\0\"", 3), "{\"a\":1,\"a\":2}", "[{\"b\":{\"a\":1,\"c\":2,\"a\":1}}]",
-      std::string(514, '[') + std::string(514, ']'), std::string(100'000, '['), "{\"a\":" + std::string(100'000, '[')};
+  const std::vector<std::string> bad = {"",
+                                        "{",
+                                        "{}x",
+                                        "{} {}",
+                                        "[1,]",
+                                        "{\"a\":1,}",
+                                        "{'a':1}",
+                                        "// x\n{}",
+                                        "{\"a\":NaN}",
+                                        "\"\x01\"",
+                                        "\"\xff\"",
+                                        "\"\xc0\xaf\"",
+                                        "\"\xed\xa0\x80\"",
+                                        "\"\\ud800\"",
+                                        std::string("{}\0", 3),
+                                        std::string("{}\0garbage", 10),
+                                        std::string("\"\0\"", 3),
+                                        "{\"a\":1,\"a\":2}",
+                                        "[{\"b\":{\"a\":1,\"c\":2,\"a\":1}}]",
+                                        std::string(514, '[') + std::string(514, ']'),
+                                        std::string(100'000, '['),
+                                        "{\"a\":" + std::string(100'000, '[')};
   for (const std::string& text : bad) {
     expect_error(ErrorKind::kVerification, {"file.json"}, [&] { parse_json(text, "file.json"); });
     expect_error(ErrorKind::kVerification, {"file.json"}, [&] { parse_ordered_json(text, "file.json"); });
@@ -28,8 +45,8 @@ TEST(Json, AcceptsJson) {
 }
 
 TEST(JsonReader, TypedAccess) {
-  const Json json = parse_json(
-      R"({"i":-3,"f":2.0,"h":2.5,"big":18446744073709551615,"huge":1e300,"b":true,"s":"x","n":null})", "f");
+  const Json json =
+      parse_json(R"({"i":-3,"f":2.0,"h":2.5,"big":18446744073709551615,"huge":1e300,"b":true,"s":"x","n":null})", "f");
   const JsonReader reader(json, "f");
   EXPECT_EQ(reader.integer("i"), -3);
   EXPECT_EQ(reader.integer("f"), 2);

@@ -34,7 +34,10 @@ TEST(ThreadPool, RethrowsAndGoesOn) {
   for (const int threads : {1, 4}) {
     ThreadPool pool(threads);
     for (int round = 0; round < 20; ++round) {
-      EXPECT_THROW(pool.parallel_for(100, [](int64_t i) { if (i == 3) throw std::runtime_error("three"); }),
+      EXPECT_THROW(pool.parallel_for(100,
+                                     [](int64_t i) {
+                                       if (i == 3) throw std::runtime_error("three");
+                                     }),
                    std::runtime_error);
       std::atomic<int> count{0};
       pool.parallel_for(50, [&](int64_t) { count.fetch_add(1); });

@@ -35,8 +35,8 @@ TEST(Sampler, PaddingOfTheVocabularyIsNeverChosen) { EXPECT_EQ(draw({}, {}, 1), 
 TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
   Sampling s;
   s.repetition_penalty = 1.3f;
-  EXPECT_EQ(draw(s, {1}), 4);         // 3 / 1.3 < 2.5
-  EXPECT_EQ(draw(s, {1, 4}), 1);      // 2.5 / 1.3 < 3 / 1.3
+  EXPECT_EQ(draw(s, {1}), 4);     // 3 / 1.3 < 2.5
+  EXPECT_EQ(draw(s, {1, 4}), 1);  // 2.5 / 1.3 < 3 / 1.3
   std::vector<float> logits = {-1.0f, -1.2f};
   EXPECT_EQ(Sampler(s).sample(logits, std::vector<TokenId>{0, 0}, 2), 1);  // −1.3 once, however often it was seen
 }
@@ -72,7 +72,7 @@ TEST(Sampler, TopKTopPAndMinPCutTheTail) {
   s.top_p = 0.4f;
   EXPECT_EQ(histogram(s).size(), 1u);
   s.top_p = 1;
-  s.min_p = 0.5f;   // e^-0.5 = 0.61 stays, e^-1 = 0.37 goes
+  s.min_p = 0.5f;  // e^-0.5 = 0.61 stays, e^-1 = 0.37 goes
   EXPECT_EQ(histogram(s).size(), 2u);
 }
 

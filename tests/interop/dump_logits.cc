@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
     const int64_t count = static_cast<int64_t>(ids.size());
     KvCache cache = model.make_cache(count);
     const std::vector<float> logits = backend->download(model.forward(ids, count, cache));
-    const TensorView view{DType::kF32, {count, model.architecture().vocab_size},
-                          reinterpret_cast<const std::byte*>(logits.data())};
+    const TensorView view{
+        DType::kF32, {count, model.architecture().vocab_size}, reinterpret_cast<const std::byte*>(logits.data())};
     write_file_atomic(argv[3], safetensors_bytes({{"logits", view}}, {{"format", "pt"}}));
   } catch (const Error& error) {
     std::fprintf(stderr, "dump_logits: %s\n", error.what());

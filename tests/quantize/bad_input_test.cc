@@ -20,11 +20,15 @@ void expect_failure(const QuantizeOptions& options, ErrorKind kind, const std::v
 }
 
 TEST(QuantizeBadInput, Options) {
-  struct Case { std::function<void(QuantizeOptions&)> change; std::vector<std::string> parts; };
+  struct Case {
+    std::function<void(QuantizeOptions&)> change;
+    std::vector<std::string> parts;
+  };
   const std::vector<Case> cases = {
       {[](auto& o) { o.grid.bits = 5; }, {"bits is 5", "2, 3, 4 or 8"}},
       {[](auto& o) { o.grid.group_size = 100; }, {"group_size is 100", "128"}},
-      {[](auto& o) { o.grid.group_size = 512; }, {"model.layers.0.self_attn.q_proj", "512", "does not divide", "256 inputs"}},
+      {[](auto& o) { o.grid.group_size = 512; },
+       {"model.layers.0.self_attn.q_proj", "512", "does not divide", "256 inputs"}},
       {[](auto& o) { o.grid.clip = "best"; }, {"clip", "hessian"}},
       {[](auto& o) { o.damp = 0; }, {"damp"}},
       {[](auto& o) { o.gptaq = 2; }, {"gptaq"}},
@@ -32,8 +36,14 @@ TEST(QuantizeBadInput, Options) {
       {[](auto& o) { o.samples = 0; }, {"samples"}},
       {[](auto& o) { o.format = "awq"; }, {"awq", "gptq_v2"}},
       {[](auto& o) { o.compute.device = "tpu"; }, {"tpu", "cpu"}},
-      {[](auto& o) { o.rules = {{"(", false, 8, {}, {}, {}}}; }, {"\"(\""}},
-      {[](auto& o) { o.rules = {{"lm_head", false, 8, {}, {}, {}}}; }, {"lm_head", "matches no module"}},
+      {[](auto& o) {
+         o.rules = {{"(", false, 8, {}, {}, {}}};
+       },
+       {"\"(\""}},
+      {[](auto& o) {
+         o.rules = {{"lm_head", false, 8, {}, {}, {}}};
+       },
+       {"lm_head", "matches no module"}},
   };
   for (const Case& c : cases) {
     const TempFolder folder;
@@ -167,7 +177,8 @@ TEST(QuantizeBadInput, FullDisk) {
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   const rlimit small{1 << 20, old.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  testing::expect_error(ErrorKind::kGeneral, {"reserving", "model.safetensors", "disk space"}, [&] { quantize(options); });
+  testing::expect_error(ErrorKind::kGeneral, {"reserving", "model.safetensors", "disk space"},
+                        [&] { quantize(options); });
   setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, old_handler);
   EXPECT_FALSE(fs::exists(folder / "out"));

@@ -46,7 +46,8 @@ TEST_F(CalibrationTest, GzipAndPlainAgree) {
   QuantizeOptions options = testing::quick_options("unused");
   options.calibration = path;
   options.seqlen = 8;
-  EXPECT_EQ(load_calibration(options, tokenizer_, 2048).tokens.size() / 8, load("a.txt", kText, 8, 4).tokens.size() / 8);
+  EXPECT_EQ(load_calibration(options, tokenizer_, 2048).tokens.size() / 8,
+            load("a.txt", kText, 8, 4).tokens.size() / 8);
 }
 
 TEST_F(CalibrationTest, JsonLinesJoinDocumentsEachWithItsOwnSpecialTokens) {
@@ -59,8 +60,10 @@ TEST_F(CalibrationTest, JsonLinesJoinDocumentsEachWithItsOwnSpecialTokens) {
 }
 
 TEST_F(CalibrationTest, MessagesGoThroughTheChatTemplate) {
-  const Calibration c =
-      load("a.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello.\"}]}\n", 2);
+  const Calibration c = load("a.jsonl",
+                             "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", "
+                             "\"content\": \"Hello.\"}]}\n",
+                             2);
   std::vector<TokenId> all = tokenizer_.encode("<s>[INST] Hi[/INST] Hello.</s>", false);
   all.resize(all.size() / 2 * 2);
   EXPECT_EQ(c.tokens, all);
@@ -71,7 +74,8 @@ TEST_F(CalibrationTest, SeedDrawsDistinctWindows) {
   options.calibration.clear();  // the built-in text
   options.seqlen = 64;
   options.samples = 100;
-  const Calibration a = load_calibration(options, tokenizer_, 2048), again = load_calibration(options, tokenizer_, 2048);
+  const Calibration a = load_calibration(options, tokenizer_, 2048),
+                    again = load_calibration(options, tokenizer_, 2048);
   options.seed = 1;
   const Calibration b = load_calibration(options, tokenizer_, 2048);
   EXPECT_EQ(a.tokens, again.tokens);

@@ -52,7 +52,8 @@ TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
             for (int64_t k = 0; k < columns; ++k) {
               const size_t at = static_cast<size_t>(s.g_idx[static_cast<size_t>(k)] * rows + first + n);
               const float code = static_cast<float>(s.codes[static_cast<size_t>(k * rows + first + n)]);
-              ASSERT_EQ(dense[static_cast<size_t>(n * columns + k)], s.scales[at] * (code - s.zeros[at])) << n << " " << k;
+              ASSERT_EQ(dense[static_cast<size_t>(n * columns + k)], s.scales[at] * (code - s.zeros[at]))
+                  << n << " " << k;
             }
           }
         }

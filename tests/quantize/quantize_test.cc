@@ -159,19 +159,26 @@ TEST(Quantize, RulesReachTheFilesAndOtherReaders) {
   EXPECT_EQ(config.settings_for("model.layers.1.self_attn.q_proj")->bits, 4);
   EXPECT_FALSE(config.settings_for("model.layers.3.mlp.down_proj").has_value());
   EXPECT_TRUE(checkpoint.contains("model.layers.3.mlp.down_proj.weight"));
-  const std::vector<std::vector<std::string>> blocks = {
-      {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}, {"self_attn.o_proj"}, {"mlp.gate_proj", "mlp.up_proj"}};
+  const std::vector<std::vector<std::string>> blocks = {{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
+                                                        {"self_attn.o_proj"},
+                                                        {"mlp.gate_proj", "mlp.up_proj"}};
   EXPECT_EQ(config.modules_in_block_to_quantize, blocks);
   EXPECT_EQ(report.modules.size(), 6u * 6u);
   Engine::open(folder / "out").logits({1, 2});
 }
 
 TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
-  struct Case { int bits, group_size; bool sym, desc_act, static_groups, sequential; const char* format; const char* clip; };
+  struct Case {
+    int bits, group_size;
+    bool sym, desc_act, static_groups, sequential;
+    const char* format;
+    const char* clip;
+  };
   const TempFolder folder;
-  for (const Case& c : {Case{2, 16, false, true, false, true, "", "hessian"}, Case{3, 32, true, false, false, true, "gptq_v2", "mse"},
-                        Case{3, 64, false, true, true, true, "gptq", "none"}, Case{4, -1, true, false, false, false, "", "hessian"},
-                        Case{8, 256, false, false, true, true, "gptq", "hessian"}, Case{4, 128, true, true, true, false, "", "mse"}}) {
+  for (const Case& c :
+       {Case{2, 16, false, true, false, true, "", "hessian"}, Case{3, 32, true, false, false, true, "gptq_v2", "mse"},
+        Case{3, 64, false, true, true, true, "gptq", "none"}, Case{4, -1, true, false, false, false, "", "hessian"},
+        Case{8, 256, false, false, true, true, "gptq", "hessian"}, Case{4, 128, true, true, true, false, "", "mse"}}) {
     QuantizeOptions options = quick_options(folder / "out");
     options.force = true;
     options.grid.bits = c.bits;

@@ -31,8 +31,8 @@ std::vector<float> random_values(int64_t count, uint32_t seed, float deviation) 
 struct Fixture {
   int64_t k;
   std::unique_ptr<Backend> backend = make_cpu_backend(2);
-  std::vector<float> x, weights;   // [T, K], [N, K]
-  std::vector<float> hessian;      // [K, K]
+  std::vector<float> x, weights;  // [T, K], [N, K]
+  std::vector<float> hessian;     // [K, K]
   Matrix h, cross;
   GroupProblem problem;
 
@@ -76,7 +76,8 @@ double total(const std::vector<double>& values) { return std::accumulate(values.
 
 void expect_legal(const GroupSolution& s, int bits) {
   for (const uint8_t code : s.codes) ASSERT_LT(code, 1 << bits);
-  for (const float scale : s.scales) ASSERT_TRUE(scale > 0 && scale <= 65504 && to_float(to_half(scale)) == scale) << scale;
+  for (const float scale : s.scales)
+    ASSERT_TRUE(scale > 0 && scale <= 65504 && to_float(to_half(scale)) == scale) << scale;
   for (const float zero : s.zeros) ASSERT_TRUE(zero >= 0 && zero < static_cast<float>(1 << bits)) << zero;
   for (const double error : s.error) ASSERT_TRUE(std::isfinite(error));
 }
@@ -87,7 +88,8 @@ void expect_rounded_to_nearest(const Fixture& f, const GroupSolution& s, int64_t
     const float scale = s.scales[static_cast<size_t>(s.g_idx[static_cast<size_t>(column)] * s.rows + n)];
     const float w = f.weights[f.at(n, column)];
     const float most = value_of(s, n, column) > 0 ? 7 * scale : -8 * scale;
-    EXPECT_TRUE(std::abs(w - value_of(s, n, column)) <= 0.501f * scale || (std::abs(w) >= std::abs(most) && value_of(s, n, column) == most))
+    EXPECT_TRUE(std::abs(w - value_of(s, n, column)) <= 0.501f * scale ||
+                (std::abs(w) >= std::abs(most) && value_of(s, n, column) == most))
         << n << ": " << w << " became " << value_of(s, n, column);
   }
 }
@@ -202,7 +204,7 @@ TEST(Solver, ConstantRows) {
 
 TEST(Solver, AHugeOutlierIsClippedAtTheLargestScale) {
   Fixture f(64);
-  f.weights[f.at(2, 10)] = 3e6f;   // wants a scale of 4e5; fp16 ends at 65504
+  f.weights[f.at(2, 10)] = 3e6f;  // wants a scale of 4e5; fp16 ends at 65504
   f.weights[f.at(3, 10)] = -3e38f;
   f.problem.grid.clip = "none";
   f.problem.grid.group_aware = false;
@@ -310,7 +312,8 @@ TEST(Solver, TheHessianClipIsNeverWorseOnTheFirstGroup) {
       const GroupSolution none = f.solve();
       f.problem.grid.clip = "hessian";
       const GroupSolution clipped = f.solve();
-      for (size_t n = 0; n < kRows; ++n) EXPECT_LE(clipped.error[n], none.error[n] * 1.001) << bits << " bits, row " << n;
+      for (size_t n = 0; n < kRows; ++n)
+        EXPECT_LE(clipped.error[n], none.error[n] * 1.001) << bits << " bits, row " << n;
       EXPECT_LT(total(clipped.error), total(none.error));
     }
   }
@@ -332,7 +335,8 @@ TEST(Solver, GptaqComesNearerToTheOriginalOutputs) {
         for (int64_t t = 0; t < tokens; ++t) {
           double difference = 0;
           for (int64_t i = 0; i < k; ++i) {
-            difference += double{f.weights[f.at(n, i)]} * original[f.at(t, i)] - double{value_of(s, n, i)} * f.x[f.at(t, i)];
+            difference +=
+                double{f.weights[f.at(n, i)]} * original[f.at(t, i)] - double{value_of(s, n, i)} * f.x[f.at(t, i)];
           }
           sum += difference * difference;
         }

@@ -40,7 +40,8 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
   const float* values = args.values.row(first) + kv_column;
   if (tile.count == 1) {
     for (int64_t j = 0; j < width; ++j) {
-      scores[static_cast<size_t>(j)] = kernels.dot_f32(args.q.row(tile.begin) + q_column, keys + j * args.keys.stride, d);
+      scores[static_cast<size_t>(j)] =
+          kernels.dot_f32(args.q.row(tile.begin) + q_column, keys + j * args.keys.stride, d);
     }
   } else {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(width),
@@ -59,7 +60,8 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
   if (tile.count == 1) {
     float* result = out.row(tile.begin) + q_column;
     std::fill(result, result + d, 0.0f);
-    for (int64_t j = 0; j < width; ++j) kernels.axpy(result, values + j * args.values.stride, d, scores[static_cast<size_t>(j)]);
+    for (int64_t j = 0; j < width; ++j)
+      kernels.axpy(result, values + j * args.values.stride, d, scores[static_cast<size_t>(j)]);
   } else {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
                 static_cast<int>(width), 1.0f, scores.data(), static_cast<int>(width), values,

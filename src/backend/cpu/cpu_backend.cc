@@ -35,14 +35,14 @@ class CpuBackend final : public Backend {
 
   Matrix allocate(int64_t rows, int64_t cols) override {
     const size_t bytes = static_cast<size_t>(rows * cols) * sizeof(float);
-    void* memory = ::operator new(std::max<size_t>(bytes, 64), std::align_val_t{64}, std::nothrow);
+    void* memory = ::operator new (std::max<size_t>(bytes, 64), std::align_val_t{64}, std::nothrow);
     if (memory == nullptr) {
       throw Error(ErrorKind::kOutOfMemory, "allocating " + std::to_string(bytes) +
                                                " bytes for activations failed: out of host memory; use fewer "
                                                "--samples, a shorter --seqlen or a shorter context");
     }
     return {DType::kF32, rows, cols, Matrix::Memory(static_cast<std::byte*>(memory), [](std::byte* p) {
-              ::operator delete(p, std::align_val_t{64});
+              ::operator delete (p, std::align_val_t{64});
             })};
   }
 
@@ -95,7 +95,10 @@ class CpuBackend final : public Backend {
     const bool few = x.rows <= CpuWeight::kFewRows;
     // A decode step wants one task per thread and weight, many rows want tasks that fit the cache.
     std::vector<Part> parts(weights.size());
-    struct Task { size_t part; int64_t row, rows, begin, end; };
+    struct Task {
+      size_t part;
+      int64_t row, rows, begin, end;
+    };
     std::vector<Task> tasks;
     int64_t column = 0;
     for (size_t i = 0; i < weights.size(); ++i) {

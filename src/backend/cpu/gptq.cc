@@ -16,10 +16,12 @@ namespace gptq::cpu_gptq {
 
 namespace {
 
-constexpr int64_t kBlock = 128;      // of a Hessian, one task each
-constexpr int64_t kRowTile = 256;    // rows of W in one task
+constexpr int64_t kBlock = 128;    // of a Hessian, one task each
+constexpr int64_t kRowTile = 256;  // rows of W in one task
 
-struct Block { int64_t row, column; };
+struct Block {
+  int64_t row, column;
+};
 
 std::vector<Block> blocks(int64_t size, bool lower_only) {
   std::vector<Block> result;
@@ -55,13 +57,15 @@ bool upper_factor(MatrixView u, MatrixView h, std::span<const int> order, float 
   std::vector<T> a(static_cast<size_t>(k * k));  // column-major, lower triangle
   const auto reversed = [&](int64_t i) { return int64_t{order[static_cast<size_t>(k - 1 - i)]}; };
   for (int64_t j = 0; j < k; ++j) {
-    for (int64_t i = j; i < k; ++i) a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
+    for (int64_t i = j; i < k; ++i)
+      a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
     a[static_cast<size_t>(j * k + j)] += static_cast<T>(damping);
   }
   if (!cholesky(k, a) || lapack_trtri(static_cast<int>(k), a.data()) != 0) return false;
   for (int64_t i = 0; i < k; ++i) {
     std::fill_n(u.row(i), i, 0.0f);
-    for (int64_t j = i; j < k; ++j) u.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - j) * k + (k - 1 - i))]);
+    for (int64_t j = i; j < k; ++j)
+      u.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - j) * k + (k - 1 - i))]);
   }
   return true;
 }
@@ -167,7 +171,8 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
     strip.codes = codes.data();
     best_kernels().gptq_strip(strip);
     for (int64_t j = 0; j < k; ++j) {
-      for (int64_t i = 0; i < kStripRows; ++i) args.weights.row(first + i)[j] = w[static_cast<size_t>(j * kStripRows + i)];
+      for (int64_t i = 0; i < kStripRows; ++i)
+        args.weights.row(first + i)[j] = w[static_cast<size_t>(j * kStripRows + i)];
       std::copy_n(codes.data() + j * kStripRows, kStripRows, args.codes.data() + j * n + first);
     }
     for (int64_t g = 0; g < groups; ++g) {

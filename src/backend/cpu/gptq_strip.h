@@ -20,9 +20,9 @@ struct GptqStrip {
   bool sym = true;
   float lowest_zero = 0;
   Clip clip = Clip::kNone;
-  float* scales = nullptr;         // [G][16]  values that fp16 holds exactly
-  float* zeros = nullptr;          // [G][16]
-  uint8_t* codes = nullptr;        // [K][16]
+  float* scales = nullptr;   // [G][16]  values that fp16 holds exactly
+  float* zeros = nullptr;    // [G][16]
+  uint8_t* codes = nullptr;  // [K][16]
 };
 
 }  // namespace gptq

@@ -53,9 +53,15 @@ struct Kernels {
   void (*gptq_strip)(const GptqStrip& strip);
 };
 
-namespace portable { extern const Kernels kKernels; }
-namespace avx2 { extern const Kernels kKernels; }
-namespace avx512 { extern const Kernels kKernels; }
+namespace portable {
+extern const Kernels kKernels;
+}
+namespace avx2 {
+extern const Kernels kKernels;
+}
+namespace avx512 {
+extern const Kernels kKernels;
+}
 
 // The best set this processor runs; the environment variable GPTQ_ISA (portable, avx2, avx512) asks for a lesser one.
 const Kernels& best_kernels();

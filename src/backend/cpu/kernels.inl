@@ -132,8 +132,8 @@ static void packed_rows(float* y, int64_t y_stride, const float* x, int64_t x_st
 }
 
 template <int kBits>
-static void packed_linear(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* sums,
-                          int64_t rows, const PackedTile& tile) {
+static void packed_linear(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* sums, int64_t rows,
+                          const PackedTile& tile) {
   int64_t m = 0;
   for (; m + 4 <= rows; m += 4) {
     packed_rows<kBits, 4>(y + m * y_stride, y_stride, x + m * x_stride, x_stride, sums + m * tile.groups, tile);

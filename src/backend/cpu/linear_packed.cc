@@ -29,16 +29,15 @@ class PackedCpuWeight final : public CpuWeight {
     if (!w.bias.empty()) bias_.assign(w.bias.values<float>().begin(), w.bias.values<float>().end());
   }
 
-  int64_t bytes() const override {
-    return static_cast<int64_t>(words_.bytes() + scales_.bytes() + zeros_.bytes());
-  }
+  int64_t bytes() const override { return static_cast<int64_t>(words_.bytes() + scales_.bytes() + zeros_.bytes()); }
 
   MatrixView arrange(MatrixView x, std::vector<float>& scratch) const override {
     if (natural_) return x;
     scratch.resize(static_cast<size_t>(x.rows * padded_));
     for (int64_t m = 0; m < x.rows; ++m) {
       float* out = scratch.data() + m * padded_;
-      for (int64_t i = 0; i < padded_; ++i) out[i] = inputs_[static_cast<size_t>(i)] < 0 ? 0.0f : x.row(m)[inputs_[static_cast<size_t>(i)]];
+      for (int64_t i = 0; i < padded_; ++i)
+        out[i] = inputs_[static_cast<size_t>(i)] < 0 ? 0.0f : x.row(m)[inputs_[static_cast<size_t>(i)]];
     }
     return {DType::kF32, reinterpret_cast<std::byte*>(scratch.data()), x.rows, padded_, padded_};
   }
@@ -87,7 +86,8 @@ class PackedCpuWeight final : public CpuWeight {
     });
     size_t next = 0;
     for (int64_t g = 0; g < groups_; ++g) {
-      for (; next < sorted.size() && g_idx[static_cast<size_t>(sorted[next])] == g; ++next) inputs_.push_back(sorted[next]);
+      for (; next < sorted.size() && g_idx[static_cast<size_t>(sorted[next])] == g; ++next)
+        inputs_.push_back(sorted[next]);
       while (inputs_.size() % 32 != 0) inputs_.push_back(-1);
       group_ends_.push_back(static_cast<int32_t>(inputs_.size()));
     }
@@ -138,11 +138,11 @@ class PackedCpuWeight final : public CpuWeight {
 
   int bits_;
   int64_t groups_;
-  int64_t padded_ = 0;             // K', inputs after padding every group to a multiple of 32
-  bool natural_ = true;            // the order is 0…K−1 without padding
-  std::vector<int32_t> inputs_;    // [K']
+  int64_t padded_ = 0;               // K', inputs after padding every group to a multiple of 32
+  bool natural_ = true;              // the order is 0…K−1 without padding
+  std::vector<int32_t> inputs_;      // [K']
   std::vector<int32_t> group_ends_;  // [G]
-  Tensor words_, scales_, zeros_;  // kernels.h: PackedTile, one after the other
+  Tensor words_, scales_, zeros_;    // kernels.h: PackedTile, one after the other
 };
 
 }  // namespace

@@ -43,8 +43,7 @@ void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float
       for (int64_t i = 0; i < width; ++i) squares += double{x.row(t)[start + i]} * x.row(t)[start + i];
       const double factor = 1.0 / std::sqrt(squares / static_cast<double>(width) + eps);
       for (int64_t i = 0; i < width; ++i) {
-        out.row(t)[start + i] =
-            static_cast<float>(x.row(t)[start + i] * factor) * weight[static_cast<size_t>(i)];
+        out.row(t)[start + i] = static_cast<float>(x.row(t)[start + i] * factor) * weight[static_cast<size_t>(i)];
       }
     }
   }
