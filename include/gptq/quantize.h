@@ -22,6 +22,7 @@ struct GridOptions {
   std::string clip = "hessian";  // scale search: "none" (min/max), "mse", "hessian" (the loss GPTQ minimises)
 };
 
+// Linears that share an input (q/k/v, gate/up) always agree: a rule for one of them holds for all, the finest wins.
 // One override of the defaults for the modules whose full name matches `pattern` from its start (PCRE2 regex).
 struct ModuleRule {
   std::string pattern;
@@ -93,7 +94,8 @@ struct QuantizeProgress {
 };
 using QuantizeSink = std::function<void(const QuantizeProgress&)>;
 
-// Reads configs and headers only. Throws what quantize() would throw for bad options or files.
+// Reads configs, headers and the calibration text; looks at no output folder. Throws what quantize() would throw for
+// bad options or files.
 QuantizePlan plan_quantize(const QuantizeOptions& options);
 
 // Quantizes layer by layer; work in progress lives in `<output>.partial` and is renamed at the end, so that

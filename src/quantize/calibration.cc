@@ -101,9 +101,8 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
                       " tokens, fewer than the " + std::to_string(options.samples) + " asked for; all are used");
   }
   if (c.samples < kFewWindows) {
-    c.notes.push_back("only " + std::to_string(c.samples) + " calibration windows: fewer than " +
-                      std::to_string(kFewWindows) + " usually cost quality; give more text or raise --samples");
-    warn(c.notes.back());
+    warn("only " + std::to_string(c.samples) + " calibration windows: fewer than " + std::to_string(kFewWindows) +
+         " usually cost quality; give more text or raise --samples");
   }
   // Fisher-Yates by hand: the standard leaves the order of std::shuffle to the library, and files must not
   // depend on it.

@@ -238,12 +238,16 @@ class PartialFolder {
 };
 
 void replay_finished_layers(const Job& job, const PartialFolder& folder, Pipeline& pipeline, CheckpointWriter& writer,
-                            const QuantizeSink& on_progress) {
+                            const QuantizeSink& on_progress, const std::stop_token& stop) {
   std::vector<SafetensorsFile> shards;
   for (const auto& entry : fs::directory_iterator(folder.partial())) {
     if (entry.path().extension() == ".safetensors") shards.emplace_back(entry.path());
   }
   for (int layer = 0; layer < folder.state.layers_done; ++layer) {
+    if (stop.stop_requested()) {
+      throw Error(ErrorKind::kInterrupted, "resuming " + job.options.model + " stopped before any new layer; go on "
+                                               "with the same command and --resume");
+    }
     if (on_progress) {
       on_progress({"replaying layer " + std::to_string(layer + 1) + "/" + std::to_string(job.architecture.layers),
                    static_cast<double>(layer) / static_cast<double>(job.architecture.layers)});
@@ -274,7 +278,7 @@ QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progr
   if (on_progress) on_progress({"calibration", 0.0});
   pipeline.start();
   report.resumed_layers = folder.state.layers_done;
-  replay_finished_layers(job, folder, pipeline, writer, on_progress);
+  replay_finished_layers(job, folder, pipeline, writer, on_progress, stop);
 
   const int64_t layers = job.architecture.layers;
   for (int64_t layer = folder.state.layers_done; layer < layers; ++layer) {

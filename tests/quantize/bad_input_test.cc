@@ -150,10 +150,9 @@ TEST(QuantizeBadInput, CalibrationText) {
 TEST(QuantizeBadInput, FewWindowsAreWarnedAbout) {
   const TempFolder folder;
   const testing::LogCapture log;
-  const QuantizePlan plan = plan_quantize(quick_options(folder / "out"));
+  plan_quantize(quick_options(folder / "out"));
   ASSERT_EQ(log.warnings.size(), 1u);
   EXPECT_NE(log.warnings[0].find("4 calibration windows"), std::string::npos);
-  EXPECT_FALSE(plan.notes.empty());
 }
 
 TEST(QuantizeBadInput, UnwritablePlaces) {

@@ -18,6 +18,7 @@ inline QuantizeOptions quick_options(const fs::path& output) {
   options.model = demo_model();
   options.output = output;
   options.calibration = demo_model() / "calibration.jsonl";
+  options.grid.clip = "none";
   options.samples = 4;
   options.seqlen = 48;
   return options;
