@@ -11,6 +11,8 @@ namespace gptq {
 namespace {
 
 constexpr uint32_t kMatchLimit = 10'000'000;
+constexpr size_t kJitStackStart = size_t{1} << 15;
+constexpr size_t kJitStackMost = size_t{1} << 24;  // the default of 32 KiB is too little for groups repeated over long texts
 
 std::string reason(int code) {
   PCRE2_UCHAR text[256];
@@ -21,12 +23,17 @@ std::string reason(int code) {
 struct MatchData {
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
-  MatchData() { pcre2_set_match_limit(context, kMatchLimit); }
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(kJitStackStart, kJitStackMost, nullptr);
+  MatchData() {
+    pcre2_set_match_limit(context, kMatchLimit);
+    pcre2_jit_stack_assign(context, nullptr, stack);
+  }
   MatchData(const MatchData&) = delete;
   MatchData& operator=(const MatchData&) = delete;
   ~MatchData() {
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
+    pcre2_jit_stack_free(stack);
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "text/template/value.h"
@@ -24,7 +25,7 @@ class BoundArguments {
 
  private:
   std::vector<const Value*> values_;
-  std::vector<const char*> names_;
+  std::vector<std::string_view> names_;
   std::string function_;
 };
 
