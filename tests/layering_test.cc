@@ -75,7 +75,8 @@ TEST(Layering, RoomsIncludeOnlyWhatTheArrowsAllow) {
         const std::string target = room_of(include);
         EXPECT_TRUE(kArrows.count(target)) << line.where << ": include paths start with a room: " << include;
         EXPECT_TRUE(target == room || allowed.count(target)) << line.where << ": " << room << " -> " << target;
-        for (const auto& [mine, other] : {std::pair{"backend/cpu/", "backend/cuda/"}, std::pair{"backend/cuda/", "backend/cpu/"}}) {
+        for (const auto& [mine, other] :
+             {std::pair{"backend/cpu/", "backend/cuda/"}, std::pair{"backend/cuda/", "backend/cpu/"}}) {
           EXPECT_FALSE(file.rfind(mine, 0) == 0 && include.rfind(other, 0) == 0) << line.where << ": sideways";
         }
       }
@@ -137,8 +138,8 @@ TEST(Layering, FirstLineSaysWhatTheFileIsFor) {
 
 TEST(Layering, LibraryNeverPrintsExitsOrBranchesByMacro) {
   const std::vector<std::regex> banned = {
-      std::regex(R"(\bf?printf\s*\()"), std::regex(R"(std::c(out|err)\b)"), std::regex(R"(\babort\s*\()"),
-      std::regex(R"(\bexit\s*\()"), std::regex(R"(\bcudaDeviceSynchronize\b)"), std::regex(R"(^\s*#\s*if)"),
+      std::regex(R"(\bf?printf\s*\()"), std::regex(R"(std::c(out|err)\b)"),         std::regex(R"(\babort\s*\()"),
+      std::regex(R"(\bexit\s*\()"),     std::regex(R"(\bcudaDeviceSynchronize\b)"), std::regex(R"(^\s*#\s*if)"),
   };
   // Named places where a preprocessor branch is the honest tool: the processor's instruction set.
   const std::set<std::string> may_branch = {"src/backend/cpu/cpu_features.cc"};

@@ -13,16 +13,16 @@
 namespace gptq {
 
 struct Message {
-  std::string role;     // "system", "user", "assistant", "tool"
+  std::string role;  // "system", "user", "assistant", "tool"
   std::string content;
 };
 
 struct RenderOptions {
   bool add_generation_prompt = true;
-  bool continue_final_message = false;   // the model goes on with the last message; excludes the above
-  std::string tools;                     // a JSON list of tool definitions, or empty
-  std::string variables;                 // a JSON object of further template variables, or empty
-  std::optional<int64_t> clock;          // seconds since 1970 for strftime_now; now when absent
+  bool continue_final_message = false;  // the model goes on with the last message; excludes the above
+  std::string tools;                    // a JSON list of tool definitions, or empty
+  std::string variables;                // a JSON object of further template variables, or empty
+  std::optional<int64_t> clock;         // seconds since 1970 for strftime_now; now when absent
 };
 
 // A compiled chat template: a subset of Jinja in the environment that transformers gives it (trim_blocks,

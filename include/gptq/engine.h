@@ -28,7 +28,7 @@ enum class FinishReason { kStop, kLength, kCancelled };
 std::string to_string(FinishReason reason);  // "stop", "length", "cancelled"
 
 struct Request {
-  std::vector<TokenId> tokens;    // the prompt, at least one token
+  std::vector<TokenId> tokens;  // the prompt, at least one token
   int max_new_tokens = 128;
   Sampling sampling;
   std::vector<std::string> stop;  // strings that end the answer; never part of it
@@ -37,19 +37,19 @@ struct Request {
 
 struct Result {
   std::string text;
-  std::vector<TokenId> tokens;    // without the token that ended the answer
+  std::vector<TokenId> tokens;  // without the token that ended the answer
   FinishReason finish_reason = FinishReason::kStop;
   int prompt_tokens = 0;
-  int cached_tokens = 0;          // of the prompt, found in the cache from the request before
+  int cached_tokens = 0;  // of the prompt, found in the cache from the request before
   int new_tokens = 0;
-  double prompt_seconds = 0;      // until the first token
-  double decode_seconds = 0;      // the rest
+  double prompt_seconds = 0;         // until the first token
+  double decode_seconds = 0;         // the rest
   double tokens_per_second() const;  // of decoding; 0 when fewer than two tokens were made
 };
 
 struct PerplexityResult {
   double perplexity = 0;
-  int64_t tokens = 0;   // predicted tokens: windows · (window − 1)
+  int64_t tokens = 0;  // predicted tokens: windows · (window − 1)
   int64_t windows = 0;
   double seconds = 0;
 };
@@ -79,12 +79,12 @@ class Engine {
   std::vector<float> logits(const std::vector<TokenId>& tokens);
 
   const Tokenizer& tokenizer() const;
-  const ChatTemplate* chat_template() const;   // nullptr when the model has none
-  Sampling default_sampling() const;           // from generation_config.json; greedy unless it says do_sample
+  const ChatTemplate* chat_template() const;  // nullptr when the model has none
+  Sampling default_sampling() const;          // from generation_config.json; greedy unless it says do_sample
   std::optional<int> default_max_new_tokens() const;
-  int context_length() const;                  // the most tokens a prompt and its answer may have together
-  int vocab_size() const;                      // V, the width of the logits
-  int64_t weight_bytes() const;                // bytes read for one decoded token
+  int context_length() const;    // the most tokens a prompt and its answer may have together
+  int vocab_size() const;        // V, the width of the logits
+  int64_t weight_bytes() const;  // bytes read for one decoded token
 
  private:
   class Impl;

@@ -8,15 +8,15 @@ namespace gptq {
 
 // Each kind is also the exit code of the command-line program.
 enum class ErrorKind {
-  kGeneral = 1,         // anything without a better word: a full disk, an unwritable folder, our own bug
-  kUsage = 2,           // an option or argument that cannot work
-  kNotFound = 3,        // a file, folder, tensor or model that is not there
-  kPermission = 4,      // the system or the Hub refuses access
-  kNetwork = 5,         // the network failed
-  kVerification = 6,    // bytes that break their format: damaged shards, bad JSON, wrong shapes
-  kOutOfMemory = 7,     // host or device memory
-  kNumerical = 8,       // NaN or infinity where numbers were expected
-  kInterrupted = 130,   // the caller asked to stop; the state on disk is clean
+  kGeneral = 1,        // anything without a better word: a full disk, an unwritable folder, our own bug
+  kUsage = 2,          // an option or argument that cannot work
+  kNotFound = 3,       // a file, folder, tensor or model that is not there
+  kPermission = 4,     // the system or the Hub refuses access
+  kNetwork = 5,        // the network failed
+  kVerification = 6,   // bytes that break their format: damaged shards, bad JSON, wrong shapes
+  kOutOfMemory = 7,    // host or device memory
+  kNumerical = 8,      // NaN or infinity where numbers were expected
+  kInterrupted = 130,  // the caller asked to stop; the state on disk is clean
 };
 
 // `what()` says what was attempted, what was found, what was expected and what to try.

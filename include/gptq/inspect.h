@@ -15,15 +15,15 @@ struct TensorInfo {
 
 struct ModelInfo {
   std::string folder, architecture, model_type;
-  int64_t parameters = 0;       // logical weights; packed codes count as the weights they stand for
+  int64_t parameters = 0;  // logical weights; packed codes count as the weights they stand for
   int64_t tensor_bytes = 0;
   int layers = 0, hidden_size = 0, vocab_size = 0, context_length = 0;
   bool quantized = false;
   int bits = 0, group_size = 0;
   bool sym = true, desc_act = false;
   std::string checkpoint_format;
-  std::string quantizer;        // who wrote it, from `meta`
-  bool supported = false;       // can this build run it?
+  std::string quantizer;   // who wrote it, from `meta`
+  bool supported = false;  // can this build run it?
   std::vector<std::string> files;
   std::vector<TensorInfo> tensors;
   std::vector<std::string> notes;

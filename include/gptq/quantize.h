@@ -12,21 +12,14 @@
 
 namespace gptq {
 
-// How the columns of a weight are ordered while it is quantized.
-enum class ColumnOrder {
-  kNatural,      // left to right
-  kGroupAware,   // act-order inside groups and between groups; saved files stay in natural order ("GAR")
-  kDescAct,      // act-order over all columns; scattered groups unless static_groups
-};
-
 struct GridOptions {
-  int bits = 4;                 // 2, 3, 4 or 8
-  int group_size = 128;         // columns per scale: -1 (one per row) or 16…1024
+  int bits = 4;          // 2, 3, 4 or 8
+  int group_size = 128;  // columns per scale: -1 (one per row) or 16…1024
   bool sym = true;
-  bool desc_act = false;        // activation order over all columns
-  bool group_aware = true;      // activation order within groups; used when desc_act is off and groups exist
-  bool static_groups = false;   // scales from the original weights, before any error feedback
-  std::string clip = "auto";    // scale search: "auto", "none" (min/max), "mse", "hessian"
+  bool desc_act = false;         // activation order over all columns
+  bool group_aware = true;       // activation order within groups; used when desc_act is off and groups exist
+  bool static_groups = false;    // scales from the original weights, before any error feedback
+  std::string clip = "hessian";  // scale search: "none" (min/max), "mse", "hessian" (the loss GPTQ minimises)
 };
 
 // One override of the defaults for the modules whose full name matches `pattern` from its start (PCRE2 regex).
@@ -43,21 +36,23 @@ struct ModuleRule {
 };
 
 struct QuantizeOptions {
-  std::string model;                  // folder
-  std::string output;                 // folder to create
+  std::string model;   // folder
+  std::string output;  // folder to create
   GridOptions grid;
-  std::vector<ModuleRule> rules;      // first match wins; skips are tested first
-  double damp = 0.01;                 // share of mean(diag H) added to the diagonal
-  bool true_sequential = true;        // later sub-steps of a layer see the quantized earlier ones
-  std::string calibration;            // .txt, .jsonl ("text" or "messages"), each also .gz; "" = built in
+  std::vector<ModuleRule> rules;  // first match wins; skips are tested first
+  double damp = 0.01;             // share of mean(diag H) added to the diagonal
+  // GPTAQ (Li et al., arXiv 2504.02692): aim at the outputs of the unquantized model rather than at W applied to
+  // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
+  double gptaq = 1.0;
+  bool true_sequential = true;  // later sub-steps of a layer see the quantized earlier ones
+  std::string calibration;      // .txt, .jsonl ("text" or "messages"), each also .gz; "" = built in
   int samples = 128;
-  int seqlen = 2048;                  // shortened to the model's context with a note
+  int seqlen = 2048;  // shortened to the model's context with a note
   uint64_t seed = 0;
-  std::string format = "gptq";        // "gptq" (v1) or "gptq_v2"; asymmetric grids are written as gptq_v2 by default
-  bool format_given = false;          // the caller chose `format` explicitly
+  std::string format;  // "gptq" (v1) or "gptq_v2"; "" = gptq, or gptq_v2 when a grid is asymmetric
   int64_t max_shard_bytes = 5'000'000'000;
   bool resume = false;
-  bool force = false;                 // replace an existing output folder
+  bool force = false;  // replace an existing output folder
   ComputeOptions compute;
 };
 
@@ -65,26 +60,26 @@ struct ModuleReport {
   std::string name;
   int bits = 0;
   int group_size = 0;
-  double error = 0;        // tr(ΔW H ΔWᵀ) / tr(W H Wᵀ), the relative squared error of the layer's output
-  double damp = 0;         // the damping that made the factorisation succeed
-  std::string method;      // "gptq", "gptq (double precision)", "rtn"
+  double error = 0;    // tr(ΔW H ΔWᵀ) / tr(W H Wᵀ), the relative squared error of the layer's output
+  double damp = 0;     // the damping that made the factorisation succeed
+  std::string method;  // "gptq", "gptq (double precision)", "rtn"
   double seconds = 0;
   int64_t bytes_in = 0, bytes_out = 0;
 };
 
 struct QuantizePlan {
   int layers = 0, modules = 0;
-  int64_t tokens = 0;              // calibration tokens
-  int64_t peak_bytes = 0;          // expected resident memory at its highest
-  int64_t bytes_in = 0, bytes_out = 0;   // tensor bytes before and after
-  double seconds = 0;              // expected time
-  std::vector<std::string> notes;  // what will be skipped or changed, and why
+  int64_t tokens = 0;                   // calibration tokens
+  int64_t peak_bytes = 0;               // expected resident memory at its highest
+  int64_t bytes_in = 0, bytes_out = 0;  // tensor bytes before and after
+  double seconds = 0;                   // expected time
+  std::vector<std::string> notes;       // what will be skipped or changed, and why
 };
 
 struct QuantizeReport {
   std::string output;
   double seconds = 0;
-  int64_t peak_bytes = 0;          // measured
+  int64_t peak_bytes = 0;  // measured
   int64_t bytes_in = 0, bytes_out = 0;
   int resumed_layers = 0;
   std::vector<ModuleReport> modules;
@@ -92,8 +87,8 @@ struct QuantizeReport {
 };
 
 struct QuantizeProgress {
-  std::string phase;               // "calibration", "layer 3/32 mlp.down_proj", "saving"
-  double fraction = 0;             // of the whole job, 0…1
+  std::string phase;                     // "calibration", "layer 3/32 mlp.down_proj", "saving"
+  double fraction = 0;                   // of the whole job, 0…1
   const ModuleReport* module = nullptr;  // set when a module has just been finished
 };
 using QuantizeSink = std::function<void(const QuantizeProgress&)>;

@@ -39,11 +39,11 @@ class Tokenizer {
 
   std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens = true) const;
 
-  int vocab_size() const;                        // ids are in [0, vocab_size)
-  std::string token(TokenId id) const;           // as spelled in the vocabulary; "" when there is none
-  TokenId id_of(std::string_view token) const;   // -1 when there is none
+  int vocab_size() const;                       // ids are in [0, vocab_size)
+  std::string token(TokenId id) const;          // as spelled in the vocabulary; "" when there is none
+  TokenId id_of(std::string_view token) const;  // -1 when there is none
   bool is_special(TokenId id) const;
-  TokenId bos_id() const;                        // from tokenizer_config.json; -1 when there is none
+  TokenId bos_id() const;  // from tokenizer_config.json; -1 when there is none
   TokenId eos_id() const;
 
   class Impl;

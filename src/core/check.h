@@ -10,7 +10,7 @@ namespace gptq {
 }  // namespace gptq
 
 // Usage: CHECK(x > 0); or CHECK(x > 0, "x is " + std::to_string(x));
-#define CHECK(condition, ...)                                                                   \
-  do {                                                                                          \
+#define CHECK(condition, ...)                                                                         \
+  do {                                                                                                \
     if (!(condition)) ::gptq::check_failed(#condition, __FILE__, __LINE__, std::string(__VA_ARGS__)); \
   } while (false)

@@ -26,7 +26,9 @@ class Descriptor {
   explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   int get() const { return fd_; }
 
  private:
@@ -61,10 +63,20 @@ void throw_system_error(const std::string& verb, const fs::path& path, int error
   std::string advice;
   ErrorKind kind = ErrorKind::kGeneral;
   switch (error_number) {
-    case ENOENT: case ENOTDIR: kind = ErrorKind::kNotFound; advice = "; check the path"; break;
-    case EACCES: case EPERM: case EROFS:
-      kind = ErrorKind::kPermission; advice = "; check the permissions of the file and its folder"; break;
-    case ENOSPC: case EDQUOT: case EFBIG: advice = "; free some disk space or choose another folder"; break;
+    case ENOENT:
+    case ENOTDIR:
+      kind = ErrorKind::kNotFound;
+      advice = "; check the path";
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      kind = ErrorKind::kPermission;
+      advice = "; check the permissions of the file and its folder";
+      break;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: advice = "; free some disk space or choose another folder"; break;
     default: break;
   }
   throw Error(kind, verb + " " + path.string() + ": " + std::strerror(error_number) + advice);
@@ -110,12 +122,15 @@ std::string read_file(const fs::path& path) {
 
 std::string read_text(const fs::path& path) {
   std::string content = read_file(path);
-  if (content.size() < 2 || content[0] != '\x1f' || content[1] != '\x8b') return content;
+  const bool gzip = content.size() >= 2 && content[0] == '\x1f' && content[1] == '\x8b';
+  return gzip ? unpack_gzip(content, path.string()) : content;
+}
 
+std::string unpack_gzip(std::string_view packed, const std::string& what) {
   z_stream stream{};
   CHECK(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
-  stream.next_in = reinterpret_cast<Bytef*>(content.data());
-  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(packed.size());
   std::string text;
   char chunk[1 << 16];
   int status = Z_OK;
@@ -130,7 +145,7 @@ std::string read_text(const fs::path& path) {
   inflateEnd(&stream);
   if (status != Z_STREAM_END) {
     throw Error(ErrorKind::kVerification,
-                "unpacking " + path.string() + ": " +
+                "unpacking " + what + ": " +
                     (text.size() > kMaxUnpacked ? "more than 1 GiB of text" : "the gzip data is damaged or cut short") +
                     "; check it with `gzip -t`");
   }

@@ -36,6 +36,9 @@ std::string read_file(const fs::path& path);
 // Error(kVerification) for damaged gzip data and for more than 1 GiB of unpacked text.
 std::string read_text(const fs::path& path);
 
+// Unpacks gzip data already in memory; `what` names it in errors.
+std::string unpack_gzip(std::string_view packed, const std::string& what);
+
 // Writes `content` to a temporary name in the same folder, syncs and renames: readers see the old file or the
 // new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
 void write_file_atomic(const fs::path& path, std::string_view content);

@@ -6,8 +6,12 @@
 
 namespace gptq {
 
-struct Half { uint16_t bits; };      // IEEE binary16
-struct BFloat16 { uint16_t bits; };  // the upper half of an IEEE binary32
+struct Half {
+  uint16_t bits;
+};  // IEEE binary16
+struct BFloat16 {
+  uint16_t bits;
+};  // the upper half of an IEEE binary32
 
 inline float to_float(BFloat16 value) { return std::bit_cast<float>(uint32_t{value.bits} << 16); }
 

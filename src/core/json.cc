@@ -108,8 +108,10 @@ class Builder {
     const bool array = type == Document::value_t::array;
     if (tap_) {
       ++tap_depth_;
-      if (array) tap_->open_array();
-      else tap_->other("an object");
+      if (array)
+        tap_->open_array();
+      else
+        tap_->other("an object");
       return true;
     }
     for (const JsonTapPoint& point : taps_) {
@@ -147,6 +149,8 @@ class Builder {
 template <typename Document>
 Document parse(std::string_view text, const std::string& what, const std::vector<JsonTapPoint>& taps = {}) {
   try {
+    // The library takes a zero byte for the end of the text; JSON allows none anywhere.
+    if (text.find('\0') != std::string_view::npos) throw Error(ErrorKind::kVerification, "found a zero byte");
     Builder<Document> builder(taps);
     Document::sax_parse(text, &builder);
     return builder.take();

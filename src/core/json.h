@@ -24,11 +24,11 @@ OrderedJson parse_ordered_json(std::string_view text, const std::string& what);
 class JsonTap {
  public:
   virtual ~JsonTap() = default;
-  virtual void key(std::string& name) = 0;       // duplicates are the tap's business
+  virtual void key(std::string& name) = 0;  // duplicates are the tap's business
   virtual void string(std::string& value) = 0;
   virtual void integer(int64_t value) = 0;
-  virtual void other(const char* kind) = 0;      // null, a boolean, a float, a huge integer, an object
-  virtual void open_array() = 0;                 // inside the container
+  virtual void other(const char* kind) = 0;  // null, a boolean, a float, a huge integer, an object
+  virtual void open_array() = 0;             // inside the container
   virtual void close_array() = 0;
 };
 
@@ -49,7 +49,7 @@ class JsonReader {
  public:
   JsonReader(const Json& object, std::string what);  // throws Error(kVerification) unless it is an object
 
-  bool has(const char* key) const;  // present and not null
+  bool has(const char* key) const;          // present and not null
   const Json* find(const char* key) const;  // nullptr when absent or null
   const Json& at(const char* key) const;
 

@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint32_t kMatchLimit = 10'000'000;
 constexpr size_t kJitStackStart = size_t{1} << 15;
-constexpr size_t kJitStackMost = size_t{1} << 24;  // the default of 32 KiB is too little for groups repeated over long texts
+constexpr size_t kJitStackMost = size_t{1}
+                                 << 24;  // the default of 32 KiB is too little for groups repeated over long texts
 
 std::string reason(int code) {
   PCRE2_UCHAR text[256];
@@ -45,14 +46,13 @@ struct Regex::Code {
   ~Code() { pcre2_code_free(code); }
 };
 
-Regex::Regex(const std::string& pattern, const std::string& what, Options options)
-    : code_(std::make_unique<Code>()) {
+Regex::Regex(const std::string& pattern, const std::string& what, Options options) : code_(std::make_unique<Code>()) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   const uint32_t flags = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (options.multiline ? PCRE2_MULTILINE : 0);
   code_->what = what;
-  code_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags, &error, &offset,
-                              nullptr);
+  code_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), flags, &error, &offset, nullptr);
   if (code_->code == nullptr) {
     throw Error(ErrorKind::kVerification, "compiling the regular expression of " + what + ": " + reason(error) +
                                               " at byte " + std::to_string(offset) + " of \"" + pattern + "\"");

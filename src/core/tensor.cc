@@ -23,7 +23,7 @@ std::string to_string(const Shape& shape) {
 Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
   const size_t padded = (bytes() + 63) / 64 * 64;
   if (padded == 0) return;
-  void* memory = ::operator new(padded, std::align_val_t{64}, std::nothrow);
+  void* memory = ::operator new (padded, std::align_val_t{64}, std::nothrow);
   if (memory == nullptr) {
     throw Error(ErrorKind::kOutOfMemory, "allocating a tensor of " + std::to_string(padded) +
                                              " bytes failed: out of host memory; use a smaller model, fewer "
@@ -33,7 +33,7 @@ Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape
   data_.reset(static_cast<std::byte*>(memory));
 }
 
-void Tensor::Free::operator()(std::byte* memory) const { ::operator delete(memory, std::align_val_t{64}); }
+void Tensor::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{64}); }
 
 namespace {
 
@@ -58,8 +58,7 @@ Tensor to_float32(const TensorView& view, const std::string& what) {
     case DType::kF64: convert<double>(view, out, [](double v) { return static_cast<float>(v); }); break;
     default:
       throw Error(ErrorKind::kVerification, "reading " + what + " as numbers: found type " +
-                                                std::string(name_of(view.dtype)) +
-                                                ", expected F32, F16, BF16 or F64");
+                                                std::string(name_of(view.dtype)) + ", expected F32, F16, BF16 or F64");
   }
   return result;
 }

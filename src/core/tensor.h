@@ -64,7 +64,9 @@ class Tensor {
   }
 
  private:
-  struct Free { void operator()(std::byte* memory) const; };
+  struct Free {
+    void operator()(std::byte* memory) const;
+  };
   DType dtype_ = DType::kF32;
   Shape shape_ = {0};
   std::unique_ptr<std::byte[], Free> data_;

@@ -176,8 +176,10 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols
       continue;
     } else if (!unknown_name_.empty()) {  // without an unknown token the character is dropped
       if (unknown_ < 0) {  // many byte-level files name one that they neither have nor need: no error at loading
-        throw Error(ErrorKind::kVerification, "encoding \"" + std::string(character) + "\": it is not in the vocabulary"
-                                              " and neither is the unknown token \"" + unknown_name_ + "\"");
+        throw Error(ErrorKind::kVerification, "encoding \"" + std::string(character) +
+                                                  "\": it is not in the vocabulary"
+                                                  " and neither is the unknown token \"" +
+                                                  unknown_name_ + "\"");
       }
       if (!fuse_unknown_) flush();
       pending_unknown = true;

@@ -34,7 +34,8 @@ Value input_text(Runtime& runtime, const std::string& text) {
 // A role is the template's business, not people's: it may become part of a control token. So it must be a plain word.
 bool is_plain_role(const std::string& role) {
   for (const char c : role) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     if (!plain) return false;
   }
   return true;
@@ -175,7 +176,8 @@ ChatTemplate ChatTemplate::open(const std::string& folder, const std::string& na
     config = parse_json(read_file(config_path), config_path.string());
     special_tokens = read_tokenizer_config(config, config_path.string()).named_tokens;
   }
-  const fs::path file = name.empty() ? root / "chat_template.jinja" : root / "additional_chat_templates" / (name + ".jinja");
+  const fs::path file =
+      name.empty() ? root / "chat_template.jinja" : root / "additional_chat_templates" / (name + ".jinja");
   if (fs::exists(file)) return parse(read_file(file), special_tokens);
   const fs::path processor_path = root / "chat_template.json";
   for (const fs::path& path : {config_path, processor_path}) {

@@ -51,8 +51,10 @@ class Replace : public Decoder {
     for (std::string& token : tokens) {
       std::string out;
       for (const Stretch& stretch : pattern_.cut(token)) {
-        if (stretch.match) out += content_;
-        else out.append(token, stretch.begin, stretch.end - stretch.begin);
+        if (stretch.match)
+          out += content_;
+        else
+          out.append(token, stretch.begin, stretch.end - stretch.begin);
       }
       token = std::move(out);
     }
@@ -71,8 +73,10 @@ class ByteFallback : public Decoder {
     std::string run;
     const auto flush = [&] {
       if (run.empty()) return;
-      if (is_valid_utf8(run)) result.push_back(run);
-      else result.insert(result.end(), run.size(), std::string(kReplacementUtf8));
+      if (is_valid_utf8(run))
+        result.push_back(run);
+      else
+        result.insert(result.end(), run.size(), std::string(kReplacementUtf8));
       run.clear();
     };
     for (std::string& token : tokens) {
@@ -102,8 +106,7 @@ class Fuse : public Decoder {
 // Removes up to `start` (and `stop`) times one character at the ends of every token.
 class Strip : public Decoder {
  public:
-  Strip(std::string content, int64_t start, int64_t stop)
-      : content_(std::move(content)), start_(start), stop_(stop) {}
+  Strip(std::string content, int64_t start, int64_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
   void apply(std::vector<std::string>& tokens) const override {
     for (std::string& token : tokens) {
       size_t begin = 0, end = token.size();
@@ -176,8 +179,8 @@ class WordPiece : public Decoder {
  private:
   static std::string cleaned(std::string token) {
     static constexpr std::pair<const char*, const char*> kRules[] = {
-        {" .", "."},     {" ?", "?"},   {" !", "!"},             {" ,", ","},   {" ' ", "'"},  {" n't", "n't"},
-        {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (const auto& [from, to] : kRules) token = replace_all(token, from, to);
     return token;
   }
@@ -210,26 +213,29 @@ Made make(const Component& component) {
   using Maker = Made (*)(const Component&);
   static const std::map<std::string, Maker> kMakers = {
       {"Sequence", make_chain},
-      {"Replace", [](const Component& c) -> Made {
+      {"Replace",
+       [](const Component& c) -> Made {
          return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                           c.reader().string("content"));
        }},
       {"ByteFallback", [](const Component&) -> Made { return std::make_unique<ByteFallback>(); }},
       {"Fuse", [](const Component&) -> Made { return std::make_unique<Fuse>(); }},
-      {"Strip", [](const Component& c) -> Made {
+      {"Strip",
+       [](const Component& c) -> Made {
          return std::make_unique<Strip>(one_char(c, "content"), c.reader().integer("start", 0),
                                         c.reader().integer("stop", 0));
        }},
-      {"Metaspace", [](const Component& c) -> Made {
-         const bool never = c.reader().string("prepend_scheme", "always") == "never" ||
-                            !c.reader().boolean("add_prefix_space", true);
+      {"Metaspace",
+       [](const Component& c) -> Made {
+         const bool never =
+             c.reader().string("prepend_scheme", "always") == "never" || !c.reader().boolean("add_prefix_space", true);
          return std::make_unique<Metaspace>(one_char(c, "replacement"), !never);
        }},
       {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevel>(); }},
-      {"BPEDecoder", [](const Component& c) -> Made {
-         return std::make_unique<EndOfWord>(c.reader().string("suffix", "</w>"));
-       }},
-      {"WordPiece", [](const Component& c) -> Made {
+      {"BPEDecoder",
+       [](const Component& c) -> Made { return std::make_unique<EndOfWord>(c.reader().string("suffix", "</w>")); }},
+      {"WordPiece",
+       [](const Component& c) -> Made {
          return std::make_unique<WordPiece>(c.reader().string("prefix", "##"), c.reader().boolean("cleanup", true));
        }},
   };

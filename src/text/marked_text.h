@@ -32,8 +32,10 @@ struct MarkedText {
   void append(const MarkedText& more) {
     if (!more.marks.empty() || !marks.empty()) {
       marks.resize(text.size(), '\0');
-      if (more.marks.empty()) marks.append(more.text.size(), '\0');
-      else marks.append(more.marks);
+      if (more.marks.empty())
+        marks.append(more.text.size(), '\0');
+      else
+        marks.append(more.marks);
     }
     text.append(more.text);
   }
@@ -47,8 +49,10 @@ struct MarkedText {
     std::vector<std::pair<size_t, size_t>> runs;
     for (size_t i = 0; i < marks.size(); ++i) {
       if (marks[i] == 0) continue;
-      if (!runs.empty() && runs.back().second == i) ++runs.back().second;
-      else runs.push_back({i, i + 1});
+      if (!runs.empty() && runs.back().second == i)
+        ++runs.back().second;
+      else
+        runs.push_back({i, i + 1});
     }
     return runs;
   }
@@ -62,7 +66,9 @@ class Rewriter {
     result_.front_removed = source.front_removed;
   }
 
-  void keep(size_t begin, size_t end) { replace(begin, end, std::string_view(source_.text).substr(begin, end - begin)); }
+  void keep(size_t begin, size_t end) {
+    replace(begin, end, std::string_view(source_.text).substr(begin, end - begin));
+  }
 
   void replace(size_t begin, size_t end, std::string_view content) {
     if (begin == 0 && end > 0 && content.empty()) result_.front_removed = true;

@@ -7,7 +7,8 @@ namespace gptq {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& table, size_t entry, const std::string& found, const std::string& expected) {
+[[noreturn]] void refuse(const std::string& table, size_t entry, const std::string& found,
+                         const std::string& expected) {
   throw Error(ErrorKind::kVerification,
               table + ", entry " + std::to_string(entry) + ": found " + found + ", expected " + expected);
 }

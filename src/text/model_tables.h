@@ -58,9 +58,7 @@ struct ModelTables {
   VocabTap vocab;
   MergesTap merges;
 
-  std::vector<JsonTapPoint> taps() {
-    return {{"model", "vocab", false, &vocab}, {"model", "merges", true, &merges}};
-  }
+  std::vector<JsonTapPoint> taps() { return {{"model", "vocab", false, &vocab}, {"model", "merges", true, &merges}}; }
 };
 
 }  // namespace gptq

@@ -46,8 +46,10 @@ class ToNormalForm : public Normalizer {
       out.keep(begin, joining);
       const std::string_view stretch = std::string_view(all).substr(joining, end - joining);
       const std::string changed = to_normal_form(stretch, form_);
-      if (changed == stretch) out.keep(joining, end);
-      else out.replace(joining, end, changed);
+      if (changed == stretch)
+        out.keep(joining, end);
+      else
+        out.replace(joining, end, changed);
       begin = end;
     }
     out.finish();
@@ -77,8 +79,10 @@ class Replace : public Normalizer {
   void apply(MarkedText& text) const override {
     Rewriter out(text);
     for (const Stretch& stretch : pattern_.cut(text.text)) {
-      if (stretch.match) out.replace(stretch.begin, stretch.end, content_);
-      else out.keep(stretch.begin, stretch.end);
+      if (stretch.match)
+        out.replace(stretch.begin, stretch.end, content_);
+      else
+        out.keep(stretch.begin, stretch.end);
     }
     out.finish();
   }
@@ -159,21 +163,24 @@ std::unique_ptr<Normalizer> make(const Component& component) {
       {"NFD", make_form<NormalForm::kNfd>},
       {"NFKC", make_form<NormalForm::kNfkc>},
       {"NFKD", make_form<NormalForm::kNfkd>},
-      {"Prepend", [](const Component& c) -> std::unique_ptr<Normalizer> {
+      {"Prepend",
+       [](const Component& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<Prepend>(c.reader().string("prepend"));
        }},
-      {"Replace", [](const Component& c) -> std::unique_ptr<Normalizer> {
+      {"Replace",
+       [](const Component& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                           c.reader().string("content"));
        }},
-      {"Lowercase", [](const Component&) -> std::unique_ptr<Normalizer> {
-         return std::make_unique<EachChar>(append_lowercase);
-       }},
-      {"Strip", [](const Component& c) -> std::unique_ptr<Normalizer> {
+      {"Lowercase",
+       [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<EachChar>(append_lowercase); }},
+      {"Strip",
+       [](const Component& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<StripEnds>(c.reader().boolean("strip_left", true),
                                             c.reader().boolean("strip_right", true));
        }},
-      {"StripAccents", [](const Component&) -> std::unique_ptr<Normalizer> {
+      {"StripAccents",
+       [](const Component&) -> std::unique_ptr<Normalizer> {
          return std::make_unique<EachChar>([](std::string& out, char32_t code) {
            if (!is_nonspacing_mark(code)) append_utf8(out, code);
          });

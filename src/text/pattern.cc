@@ -37,8 +37,8 @@ std::optional<std::pair<size_t, size_t>> TextPattern::find(std::string_view text
 
 std::vector<Stretch> TextPattern::cut(std::string_view text) const {
   std::vector<Stretch> stretches;
-  size_t gap = 0;    // end of the last match
-  size_t from = 0;   // where the next search starts
+  size_t gap = 0;   // end of the last match
+  size_t from = 0;  // where the next search starts
   bool matched = false;
   while (from <= text.size()) {
     const auto range = find(text, from);

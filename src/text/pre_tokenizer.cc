@@ -149,16 +149,17 @@ class Metaspace : public PreTokenizer {
       const bool there = word.front() == ' ' || word.starts_with(replacement_);
       if (wanted && !there) out += replacement_;
       for (const char byte : word) {
-        if (byte == ' ') out += replacement_;
-        else out += byte;
+        if (byte == ' ')
+          out += replacement_;
+        else
+          out += byte;
       }
     });
     if (!split_) return;
     size_t zero = 0;
     const char32_t mark = next_char(replacement_, zero);
-    cut_words(words, SplitBehavior::kMergedWithNext, [&](std::string_view text) {
-      return cut_at_chars(text, [&](char32_t code) { return code == mark; });
-    });
+    cut_words(words, SplitBehavior::kMergedWithNext,
+              [&](std::string_view text) { return cut_at_chars(text, [&](char32_t code) { return code == mark; }); });
   }
 
  private:
@@ -178,8 +179,10 @@ class Whitespace : public PreTokenizer {
         const size_t begin = position;
         const char32_t code = next_char(text, position);
         const Kind kind = is_word(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
-        if (kind == last) stretches.back().end = position;
-        else stretches.push_back({begin, position, kind == Kind::kSpace});
+        if (kind == last)
+          stretches.back().end = position;
+        else
+          stretches.push_back({begin, position, kind == Kind::kSpace});
         last = kind;
       }
       return stretches;
@@ -220,13 +223,13 @@ Made make(const Component& component) {
       {"ByteLevel", make_byte_level},
       {"Metaspace", [](const Component& c) -> Made { return std::make_unique<Metaspace>(c); }},
       {"Digits", make_digits},
-      {"Punctuation", [](const Component& c) -> Made {
+      {"Punctuation",
+       [](const Component& c) -> Made {
          return std::make_unique<SplitAtChars>(is_punctuation, split_behavior(c, "Isolated"));
        }},
       {"Whitespace", [](const Component&) -> Made { return std::make_unique<Whitespace>(); }},
-      {"WhitespaceSplit", [](const Component&) -> Made {
-         return std::make_unique<SplitAtChars>(is_whitespace, SplitBehavior::kRemoved);
-       }},
+      {"WhitespaceSplit",
+       [](const Component&) -> Made { return std::make_unique<SplitAtChars>(is_whitespace, SplitBehavior::kRemoved); }},
   };
   return component.pick(kMakers)(component);
 }

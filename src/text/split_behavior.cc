@@ -13,8 +13,10 @@ std::vector<Stretch> merged_with_previous(const std::vector<Stretch>& stretches)
   std::vector<Stretch> result;
   bool after_match = false;
   for (const Stretch& stretch : stretches) {
-    if (stretch.match && !after_match && !result.empty()) result.back().end = stretch.end;
-    else result.push_back({stretch.begin, stretch.end, false});
+    if (stretch.match && !after_match && !result.empty())
+      result.back().end = stretch.end;
+    else
+      result.push_back({stretch.begin, stretch.end, false});
     after_match = stretch.match;
   }
   return result;
@@ -24,8 +26,10 @@ std::vector<Stretch> merged_with_next(const std::vector<Stretch>& stretches) {
   std::vector<Stretch> result;
   bool before_match = false;
   for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
-    if (stretch->match && !before_match && !result.empty()) result.back().begin = stretch->begin;
-    else result.push_back({stretch->begin, stretch->end, false});
+    if (stretch->match && !before_match && !result.empty())
+      result.back().begin = stretch->begin;
+    else
+      result.push_back({stretch->begin, stretch->end, false});
     before_match = stretch->match;
   }
   std::reverse(result.begin(), result.end());
@@ -36,8 +40,10 @@ std::vector<Stretch> contiguous(const std::vector<Stretch>& stretches) {
   std::vector<Stretch> result;
   bool match = false;
   for (const Stretch& stretch : stretches) {
-    if (stretch.match == match && !result.empty()) result.back().end = stretch.end;
-    else result.push_back({stretch.begin, stretch.end, false});
+    if (stretch.match == match && !result.empty())
+      result.back().end = stretch.end;
+    else
+      result.push_back({stretch.begin, stretch.end, false});
     match = stretch.match;
   }
   return result;

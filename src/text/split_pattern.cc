@@ -26,26 +26,62 @@ constexpr const char* kBareWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}
 
 // Long names of general categories, and POSIX-like names, in the spelling that look-up uses (lower case, bare).
 const std::map<std::string, std::string>& property_names() {
-  static const std::map<std::string, std::string> kNames = {
-      {"letter", "L"}, {"uppercaseletter", "Lu"}, {"lowercaseletter", "Ll"}, {"titlecaseletter", "Lt"},
-      {"modifierletter", "Lm"}, {"otherletter", "Lo"}, {"mark", "M"}, {"nonspacingmark", "Mn"},
-      {"spacingmark", "Mc"}, {"enclosingmark", "Me"}, {"number", "N"}, {"decimalnumber", "Nd"},
-      {"letternumber", "Nl"}, {"othernumber", "No"}, {"punctuation", "P"}, {"punct", "P"},
-      {"connectorpunctuation", "Pc"}, {"dashpunctuation", "Pd"}, {"openpunctuation", "Ps"},
-      {"closepunctuation", "Pe"}, {"initialpunctuation", "Pi"}, {"finalpunctuation", "Pf"},
-      {"otherpunctuation", "Po"}, {"symbol", "S"}, {"mathsymbol", "Sm"}, {"currencysymbol", "Sc"},
-      {"modifiersymbol", "Sk"}, {"othersymbol", "So"}, {"separator", "Z"}, {"spaceseparator", "Zs"},
-      {"lineseparator", "Zl"}, {"paragraphseparator", "Zp"}, {"other", "C"}, {"control", "Cc"}, {"cntrl", "Cc"},
-      {"format", "Cf"}, {"surrogate", "Cs"}, {"privateuse", "Co"}, {"unassigned", "Cn"}, {"any", "Any"},
-      {"digit", "Nd"}, {"alpha", "Alphabetic"}, {"alphabetic", "Alphabetic"}, {"upper", "Uppercase"},
-      {"uppercase", "Uppercase"}, {"lower", "Lowercase"}, {"lowercase", "Lowercase"},
-      {"emoji", "Emoji"}, {"extendedpictographic", "Extended_Pictographic"}, {"ideographic", "Ideographic"}};
+  static const std::map<std::string, std::string> kNames = {{"letter", "L"},
+                                                            {"uppercaseletter", "Lu"},
+                                                            {"lowercaseletter", "Ll"},
+                                                            {"titlecaseletter", "Lt"},
+                                                            {"modifierletter", "Lm"},
+                                                            {"otherletter", "Lo"},
+                                                            {"mark", "M"},
+                                                            {"nonspacingmark", "Mn"},
+                                                            {"spacingmark", "Mc"},
+                                                            {"enclosingmark", "Me"},
+                                                            {"number", "N"},
+                                                            {"decimalnumber", "Nd"},
+                                                            {"letternumber", "Nl"},
+                                                            {"othernumber", "No"},
+                                                            {"punctuation", "P"},
+                                                            {"punct", "P"},
+                                                            {"connectorpunctuation", "Pc"},
+                                                            {"dashpunctuation", "Pd"},
+                                                            {"openpunctuation", "Ps"},
+                                                            {"closepunctuation", "Pe"},
+                                                            {"initialpunctuation", "Pi"},
+                                                            {"finalpunctuation", "Pf"},
+                                                            {"otherpunctuation", "Po"},
+                                                            {"symbol", "S"},
+                                                            {"mathsymbol", "Sm"},
+                                                            {"currencysymbol", "Sc"},
+                                                            {"modifiersymbol", "Sk"},
+                                                            {"othersymbol", "So"},
+                                                            {"separator", "Z"},
+                                                            {"spaceseparator", "Zs"},
+                                                            {"lineseparator", "Zl"},
+                                                            {"paragraphseparator", "Zp"},
+                                                            {"other", "C"},
+                                                            {"control", "Cc"},
+                                                            {"cntrl", "Cc"},
+                                                            {"format", "Cf"},
+                                                            {"surrogate", "Cs"},
+                                                            {"privateuse", "Co"},
+                                                            {"unassigned", "Cn"},
+                                                            {"any", "Any"},
+                                                            {"digit", "Nd"},
+                                                            {"alpha", "Alphabetic"},
+                                                            {"alphabetic", "Alphabetic"},
+                                                            {"upper", "Uppercase"},
+                                                            {"uppercase", "Uppercase"},
+                                                            {"lower", "Lowercase"},
+                                                            {"lowercase", "Lowercase"},
+                                                            {"emoji", "Emoji"},
+                                                            {"extendedpictographic", "Extended_Pictographic"},
+                                                            {"ideographic", "Ideographic"}};
   return kNames;
 }
 
 // What one character can be: members of a flat PCRE2 class, and sub-patterns that cannot stand inside one.
 struct CharSet {
-  std::string members;             // contents of [...]
+  std::string members;              // contents of [...]
   std::vector<std::string> others;  // each matches exactly one character
 
   std::string pattern(bool negated) const {
@@ -121,9 +157,18 @@ class Translator {
       case '(': return group(depth);
       case '[': out_ += char_class(depth); return true;
       case '\\': ++position_; return escape();
-      case '^': case '$': out_ += peek(); ++position_; return false;
-      case '.': out_ += '.'; ++position_; return true;
-      case '*': case '+': case '?': fail("a quantifier without a target");
+      case '^':
+      case '$':
+        out_ += peek();
+        ++position_;
+        return false;
+      case '.':
+        out_ += '.';
+        ++position_;
+        return true;
+      case '*':
+      case '+':
+      case '?': fail("a quantifier without a target");
       default: out_ += escaped(take()); return true;
     }
   }
@@ -224,26 +269,41 @@ class Translator {
   // After a backslash outside a class. Returns whether the result may be quantified.
   bool escape() {
     switch (peek()) {
-      case 'A': case 'z': case 'Z': case 'G':
+      case 'A':
+      case 'z':
+      case 'Z':
+      case 'G':
         out_ += std::string("\\") + peek();
         ++position_;
         return false;
-      case 'b': case 'B': {
+      case 'b':
+      case 'B': {
         const std::string word = std::string("[") + kBareWord + "]";
         out_ += peek() == 'b' ? "(?:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))"
                               : "(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))";
         ++position_;
         return false;
       }
-      case 'w': out_ += std::string("[") + kBareWord + "]"; ++position_; return true;
-      case 'W': out_ += std::string("[^") + kBareWord + "]"; ++position_; return true;
-      case 'R': out_ += "(?>\\x{d}\\x{a}|[\\x{a}-\\x{d}\\x{85}\\x{2028}\\x{2029}])"; ++position_; return true;
+      case 'w':
+        out_ += std::string("[") + kBareWord + "]";
+        ++position_;
+        return true;
+      case 'W':
+        out_ += std::string("[^") + kBareWord + "]";
+        ++position_;
+        return true;
+      case 'R':
+        out_ += "(?>\\x{d}\\x{a}|[\\x{a}-\\x{d}\\x{85}\\x{2028}\\x{2029}])";
+        ++position_;
+        return true;
       default: break;
     }
     CharSet set;
     char32_t code = 0;
-    if (class_escape(set, code)) out_ += escaped(code);
-    else out_ += set.pattern(false);
+    if (class_escape(set, code))
+      out_ += escaped(code);
+    else
+      out_ += set.pattern(false);
     return true;
   }
 
@@ -259,7 +319,8 @@ class Translator {
       case 'H': set.others.push_back("[^0-9a-fA-F]"); return false;
       case 'w': set.members += kWord; return false;
       case 'W': set.others.push_back(std::string("[^") + kWord + "]"); return false;
-      case 'p': case 'P': property(set, letter == 'P'); return false;
+      case 'p':
+      case 'P': property(set, letter == 'P'); return false;
       case 't': code = 0x09; return true;
       case 'n': code = 0x0A; return true;
       case 'v': code = 0x0B; return true;
@@ -311,8 +372,10 @@ class Translator {
       set.members += negated ? kNotSpaces : kSpaces;
     } else if (bare == "word" || bare == "alnum") {
       const std::string alnum = bare == "word" ? kWord : R"(\p{Alphabetic}\p{Nd})";
-      if (negated) set.others.push_back("[^" + alnum + "]");
-      else set.members += alnum;
+      if (negated)
+        set.others.push_back("[^" + alnum + "]");
+      else
+        set.members += alnum;
     } else if (const auto known = property_names().find(bare); known != property_names().end()) {
       set.members += sign + known->second + "}";
     } else if (bare.size() <= 2 && std::string_view("lmnpszc").find(bare[0]) != std::string_view::npos) {
@@ -362,16 +425,26 @@ class Translator {
     while (std::isalpha(static_cast<unsigned char>(peek()))) name += static_cast<char>(take());
     if (!accept(":]")) fail("a broken POSIX class");
     const std::string sign = negated ? "\\P{" : "\\p{";
-    if (name == "space") set.members += negated ? kNotSpaces : kSpaces;
-    else if (name == "digit") set.members += sign + "Nd}";
-    else if (name == "alpha") set.members += sign + "Alphabetic}";
-    else if (name == "upper") set.members += sign + "Uppercase}";
-    else if (name == "lower") set.members += sign + "Lowercase}";
-    else if (name == "cntrl") set.members += sign + "Cc}";
-    else if (name == "punct") set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{P}])");
-    else if (name == "alnum") set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{Alphabetic}\p{Nd}])");
-    else if (name == "word") set.others.push_back(std::string(negated ? "[^" : "[") + kWord + "]");
-    else fail("the unknown POSIX class [:" + name + ":]");
+    if (name == "space")
+      set.members += negated ? kNotSpaces : kSpaces;
+    else if (name == "digit")
+      set.members += sign + "Nd}";
+    else if (name == "alpha")
+      set.members += sign + "Alphabetic}";
+    else if (name == "upper")
+      set.members += sign + "Uppercase}";
+    else if (name == "lower")
+      set.members += sign + "Lowercase}";
+    else if (name == "cntrl")
+      set.members += sign + "Cc}";
+    else if (name == "punct")
+      set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{P}])");
+    else if (name == "alnum")
+      set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{Alphabetic}\p{Nd}])");
+    else if (name == "word")
+      set.others.push_back(std::string(negated ? "[^" : "[") + kWord + "]");
+    else
+      fail("the unknown POSIX class [:" + name + ":]");
   }
 
   // One character or a range like a-z, with escapes at either end.

@@ -21,8 +21,8 @@ class TextModel {
   virtual void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const = 0;
 };
 
-// `json` is the component and `tables` its vocabulary and merges. Throws Error(kVerification) naming `what` for a broken model and for a type that is not supported. Old files
-// have no "type": an object with "merges" is then BPE.
+// `json` is the component and `tables` its vocabulary and merges. Throws Error(kVerification) naming `what` for a
+// broken model and for a type that is not supported. Old files have no "type": an object with "merges" is then BPE.
 std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what);
 
 }  // namespace gptq

@@ -39,16 +39,14 @@ Tokenizer::Impl::Impl(const Json& json, const ModelTables& tables, const std::st
       post_processor_(make_post_processor(part(json, "post_processor"), what + ": post_processor")),
       decoder_(make_decoder(part(json, "decoder"), what + ": decoder")) {
   add_tokens(part(json, "added_tokens"), what, config);
-  const auto named_id = [&](const char* name) {
-    return config.named(name).empty() ? -1 : id_of(config.named(name));
-  };
+  const auto named_id = [&](const char* name) { return config.named(name).empty() ? -1 : id_of(config.named(name)); };
   bos_ = named_id("bos_token");
   eos_ = named_id("eos_token");
   obey_bos_and_eos(config);
 }
 
 std::unique_ptr<Tokenizer::Impl> Tokenizer::Impl::parse(std::string_view text, const std::string& what,
-                                                         const TokenizerConfig& config) {
+                                                        const TokenizerConfig& config) {
   ModelTables tables;
   const Json json = parse_json(text, what, tables.taps());
   return std::make_unique<Impl>(json, tables, what, config);
@@ -105,8 +103,10 @@ std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) cons
     }
     normalizer_->apply(raw.text);
     for (const Piece& piece : added_.cut(raw, true, protect)) {
-      if (piece.id >= 0) ids.push_back(piece.id);
-      else encode_piece(piece);
+      if (piece.id >= 0)
+        ids.push_back(piece.id);
+      else
+        encode_piece(piece);
     }
   }
   return ids;
@@ -174,8 +174,10 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
   Rewriter valid(raw);
   for (size_t position = 0; position < raw.text.size();) {
     const Utf8Step step = utf8_step(raw.text, position);
-    if (step.valid) valid.keep(position, position + step.size);
-    else valid.replace(position, position + step.size, kReplacementUtf8);
+    if (step.valid)
+      valid.keep(position, position + step.size);
+    else
+      valid.replace(position, position + step.size, kReplacementUtf8);
     position += step.size;
   }
   valid.finish();

@@ -42,7 +42,8 @@ TokenizerConfig read_tokenizer_config(const Json& json, const std::string& what)
   const JsonReader reader(json, what);
   TokenizerConfig config;
   read_added_tokens(reader, config);
-  for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+  for (const char* name :
+       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
     const Json* token = reader.find(name);
     if (token == nullptr || token->is_boolean()) continue;
     config.control_tokens.push_back(control_token(*token, what + "." + name));

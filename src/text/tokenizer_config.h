@@ -12,10 +12,10 @@
 namespace gptq {
 
 struct TokenizerConfig {
-  std::vector<AddedToken> added_tokens;              // added_tokens_decoder, in the order of the ids
-  std::vector<AddedToken> control_tokens;            // bos_token, eos_token, ..., additional_special_tokens
-  std::map<std::string, std::string> named_tokens;   // "bos_token" -> "<s>"; null and absent ones are left out
-  std::optional<bool> add_bos_token;                 // absent: the post-processor of tokenizer.json decides
+  std::vector<AddedToken> added_tokens;             // added_tokens_decoder, in the order of the ids
+  std::vector<AddedToken> control_tokens;           // bos_token, eos_token, ..., additional_special_tokens
+  std::map<std::string, std::string> named_tokens;  // "bos_token" -> "<s>"; null and absent ones are left out
+  std::optional<bool> add_bos_token;                // absent: the post-processor of tokenizer.json decides
   std::optional<bool> add_eos_token;
 
   std::string named(const std::string& name) const;  // "" when there is none

@@ -35,9 +35,7 @@ class Tokenizer::Impl {
   const std::string* token(TokenId id) const;  // nullptr when there is none
   TokenId id_of(std::string_view token) const;
   bool is_special(TokenId id) const { return token(id) != nullptr && added_.is_special(*token(id)); }
-  int vocab_size() const {
-    return std::max(static_cast<int>(model_->vocabulary().id_end()), added_.id_end());
-  }
+  int vocab_size() const { return std::max(static_cast<int>(model_->vocabulary().id_end()), added_.id_end()); }
   TokenId bos_id() const { return bos_; }
   TokenId eos_id() const { return eos_; }
   const PostProcessor& post_processor() const { return *post_processor_; }

@@ -19,10 +19,10 @@ class Vocabulary {
   // used twice.
   Vocabulary(const Entries& entries, const std::string& what);
 
-  TokenId find(std::string_view token) const;         // -1 when absent
-  const std::string* token(TokenId id) const;          // nullptr when absent
-  size_t size() const { return count_; }                // number of tokens
-  size_t id_end() const { return tokens_.size(); }      // one more than the highest id
+  TokenId find(std::string_view token) const;       // -1 when absent
+  const std::string* token(TokenId id) const;       // nullptr when absent
+  size_t size() const { return count_; }            // number of tokens
+  size_t id_end() const { return tokens_.size(); }  // one more than the highest id
 
  private:
   // Part of the hash stands beside the id, so that a look-up rarely touches a string that is not the right one.
@@ -34,7 +34,7 @@ class Vocabulary {
   std::vector<std::string> tokens_;  // by id; "" where absent, unless it is empty_id_
   std::vector<Slot> slots_;          // open addressing, a power of two
   size_t count_ = 0;
-  TokenId empty_id_ = -1;            // the id of the token "", if there is one
+  TokenId empty_id_ = -1;  // the id of the token "", if there is one
 };
 
 }  // namespace gptq

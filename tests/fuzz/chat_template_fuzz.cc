@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const ChatTemplate chat = ChatTemplate::parse(source, {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
     const Prompt prompt = chat.render_json(
-        R"([{"role":"user","content":" Hé\n"},{"role":"assistant","content":[{"type":"text","text":"'x'"}]}])", options);
+        R"([{"role":"user","content":" Hé\n"},{"role":"assistant","content":[{"type":"text","text":"'x'"}]}])",
+        options);
     CHECK(is_valid_utf8(prompt.text));
     size_t end = 0;
     for (const auto& [begin, stop] : prompt.input_ranges) {

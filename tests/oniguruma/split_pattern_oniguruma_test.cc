@@ -40,7 +40,8 @@ class Oniguruma {
     const auto* begin = reinterpret_cast<const OnigUChar*>(text.data());
     size_t from = 0;
     while (from <= text.size()) {
-      const int at = onig_search(regex_, begin, begin + text.size(), begin + from, begin + text.size(), region_, ONIG_OPTION_NONE);
+      const int at =
+          onig_search(regex_, begin, begin + text.size(), begin + from, begin + text.size(), region_, ONIG_OPTION_NONE);
       if (at < 0) break;
       const std::pair<size_t, size_t> range(region_->beg[0], region_->end[0]);
       if (range.first == range.second && !found.empty() && found.back().second == range.second) {
@@ -96,10 +97,13 @@ const std::vector<std::string>& patterns() {
 
 const std::vector<std::string>& pieces() {
   static const std::vector<std::string> kPieces = {
-      "a", "b", "x", "y", "Z", "é", "É", "ß", "ſ", "s", "S", "'", "ll", "'LL", "'ſ", "re", "1", "23", "٣", "²", "½", "Ⅷ",
-      " ", "  ", "\t", "\n", "\r", "\r\n", "\n\n", "\u00a0", "\u3000", "\u2028", "\u0085", "\u180e", "\u200b", "\u200d",
-      "中", "文", "あ", "ー", "カ", "한", "\u0301", "\u0903", "ǅ", "ǆ", "Ǆ", "ʰ", "!", "?", "-", "_", "$", "€", "…", "」", "/",
-      "\\", "[", "]", "<", "😀", "👩\u200d👧", "ﬁ", "İ", "K", "Ω", "ﬀ", "ab", "abab", "straße", "STRASSE", "\x01", "\x7f", "\ufeff"};
+      "a",      "b",      "x",      "y",    "Z",      "é",       "É",    "ß",        "ſ",      "s",      "S",
+      "'",      "ll",     "'LL",    "'ſ",   "re",     "1",       "23",   "٣",        "²",      "½",      "Ⅷ",
+      " ",      "  ",     "\t",     "\n",   "\r",     "\r\n",    "\n\n", "\u00a0",   "\u3000", "\u2028", "\u0085",
+      "\u180e", "\u200b", "\u200d", "中",   "文",     "あ",      "ー",   "カ",       "한",     "\u0301", "\u0903",
+      "ǅ",      "ǆ",      "Ǆ",      "ʰ",    "!",      "?",       "-",    "_",        "$",      "€",      "…",
+      "」",     "/",      "\\",     "[",    "]",      "<",       "😀",    "👩\u200d👧", "ﬁ",      "İ",      "K",
+      "Ω",      "ﬀ",      "ab",     "abab", "straße", "STRASSE", "\x01", "\x7f",     "\ufeff"};
   return kPieces;
 }
 
@@ -121,9 +125,13 @@ TEST(SplitPatternOniguruma, RandomStringsMatchAlike) {
 }
 
 TEST(SplitPatternOniguruma, ClassesHoldTheSameCodePoints) {
-  for (const std::string source : {R"(\s)", R"(\S)", R"(\d)", R"(\w)", R"(\W)", R"([\w])", R"([^\w])", R"([\W])", R"(\p{Word})", R"(\p{L})", R"(\p{M})", R"(\p{N})", R"(\p{P})",
-                                   R"(\p{S})", R"(\p{Lu})", R"(\p{Ll})", R"(\p{Lt})", R"(\p{Lm})", R"(\p{Lo})", R"(\p{Han})",
-                                   R"(\p{Alpha})", R"(\p{Upper})", R"(\p{Alnum})", R"([[:punct:]])", R"([^\s\p{L}\p{N}])", R"(\h)"}) {
+  for (const std::string source :
+       {R"(\s)",        R"(\S)",        R"(\d)",        R"(\w)",          R"(\W)",
+        R"([\w])",      R"([^\w])",     R"([\W])",      R"(\p{Word})",    R"(\p{L})",
+        R"(\p{M})",     R"(\p{N})",     R"(\p{P})",     R"(\p{S})",       R"(\p{Lu})",
+        R"(\p{Ll})",    R"(\p{Lt})",    R"(\p{Lm})",    R"(\p{Lo})",      R"(\p{Han})",
+        R"(\p{Alpha})", R"(\p{Upper})", R"(\p{Alnum})", R"([[:punct:]])", R"([^\s\p{L}\p{N}])",
+        R"(\h)"}) {
     const TextPattern pattern = TextPattern::regex(source, "test");
     Oniguruma reference(source);
     int differences = 0;

@@ -81,7 +81,8 @@ TEST(ChatTemplate, MarksFollowTheTextThroughEveryOperation) {
   EXPECT_EQ(one("'%s!' % c"), "[{ Ab,C }!]");
   EXPECT_EQ(one("'{}!'.format(c)"), "[{ Ab,C }!]");
   EXPECT_EQ(one("c|indent(2, true)"), "[  { Ab,C }]");
-  EXPECT_EQ(one("c|title ~ c|capitalize ~ c|first ~ c|last ~ c|string ~ c|safe ~ c|list|join"), "[{ Ab,c  ab,c    Ab,C  Ab,C  Ab,C }]");
+  EXPECT_EQ(one("c|title ~ c|capitalize ~ c|first ~ c|last ~ c|string ~ c|safe ~ c|list|join"),
+            "[{ Ab,c  ab,c    Ab,C  Ab,C  Ab,C }]");
   EXPECT_EQ(one("c|length"), "[6]");
 }
 
@@ -89,7 +90,10 @@ TEST(ChatTemplate, MarksFollowThroughBlocksMacrosAndContainers) {
   EXPECT_EQ(marked("{% set x %}<{{ messages[0].content }}>{% endset %}{{ x }}", "a"), "<{a}>");
   EXPECT_EQ(marked("{% macro m(t) %}<{{ t }}>{% endmacro %}{{ m(messages[0].content) }}", "a"), "<{a}>");
   EXPECT_EQ(marked("{% filter upper %}<b>{{ messages[0].content }}{% endfilter %}", "a"), "<B>{A}");
-  EXPECT_EQ(marked("{% set n = namespace(t='') %}{% for m in messages %}{% set n.t = n.t + m['content'] + ';' %}{% endfor %}{{ n.t }}", "a"), "{a};");
+  EXPECT_EQ(marked("{% set n = namespace(t='') %}{% for m in messages %}{% set n.t = n.t + m['content'] + ';' %}{% "
+                   "endfor %}{{ n.t }}",
+                   "a"),
+            "{a};");
   EXPECT_EQ(marked("{% for c in messages[0].content %}{{ c }}|{% endfor %}", "ab"), "{a}|{b}|");
 }
 
@@ -101,7 +105,8 @@ TEST(ChatTemplate, RolesAndKeysAreTrustedUnlessTheyLookLikeMarkers) {
 TEST(ChatTemplate, MessagesWithPartsAndTools) {
   const ChatTemplate chat = ChatTemplate::parse(
       "{% for m in messages %}{% for p in m.content %}{{ p.type }}:{{ p.text }};{% endfor %}{% endfor %}"
-      "{% if tools %}{{ tools|tojson }}{% endif %}{{ extra }}{{ add_generation_prompt }}", {});
+      "{% if tools %}{{ tools|tojson }}{% endif %}{{ extra }}{{ add_generation_prompt }}",
+      {});
   RenderOptions options;
   options.tools = R"([{"b":1,"a":2}])";
   options.variables = R"({"extra":"<e>"})";
@@ -120,12 +125,14 @@ TEST(ChatTemplate, ContinueFinalMessage) {
   options.continue_final_message = true;
   const std::vector<Message> messages = {{"user", "Say"}, {"assistant", "It is "}};
   EXPECT_EQ(ChatTemplate::open(kDemo).render(messages, options).text, "<s>[INST] Say[/INST] It is ");
-  const std::string trims = "{% for m in messages %}<{{ m.content|trim }}>{% endfor %}{% if add_generation_prompt %}!{% endif %}";
+  const std::string trims =
+      "{% for m in messages %}<{{ m.content|trim }}>{% endfor %}{% if add_generation_prompt %}!{% endif %}";
   EXPECT_EQ(ChatTemplate::parse(trims, {}).render(messages, options).text, "<Say><It is");
-  EXPECT_EQ(ChatTemplate::parse(trims, {}).render_json(
-                R"([{"role":"assistant","content":"x"}])", options).text, "<x");
-  EXPECT_EQ(ChatTemplate::parse("{{ messages[0].content[0].text }}>", {}).render_json(
-                R"([{"role":"assistant","content":[{"type":"text","text":"x"}]}])", options).text, "x");
+  EXPECT_EQ(ChatTemplate::parse(trims, {}).render_json(R"([{"role":"assistant","content":"x"}])", options).text, "<x");
+  EXPECT_EQ(ChatTemplate::parse("{{ messages[0].content[0].text }}>", {})
+                .render_json(R"([{"role":"assistant","content":[{"type":"text","text":"x"}]}])", options)
+                .text,
+            "x");
   EXPECT_THROW(ChatTemplate::parse("nothing", {}).render(messages, options), Error);
   EXPECT_THROW(ChatTemplate::parse(trims, {}).render({}, options), Error);
 }
@@ -157,7 +164,8 @@ TEST(ChatTemplate, HostileTemplatesEndInErrors) {
   const std::vector<std::string> hostile = {
       "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
       "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-      "{% macro m() %}{% for i in [1] %}{% if true %}{{ [m()]|map('upper')|join ~ '' }}{% endif %}{% endfor %}{% endmacro %}{{ m() }}",
+      "{% macro m() %}{% for i in [1] %}{% if true %}{{ [m()]|map('upper')|join ~ '' }}{% endif %}{% endfor %}{% "
+      "endmacro %}{{ m() }}",
       "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
       "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
       "{{ 'a' * 99999999999 }}",
@@ -194,7 +202,8 @@ TEST(ChatTemplate, HostileTemplatesEndInErrors) {
 }
 
 TEST(ChatTemplate, SandboxHidesWhatCouldChangeValues) {
-  for (const std::string call : {"[].append(1)", "{}.update({})", "{}.pop('a')", "[].__class__()", "''.__init__()", "[1].clear()"}) {
+  for (const std::string call :
+       {"[].append(1)", "{}.update({})", "{}.pop('a')", "[].__class__()", "''.__init__()", "[1].clear()"}) {
     EXPECT_EQ(failure("{{ " + call + " }}").kind(), ErrorKind::kVerification) << call;
   }
 }

@@ -21,7 +21,9 @@ TEST(Decoder, NoneJoinsWithSpaces) { EXPECT_EQ(decode("null", {"a", "b"}), "a b"
 
 TEST(Decoder, ByteFallbackRunsAreValidAsAWhole) {
   const std::string json = R"({"type":"ByteFallback"})";
-  EXPECT_EQ(decode(json, {"a", "<0xC3>", "<0xA9>", "b"}), "a\xC3\xA9" "b");
+  EXPECT_EQ(decode(json, {"a", "<0xC3>", "<0xA9>", "b"}),
+            "a\xC3\xA9"
+            "b");
   EXPECT_EQ(decode(json, {"<0xC3>", "<0xA9>", "<0xC3>"}), kBad + kBad + kBad);
   EXPECT_EQ(decode(json, {"<0xG0>", "<0x411>"}), "<0xG0><0x411>");
 }

@@ -23,8 +23,9 @@ Tokenizer tokenizer_with(const std::string& decoder, bool byte_alphabet_spelling
     vocab[byte_alphabet_spelling ? std::string(byte_alphabet(static_cast<unsigned char>(byte))) : fallback] = next++;
   }
   for (const char* word : {"▁a", "▁", "bc", "▁▁", "é", "😀", "x</w>", "##y", "aa", "ĠHi"}) vocab[word] = next++;
-  const std::string json = R"({"added_tokens":[{"id":0,"content":"<s>","special":true,"normalized":false}],"decoder":)" +
-                           decoder + R"(,"model":{"type":"BPE","merges":[],"vocab":)" + vocab.dump() + "}}";
+  const std::string json =
+      R"({"added_tokens":[{"id":0,"content":"<s>","special":true,"normalized":false}],"decoder":)" + decoder +
+      R"(,"model":{"type":"BPE","merges":[],"vocab":)" + vocab.dump() + "}}";
   return make_tokenizer(json);
 }
 
@@ -34,7 +35,8 @@ void check(const Tokenizer& tokenizer, unsigned seed) {
   for (int round = 0; round < 400; ++round) {
     std::vector<TokenId> ids(random() % 60);
     const bool words = round % 2 == 0;
-    for (TokenId& id : ids) id = static_cast<TokenId>(words && random() % 3 > 0 ? size - 1 - random() % 12 : random() % (size + 2));
+    for (TokenId& id : ids)
+      id = static_cast<TokenId>(words && random() % 3 > 0 ? size - 1 - random() % 12 : random() % (size + 2));
     for (const bool skip : {true, false}) {
       StreamingDecoder decoder(tokenizer, skip);
       std::string text;
@@ -51,7 +53,9 @@ void check(const Tokenizer& tokenizer, unsigned seed) {
 
 TEST(StreamingDecoder, ByteFallback) {
   check(tokenizer_with(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
-        {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})", false), 1);
+        {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})",
+                       false),
+        1);
 }
 
 TEST(StreamingDecoder, ByteLevel) { check(tokenizer_with(R"({"type":"ByteLevel"})", true), 2); }
@@ -61,7 +65,10 @@ TEST(StreamingDecoder, OtherDecoders) {
   check(tokenizer_with(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always"})", false), 4);
   check(tokenizer_with(R"({"type":"BPEDecoder","suffix":"</w>"})", false), 5);
   check(tokenizer_with(R"({"type":"WordPiece","prefix":"##"})", false), 6);
-  check(tokenizer_with(R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":3,"stop":0}]})", false), 7);
+  check(tokenizer_with(
+            R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Strip","content":"a","start":3,"stop":0}]})",
+            false),
+        7);
 }
 
 TEST(StreamingDecoder, WordsComeOutAtOnce) {

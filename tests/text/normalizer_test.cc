@@ -36,16 +36,20 @@ TEST(Normalizer, Replace) {
 
 TEST(Normalizer, CaseAccentsStrip) {
   EXPECT_EQ(normalized(R"({"type":"Lowercase"})", "\xC3\x84 X\xC4\xB0"), "\xC3\xA4 xi\xCC\x87");
-  EXPECT_EQ(normalized(R"({"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"}]})", "\xC3\xA9\xC3\xA0"), "ea");
+  EXPECT_EQ(
+      normalized(R"({"type":"Sequence","normalizers":[{"type":"NFD"},{"type":"StripAccents"}]})", "\xC3\xA9\xC3\xA0"),
+      "ea");
   EXPECT_EQ(normalized(R"({"type":"Strip"})", " \xE3\x80\x80 a b\n"), "a b");
   EXPECT_EQ(normalized(R"({"type":"Strip","strip_left":false,"strip_right":true})", " a "), " a");
   EXPECT_EQ(normalized(R"({"type":"ByteLevel"})", "a \xC3\xA9"), "a\xC4\xA0\xC3\x83\xC2\xA9");
 }
 
 TEST(Normalizer, MarksStayWithTheirText) {
-  const auto normalizer = make_normalizer(
-      parse_json(R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend","prepend":"_"},
-                 {"type":"Replace","pattern":{"String":" "},"content":"__"}]})", "test"), "test");
+  const auto normalizer =
+      make_normalizer(parse_json(R"({"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Prepend","prepend":"_"},
+                 {"type":"Replace","pattern":{"String":" "},"content":"__"}]})",
+                                 "test"),
+                      "test");
   MarkedText text{"T e\xCC\x81 T", "", false};
   text.marks = std::string("\0\0\1\1\1\0\0", 7);
   normalizer->apply(text);

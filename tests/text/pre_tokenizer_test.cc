@@ -33,7 +33,8 @@ TEST(PreTokenizer, TheFiveBehaviours) {
 }
 
 TEST(PreTokenizer, SplitByRegexWithInvert) {
-  const std::string json = R"({"type":"Split","pattern":{"Regex":"\\p{L}+|\\p{N}"},"behavior":"Removed","invert":true})";
+  const std::string json =
+      R"({"type":"Split","pattern":{"Regex":"\\p{L}+|\\p{N}"},"behavior":"Removed","invert":true})";
   EXPECT_EQ(cut(json, "ab 12 c!"), "ab|1|2|c");
 }
 
@@ -43,8 +44,12 @@ TEST(PreTokenizer, EmptyMatchesEndAndDropNothing) {
 
 TEST(PreTokenizer, ByteLevel) {
   EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":false})", "Hi you're  12\n"),
-            "Hi|\xC4\xA0you|'re|\xC4\xA0|\xC4\xA0" "12|\xC4\x8A");
-  EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false})", "a b"), "\xC4\xA0" "a\xC4\xA0" "b");
+            "Hi|\xC4\xA0you|'re|\xC4\xA0|\xC4\xA0"
+            "12|\xC4\x8A");
+  EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false})", "a b"),
+            "\xC4\xA0"
+            "a\xC4\xA0"
+            "b");
   EXPECT_EQ(cut(R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})", "\xC3\xA9"), "\xC3\x83\xC2\xA9");
 }
 
@@ -73,7 +78,10 @@ TEST(PreTokenizer, FirstMeansTheFirstWordOfTheInput) {
 
 TEST(PreTokenizer, DigitsPunctuationSpaces) {
   EXPECT_EQ(cut(R"({"type":"Digits","individual_digits":true})", "ab12c"), "ab|1|2|c");
-  EXPECT_EQ(cut(R"({"type":"Digits","individual_digits":false})", "ab12\xC2\xBD" "c"), "ab|12\xC2\xBD|c");
+  EXPECT_EQ(cut(R"({"type":"Digits","individual_digits":false})",
+                "ab12\xC2\xBD"
+                "c"),
+            "ab|12\xC2\xBD|c");
   EXPECT_EQ(cut(R"({"type":"Punctuation"})", "a,.b\xC2\xBF"), "a|,|.|b|\xC2\xBF");
   EXPECT_EQ(cut(R"({"type":"Punctuation","behavior":"Contiguous"})", "a,.b"), "a|,.|b");
   EXPECT_EQ(cut(R"({"type":"Whitespace"})", "ab_1, c!?  d"), "ab_1|,|c|!?|d");
@@ -82,7 +90,9 @@ TEST(PreTokenizer, DigitsPunctuationSpaces) {
 
 TEST(PreTokenizer, SequenceCutsFurther) {
   EXPECT_EQ(cut(R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},
-                {"type":"ByteLevel","add_prefix_space":false}]})", "a 12"), "a|\xC4\xA0|1|2");
+                {"type":"ByteLevel","add_prefix_space":false}]})",
+                "a 12"),
+            "a|\xC4\xA0|1|2");
 }
 
 TEST(PreTokenizer, UnsupportedTypeIsNamed) {

@@ -68,8 +68,9 @@ TEST(SplitPattern, EmptyMatchesMoveOn) {
 }
 
 TEST(SplitPattern, WhatIsNotSupportedIsRefused) {
-  for (const char* pattern : {"(", ")", "a)", "[a", "(?<n>a)", R"((a)\1)", R"(\k<n>)", "*a", R"(\p{L)", R"(\p{Nonsense})",
-                              R"(\xE4)", R"(\x{110000})", "[z-a]", "(?x: a)", R"(\)", R"(\K)", "a{5,2}", "[[:nope:]]", "\xFF"}) {
+  for (const char* pattern :
+       {"(", ")", "a)", "[a", "(?<n>a)", R"((a)\1)", R"(\k<n>)", "*a", R"(\p{L)", R"(\p{Nonsense})", R"(\xE4)",
+        R"(\x{110000})", "[z-a]", "(?x: a)", R"(\)", R"(\K)", "a{5,2}", "[[:nope:]]", "\xFF"}) {
     EXPECT_THROW(TextPattern::regex(pattern, "test"), Error) << pattern;
   }
   std::string deep(500, '(');

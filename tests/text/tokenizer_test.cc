@@ -19,7 +19,8 @@ const Tokenizer& demo() {
 // A BPE model over the given vocabulary and merges, with further top-level parts.
 std::string bpe(const std::string& vocab, const std::string& merges, const std::string& fields = "",
                 const std::string& parts = "") {
-  return R"({"version":"1.0",)" + parts + R"("model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":)" + merges + fields + "}}";
+  return R"({"version":"1.0",)" + parts + R"("model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":)" + merges +
+         fields + "}}";
 }
 
 const char* const kAbc = R"({"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"<u>":6})";
@@ -94,9 +95,11 @@ TEST(Tokenizer, IgnoreMergesTakesWholeWords) {
 }
 
 TEST(Tokenizer, PrefixAndSuffixOfSubwords) {
-  const Tokenizer suffix = make_tokenizer(bpe(R"({"a":0,"b</w>":1,"ab</w>":2})", R"(["a b</w>"])", R"(,"end_of_word_suffix":"</w>")"));
+  const Tokenizer suffix =
+      make_tokenizer(bpe(R"({"a":0,"b</w>":1,"ab</w>":2})", R"(["a b</w>"])", R"(,"end_of_word_suffix":"</w>")"));
   EXPECT_EQ(suffix.encode("ab"), (Ids{2}));
-  const Tokenizer prefix = make_tokenizer(bpe(R"({"a":0,"##b":1,"ab":2})", R"(["a ##b"])", R"(,"continuing_subword_prefix":"##")"));
+  const Tokenizer prefix =
+      make_tokenizer(bpe(R"({"a":0,"##b":1,"ab":2})", R"(["a ##b"])", R"(,"continuing_subword_prefix":"##")"));
   EXPECT_EQ(prefix.encode("ab"), (Ids{2}));
 }
 
@@ -124,17 +127,17 @@ const char* const kAdded = R"("added_tokens":[
 TEST(Tokenizer, AddedTokens) {
   const Tokenizer tokenizer = make_tokenizer(bpe(R"({"a":0,"b":1," ":2,"x":3,"y":4,"z":5,"-":6})", "[]", "", kAdded));
   EXPECT_EQ(tokenizer.encode("a<|a|>a"), (Ids{0, 7, 0}));
-  EXPECT_EQ(tokenizer.encode("<|a|>b"), (Ids{8}));                   // the longest
-  EXPECT_EQ(tokenizer.encode("a  L  a"), (Ids{0, 9, 2, 2, 0}));      // takes the spaces on its left
+  EXPECT_EQ(tokenizer.encode("<|a|>b"), (Ids{8}));               // the longest
+  EXPECT_EQ(tokenizer.encode("a  L  a"), (Ids{0, 9, 2, 2, 0}));  // takes the spaces on its left
   EXPECT_EQ(tokenizer.encode("a  R  a"), (Ids{0, 2, 2, 10, 0}));
-  EXPECT_EQ(tokenizer.encode("R  L"), (Ids{10, 9}));                 // never back into the match before
+  EXPECT_EQ(tokenizer.encode("R  L"), (Ids{10, 9}));  // never back into the match before
   EXPECT_EQ(tokenizer.encode("W xWx-W-"), (Ids{11, 2, 3, 3, 6, 11, 6}));
   EXPECT_EQ(tokenizer.vocab_size(), 12);
 }
 
 TEST(Tokenizer, AddedTokensGetTheNextFreeId) {
-  const Tokenizer tokenizer = make_tokenizer(
-      bpe(kAbc, "[]", "", R"("added_tokens":[{"id":99,"content":"new"},{"id":98,"content":"b"}],)"));
+  const Tokenizer tokenizer =
+      make_tokenizer(bpe(kAbc, "[]", "", R"("added_tokens":[{"id":99,"content":"new"},{"id":98,"content":"b"}],)"));
   EXPECT_EQ(tokenizer.id_of("new"), 7);
   EXPECT_EQ(tokenizer.id_of("b"), 1);
 }

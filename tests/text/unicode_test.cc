@@ -12,12 +12,12 @@ const std::string kBad = std::string(kReplacementUtf8);
 
 TEST(Unicode, OneReplacementForEachMaximalInvalidSubpart) {
   EXPECT_EQ(to_valid_utf8("a\xFFz"), "a" + kBad + "z");
-  EXPECT_EQ(to_valid_utf8("\xE4\xBD"), kBad);                       // cut short
+  EXPECT_EQ(to_valid_utf8("\xE4\xBD"), kBad);  // cut short
   EXPECT_EQ(to_valid_utf8("\xE4\xBDx"), kBad + "x");
   EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98\xF0\x9F\x98\x80"), kBad + "\xF0\x9F\x98\x80");
-  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), kBad + kBad);                // overlong
-  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), kBad + kBad + kBad);     // overlong
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), kBad + kBad + kBad);     // surrogate
+  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), kBad + kBad);                        // overlong
+  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), kBad + kBad + kBad);             // overlong
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), kBad + kBad + kBad);             // surrogate
   EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), kBad + kBad + kBad + kBad);  // above U+10FFFF
   EXPECT_EQ(to_valid_utf8("\x80\x80"), kBad + kBad);
   EXPECT_EQ(to_valid_utf8("h\xC3\xA9 \xF0\x9F\x98\x80"), "h\xC3\xA9 \xF0\x9F\x98\x80");
@@ -52,7 +52,9 @@ TEST(Unicode, ClassesOfSomeCharacters) {
 TEST(Unicode, NormalForms) {
   EXPECT_EQ(to_normal_form("e\xCC\x81", NormalForm::kNfc), "\xC3\xA9");
   EXPECT_EQ(to_normal_form("\xC3\xA9", NormalForm::kNfd), "e\xCC\x81");
-  EXPECT_EQ(to_normal_form("\xEF\xAC\x81\xC2\xBD", NormalForm::kNfkc), "fi1\xE2\x81\x84" "2");
+  EXPECT_EQ(to_normal_form("\xEF\xAC\x81\xC2\xBD", NormalForm::kNfkc),
+            "fi1\xE2\x81\x84"
+            "2");
   EXPECT_EQ(to_normal_form("\xED\x95\x9C", NormalForm::kNfd), "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB");
   // A dot below comes before an acute accent whatever the order they were written in.
   EXPECT_EQ(to_normal_form("a\xCC\x81\xCC\xA3", NormalForm::kNfd), "a\xCC\xA3\xCC\x81");

@@ -16,11 +16,11 @@ class BoundArguments {
   BoundArguments(const Arguments& arguments, std::initializer_list<const char*> names, const std::string& function);
 
   bool has(size_t index) const { return values_[index] != nullptr; }
-  const Value& at(size_t index) const;                      // fails when the argument is missing
+  const Value& at(size_t index) const;  // fails when the argument is missing
   const Value& get(size_t index, const Value& fallback) const { return has(index) ? *values_[index] : fallback; }
-  bool flag(size_t index, bool fallback) const;             // by truth
+  bool flag(size_t index, bool fallback) const;  // by truth
   int64_t integer(size_t index, int64_t fallback) const;
-  const MarkedText& string(size_t index) const;             // fails unless it is a string
+  const MarkedText& string(size_t index) const;  // fails unless it is a string
   bool is_none_or_missing(size_t index) const { return !has(index) || at(index).is_none(); }
 
  private:

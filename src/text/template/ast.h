@@ -14,21 +14,22 @@ struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
 enum class ExprKind {
-  kConstant,     // value
-  kName,         // name
-  kList,         // operands
-  kTuple,        // operands
-  kDict,         // operands: key, value, key, value, ...
-  kAttribute,    // operands[0] . name
-  kItem,         // operands[0] [ operands[1] ]
-  kSlice,        // operands[0] [ operands[1] : operands[2] : operands[3] ], each of the three may be null
-  kCall,         // operands[0] ( call )
-  kFilter,       // operands[0] | name ( call ); operands[0] is null in a filter block
-  kTest,         // operands[0] is name ( call )
-  kNot,          // operands[0]
-  kNegative,     // operands[0]
-  kPositive,     // operands[0]
-  kAnd, kOr,     // operands[0], operands[1]
+  kConstant,   // value
+  kName,       // name
+  kList,       // operands
+  kTuple,      // operands
+  kDict,       // operands: key, value, key, value, ...
+  kAttribute,  // operands[0] . name
+  kItem,       // operands[0] [ operands[1] ]
+  kSlice,      // operands[0] [ operands[1] : operands[2] : operands[3] ], each of the three may be null
+  kCall,       // operands[0] ( call )
+  kFilter,     // operands[0] | name ( call ); operands[0] is null in a filter block
+  kTest,       // operands[0] is name ( call )
+  kNot,        // operands[0]
+  kNegative,   // operands[0]
+  kPositive,   // operands[0]
+  kAnd,
+  kOr,           // operands[0], operands[1]
   kBinary,       // operands[0] name operands[1]: + - * / // % **
   kConcat,       // operands joined as text (~)
   kCompare,      // operands[0] names[0] operands[1] names[1] operands[2] ...

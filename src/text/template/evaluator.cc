@@ -172,7 +172,8 @@ Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
       passed = &arguments.positional[i];
     }
     const Value undefined = Value::undefined(parameter.name);
-    scope.set(parameter.name, passed != nullptr ? *passed : evaluator_.evaluate_optional(parameter.fallback, scope, undefined));
+    scope.set(parameter.name,
+              passed != nullptr ? *passed : evaluator_.evaluate_optional(parameter.fallback, scope, undefined));
   }
   if (names_.caller) {
     const Value* caller = named("caller");
@@ -186,9 +187,12 @@ Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   }
   if (names_.kwargs) scope.set("kwargs", rest);
   const size_t taken = std::min(arguments.positional.size(), parameters.size());
-  const std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken), arguments.positional.end());
-  if (names_.varargs) scope.set("varargs", runtime.tuple(more));
-  else if (!more.empty()) fail("macro '" + name_ + "' takes not more than " + std::to_string(parameters.size()) + " argument(s)");
+  const std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken),
+                                arguments.positional.end());
+  if (names_.varargs)
+    scope.set("varargs", runtime.tuple(more));
+  else if (!more.empty())
+    fail("macro '" + name_ + "' takes not more than " + std::to_string(parameters.size()) + " argument(s)");
   return runtime.string(evaluator_.captured(statement_.body, scope));
 }
 

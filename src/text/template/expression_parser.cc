@@ -196,9 +196,12 @@ ExprPtr ExpressionParser::power() {
 ExprPtr ExpressionParser::unary(bool with_filter) {
   const Level level(*this);
   ExprPtr expr;
-  if (accept_operator("-")) expr = make(ExprKind::kNegative, unary(false));
-  else if (accept_operator("+")) expr = make(ExprKind::kPositive, unary(false));
-  else expr = primary();
+  if (accept_operator("-"))
+    expr = make(ExprKind::kNegative, unary(false));
+  else if (accept_operator("+"))
+    expr = make(ExprKind::kPositive, unary(false));
+  else
+    expr = primary();
   expr = postfix(std::move(expr));
   return with_filter ? filters_and_tests(std::move(expr)) : std::move(expr);
 }

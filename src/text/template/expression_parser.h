@@ -52,13 +52,13 @@ class ExpressionParser {
   std::string take_name();
   std::string describe() const;  // the current token, for errors
 
-  ExprPtr expression();         // with "a if b else c"
-  ExprPtr tuple_expression();   // expression, or several with commas
-  ExprPtr without_condition();  // an iterable of a for tag: the "if" after it is the loop's own
+  ExprPtr expression();                // with "a if b else c"
+  ExprPtr tuple_expression();          // expression, or several with commas
+  ExprPtr without_condition();         // an iterable of a for tag: the "if" after it is the loop's own
   ExprPtr filter_chain(ExprPtr base);  // | f | g after a base that may be null
   CallArguments call_arguments();      // after "("
   ExprPtr make(ExprKind kind) const;
-  void adopt(Expr& parent, ExprPtr child) const;      // as the next operand; null is allowed
+  void adopt(Expr& parent, ExprPtr child) const;  // as the next operand; null is allowed
   void adopt(Expr& parent, CallArguments call) const;
 
  private:

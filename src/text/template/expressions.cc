@@ -63,8 +63,10 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
     case ExprKind::kConcat: result = evaluate_concat(expr, scope); break;
     case ExprKind::kCompare: result = evaluate_compare(expr, scope); break;
     case ExprKind::kConditional:
-      if (truth(operand(0))) result = operand(1);
-      else result = evaluate_optional(expr.operands[2], scope, Value::undefined("the conditional without else"));
+      if (truth(operand(0)))
+        result = operand(1);
+      else
+        result = evaluate_optional(expr.operands[2], scope, Value::undefined("the conditional without else"));
       break;
   }
   runtime_.limits.leave();

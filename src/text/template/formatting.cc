@@ -113,7 +113,8 @@ class PercentFormatter {
         if (value.is(Kind::kFloat) && !(std::abs(value.real()) < 9e18)) fail("%d format: the number is too large");
         const int64_t whole = value.is(Kind::kFloat) ? static_cast<int64_t>(value.real()) : value.integer();
         std::array<char, 70> buffer;
-        const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), whole, conversion.type == 'x' ? 16 : 10);
+        const auto written =
+            std::to_chars(buffer.data(), buffer.data() + buffer.size(), whole, conversion.type == 'x' ? 16 : 10);
         std::string text(buffer.data(), written.ptr);
         if (conversion.plus && whole >= 0) text.insert(0, "+");
         return plain(std::move(text));
@@ -184,8 +185,10 @@ MarkedText brace_format(Runtime& runtime, const MarkedText& format, const Argume
     const bool numbered = !field.empty() && field.find_first_not_of("0123456789") == std::string::npos;
     if (field.empty() || numbered) {
       size_t index = next;
-      if (numbered) std::from_chars(field.data(), field.data() + field.size(), index);
-      else ++next;
+      if (numbered)
+        std::from_chars(field.data(), field.data() + field.size(), index);
+      else
+        ++next;
       if (index >= arguments.positional.size()) fail("a format string with more fields than arguments");
       runtime.append(out, to_text(runtime, arguments.positional[index]));
     } else {

@@ -67,7 +67,8 @@ class Lexer {
     } else if (sign != '+' && block) {
       const size_t newline = text.rfind('\n');
       const size_t line = newline == std::string::npos ? 0 : newline + 1;
-      if ((line > 0 || line_starts_) && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(line), text.end(), is_space)) {
+      if ((line > 0 || line_starts_) &&
+          std::all_of(text.begin() + static_cast<std::ptrdiff_t>(line), text.end(), is_space)) {
         text.resize(line);
       }
     }
@@ -87,9 +88,12 @@ class Lexer {
     const char type = at(tag + 1);
     const bool sign = at(tag + 2) == '-' || at(tag + 2) == '+';
     advance_to(std::min(tag + (sign ? 3 : 2), source_.size()));
-    if (type == '#') comment();
-    else if (type == '%' && raw()) return;
-    else expression(type == '%');
+    if (type == '#')
+      comment();
+    else if (type == '%' && raw())
+      return;
+    else
+      expression(type == '%');
   }
 
   // Where a tag that closes with `close` ("%}") at `position` ends, white space rules included.
@@ -177,7 +181,8 @@ class Lexer {
       return advance_to(position_ + 2);
     }
     static constexpr std::string_view kSingles = "+-*/%~<>=.:|,;()[]{}";
-    if (kSingles.find(c) == std::string_view::npos || c == '\0') fail(std::string("an unexpected character '") + c + "'");
+    if (kSingles.find(c) == std::string_view::npos || c == '\0')
+      fail(std::string("an unexpected character '") + c + "'");
     if (c == '(' || c == '[' || c == '{') open_brackets += c == '(' ? ')' : c == '[' ? ']' : '}';
     if (c == ')' || c == ']' || c == '}') {
       if (open_brackets.empty() || open_brackets.back() != c) fail(std::string("an unexpected '") + c + "'");
@@ -232,8 +237,10 @@ class Lexer {
       if (at_char >= source_.size()) fail("a string is not closed");
       const char c = source_[at_char++];
       if (c == quote) break;
-      if (c != '\\') value += c;
-      else escape(at_char, value);
+      if (c != '\\')
+        value += c;
+      else
+        escape(at_char, value);
     }
     put(TokenKind::kString, to_valid_utf8(value));
     advance_to(at_char);
@@ -243,7 +250,8 @@ class Lexer {
   void escape(size_t& position, std::string& value) const {
     const char c = at(position++);
     static constexpr std::string_view kNames = "ntr\\'\"abfv\n";
-    static constexpr std::array<std::string_view, 11> kValues = {"\n", "\t", "\r", "\\", "'", "\"", "\a", "\b", "\f", "\v", ""};
+    static constexpr std::array<std::string_view, 11> kValues = {"\n", "\t", "\r", "\\", "'", "\"",
+                                                                 "\a", "\b", "\f", "\v", ""};
     if (const size_t known = kNames.find(c); known != std::string_view::npos && c != '\0') {
       value += kValues[known];
       return;
@@ -257,7 +265,8 @@ class Lexer {
       base = 8;
       --position;
     }
-    while (count < wanted && std::isxdigit(static_cast<unsigned char>(at(position))) && (base == 16 || (at(position) >= '0' && at(position) <= '7'))) {
+    while (count < wanted && std::isxdigit(static_cast<unsigned char>(at(position))) &&
+           (base == 16 || (at(position) >= '0' && at(position) <= '7'))) {
       const auto digit = static_cast<unsigned>(std::tolower(static_cast<unsigned char>(at(position++))));
       code = code * base + (digit <= '9' ? digit - '0' : digit - 'a' + 10);
       ++count;

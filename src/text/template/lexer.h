@@ -6,7 +6,19 @@
 
 namespace gptq::chat {
 
-enum class TokenKind { kText, kBlockBegin, kBlockEnd, kPrintBegin, kPrintEnd, kName, kInt, kFloat, kString, kOperator, kEnd };
+enum class TokenKind {
+  kText,
+  kBlockBegin,
+  kBlockEnd,
+  kPrintBegin,
+  kPrintEnd,
+  kName,
+  kInt,
+  kFloat,
+  kString,
+  kOperator,
+  kEnd
+};
 
 struct Token {
   TokenKind kind;

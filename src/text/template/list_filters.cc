@@ -50,7 +50,8 @@ Value join(Runtime& runtime, const Value& value, const Arguments& arguments) {
   for (const Value& item : iterate(runtime, value)) {
     if (begun) runtime.append(out, separator);
     begun = true;
-    runtime.append(out, to_text(runtime, bound.is_none_or_missing(1) ? item : attribute_path(runtime, item, bound.at(1))));
+    runtime.append(out,
+                   to_text(runtime, bound.is_none_or_missing(1) ? item : attribute_path(runtime, item, bound.at(1))));
   }
   return runtime.string(std::move(out));
 }
@@ -146,7 +147,8 @@ Value sum(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"attribute", "start"}, "sum");
   Value total = bound.get(1, Value::integer(0));
   for (const Value& item : iterate(runtime, value)) {
-    total = binary(runtime, "+", total, bound.is_none_or_missing(0) ? item : attribute_path(runtime, item, bound.at(0)));
+    total =
+        binary(runtime, "+", total, bound.is_none_or_missing(0) ? item : attribute_path(runtime, item, bound.at(0)));
   }
   return total;
 }
@@ -235,7 +237,8 @@ Value slices(Runtime& runtime, const Value& value, const Arguments& arguments) {
   size_t begin = 0;
   for (size_t i = 0; i < parts; ++i) {
     const size_t end = begin + size + (i < longer ? 1 : 0);
-    std::vector<Value> part(all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<Value> part(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                            all.begin() + static_cast<std::ptrdiff_t>(end));
     if (!bound.is_none_or_missing(1) && i >= longer && longer > 0) part.push_back(bound.at(1));
     result.push_back(runtime.list(std::move(part)));
     begin = end;

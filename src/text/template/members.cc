@@ -47,8 +47,8 @@ Value dict_copy(Runtime& runtime, const Value& self, const Arguments& arguments)
 Value list_count(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"value"}, "count");
   const auto& items = self.list().items;
-  return Value::integer(std::count_if(items.begin(), items.end(),
-                                      [&](const Value& item) { return equal(runtime, item, bound.at(0)); }));
+  return Value::integer(
+      std::count_if(items.begin(), items.end(), [&](const Value& item) { return equal(runtime, item, bound.at(0)); }));
 }
 
 Value list_index(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -112,7 +112,8 @@ Native find_in(const std::map<std::string, Native>& table, const std::string& na
 Native method_of(const Value& object, const std::string& name) {
   static const std::map<std::string, Native> kDict = {
       {"items", dict_items}, {"keys", dict_keys}, {"values", dict_values}, {"get", dict_get}, {"copy", dict_copy}};
-  static const std::map<std::string, Native> kList = {{"count", list_count}, {"index", list_index}, {"copy", list_copy}};
+  static const std::map<std::string, Native> kList = {
+      {"count", list_count}, {"index", list_index}, {"copy", list_copy}};
   if (object.is_string()) return string_method(name);
   if (object.is_dict()) return find_in(kDict, name);
   if (object.is_list()) return find_in(kList, name);
@@ -151,10 +152,10 @@ Value attribute_path(Runtime& runtime, const Value& object, const Value& path) {
   Value value = object;
   const std::string dot = ".";
   for (const MarkedText& part : split(path.marked(), &dot, -1, false)) {
-    const bool number = !part.text.empty() && part.text.size() < 10 &&
-                        part.text.find_first_not_of("0123456789") == std::string::npos;
-    value = number ? item(runtime, value, Value::integer(std::stoi(part.text)))
-                   : item(runtime, value, Value::string(part));
+    const bool number =
+        !part.text.empty() && part.text.size() < 10 && part.text.find_first_not_of("0123456789") == std::string::npos;
+    value =
+        number ? item(runtime, value, Value::integer(std::stoi(part.text))) : item(runtime, value, Value::string(part));
   }
   return value;
 }

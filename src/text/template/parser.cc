@@ -74,11 +74,16 @@ class Parser : private ExpressionParser {
 
   StatementPtr tag() {
     using Reader = StatementPtr (Parser::*)();
-    static const std::map<std::string, Reader, std::less<>> kTags = {
-        {"if", &Parser::if_tag},         {"for", &Parser::for_tag},       {"set", &Parser::set_tag},
-        {"macro", &Parser::macro_tag},   {"call", &Parser::call_tag},     {"filter", &Parser::filter_tag},
-        {"with", &Parser::with_tag},     {"break", &Parser::break_tag},   {"continue", &Parser::continue_tag},
-        {"generation", &Parser::generation_tag}};
+    static const std::map<std::string, Reader, std::less<>> kTags = {{"if", &Parser::if_tag},
+                                                                     {"for", &Parser::for_tag},
+                                                                     {"set", &Parser::set_tag},
+                                                                     {"macro", &Parser::macro_tag},
+                                                                     {"call", &Parser::call_tag},
+                                                                     {"filter", &Parser::filter_tag},
+                                                                     {"with", &Parser::with_tag},
+                                                                     {"break", &Parser::break_tag},
+                                                                     {"continue", &Parser::continue_tag},
+                                                                     {"generation", &Parser::generation_tag}};
     const auto found = is(TokenKind::kName) ? kTags.find(peek().text) : kTags.end();
     if (found == kTags.end()) fail("found " + describe() + ", which is not a tag that is known or expected here");
     take();
@@ -98,8 +103,10 @@ class Parser : private ExpressionParser {
       if (accept_name("endif")) return statement;
       if (last) fail("found " + describe() + " after else, expected 'endif'");
       condition = nullptr;
-      if (accept_name("elif")) condition = tuple_expression();
-      else expect_name("else");
+      if (accept_name("elif"))
+        condition = tuple_expression();
+      else
+        expect_name("else");
     }
   }
 
@@ -114,8 +121,10 @@ class Parser : private ExpressionParser {
     end_tag();
     statement->body = statements({"else", "endfor"});
     --loops_;
-    if (accept_name("else")) statement->orelse = body_until("endfor");
-    else expect_name("endfor");
+    if (accept_name("else"))
+      statement->orelse = body_until("endfor");
+    else
+      expect_name("endfor");
     return statement;
   }
 

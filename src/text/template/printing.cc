@@ -27,7 +27,8 @@ void append_spelled(Runtime& runtime, MarkedText& out, const MarkedText& text, c
     const size_t begin = position;
     const std::string spelling = spell(next_char(text.text, position));
     const char mark = text.marks.empty() ? '\0' : text.marks[begin];
-    runtime.append(out, spelling.empty() ? std::string_view(text.text).substr(begin, position - begin) : spelling, mark);
+    runtime.append(out, spelling.empty() ? std::string_view(text.text).substr(begin, position - begin) : spelling,
+                   mark);
   }
 }
 

@@ -99,7 +99,8 @@ Value count(Runtime&, const Value& self, const Arguments& arguments) {
   const std::string& part = bound.string(0).text;
   if (part.empty()) return Value::integer(static_cast<int64_t>(length(self)) + 1);
   int64_t times = 0;
-  for (size_t at = self.text().find(part); at != std::string::npos; at = self.text().find(part, at + part.size())) ++times;
+  for (size_t at = self.text().find(part); at != std::string::npos; at = self.text().find(part, at + part.size()))
+    ++times;
   return Value::integer(times);
 }
 
@@ -114,7 +115,8 @@ Value partition(Runtime& runtime, const Value& self, const Arguments& arguments)
     return kFromRight ? runtime.tuple({nothing, nothing, self}) : runtime.tuple({self, nothing, nothing});
   }
   const size_t after = at + part.size();
-  return runtime.tuple({runtime.string(self.marked().substr(0, at)), runtime.string(self.marked().substr(at, part.size())),
+  return runtime.tuple({runtime.string(self.marked().substr(0, at)),
+                        runtime.string(self.marked().substr(at, part.size())),
                         runtime.string(self.marked().substr(after, self.text().size() - after))});
 }
 
@@ -186,45 +188,44 @@ Value format(Runtime& runtime, const Value& self, const Arguments& arguments) {
 }  // namespace
 
 Native string_method(const std::string& name) {
-  static const std::map<std::string, Native> kMethods = {
-      {"upper", change<upper>},
-      {"lower", change<lower>},
-      {"casefold", change<lower>},
-      {"title", change<python_title>},
-      {"capitalize", change<capitalized>},
-      {"swapcase", change<swapped_case>},
-      {"strip", strip<Side::kBoth>},
-      {"lstrip", strip<Side::kLeft>},
-      {"rstrip", strip<Side::kRight>},
-      {"split", split_method<false>},
-      {"rsplit", split_method<true>},
-      {"splitlines", splitlines},
-      {"startswith", affix<false>},
-      {"endswith", affix<true>},
-      {"removeprefix", remove_affix<false>},
-      {"removesuffix", remove_affix<true>},
-      {"replace", replace},
-      {"join", join},
-      {"find", find<Search::kFirst, false>},
-      {"rfind", find<Search::kLast, false>},
-      {"index", find<Search::kFirst, true>},
-      {"rindex", find<Search::kLast, true>},
-      {"count", count},
-      {"partition", partition<false>},
-      {"rpartition", partition<true>},
-      {"ljust", align<Align::kLeft>},
-      {"rjust", align<Align::kRight>},
-      {"center", align<Align::kCenter>},
-      {"zfill", zfill},
-      {"isalpha", all_chars<is_letter>},
-      {"isdigit", all_chars<is_numeric>},
-      {"isnumeric", all_chars<is_numeric>},
-      {"isdecimal", all_chars<is_numeric>},
-      {"isalnum", all_chars<is_letter_or_number>},
-      {"isspace", all_chars<is_python_space>},
-      {"isupper", has_case<is_uppercase, is_lowercase>},
-      {"islower", has_case<is_lowercase, is_uppercase>},
-      {"format", format}};
+  static const std::map<std::string, Native> kMethods = {{"upper", change<upper>},
+                                                         {"lower", change<lower>},
+                                                         {"casefold", change<lower>},
+                                                         {"title", change<python_title>},
+                                                         {"capitalize", change<capitalized>},
+                                                         {"swapcase", change<swapped_case>},
+                                                         {"strip", strip<Side::kBoth>},
+                                                         {"lstrip", strip<Side::kLeft>},
+                                                         {"rstrip", strip<Side::kRight>},
+                                                         {"split", split_method<false>},
+                                                         {"rsplit", split_method<true>},
+                                                         {"splitlines", splitlines},
+                                                         {"startswith", affix<false>},
+                                                         {"endswith", affix<true>},
+                                                         {"removeprefix", remove_affix<false>},
+                                                         {"removesuffix", remove_affix<true>},
+                                                         {"replace", replace},
+                                                         {"join", join},
+                                                         {"find", find<Search::kFirst, false>},
+                                                         {"rfind", find<Search::kLast, false>},
+                                                         {"index", find<Search::kFirst, true>},
+                                                         {"rindex", find<Search::kLast, true>},
+                                                         {"count", count},
+                                                         {"partition", partition<false>},
+                                                         {"rpartition", partition<true>},
+                                                         {"ljust", align<Align::kLeft>},
+                                                         {"rjust", align<Align::kRight>},
+                                                         {"center", align<Align::kCenter>},
+                                                         {"zfill", zfill},
+                                                         {"isalpha", all_chars<is_letter>},
+                                                         {"isdigit", all_chars<is_numeric>},
+                                                         {"isnumeric", all_chars<is_numeric>},
+                                                         {"isdecimal", all_chars<is_numeric>},
+                                                         {"isalnum", all_chars<is_letter_or_number>},
+                                                         {"isspace", all_chars<is_python_space>},
+                                                         {"isupper", has_case<is_uppercase, is_lowercase>},
+                                                         {"islower", has_case<is_lowercase, is_uppercase>},
+                                                         {"format", format}};
   const auto found = kMethods.find(name);
   return found == kMethods.end() ? nullptr : found->second;
 }

@@ -35,16 +35,18 @@ Value trim(Runtime& runtime, const Value& value, const Arguments& arguments) {
 Value replace(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"old", "new", "count"}, "replace");
   const int64_t limit = bound.is_none_or_missing(2) ? -1 : bound.integer(2, -1);
-  return runtime.string(replaced(runtime, to_text(runtime, value), to_text(runtime, bound.at(0)),
-                                 to_text(runtime, bound.at(1)), limit));
+  return runtime.string(
+      replaced(runtime, to_text(runtime, value), to_text(runtime, bound.at(0)), to_text(runtime, bound.at(1)), limit));
 }
 
 // Indents every line but the first; empty lines only with `blank`.
 Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width", "first", "blank"}, "indent");
   MarkedText space{"    ", "", false};
-  if (bound.has(0) && bound.at(0).is_string()) space = bound.string(0);
-  else space.text = std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(0, 4), 0, 10'000)), ' ');
+  if (bound.has(0) && bound.at(0).is_string())
+    space = bound.string(0);
+  else
+    space.text = std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(0, 4), 0, 10'000)), ' ');
   const bool blank = bound.flag(2, false);
   if (!value.is_string()) fail("indent expects a string, not " + type_name(value));
   MarkedText text = value.marked();
@@ -126,7 +128,9 @@ Value escape(Runtime& runtime, const Value& value, const Arguments& arguments) {
 
 // Jinja's Markup type, which escapes what is joined to it, does not exist here: `safe` changes nothing. That is what
 // the authors of chat templates mean by it, and a documented difference.
-Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) { return string(runtime, value, arguments); }
+Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  return string(runtime, value, arguments);
+}
 
 Value tojson(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"ensure_ascii", "indent", "separators", "sort_keys"}, "tojson");

@@ -26,9 +26,9 @@ MarkedText each_char(Runtime& runtime, const MarkedText& text, const Spell& spel
 
 // Full upper case where it is more than one letter, for the letters that occur in practice.
 void append_upper(char32_t code, std::string& out) {
-  static constexpr std::pair<char32_t, const char*> kLong[] = {
-      {0xDF, "SS"},    {0xFB00, "FF"},  {0xFB01, "FI"}, {0xFB02, "FL"},
-      {0xFB03, "FFI"}, {0xFB04, "FFL"}, {0xFB05, "ST"}, {0xFB06, "ST"}};
+  static constexpr std::pair<char32_t, const char*> kLong[] = {{0xDF, "SS"},   {0xFB00, "FF"},  {0xFB01, "FI"},
+                                                               {0xFB02, "FL"}, {0xFB03, "FFI"}, {0xFB04, "FFL"},
+                                                               {0xFB05, "ST"}, {0xFB06, "ST"}};
   for (const auto& [letter, spelling] : kLong) {
     if (letter == code) {
       out += spelling;
@@ -76,7 +76,8 @@ std::vector<MarkedText> split_at_spaces_from_right(const MarkedText& text, int64
   MarkedText rest = stripped(text, Side::kBoth, nullptr);
   while (!rest.text.empty()) {
     size_t begin = rest.text.size();
-    while (begin > 0 && !is_python_space(char_before(rest.text, begin))) begin -= utf8(char_before(rest.text, begin)).size();
+    while (begin > 0 && !is_python_space(char_before(rest.text, begin)))
+      begin -= utf8(char_before(rest.text, begin)).size();
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) begin = 0;
     parts.push_back(rest.substr(begin, rest.text.size() - begin));
     rest = stripped(rest.substr(0, begin), Side::kRight, nullptr);
@@ -98,24 +99,30 @@ MarkedText lower(Runtime& runtime, const MarkedText& text) {
 MarkedText capitalized(Runtime& runtime, const MarkedText& text) {
   bool first = true;
   return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (first) append_utf8(out, to_upper(code));
-    else append_lowercase(out, code);
+    if (first)
+      append_utf8(out, to_upper(code));
+    else
+      append_lowercase(out, code);
     first = false;
   });
 }
 
 MarkedText swapped_case(Runtime& runtime, const MarkedText& text) {
   return each_char(runtime, text, [](char32_t code, std::string& out) {
-    if (is_uppercase(code)) append_lowercase(out, code);
-    else append_upper(code, out);
+    if (is_uppercase(code))
+      append_lowercase(out, code);
+    else
+      append_upper(code, out);
   });
 }
 
 MarkedText python_title(Runtime& runtime, const MarkedText& text) {
   bool inside = false;
   return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (inside) append_lowercase(out, code);
-    else append_utf8(out, to_upper(code));
+    if (inside)
+      append_lowercase(out, code);
+    else
+      append_utf8(out, to_upper(code));
     inside = has_case(code);
   });
 }
@@ -123,8 +130,10 @@ MarkedText python_title(Runtime& runtime, const MarkedText& text) {
 MarkedText jinja_title(Runtime& runtime, const MarkedText& text) {
   bool inside = false;
   return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (inside) append_lowercase(out, code);
-    else append_upper(code, out);
+    if (inside)
+      append_lowercase(out, code);
+    else
+      append_upper(code, out);
     inside = !(is_python_space(code) || code == '-' || code == '(' || code == '{' || code == '[' || code == '<');
   });
 }

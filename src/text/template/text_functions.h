@@ -15,7 +15,7 @@ MarkedText lower(Runtime& runtime, const MarkedText& text);
 MarkedText capitalized(Runtime& runtime, const MarkedText& text);
 MarkedText swapped_case(Runtime& runtime, const MarkedText& text);
 MarkedText python_title(Runtime& runtime, const MarkedText& text);  // str.title: a letter after a non-letter
-MarkedText jinja_title(Runtime& runtime, const MarkedText& text);   // the filter: a character after a space or - ( [ { <
+MarkedText jinja_title(Runtime& runtime, const MarkedText& text);  // the filter: a character after a space or - ( [ { <
 
 enum class Side { kBoth, kLeft, kRight };
 // Without `characters` white space; else every character of that set.

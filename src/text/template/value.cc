@@ -124,8 +124,10 @@ const Value* DictObject::find(std::string_view key) const {
 
 void DictObject::set(const Value& key, Value value) {
   const auto [found, fresh] = index_.try_emplace(hash_key(key), entries.size());
-  if (fresh) entries.emplace_back(key, std::move(value));
-  else entries[found->second].second = std::move(value);
+  if (fresh)
+    entries.emplace_back(key, std::move(value));
+  else
+    entries[found->second].second = std::move(value);
 }
 
 void Limits::step() {

@@ -28,7 +28,7 @@ struct LoopObject;
 
 class Value {
  public:
-  Value() = default;  // undefined
+  Value() = default;                                // undefined
   static Value undefined(const std::string& name);  // `name` appears in errors: "'name' is undefined"
   static Value none() { return Value(Kind::kNone); }
   static Value boolean(bool flag);
@@ -54,8 +54,8 @@ class Value {
   const MarkedText& marked() const { return *text_; }
   const std::string& text() const { return text_->text; }
   const std::string& name() const;  // of an undefined value
-  ListObject& list() const;          // of kList and kTuple
-  DictObject& dict() const;          // of kDict and kNamespace
+  ListObject& list() const;         // of kList and kTuple
+  DictObject& dict() const;         // of kDict and kNamespace
   Callable& callable() const;
   LoopObject& loop() const;
   const Object* identity() const { return object_; }
@@ -127,17 +127,17 @@ struct LoopObject : Object {
   Callable* recurse = nullptr;  // of a recursive loop
 };
 
-std::string hash_key(const Value& key);  // throws for lists and dicts, as Python does
+std::string hash_key(const Value& key);     // throws for lists and dicts, as Python does
 std::string type_name(const Value& value);  // as Python names it, for errors
 
 // Stops templates that would run or grow without end: they come from the internet.
 class Limits {
  public:
   static constexpr size_t kLongestString = size_t{1} << 26;
-  void step();                  // one evaluated node
-  void produce(size_t bytes);   // text made, whether or not it is still in use
-  void hold(size_t items);      // items of lists and dicts, and other objects: held to the end
-  void enter();                 // one level of nesting: blocks, calls, macros
+  void step();                 // one evaluated node
+  void produce(size_t bytes);  // text made, whether or not it is still in use
+  void hold(size_t items);     // items of lists and dicts, and other objects: held to the end
+  void enter();                // one level of nesting: blocks, calls, macros
   void leave() { --depth_; }
 
  private:

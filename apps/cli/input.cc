@@ -1,0 +1,80 @@
+// Text that comes in: whole files, standard input, and lines typed by people.
+#include "input.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr size_t kChunk = 1 << 16;
+
+Error failure(const std::string& path) {
+  const ErrorKind kind = errno == ENOENT || errno == ENOTDIR ? ErrorKind::kNotFound
+                         : errno == EACCES                   ? ErrorKind::kPermission
+                                                             : ErrorKind::kGeneral;
+  return Error(kind, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+}
+
+}  // namespace
+
+bool stdin_is_terminal() { return isatty(STDIN_FILENO) == 1; }
+
+std::string read_text(const std::string& path) {
+  const std::string name = path == "-" ? "standard input" : path;
+  std::unique_ptr<FILE, int (*)(FILE*)> opened(path == "-" ? nullptr : std::fopen(path.c_str(), "rb"), std::fclose);
+  FILE* file = path == "-" ? stdin : opened.get();
+  if (file == nullptr) throw failure(name);
+  std::string text;
+  for (size_t used = 0;;) {
+    text.resize(used + kChunk);
+    const size_t got = std::fread(text.data() + used, 1, kChunk, file);
+    used += got;
+    if (got == kChunk) continue;
+    if (std::ferror(file)) throw failure(name);
+    text.resize(used);
+    return text;
+  }
+}
+
+std::string read_prompt(bool given, const std::string& text, const std::string& file) {
+  if (given && !file.empty()) throw Error(ErrorKind::kUsage, "give the text either with -p or with -f, not both");
+  if (given) return text;
+  if (!file.empty()) return read_text(file);
+  if (!stdin_is_terminal()) return read_text("-");
+  throw Error(ErrorKind::kUsage, "there is no text: pass it with -p TEXT, with -f FILE, or through a pipe");
+}
+
+LineReader::Outcome LineReader::next(std::string& line) {
+  for (;;) {
+    const size_t newline = buffer_.find('\n');
+    if (newline != std::string::npos || (ended_ && !buffer_.empty())) {
+      line = buffer_.substr(0, newline);
+      buffer_.erase(0, newline == std::string::npos ? newline : newline + 1);
+      return Outcome::kLine;
+    }
+    if (ended_) return Outcome::kEnd;
+    // poll() returns at a signal even where read() would be restarted.
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (poll(&input, 1, -1) < 0) {
+      if (errno != EINTR) throw failure("standard input");
+      buffer_.clear();
+      return Outcome::kInterrupted;
+    }
+    char chunk[4096];
+    const ssize_t got = read(STDIN_FILENO, chunk, sizeof chunk);
+    if (got < 0) throw failure("standard input");
+    if (got == 0) ended_ = true;
+    buffer_.append(chunk, static_cast<size_t>(got));
+  }
+}
+
+}  // namespace gptq::cli

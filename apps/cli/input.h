@@ -1,0 +1,28 @@
+// Text that comes in: whole files, standard input, and lines typed by people.
+#pragma once
+
+#include <string>
+
+namespace gptq::cli {
+
+bool stdin_is_terminal();
+
+// The bytes of a file, or of standard input for "-". Throws Error(kNotFound | kGeneral) naming the path.
+std::string read_text(const std::string& path);
+
+// The first that is present: `text` (when `given`), the file, standard input when it is not a terminal.
+// Otherwise throws Error(kUsage) saying how to pass a prompt.
+std::string read_prompt(bool given, const std::string& text, const std::string& file);
+
+// Reads standard input line by line and notices Ctrl-C between lines.
+class LineReader {
+ public:
+  enum class Outcome { kLine, kEnd, kInterrupted };
+  Outcome next(std::string& line);  // without its newline
+
+ private:
+  std::string buffer_;
+  bool ended_ = false;
+};
+
+}  // namespace gptq::cli

@@ -1,0 +1,60 @@
+// Ctrl-C: the first press asks politely, a second one ends the program at once with exit code 130.
+#include "interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr int kInterruptedExit = 130;
+constexpr auto kWatchEvery = std::chrono::milliseconds(20);
+
+std::atomic<int> presses{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch lock-free atomics only");
+
+void on_signal(int) {
+  if (presses.fetch_add(1) == 0) return;
+  (void)!write(STDERR_FILENO, "\n", 1);
+  _exit(kInterruptedExit);
+}
+
+void handle(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+Interrupt::Interrupt() {
+  presses = 0;
+  handle(on_signal);
+}
+
+// A signal handler may not call request_stop(), so a thread watches the counter.
+Interrupt::Interrupt(std::function<void()> on_first) : Interrupt() {
+  watcher_ = std::jthread([this, on_first = std::move(on_first)](std::stop_token done) {
+    while (!done.stop_requested()) {
+      if (pressed()) {
+        on_first();
+        stop_.request_stop();
+        return;
+      }
+      std::this_thread::sleep_for(kWatchEvery);
+    }
+  });
+}
+
+Interrupt::~Interrupt() { handle(SIG_DFL); }
+
+bool Interrupt::pressed() const { return presses > 0; }
+
+void Interrupt::reset() { presses = 0; }
+
+}  // namespace gptq::cli

@@ -1,0 +1,30 @@
+// Options that several subcommands share.
+#include "options.h"
+
+namespace gptq::cli {
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+  app.add_flag("--json", options.json, "Print one JSON object on standard output instead of text");
+  app.add_flag("-q,--quiet", options.quiet, "No progress and no notes; warnings and errors remain");
+  app.add_flag("-v,--verbose", options.verbose, "Tell more: every module, rates, times");
+}
+
+void add_model_argument(CLI::App& app, std::string& model) {
+  app.add_option("MODEL", model, "Model folder in Hugging Face layout (config.json, *.safetensors, tokenizer.json)")
+      ->required();
+}
+
+void add_compute_options(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--device", options.device, "auto (the first usable GPU, else the CPU), cpu, cuda or cuda:N")
+      ->type_name("NAME");
+  app.add_option("--threads", options.threads, "CPU threads; 0 takes one for each hardware thread")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
+}
+
+CLI::Option* add_repeatable(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                            const std::string& help) {
+  return app.add_option(name, values, help + " (may be repeated)")->allow_extra_args(false);
+}
+
+}  // namespace gptq::cli

@@ -1,0 +1,18 @@
+// Standard output, which carries results only.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace gptq::cli {
+
+using Json = nlohmann::ordered_json;
+
+struct BrokenPipe {};  // the reader of our output has left; thrown by put() and flush(), ends the program quietly
+
+void put(std::string_view text);                     // buffered; throws BrokenPipe, or Error when the disk is full
+void put_json(const Json& value, int indent = 2);    // and a newline
+std::string to_text(const Json& value, int indent);  // invalid UTF-8 becomes U+FFFD
+void flush();
+
+}  // namespace gptq::cli

@@ -1,0 +1,77 @@
+// gptq perplexity: how well a model predicts a text.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "input.h"
+#include "interrupt.h"
+#include "numbers.h"
+#include "output.h"
+#include "progress.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    R"(Definition: the whole text is tokenized once, with the tokenizer's own special tokens, and cut into windows that
+do not overlap; a short last window is dropped. The result is exp of the mean negative log likelihood over all
+predicted tokens, window - 1 in each. Lower is better; numbers compare only with equal text and window.
+
+Examples:
+  gptq perplexity models/demo --text models/demo/eval.txt --window 512
+  gptq perplexity demo-4bit --text models/demo/eval.txt --window 512 --json
+)";
+
+struct Arguments {
+  std::string model, text;
+  int window = 2048;
+  ComputeOptions compute;
+};
+
+int run(const Arguments& a, const CommonOptions& common) {
+  const std::string text = read_text(a.text);
+  Engine engine = Engine::open(a.model, a.compute);
+  PerplexityResult result;
+  {
+    const Interrupt interrupt;
+    Progress progress(common.quiet);
+    result = engine.perplexity(text, a.window, [&](int64_t done, int64_t total) {
+      progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} windows", total));
+      return !interrupt.pressed();
+    });
+  }
+  if (common.json) {
+    put_json({{"perplexity", result.perplexity},
+              {"tokens", result.tokens},
+              {"windows", result.windows},
+              {"window", a.window},
+              {"seconds", result.seconds}});
+  } else if (common.quiet) {
+    put(fmt::format("{:.4f}\n", result.perplexity));
+  } else {
+    put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity, result.tokens,
+                    result.windows, a.window, human_seconds(result.seconds)));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action add_perplexity(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  add_model_argument(app, arguments->model);
+  app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--window", arguments->window, "Tokens in a window, at most the model's context")
+      ->type_name("N")
+      ->check(CLI::Range(2, 1 << 30));
+  add_compute_options(app, arguments->compute);
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

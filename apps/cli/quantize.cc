@@ -1,0 +1,149 @@
+// gptq quantize: a model folder in, a quantized checkpoint folder out.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "numbers.h"
+#include "output.h"
+#include "progress.h"
+#include "quantize_report.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  gptq quantize models/demo -o demo-4bit
+  gptq quantize mistral-7b -o mistral-7b-4bit --calibration texts.jsonl --group-size 128
+  gptq quantize mistral-7b -o mistral-7b-mixed --rule '.*down_proj:bits=8,group_size=32' --skip '.*layers\.0\.'
+  gptq quantize mistral-7b -o mistral-7b-4bit --dry-run      what it will need and make
+  gptq quantize mistral-7b -o mistral-7b-4bit --resume       go on after Ctrl-C or a crash
+
+A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
+and --skip is tested first. Its keys are bits, group_size, sym and desc_act.
+Work in progress lives in DIR.partial; DIR appears when it is complete.
+)";
+
+struct Arguments {
+  QuantizeOptions options;
+  std::vector<std::string> rules, skips;
+  std::string max_shard_size = "5GB";
+  bool no_group_aware = false;
+  bool dry_run = false;
+};
+
+void add_grid_options(CLI::App& app, Arguments& a) {
+  GridOptions& grid = a.options.grid;
+  app.add_option("--bits", grid.bits, "Bits per weight: 2, 3, 4 or 8")
+      ->type_name("N")
+      ->check(CLI::IsMember({2, 3, 4, 8}));
+  app.add_option("--group-size", grid.group_size,
+                 "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
+      ->type_name("N");
+  app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)");
+  app.add_flag("--desc-act", grid.desc_act,
+               "Order all columns by activation: more exact, slower to run (default: off)");
+  app.add_flag("--static-groups", grid.static_groups,
+               "Choose scales from the original weights, before any error feedback (default: off)");
+  app.add_flag("--no-group-aware", a.no_group_aware,
+               "Do not order columns by activation within their groups (default: ordered; costs nothing to run)");
+  app.add_option("--clip", grid.clip, "How scales are searched: hessian (the loss GPTQ minimises), mse, none (min/max)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"hessian", "mse", "none"}));
+  add_repeatable(app, "--rule", a.rules, "Other settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
+      ->type_name("RULE");
+  add_repeatable(app, "--skip", a.skips, "Leave the modules that match as they are")->type_name("REGEX");
+}
+
+void add_method_options(CLI::App& app, Arguments& a) {
+  QuantizeOptions& o = a.options;
+  app.add_option("--gptaq", o.gptaq,
+                 "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
+  app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
+               "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
+  app.add_option("--calibration", o.calibration,
+                 "Calibration text: .txt, or .jsonl with \"text\" or \"messages\", each also .gz; built in "
+                 "when absent")
+      ->type_name("FILE");
+  app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
+  app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");
+  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N");
+}
+
+void add_job_options(CLI::App& app, Arguments& a) {
+  QuantizeOptions& o = a.options;
+  app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"gptq", "gptq_v2"}));
+  app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")->type_name("SIZE");
+  add_compute_options(app, o.compute);
+  app.add_flag("--resume", o.resume, "Go on with the unfinished work in DIR.partial (same options)");
+  app.add_flag("--force", o.force, "Replace an existing output folder");
+  app.add_flag("--dry-run", a.dry_run, "Only say what would be done and what it needs");
+}
+
+QuantizeReport run_with_progress(const QuantizeOptions& options, const CommonOptions& common) {
+  const Interrupt interrupt([] { say("finishing this layer; press Ctrl-C again to abort"); });
+  Progress progress(common.quiet);
+  const auto on_progress = [&](const QuantizeProgress& p) {
+    if (p.module != nullptr) {
+      if (common.verbose && !common.quiet) say(module_line(*p.module));
+    } else {
+      progress.update(p.fraction, p.phase);
+    }
+  };
+  return quantize(options, on_progress, interrupt.token());
+}
+
+int run(Arguments& a, const CommonOptions& common) {
+  QuantizeOptions& options = a.options;
+  options.grid.group_aware = !a.no_group_aware;
+  options.max_shard_bytes = parse_bytes(a.max_shard_size);
+  for (const std::string& pattern : a.skips) {
+    ModuleRule rule;
+    rule.pattern = pattern;
+    rule.skip = true;
+    options.rules.push_back(rule);
+  }
+  for (const std::string& text : a.rules) options.rules.push_back(ModuleRule::parse(text));
+
+  if (a.dry_run) {
+    const QuantizePlan plan = plan_quantize(options);
+    if (common.json) {
+      put_json(plan_json(options, plan));
+    } else {
+      put(plan_text(options, plan));
+    }
+    return 0;
+  }
+  const QuantizeReport report = run_with_progress(options, common);
+  if (common.json) {
+    put_json(report_json(report));
+  } else if (common.quiet) {
+    put(report.output + "\n");
+  } else {
+    put(report_text(report, common.verbose));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action add_quantize(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  add_model_argument(app, arguments->options.model);
+  app.add_option("-o,--output", arguments->options.output, "Folder to create")->required()->type_name("DIR");
+  add_grid_options(app, *arguments);
+  add_method_options(app, *arguments);
+  add_job_options(app, *arguments);
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

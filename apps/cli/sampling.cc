@@ -1,0 +1,143 @@
+// How answers are drawn: flags, /set parameter, and the model's own defaults below them.
+#include "sampling.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "numbers.h"
+#include "progress.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr double kMost = std::numeric_limits<int>::max();
+constexpr double kAbove0 = 1e-6;
+
+struct Parameter {
+  const char* name;
+  const char* flags;
+  const char* help;
+  double lowest, highest;
+  bool whole;
+  void (*set)(SamplingFlags&, double);
+};
+
+const Parameter kParameters[] = {
+    {"max_new_tokens", "-n,--max-new-tokens", "Most tokens to answer with", 1, kMost, true,
+     [](SamplingFlags& f, double v) { f.max_new_tokens = static_cast<int>(v); }},
+    {"temperature", "--temperature", "0 always takes the most likely token; 1 draws as the model was trained", 0, 100,
+     false, [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
+    {"top_k", "--top-k", "Draw from the N most likely tokens; 0 from all", 0, kMost, true,
+     [](SamplingFlags& f, double v) { f.top_k = static_cast<int>(v); }},
+    {"top_p", "--top-p", "Draw from the smallest set with this total probability; 1 from all", kAbove0, 1, false,
+     [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
+    {"min_p", "--min-p", "Drop tokens below this share of the best one's probability", 0, 1, false,
+     [](SamplingFlags& f, double v) { f.min_p = static_cast<float>(v); }},
+    {"repetition_penalty", "--repetition-penalty", "Above 1 makes tokens already seen less likely", kAbove0, 100, false,
+     [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
+    {"seed", "--seed", "Same seed, prompt and device: same text", 0, 9007199254740992.0, true,
+     [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
+};
+
+double parse_number(const Parameter& parameter, const std::string& text) {
+  size_t used = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::logic_error&) {
+    used = 0;
+  }
+  const bool number = used > 0 && used == text.size();
+  if (number && value >= parameter.lowest && value <= parameter.highest &&
+      (!parameter.whole || value == static_cast<double>(static_cast<int64_t>(value)))) {
+    return value;
+  }
+  const std::string range = parameter.highest >= kMost ? fmt::format("of at least {:g}", parameter.lowest)
+                            : parameter.lowest == kAbove0
+                                ? fmt::format("above 0 and up to {:g}", parameter.highest)
+                                : fmt::format("from {:g} to {:g}", parameter.lowest, parameter.highest);
+  throw Error(ErrorKind::kUsage, fmt::format("{} takes a {} {}, not '{}'", parameter.name,
+                                             parameter.whole ? "whole number" : "number", range, text));
+}
+
+}  // namespace
+
+void add_sampling_options(CLI::App& app, SamplingFlags& flags) {
+  for (const Parameter& parameter : kParameters) {
+    app.add_option_function<std::string>(
+           parameter.flags, [&](const std::string& value) { set_parameter(flags, parameter.name, value); },
+           std::string(parameter.help) + " (default: the model's own)")
+        ->type_name(parameter.whole ? "N" : "X");
+  }
+  app.add_option("--stop", flags.stop, "End the answer before this text (may be repeated)")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  app.add_flag("--ignore-eos", flags.ignore_eos, "Go on after the model's end-of-text token");
+}
+
+void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value) {
+  for (const Parameter& parameter : kParameters) {
+    if (name == parameter.name) return parameter.set(flags, parse_number(parameter, value));
+  }
+  throw Error(ErrorKind::kUsage,
+              fmt::format("there is no parameter '{}'; there are {}", name, fmt::join(parameter_names(), ", ")));
+}
+
+std::vector<std::string> parameter_names() {
+  std::vector<std::string> names;
+  for (const Parameter& parameter : kParameters) names.push_back(parameter.name);
+  return names;
+}
+
+Request make_request(const Engine& engine, const SamplingFlags& flags, std::vector<TokenId> prompt,
+                     std::optional<int> fallback_tokens) {
+  const int used = static_cast<int>(prompt.size());
+  const int room = engine.context_length() - used;
+  if (used == 0) throw Error(ErrorKind::kUsage, "the prompt has no tokens; write at least one character");
+  if (room < 1) {
+    throw Error(ErrorKind::kUsage,
+                fmt::format("the prompt has {} tokens and the model's context holds {} together with the answer; "
+                            "shorten the prompt",
+                            used, engine.context_length()));
+  }
+  Request request;
+  request.tokens = std::move(prompt);
+  request.sampling = engine.default_sampling();
+  request.sampling.temperature = flags.temperature.value_or(request.sampling.temperature);
+  request.sampling.top_k = flags.top_k.value_or(request.sampling.top_k);
+  request.sampling.top_p = flags.top_p.value_or(request.sampling.top_p);
+  request.sampling.min_p = flags.min_p.value_or(request.sampling.min_p);
+  request.sampling.repetition_penalty = flags.repetition_penalty.value_or(request.sampling.repetition_penalty);
+  request.sampling.seed = flags.seed.value_or(request.sampling.seed);
+  request.stop = flags.stop;
+  request.ignore_eos = flags.ignore_eos;
+  std::optional<int> wanted = flags.max_new_tokens;
+  if (!wanted) wanted = engine.default_max_new_tokens();
+  if (!wanted) wanted = fallback_tokens;
+  request.max_new_tokens = std::min(wanted.value_or(room), room);
+  return request;
+}
+
+std::string greedy_warning(const Engine& engine, const SamplingFlags& flags) {
+  const float temperature = flags.temperature.value_or(engine.default_sampling().temperature);
+  if (temperature > 0 || !(flags.top_k || flags.top_p || flags.min_p || flags.seed)) return "";
+  return "at temperature 0 the most likely token is always taken, so that top-k, top-p, min-p and seed "
+         "change "
+         "nothing; add --temperature 0.7";
+}
+
+void say_rates(const Result& result) {
+  const int computed = result.prompt_tokens - result.cached_tokens;
+  say(fmt::format("prompt: {}{}, {:.1f} tokens/s, first token after {}", human_tokens(result.prompt_tokens),
+                  result.cached_tokens > 0 ? fmt::format(" ({} already in the cache)", result.cached_tokens) : "",
+                  result.prompt_seconds > 0 ? computed / result.prompt_seconds : 0.0,
+                  human_seconds(result.prompt_seconds)));
+  say(fmt::format("answer: {}, {:.1f} tokens/s, {}, ended by {}", human_tokens(result.new_tokens),
+                  result.tokens_per_second(), human_seconds(result.decode_seconds), to_string(result.finish_reason)));
+}
+
+}  // namespace gptq::cli

@@ -1,0 +1,38 @@
+// How answers are drawn: flags, /set parameter, and the model's own defaults below them.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gptq/gptq.h>
+
+namespace gptq::cli {
+
+struct SamplingFlags {
+  std::optional<float> temperature, top_p, min_p, repetition_penalty;
+  std::optional<int> top_k, max_new_tokens;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+};
+
+void add_sampling_options(CLI::App& app, SamplingFlags& flags);
+
+// By name as in /set parameter, for example "temperature". Throws Error(kUsage) for an unknown name or bad
+// value.
+void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value);
+std::vector<std::string> parameter_names();
+
+// The request for this prompt: flags, else the model's defaults, else `fallback_tokens` (or to the end of the
+// context when absent). Throws Error(kUsage) when the prompt leaves no room for an answer.
+Request make_request(const Engine& engine, const SamplingFlags& flags, std::vector<TokenId> prompt,
+                     std::optional<int> fallback_tokens);
+
+// A warning when flags ask for random draws while the temperature is 0; "" otherwise.
+std::string greedy_warning(const Engine& engine, const SamplingFlags& flags);
+
+void say_rates(const Result& result);  // prompt and answer tokens and rates, on standard error
+
+}  // namespace gptq::cli

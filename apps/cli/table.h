@@ -1,0 +1,28 @@
+// Text tables with aligned columns.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gptq::cli {
+
+size_t text_width(const std::string& text);  // characters, not bytes
+
+class Table {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+
+  explicit Table(std::vector<Column> columns);  // with no titles at all there is no head line
+  void add(std::vector<std::string> cells);
+  std::string str() const;  // ends with a newline
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace gptq::cli

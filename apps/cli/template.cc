@@ -1,0 +1,85 @@
+// gptq template: a conversation as the model's chat template writes it.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "input.h"
+#include "output.h"
+#include "token_list.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  gptq template models/demo --show
+  gptq template models/demo --messages talk.json --add-generation-prompt
+  echo '[{"role": "user", "content": "Hi"}]' | gptq template models/demo --messages - --tokens
+
+FILE holds a JSON list of messages, {"role": ..., "content": ...} each. The text is printed exactly as rendered,
+with no line break added.
+)";
+
+struct Arguments {
+  std::string model, name, messages, tools;
+  RenderOptions render;
+  bool show = false;
+  bool tokens = false;
+};
+
+int run(Arguments& a, const CommonOptions& common) {
+  const ChatTemplate chat = ChatTemplate::open(a.model, a.name);
+  if (a.show) {
+    common.json ? put_json({{"source", chat.source()}}) : put(chat.source());
+    return 0;
+  }
+  if (a.messages.empty()) {
+    throw Error(ErrorKind::kUsage,
+                "there is nothing to render: pass --messages FILE (- for standard input), or --show");
+  }
+  if (!a.tools.empty()) a.render.tools = read_text(a.tools);
+  const Prompt prompt = chat.render_json(read_text(a.messages), a.render);
+  if (!a.tokens) {
+    common.json ? put_json({{"text", prompt.text}}) : put(prompt.text);
+    return 0;
+  }
+  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const std::vector<TokenId> ids = tokenizer.encode(prompt);
+  if (!common.json) {
+    put(tokens_text(tokenizer, ids));
+    return 0;
+  }
+  Json json = {{"text", prompt.text}};
+  json.update(tokens_json(tokenizer, ids));
+  put_json(json, -1);
+  return 0;
+}
+
+}  // namespace
+
+Action add_template(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  arguments->render.add_generation_prompt = false;
+  add_model_argument(app, arguments->model);
+  app.add_option("--messages", arguments->messages, "Conversation to render, a JSON list; - for standard input")
+      ->type_name("FILE");
+  CLI::Option* generation = app.add_flag("--add-generation-prompt", arguments->render.add_generation_prompt,
+                                         "End with what begins an answer (default: off)");
+  app.add_flag("--continue-final-message", arguments->render.continue_final_message,
+               "Leave the last message open, for the model to go on with it (default: off)")
+      ->excludes(generation);
+  app.add_option("--tools", arguments->tools, "Tool definitions, a JSON list")->type_name("FILE");
+  app.add_option("--variables", arguments->render.variables, "Further template variables, a JSON object")
+      ->type_name("JSON");
+  app.add_option("--name", arguments->name,
+                 "Which template, for models that have several (default: the one named default)")
+      ->type_name("NAME");
+  app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)");
+  app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

@@ -1,0 +1,104 @@
+// Everything a device must know how to do: the only seam between the model and the metal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gptq/device.h>
+
+#include "backend/grid.h"
+#include "backend/matrix.h"
+#include "core/packed_weight.h"
+#include "core/tensor.h"
+
+namespace gptq {
+
+// A linear or embedding weight in the device's private layout. Opaque: the model never asks what is inside.
+class Weight {
+ public:
+  virtual ~Weight() = default;
+  virtual int64_t in_features() const = 0;   // K
+  virtual int64_t out_features() const = 0;  // N
+  virtual int64_t bytes() const = 0;         // read for one row of input
+};
+
+struct AttentionArgs {
+  MatrixView q;        // [T, H·D]
+  MatrixView keys;     // [past + T, Hkv·D]  rotated keys of all positions so far
+  MatrixView values;   // [past + T, Hkv·D]
+  int64_t past = 0;    // positions in front of q's first row
+  int heads = 0;       // H
+  int kv_heads = 0;    // Hkv, divides H; query head h reads key head h / (H / Hkv)
+  int head_dim = 0;    // D
+  float scale = 1.0f;  // multiplies the scores
+  int64_t window = 0;  // query i sees key j when i − window < j ≤ i; 0 = all j ≤ i
+};
+
+// The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
+// one group follow each other, except with given scales. N is a multiple of 32.
+struct SolveArgs {
+  MatrixView weights;              // [N, K]  on return the dequantized values
+  MatrixView factor;               // [K, K]  U, upper triangular, (H + damping)⁻¹ = Uᵀ·U
+  std::span<const int32_t> group;  // [K]     group of each column
+  GridSpec grid;
+  bool given_scales = false;  // `scales` and `zeros` are inputs
+  MatrixView scales;          // [G, N]  values that fp16 holds exactly
+  MatrixView zeros;           // [G, N]  integers
+  std::span<uint8_t> codes;   // [K, N]  out
+};
+
+// Operations of one backend run in the order they were called. Activations have `activation_dtype()`.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Device device() const = 0;
+  virtual DType activation_dtype() const = 0;
+
+  // ---- memory
+  virtual Matrix allocate(int64_t rows, int64_t cols) = 0;              // activations, not cleared
+  virtual void upload(MatrixView to, std::span<const float> from) = 0;  // [rows · cols]
+  virtual std::vector<float> download(MatrixView from) = 0;             // [rows · cols]
+  virtual void copy(MatrixView to, MatrixView from) = 0;                // same rows and cols
+
+  // ---- weights: from the stored form to the device's own, once, at load
+  virtual std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
+  virtual std::unique_ptr<Weight> prepare(const PackedWeight& weight) = 0;
+
+  // ---- the model
+  virtual void embed(MatrixView out, std::span<const int> ids, const Weight& table) = 0;  // [T, E], [T], [V, E]
+  // out = x / rms(x) · weight over each run of weight.size() elements of a row     out, x [T, n·len(weight)]
+  virtual void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float eps) = 0;
+  // y = x · Wᵀ + bias for weights that share an input, side by side              y [M, ΣN]   x [M, K]
+  virtual void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) = 0;
+  // rotates element i with element i + d/2 of each head by the row's angle i      x [T, n·D]   cos, sin [T, d/2]
+  virtual void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) = 0;
+  virtual void attention(MatrixView out, const AttentionArgs& args) = 0;  // out [T, H·D]
+  virtual void silu_multiply(MatrixView out, MatrixView gate_up) = 0;     // out [T, I] = silu(gate) · up   [T, 2·I]
+  virtual void add(MatrixView x, MatrixView y) = 0;                       // x += y                        [T, E]
+  // −log softmax(logits)[target] of each row                          logits [T, V]   targets [T]
+  virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
+  virtual bool all_finite(MatrixView x) = 0;
+
+  // ---- GPTQ. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
+  virtual void clear(MatrixView x) = 0;
+  virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                   // h += xᵀ·x         x [T, K]
+  virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;  // d += (target − x)ᵀ·x  [K, K]
+  virtual std::vector<float> diagonal(MatrixView h) = 0;                             // [K]
+  // U for H + damping·I with rows and columns taken in `order`; false when that is not positive definite.
+  // `precise` factorises in double precision.
+  virtual bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
+  // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
+  // not positive definite.
+  virtual bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) = 0;  // w [N, K]
+  virtual void solve_columns(const SolveArgs& args) = 0;
+  // w_n · h · w_nᵀ of each row                                                                       [N]
+  virtual std::vector<double> quadratic(MatrixView w, MatrixView h) = 0;
+};
+
+// Throws Error(kUsage) for a device that this build or this machine does not have.
+std::unique_ptr<Backend> make_backend(const ComputeOptions& options);
+
+}  // namespace gptq

@@ -1,0 +1,87 @@
+// Attention by tiles of 64 queries of one head: scores with SGEMM, softmax in place, values with SGEMM.
+//
+// One query (decoding) skips the BLAS: its cost is reading the cache once. Work is split over heads and tiles,
+// with the same tiles for any number of threads, so results do not depend on it.
+#include "backend/cpu/attention.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr int64_t kTileQueries = 64;
+
+struct Tile {
+  int head = 0;
+  int64_t begin = 0, count = 0;  // queries
+};
+
+int64_t first_visible(const AttentionArgs& args, int64_t query) {
+  return args.window > 0 ? std::max<int64_t>(0, args.past + query - args.window + 1) : 0;
+}
+
+void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
+  thread_local std::vector<float> scores;  // [kTileQueries, keys in sight]
+  const Kernels& kernels = best_kernels();
+  const int64_t d = args.head_dim;
+  const int64_t q_column = tile.head * d, kv_column = tile.head / (args.heads / args.kv_heads) * d;
+  const int64_t first = first_visible(args, tile.begin);
+  const int64_t last = args.past + tile.begin + tile.count;  // one past the last key in sight
+  const int64_t width = last - first;
+  scores.resize(static_cast<size_t>(tile.count * width));
+
+  const float* keys = args.keys.row(first) + kv_column;
+  const float* values = args.values.row(first) + kv_column;
+  if (tile.count == 1) {
+    for (int64_t j = 0; j < width; ++j) {
+      scores[static_cast<size_t>(j)] =
+          kernels.dot_f32(args.q.row(tile.begin) + q_column, keys + j * args.keys.stride, d);
+    }
+  } else {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(width),
+                static_cast<int>(d), 1.0f, args.q.row(tile.begin) + q_column, static_cast<int>(args.q.stride), keys,
+                static_cast<int>(args.keys.stride), 0.0f, scores.data(), static_cast<int>(width));
+  }
+  for (int64_t i = 0; i < tile.count; ++i) {
+    float* row = scores.data() + i * width;
+    const int64_t begin = first_visible(args, tile.begin + i) - first;
+    const int64_t end = args.past + tile.begin + i + 1 - first;
+    const float total = kernels.softmax_exp(row + begin, end - begin, args.scale);
+    kernels.scale(row + begin, end - begin, 1.0f / total);
+    std::fill(row, row + begin, 0.0f);
+    std::fill(row + end, row + width, 0.0f);
+  }
+  if (tile.count == 1) {
+    float* result = out.row(tile.begin) + q_column;
+    std::fill(result, result + d, 0.0f);
+    for (int64_t j = 0; j < width; ++j)
+      kernels.axpy(result, values + j * args.values.stride, d, scores[static_cast<size_t>(j)]);
+  } else {
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
+                static_cast<int>(width), 1.0f, scores.data(), static_cast<int>(width), values,
+                static_cast<int>(args.values.stride), 0.0f, out.row(tile.begin) + q_column,
+                static_cast<int>(out.stride));
+  }
+}
+
+}  // namespace
+
+void cpu_attention(MatrixView out, const AttentionArgs& args, ThreadPool& pool) {
+  std::vector<Tile> tiles;
+  for (int64_t begin = 0; begin < args.q.rows; begin += kTileQueries) {
+    for (int h = 0; h < args.heads; ++h) {
+      tiles.push_back({h, begin, std::min(kTileQueries, args.q.rows - begin)});
+    }
+  }
+  std::reverse(tiles.begin(), tiles.end());  // the late, long tiles first: better balance at the end
+  pool.parallel_for(static_cast<int64_t>(tiles.size()),
+                    [&](int64_t i) { run_tile(out, args, tiles[static_cast<size_t>(i)]); });
+}
+
+}  // namespace gptq

@@ -1,0 +1,240 @@
+// The CPU behind the backend contract: splits each operation into tasks for the thread pool.
+//
+// OpenBLAS runs single-threaded inside our tasks. Task sizes never depend on the number of threads, so neither do
+// the results, to the last bit.
+#include "backend/cpu/cpu_backend.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include <gptq/error.h>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/cpu_weight.h"
+#include "backend/cpu/gptq.h"
+#include "backend/cpu/kernels.h"
+#include "core/threads.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr int64_t kRowsPerTask = 512;     // of the many-rows linear
+constexpr int64_t kElementwiseRows = 32;  // rows per task of cheap operations
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int threads) : pool_(threads) { openblas_set_num_threads(1); }
+
+  Device device() const override { return {}; }
+  DType activation_dtype() const override { return DType::kF32; }
+
+  Matrix allocate(int64_t rows, int64_t cols) override {
+    const size_t bytes = static_cast<size_t>(rows * cols) * sizeof(float);
+    void* memory = ::operator new (std::max<size_t>(bytes, 64), std::align_val_t{64}, std::nothrow);
+    if (memory == nullptr) {
+      throw Error(ErrorKind::kOutOfMemory, "allocating " + std::to_string(bytes) +
+                                               " bytes for activations failed: out of host memory; use fewer "
+                                               "--samples, a shorter --seqlen or a shorter context");
+    }
+    return {DType::kF32, rows, cols, Matrix::Memory(static_cast<std::byte*>(memory), [](std::byte* p) {
+              ::operator delete (p, std::align_val_t{64});
+            })};
+  }
+
+  void upload(MatrixView to, std::span<const float> from) override {
+    CHECK(static_cast<int64_t>(from.size()) == to.rows * to.cols);
+    for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.data() + i * to.cols, to.cols, to.row(i));
+  }
+
+  std::vector<float> download(MatrixView from) override {
+    std::vector<float> values(static_cast<size_t>(from.rows * from.cols));
+    for (int64_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, values.data() + i * from.cols);
+    return values;
+  }
+
+  void copy(MatrixView to, MatrixView from) override {
+    CHECK(to.rows == from.rows && to.cols == from.cols);
+    for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
+  }
+
+  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
+    return make_dense_weight(weight, bias);
+  }
+  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override { return make_packed_weight(weight); }
+
+  void embed(MatrixView out, std::span<const int> ids, const Weight& table) override {
+    const auto& rows = static_cast<const CpuWeight&>(table);
+    for (int64_t t = 0; t < out.rows; ++t) {
+      const int id = ids[static_cast<size_t>(t)];
+      CHECK(id >= 0 && id < rows.out_features());
+      rows.row(id, out.row(t));
+    }
+  }
+
+  void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float eps) override {
+    const int64_t width = static_cast<int64_t>(weight.size());
+    CHECK(x.cols % width == 0);
+    for_rows(x.rows, [&](int64_t t) {
+      for (int64_t start = 0; start < x.cols; start += width) {
+        best_kernels().rms_norm(out.row(t) + start, x.row(t) + start, weight.data(), width, eps);
+      }
+    });
+  }
+
+  void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
+    struct Part {
+      const CpuWeight* weight;
+      MatrixView y, x;
+      std::vector<float> gathered, sums;
+    };
+    const bool few = x.rows <= CpuWeight::kFewRows;
+    // A decode step wants one task per thread and weight, many rows want tasks that fit the cache.
+    std::vector<Part> parts(weights.size());
+    struct Task {
+      size_t part;
+      int64_t row, rows, begin, end;
+    };
+    std::vector<Task> tasks;
+    int64_t column = 0;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      Part& part = parts[i];
+      part.weight = static_cast<const CpuWeight*>(weights[i]);
+      CHECK(part.weight->in_features() == x.cols);
+      const int64_t n = part.weight->out_features();
+      part.y = y.column_range(column, n);
+      part.x = part.weight->arrange(x, part.gathered);
+      if (few) part.weight->group_sums(part.x, part.sums);
+      column += n;
+      const int64_t step = few ? few_columns(n) : CpuWeight::kColumns;
+      const int64_t row_step = few ? x.rows : kRowsPerTask;
+      for (int64_t row = 0; row < x.rows; row += row_step) {
+        for (int64_t begin = 0; begin < n; begin += step) {
+          tasks.push_back({i, row, std::min(row_step, x.rows - row), begin, std::min(n, begin + step)});
+        }
+      }
+    }
+    CHECK(column == y.cols && y.rows == x.rows);
+    pool_.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
+      const Task& task = tasks[static_cast<size_t>(index)];
+      const Part& part = parts[task.part];
+      const MatrixView out = part.y.row_range(task.row, task.rows), in = part.x.row_range(task.row, task.rows);
+      if (few) {
+        part.weight->few_rows(out, in, part.sums, task.begin, task.end);
+      } else {
+        part.weight->many_rows(out, in, task.begin, task.end);
+      }
+      if (part.weight->bias().empty()) return;
+      const float* bias = part.weight->bias().data();
+      for (int64_t m = 0; m < out.rows; ++m) {
+        best_kernels().add(out.row(m) + task.begin, bias + task.begin, task.end - task.begin);
+      }
+    });
+  }
+
+  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override {
+    const int64_t half = cos.cols;
+    for_rows(x.rows, [&](int64_t t) {
+      const float* c = cos.row(t);
+      const float* s = sin.row(t);
+      for (int64_t start = 0; start < x.cols; start += head_dim) {
+        float* a = x.row(t) + start;
+        float* b = a + half;
+        for (int64_t i = 0; i < half; ++i) {
+          const float first = a[i];
+          a[i] = first * c[i] - b[i] * s[i];
+          b[i] = b[i] * c[i] + first * s[i];
+        }
+      }
+    });
+  }
+
+  void attention(MatrixView out, const AttentionArgs& args) override { cpu_attention(out, args, pool_); }
+
+  void silu_multiply(MatrixView out, MatrixView gate_up) override {
+    CHECK(gate_up.cols == 2 * out.cols);
+    for_rows(out.rows, [&](int64_t t) {
+      best_kernels().silu_multiply(out.row(t), gate_up.row(t), gate_up.row(t) + out.cols, out.cols);
+    });
+  }
+
+  void add(MatrixView x, MatrixView y) override {
+    CHECK(x.rows == y.rows && x.cols == y.cols);
+    for_rows(x.rows, [&](int64_t t) { best_kernels().add(x.row(t), y.row(t), x.cols); });
+  }
+
+  std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
+    std::vector<float> losses(static_cast<size_t>(logits.rows));
+    for_rows(logits.rows, [&](int64_t t) {
+      thread_local std::vector<float> row;
+      row.assign(logits.row(t), logits.row(t) + logits.cols);
+      const float highest = *std::max_element(row.begin(), row.end());
+      const float target = row[static_cast<size_t>(targets[static_cast<size_t>(t)])];
+      const float total = best_kernels().softmax_exp(row.data(), logits.cols, 1.0f);
+      losses[static_cast<size_t>(t)] = std::log(total) + highest - target;
+    });
+    return losses;
+  }
+
+  bool all_finite(MatrixView x) override {
+    // Exponent bits all ones means infinity or NaN; an integer test survives every floating-point optimisation.
+    for (int64_t t = 0; t < x.rows; ++t) {
+      uint32_t bad = 0;
+      for (int64_t i = 0; i < x.cols; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, x.row(t) + i, sizeof(bits));
+        bad |= (bits & 0x7F800000u) == 0x7F800000u;
+      }
+      if (bad) return false;
+    }
+    return true;
+  }
+
+  void clear(MatrixView x) override {
+    for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
+  }
+  void accumulate_hessian(MatrixView h, MatrixView x) override { cpu_gptq::accumulate_hessian(h, x, pool_); }
+  void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
+    cpu_gptq::accumulate_cross(d, target, x, pool_);
+  }
+  std::vector<float> diagonal(MatrixView h) override {
+    std::vector<float> values;
+    for (int64_t i = 0; i < h.rows; ++i) values.push_back(h.row(i)[i]);
+    return values;
+  }
+  bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) override {
+    return cpu_gptq::factorize(u, h, order, damping, precise);
+  }
+  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cpu_gptq::regress(w, d, h, damping, alpha, pool_);
+  }
+  void solve_columns(const SolveArgs& args) override { cpu_gptq::solve_columns(args, pool_); }
+  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_gptq::quadratic(w, h, pool_); }
+
+ private:
+  void for_rows(int64_t rows, const std::function<void(int64_t)>& body) {
+    const int64_t tasks = (rows + kElementwiseRows - 1) / kElementwiseRows;
+    pool_.parallel_for(tasks, [&](int64_t task) {
+      for (int64_t t = task * kElementwiseRows; t < std::min(rows, (task + 1) * kElementwiseRows); ++t) body(t);
+    });
+  }
+
+  // Columns per task when rows are few: whole tiles, about two tasks per thread. Each output is computed the same
+  // way whatever the split.
+  int64_t few_columns(int64_t n) const {
+    const int64_t tiles = (n + kTileColumns - 1) / kTileColumns;
+    return std::max<int64_t>(1, (tiles + 2 * pool_.size() - 1) / (2 * pool_.size())) * kTileColumns;
+  }
+
+  ThreadPool pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+
+}  // namespace gptq

@@ -1,0 +1,12 @@
+// The CPU behind the backend contract.
+#pragma once
+
+#include <memory>
+
+#include "backend/backend.h"
+
+namespace gptq {
+
+std::unique_ptr<Backend> make_cpu_backend(int threads);  // 0 = one thread per hardware thread
+
+}  // namespace gptq

@@ -1,0 +1,39 @@
+// Chooses the inner loops for the processor at hand; the one place with a branch on the target architecture.
+#include <cstdlib>
+#include <string>
+
+#include "backend/cpu/kernels.h"
+
+namespace gptq {
+
+namespace {
+
+int level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  return avx512 ? 2 : avx2 ? 1 : 0;
+#else
+  return 0;
+#endif
+}
+
+const Kernels& choose() {
+  const Kernels* const sets[] = {&portable::kKernels, &avx2::kKernels, &avx512::kKernels};
+  int best = level();
+  if (const char* wanted = std::getenv("GPTQ_ISA")) {
+    while (best > 0 && std::string(sets[best]->name) != wanted) --best;
+  }
+  return *sets[best];
+}
+
+}  // namespace
+
+const Kernels& best_kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+}  // namespace gptq

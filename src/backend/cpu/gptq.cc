@@ -1,0 +1,205 @@
+// Hessians by SYRK and GEMM blocks, factors by LAPACK, the column loop by strips of rows.
+//
+// Every task is the same for any number of threads, and LAPACK runs on one: the bits of a quantized model do not
+// depend on the machine's core count.
+#include "backend/cpu/gptq.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cpu/kernels.h"
+
+namespace gptq::cpu_gptq {
+
+namespace {
+
+constexpr int64_t kBlock = 128;    // of a Hessian, one task each
+constexpr int64_t kRowTile = 256;  // rows of W in one task
+
+struct Block {
+  int64_t row, column;
+};
+
+std::vector<Block> blocks(int64_t size, bool lower_only) {
+  std::vector<Block> result;
+  for (int64_t row = 0; row < size; row += kBlock) {
+    for (int64_t column = 0; column < (lower_only ? row + 1 : size); column += kBlock) result.push_back({row, column});
+  }
+  return result;
+}
+
+int lapack_potrf(int n, float* a) { return LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
+int lapack_potrf(int n, double* a) { return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
+int lapack_trtri(int n, float* a) { return LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
+int lapack_trtri(int n, double* a) { return LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
+
+// Cholesky factor in place, lower triangle. OpenBLAS finds pivots that are not positive, but lets NaN and infinity
+// through; each of them ends on the diagonal.
+template <typename T>
+bool cholesky(int64_t k, std::vector<T>& a) {
+  if (lapack_potrf(static_cast<int>(k), a.data()) != 0) return false;
+  for (int64_t j = 0; j < k; ++j) {
+    if (!std::isfinite(a[static_cast<size_t>(j * k + j)])) return false;
+  }
+  return true;
+}
+
+float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
+
+// With R reversing rows and columns: R·A·R = L·Lᵀ gives A = P·Pᵀ with P = R·L·R upper triangular, so that
+// A⁻¹ = (P⁻¹)ᵀ·P⁻¹ and U = P⁻¹ = R·L⁻¹·R. One factorisation and one triangular inverse, A⁻¹ is never formed.
+template <typename T>
+bool upper_factor(MatrixView u, MatrixView h, std::span<const int> order, float damping) {
+  const int64_t k = h.rows;
+  std::vector<T> a(static_cast<size_t>(k * k));  // column-major, lower triangle
+  const auto reversed = [&](int64_t i) { return int64_t{order[static_cast<size_t>(k - 1 - i)]}; };
+  for (int64_t j = 0; j < k; ++j) {
+    for (int64_t i = j; i < k; ++i)
+      a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
+    a[static_cast<size_t>(j * k + j)] += static_cast<T>(damping);
+  }
+  if (!cholesky(k, a) || lapack_trtri(static_cast<int>(k), a.data()) != 0) return false;
+  for (int64_t i = 0; i < k; ++i) {
+    std::fill_n(u.row(i), i, 0.0f);
+    for (int64_t j = i; j < k; ++j)
+      u.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - j) * k + (k - 1 - i))]);
+  }
+  return true;
+}
+
+}  // namespace
+
+void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool) {
+  CHECK(h.rows == x.cols && h.cols == x.cols);
+  const std::vector<Block> tasks = blocks(h.rows, true);
+  pool.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
+    const auto [row, column] = tasks[static_cast<size_t>(index)];
+    const int m = static_cast<int>(std::min(kBlock, h.rows - row));
+    const int n = static_cast<int>(std::min(kBlock, h.rows - column));
+    float* out = h.row(row) + column;
+    if (row == column) {
+      cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
+                  static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
+    } else {
+      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
+                  static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
+                  static_cast<int>(h.stride));
+    }
+  });
+}
+
+void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool) {
+  CHECK(d.rows == x.cols && d.cols == x.cols && target.rows == x.rows && target.cols == x.cols);
+  const int64_t tasks = (d.rows + kBlock - 1) / kBlock;
+  pool.parallel_for(tasks, [&](int64_t index) {
+    thread_local std::vector<float> difference;  // [T, kBlock]
+    const int64_t begin = index * kBlock, width = std::min(kBlock, d.rows - begin);
+    difference.resize(static_cast<size_t>(x.rows * width));
+    for (int64_t t = 0; t < x.rows; ++t) {
+      const float* a = target.row(t) + begin;
+      const float* b = x.row(t) + begin;
+      for (int64_t i = 0; i < width; ++i) difference[static_cast<size_t>(t * width + i)] = a[i] - b[i];
+    }
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(d.cols),
+                static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
+                static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
+  });
+}
+
+bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) {
+  return precise ? upper_factor<double>(u, h, order, damping) : upper_factor<float>(u, h, order, damping);
+}
+
+bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool) {
+  const int64_t k = h.rows;
+  const int n = static_cast<int>(k);
+  CHECK(d.stride == k);
+  std::vector<float> a(static_cast<size_t>(k * k));
+  for (int64_t j = 0; j < k; ++j) {
+    for (int64_t i = j; i < k; ++i) a[static_cast<size_t>(j * k + i)] = h.row(i)[j];
+    a[static_cast<size_t>(j * k + j)] += damping;
+  }
+  if (!cholesky(k, a)) return false;
+  // Row-major d read as column-major is dᵀ; A symmetric: A·Y = dᵀ leaves Yᵀ = d·A⁻¹ in d's own place.
+  if (LAPACKE_spotrs_work(LAPACK_COL_MAJOR, 'L', n, n, a.data(), n, d.row(0), n) != 0) return false;
+  pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
+    thread_local std::vector<float> product;  // [rows, K]
+    const MatrixView rows = w.row_range(index * kRowTile, std::min(kRowTile, w.rows - index * kRowTile));
+    product.resize(static_cast<size_t>(rows.rows * k));
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows.rows), n, n, alpha, rows.row(0),
+                static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
+    for (int64_t i = 0; i < rows.rows; ++i) best_kernels().add(rows.row(i), product.data() + i * k, k);
+  });
+  return true;
+}
+
+void solve_columns(const SolveArgs& args, ThreadPool& pool) {
+  const int64_t k = args.weights.cols, n = args.weights.rows, groups = args.scales.rows;
+  CHECK(n % kStripRows == 0 && args.scales.cols == n && args.factor.stride == k);
+  pool.parallel_for(n / kStripRows, [&](int64_t index) {
+    thread_local std::vector<float> w, scratch, scales, zeros;
+    thread_local std::vector<uint8_t> codes;
+    const int64_t first = index * kStripRows;
+    w.resize(static_cast<size_t>(k * kStripRows));
+    scratch.resize(w.size());
+    codes.resize(w.size());
+    scales.resize(static_cast<size_t>(groups * kStripRows));
+    zeros.resize(scales.size());
+    for (int64_t i = 0; i < kStripRows; ++i) {
+      for (int64_t j = 0; j < k; ++j) w[static_cast<size_t>(j * kStripRows + i)] = args.weights.row(first + i)[j];
+    }
+    for (int64_t g = 0; g < groups; ++g) {
+      std::copy_n(args.scales.row(g) + first, kStripRows, scales.data() + g * kStripRows);
+      std::copy_n(args.zeros.row(g) + first, kStripRows, zeros.data() + g * kStripRows);
+    }
+    GptqStrip strip;
+    strip.columns = k;
+    strip.w = w.data();
+    strip.scratch = scratch.data();
+    strip.factor = args.factor.row(0);
+    strip.group = args.group.data();
+    strip.given_scales = args.given_scales;
+    strip.bits = args.grid.bits;
+    strip.sym = args.grid.sym;
+    strip.lowest_zero = static_cast<float>(args.grid.lowest_zero);
+    strip.clip = args.grid.clip;
+    strip.scales = scales.data();
+    strip.zeros = zeros.data();
+    strip.codes = codes.data();
+    best_kernels().gptq_strip(strip);
+    for (int64_t j = 0; j < k; ++j) {
+      for (int64_t i = 0; i < kStripRows; ++i)
+        args.weights.row(first + i)[j] = w[static_cast<size_t>(j * kStripRows + i)];
+      std::copy_n(codes.data() + j * kStripRows, kStripRows, args.codes.data() + j * n + first);
+    }
+    for (int64_t g = 0; g < groups; ++g) {
+      std::copy_n(scales.data() + g * kStripRows, kStripRows, args.scales.row(g) + first);
+      std::copy_n(zeros.data() + g * kStripRows, kStripRows, args.zeros.row(g) + first);
+    }
+  });
+}
+
+std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool) {
+  const int64_t k = h.rows;
+  std::vector<double> result(static_cast<size_t>(w.rows));
+  pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
+    thread_local std::vector<float> product;  // w·h [rows, K]
+    const int64_t first = index * kRowTile;
+    const MatrixView rows = w.row_range(first, std::min(kRowTile, w.rows - first));
+    product.resize(static_cast<size_t>(rows.rows * k));
+    cblas_ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f, h.row(0),
+                static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
+                static_cast<int>(k));
+    for (int64_t i = 0; i < rows.rows; ++i) {
+      double sum = 0;
+      for (int64_t j = 0; j < k; ++j) sum += double{rows.row(i)[j]} * product[static_cast<size_t>(i * k + j)];
+      result[static_cast<size_t>(first + i)] = sum;
+    }
+  });
+  return result;
+}
+
+}  // namespace gptq::cpu_gptq

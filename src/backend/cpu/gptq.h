@@ -1,0 +1,19 @@
+// The GPTQ operations of backend.h on the CPU.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "core/threads.h"
+
+namespace gptq::cpu_gptq {
+
+void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool);
+void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool);
+bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise);
+bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool);
+void solve_columns(const SolveArgs& args, ThreadPool& pool);
+std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool);
+
+}  // namespace gptq::cpu_gptq

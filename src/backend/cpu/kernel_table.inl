@@ -1,0 +1,19 @@
+// The table of this instruction set's functions; the last part of each kernels_*.cc.
+
+const Kernels kKernels = {
+    kName,
+    {packed_linear<2>, packed_linear<3>, packed_linear<4>, packed_linear<8>},
+    {packed_expand<2>, packed_expand<3>, packed_expand<4>, packed_expand<8>},
+    dot<float, load_f32, scalar_f32>,
+    dot<uint16_t, load_bf16, scalar_bf16>,
+    dot<uint16_t, load_f16, scalar_f16>,
+    widen<load_bf16, scalar_bf16>,
+    widen<load_f16, scalar_f16>,
+    rms_norm,
+    silu_multiply,
+    add,
+    softmax_exp,
+    scale,
+    axpy,
+    gptq_strip,
+};

@@ -1,0 +1,245 @@
+// The inner loops themselves, in GCC vector types: included once per instruction set inside its own namespace.
+//
+// 16 lanes everywhere: one zmm register with AVX-512, two ymm with AVX2, four xmm in the portable build. The
+// including file sets kLookup: where the hardware permutes 16 lanes by index, codes of up to 4 bits become floats
+// in one instruction (the permute reads only the low 4 bits of its index, which is the mask for free).
+
+using F32 = float __attribute__((vector_size(64)));
+using U32 = uint32_t __attribute__((vector_size(64)));
+using I32 = int32_t __attribute__((vector_size(64)));
+using F32Unaligned = float __attribute__((vector_size(64), aligned(4)));
+using U32Unaligned = uint32_t __attribute__((vector_size(64), aligned(4)));
+using U16 = uint16_t __attribute__((vector_size(32)));
+using U16Unaligned = uint16_t __attribute__((vector_size(32), aligned(2)));
+
+constexpr int kLanes = 16;
+
+static inline F32 load(const float* p) { return *reinterpret_cast<const F32Unaligned*>(p); }
+static inline U32 load(const uint32_t* p) { return *reinterpret_cast<const U32Unaligned*>(p); }
+static inline void store(float* p, F32 v) { *reinterpret_cast<F32Unaligned*>(p) = v; }
+static inline F32 broadcast(float v) { return F32{} + v; }
+static inline F32 as_float(U32 v) { return (F32)v; }
+static inline U32 as_bits(F32 v) { return (U32)v; }
+
+static inline float sum_lanes(F32 v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
+
+static inline U32 load_u16(const uint16_t* p) {
+  const U16 narrow = *reinterpret_cast<const U16Unaligned*>(p);
+  return __builtin_convertvector(narrow, U32);
+}
+static inline F32 load_bf16(const uint16_t* p) { return as_float(load_u16(p) << 16); }
+// Weights are finite, so the exponent only needs a shift and a rescale by 2^112; subnormals come out right too.
+static inline F32 load_f16(const uint16_t* p) {
+  const U32 bits = load_u16(p);
+  const F32 magnitude = as_float((bits & 0x7FFFu) << 13) * 0x1p112f;
+  return as_float(as_bits(magnitude) | ((bits & 0x8000u) << 16));
+}
+static inline float scalar_bf16(uint16_t v) { return __builtin_bit_cast(float, uint32_t{v} << 16); }
+static inline float scalar_f16(uint16_t v) {
+  const float magnitude = __builtin_bit_cast(float, (uint32_t{v} & 0x7FFFu) << 13) * 0x1p112f;
+  return __builtin_bit_cast(float, __builtin_bit_cast(uint32_t, magnitude) | ((uint32_t{v} & 0x8000u) << 16));
+}
+
+// exp(x) for x ≤ 88, 2 ulp: 2^n · p(r) with r = x − n·ln 2 and a polynomial of degree 6; 0 below −87.
+static inline F32 exp_lanes(F32 x) {
+  const F32 low = broadcast(-87.0f);
+  const I32 underflow = x < low;
+  x = underflow ? low : x;
+  const F32 magic = broadcast(0x1.8p23f);
+  const F32 n = (x * 1.44269504088896341f + magic) - magic;
+  F32 r = x - n * 0.693145751953125f;
+  r = r - n * 1.42860682030941723e-6f;
+  F32 p = broadcast(1.0f / 720);
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const I32 exponent = (__builtin_convertvector(n, I32) + 127) << 23;
+  const F32 result = p * (F32)exponent;
+  return underflow ? F32{} : result;
+}
+
+static inline float scalar_exp(float x) {
+  const F32 v = exp_lanes(broadcast(x));
+  return v[0];
+}
+
+// ---- packed linear
+
+template <int kBits>
+static inline F32 decode(U32 word, F32 table) {
+  constexpr uint32_t kMask = (1u << kBits) - 1;
+  if constexpr (kLookup && kBits <= 4) {
+    return __builtin_shuffle(table, (I32)word);
+  } else {
+    const U32 code = word & kMask;
+    return __builtin_convertvector((I32)code, F32);
+  }
+}
+
+// Code kIndex (0…31) of a block of 32 inputs, moved to the low bits; `words` holds the block's kBits rows.
+template <int kBits, int kIndex>
+static inline U32 field(const U32 (&words)[kBits]) {
+  constexpr int kBit = kBits * kIndex;
+  constexpr int kWord = kBit / 32;
+  constexpr int kShift = kBit % 32;
+  if constexpr (kShift + kBits > 32) {
+    return (words[kWord] >> kShift) | (words[kWord + 1] << (32 - kShift));
+  } else {
+    return words[kWord] >> kShift;
+  }
+}
+
+template <int kBits, int kRows, int kIndex>
+static inline void accumulate(F32 (&sums)[kRows][2], const U32 (&words)[kBits], const float* x, int64_t x_stride,
+                              F32 table) {
+  const F32 codes = decode<kBits>(field<kBits, kIndex>(words), table);
+  for (int m = 0; m < kRows; ++m) sums[m][kIndex % 2] += codes * x[m * x_stride + kIndex];
+  if constexpr (kIndex + 1 < 32) accumulate<kBits, kRows, kIndex + 1>(sums, words, x, x_stride, table);
+}
+
+// kRows rows of x against one tile; group borders fall on multiples of 32 inputs.
+template <int kBits, int kRows>
+static void packed_rows(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* group_sums,
+                        const PackedTile& tile) {
+  F32 table{};
+  for (int i = 0; i < kLanes; ++i) table[i] = static_cast<float>(i & ((1 << kBits) - 1));
+  for (int half = 0; half < kTileColumns / kLanes; ++half) {
+    F32 total[kRows] = {};
+    int64_t k = 0;
+    for (int64_t g = 0; g < tile.groups; ++g) {
+      F32 sums[kRows][2] = {};
+      for (; k < tile.group_ends[g]; k += 32) {
+        U32 words[kBits];
+        const uint32_t* block = tile.words + k / 32 * kBits * kTileColumns + half * kLanes;
+        for (int w = 0; w < kBits; ++w) words[w] = load(block + w * kTileColumns);
+        accumulate<kBits, kRows, 0>(sums, words, x + k, x_stride, table);
+      }
+      const F32 scale = load(tile.scales + g * kTileColumns + half * kLanes);
+      const F32 zero = load(tile.zeros + g * kTileColumns + half * kLanes);
+      for (int m = 0; m < kRows; ++m) {
+        total[m] += scale * (sums[m][0] + sums[m][1] - zero * group_sums[m * tile.groups + g]);
+      }
+    }
+    for (int m = 0; m < kRows; ++m) store(y + m * y_stride + half * kLanes, total[m]);
+  }
+}
+
+template <int kBits>
+static void packed_linear(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* sums, int64_t rows,
+                          const PackedTile& tile) {
+  int64_t m = 0;
+  for (; m + 4 <= rows; m += 4) {
+    packed_rows<kBits, 4>(y + m * y_stride, y_stride, x + m * x_stride, x_stride, sums + m * tile.groups, tile);
+  }
+  for (; m < rows; ++m) {
+    packed_rows<kBits, 1>(y + m * y_stride, y_stride, x + m * x_stride, x_stride, sums + m * tile.groups, tile);
+  }
+}
+
+template <int kBits, int kIndex>
+static inline void expand_fields(float* out, int64_t stride, const U32 (&words)[kBits], F32 scale, F32 zero,
+                                 F32 table) {
+  store(out + kIndex * stride, scale * (decode<kBits>(field<kBits, kIndex>(words), table) - zero));
+  if constexpr (kIndex + 1 < 32) expand_fields<kBits, kIndex + 1>(out, stride, words, scale, zero, table);
+}
+
+template <int kBits>
+static void packed_expand(float* out, int64_t stride, const PackedTile& tile) {
+  F32 table{};
+  for (int i = 0; i < kLanes; ++i) table[i] = static_cast<float>(i & ((1 << kBits) - 1));
+  for (int half = 0; half < kTileColumns / kLanes; ++half) {
+    int64_t k = 0;
+    for (int64_t g = 0; g < tile.groups; ++g) {
+      const F32 scale = load(tile.scales + g * kTileColumns + half * kLanes);
+      const F32 zero = load(tile.zeros + g * kTileColumns + half * kLanes);
+      for (; k < tile.group_ends[g]; k += 32) {
+        U32 words[kBits];
+        const uint32_t* block = tile.words + k / 32 * kBits * kTileColumns + half * kLanes;
+        for (int w = 0; w < kBits; ++w) words[w] = load(block + w * kTileColumns);
+        expand_fields<kBits, 0>(out + k * stride + half * kLanes, stride, words, scale, zero, table);
+      }
+    }
+  }
+}
+
+// ---- dense rows
+
+template <typename T, F32 (*kLoad)(const T*), float (*kScalar)(T)>
+static float dot(const T* w, const float* x, int64_t count) {
+  F32 sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+    for (int j = 0; j < 4; ++j) sums[j] += kLoad(w + i + j * kLanes) * load(x + i + j * kLanes);
+  }
+  for (; i + kLanes <= count; i += kLanes) sums[0] += kLoad(w + i) * load(x + i);
+  float total = sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  for (; i < count; ++i) total += kScalar(w[i]) * x[i];
+  return total;
+}
+
+static inline F32 load_f32(const float* p) { return load(p); }
+static inline float scalar_f32(float v) { return v; }
+
+template <F32 (*kLoad)(const uint16_t*), float (*kScalar)(uint16_t)>
+static void widen(float* out, const uint16_t* in, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(out + i, kLoad(in + i));
+  for (; i < count; ++i) out[i] = kScalar(in[i]);
+}
+
+// ---- elementwise
+
+static void rms_norm(float* out, const float* x, const float* weight, int64_t count, float eps) {
+  const float mean = dot<float, load_f32, scalar_f32>(x, x, count) / static_cast<float>(count);
+  const float factor = 1.0f / __builtin_sqrtf(mean + eps);
+  for (int64_t i = 0; i < count; ++i) out[i] = x[i] * factor * weight[i];
+}
+
+static void silu_multiply(float* out, const float* gate, const float* up, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const F32 g = load(gate + i);
+    store(out + i, g / (exp_lanes(-g < 88.0f ? -g : broadcast(88.0f)) + 1.0f) * load(up + i));
+  }
+  for (; i < count; ++i) {
+    const float g = gate[i];
+    out[i] = g / (scalar_exp(-g < 88.0f ? -g : 88.0f) + 1.0f) * up[i];
+  }
+}
+
+static void add(float* x, const float* y, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) x[i] += y[i];
+}
+
+static float softmax_exp(float* x, int64_t count, float factor) {
+  float highest = -__builtin_inff();
+  for (int64_t i = 0; i < count; ++i) highest = x[i] * factor > highest ? x[i] * factor : highest;
+  F32 sums{};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const F32 e = exp_lanes(load(x + i) * factor - highest);
+    store(x + i, e);
+    sums += e;
+  }
+  float total = sum_lanes(sums);
+  for (; i < count; ++i) {
+    x[i] = scalar_exp(x[i] * factor - highest);
+    total += x[i];
+  }
+  return total;
+}
+
+static void scale(float* x, int64_t count, float factor) {
+  for (int64_t i = 0; i < count; ++i) x[i] *= factor;
+}
+
+static void axpy(float* y, const float* x, int64_t count, float factor) {
+  for (int64_t i = 0; i < count; ++i) y[i] += factor * x[i];
+}

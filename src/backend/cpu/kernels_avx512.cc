@@ -1,0 +1,15 @@
+// The inner loops for x86 processors with AVX-512 F, BW, VL and DQ (compiler flags: see CMakeLists.txt).
+#include "backend/cpu/kernels.h"
+
+namespace gptq::avx512 {
+
+constexpr const char* kName = "avx512";
+constexpr bool kLookup = true;
+// The order matters.
+// clang-format off
+#include "backend/cpu/kernels.inl"
+#include "backend/cpu/gptq_strip.inl"
+#include "backend/cpu/kernel_table.inl"
+// clang-format on
+
+}  // namespace gptq::avx512

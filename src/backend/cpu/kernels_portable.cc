@@ -1,0 +1,15 @@
+// The inner loops for any processor (compiler flags: see CMakeLists.txt).
+#include "backend/cpu/kernels.h"
+
+namespace gptq::portable {
+
+constexpr const char* kName = "portable";
+constexpr bool kLookup = false;
+// The order matters.
+// clang-format off
+#include "backend/cpu/kernels.inl"
+#include "backend/cpu/gptq_strip.inl"
+#include "backend/cpu/kernel_table.inl"
+// clang-format on
+
+}  // namespace gptq::portable

@@ -1,0 +1,105 @@
+// Counting parameters and reading sizes under the field names of different families.
+#include "checkpoint/folder_info.h"
+
+#include <climits>
+
+namespace gptq {
+
+namespace {
+
+constexpr std::string_view kPackedEnding = ".qweight";
+
+bool ends_with(const std::string& text, std::string_view ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+// The first of `keys` that holds a number which fits an int; 0 when none does. Inspection never fails on them.
+int first_size(const Json& config, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    const auto found = config.find(key);
+    if (found == config.end() || !found->is_number_integer()) continue;
+    const int64_t value = found->get<int64_t>();
+    if (value > 0 && value <= INT_MAX) return static_cast<int>(value);
+  }
+  return 0;
+}
+
+std::string text_of(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  return found != config.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// Whether a tensor is a packed module's zeros, scales or groups.
+bool describes_packed(const Checkpoint& checkpoint, const std::string& name) {
+  for (std::string_view ending : {".qzeros", ".scales", ".g_idx"}) {
+    if (!ends_with(name, ending)) continue;
+    return checkpoint.contains(name.substr(0, name.size() - ending.size()) + std::string(kPackedEnding));
+  }
+  return false;
+}
+
+// Logical weights of one tensor: codes count as weights, what describes them does not count.
+int64_t parameters_of(const Checkpoint& checkpoint, const std::string& name) {
+  if (!checkpoint.quantize_config()) return element_count(checkpoint.entry(name).shape);
+  if (describes_packed(checkpoint, name)) return 0;
+  const int64_t elements = element_count(checkpoint.entry(name).shape);
+  if (!ends_with(name, kPackedEnding)) return elements;
+  const QuantizeConfig& config = *checkpoint.quantize_config();
+  const auto settings = config.settings_for(name.substr(0, name.size() - kPackedEnding.size()));
+  const int64_t bits = settings ? settings->bits : config.bits;
+  return elements / bits * 32 + elements % bits * 32 / bits;
+}
+
+void read_sizes(const Json& root, ModelInfo& info) {
+  info.model_type = text_of(root, "model_type");
+  const auto architectures = root.find("architectures");
+  if (architectures != root.end() && architectures->is_array() && !architectures->empty() &&
+      architectures->front().is_string()) {
+    info.architecture = architectures->front().get<std::string>();
+  }
+  const auto nested = root.find("text_config");  // the text part of models that also see or hear
+  const Json& config = nested != root.end() && nested->is_object() ? *nested : root;
+  info.layers = first_size(config, {"num_hidden_layers", "n_layer", "num_layers", "n_layers"});
+  info.hidden_size = first_size(config, {"hidden_size", "n_embd", "d_model"});
+  info.vocab_size = first_size(config, {"vocab_size", "padded_vocab_size"});
+  info.context_length = first_size(
+      config, {"max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length", "max_sequence_length"});
+}
+
+void read_quantization(const QuantizeConfig& config, ModelInfo& info) {
+  info.quantized = true;
+  info.bits = config.bits;
+  info.group_size = config.group_size;
+  info.sym = config.sym;
+  info.desc_act = config.desc_act;
+  info.checkpoint_format = to_string(config.format);
+  info.quantizer = config.quantizer();
+  if (!config.dynamic.empty()) {
+    info.notes.push_back(std::to_string(config.dynamic.size()) + " \"dynamic\" rules override single modules");
+  }
+  for (const std::string& key : config.unknown_keys) {
+    info.notes.push_back("the quantization config has an unknown key, ignored: " + key);
+  }
+}
+
+}  // namespace
+
+ModelInfo folder_info(const Checkpoint& checkpoint) {
+  ModelInfo info;
+  info.folder = checkpoint.folder().string();
+  read_sizes(checkpoint.config(), info);
+  if (checkpoint.quantize_config()) read_quantization(*checkpoint.quantize_config(), info);
+  for (const fs::path& file : checkpoint.files()) info.files.push_back(file.filename().string());
+  for (const std::string& name : checkpoint.names()) {
+    const TensorEntry& entry = checkpoint.entry(name);
+    const int64_t bytes = static_cast<int64_t>(entry.end - entry.begin);
+    info.tensors.push_back({name, entry.dtype_name, checkpoint.file_of(name), entry.shape, bytes});
+    info.tensor_bytes += bytes;
+    info.parameters += parameters_of(checkpoint, name);
+    if (!entry.dtype)
+      info.notes.push_back("the tensor " + name + " has a type that cannot be loaded: " + entry.dtype_name);
+  }
+  return info;
+}
+
+}  // namespace gptq

@@ -1,0 +1,15 @@
+// The summary of a model folder behind inspect(), as far as files alone can tell.
+#pragma once
+
+#include <gptq/inspect.h>
+
+#include "checkpoint/checkpoint.h"
+
+namespace gptq {
+
+// Everything but `supported`, which depends on the architectures this build knows. Packed modules count the
+// weights they stand for; sizes come from config.json (or its "text_config") under any family's field names and
+// are 0 when absent.
+ModelInfo folder_info(const Checkpoint& checkpoint);
+
+}  // namespace gptq

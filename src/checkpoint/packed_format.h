@@ -1,0 +1,47 @@
+// GPTQ's stored tensors of one linear module, read into and made from the canonical PackedWeight.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/quantize_config.h"
+#include "core/packed_weight.h"
+
+namespace gptq {
+
+// For a module P with K inputs and N outputs in G = ceil(K / group_size) groups (1 for -1) a folder holds:
+//   P.qweight I32 [K·bits/32, N]   P.qzeros I32 [G, N·bits/32]   P.scales F16 [G, N]   P.g_idx I32 [K]
+//   P.bias    F16 [N], where the linear has one
+// Format v1 stores zero − 1 in qzeros. Source: the files AutoGPTQ, GPTQModel and optimum write (docs/formats.md).
+
+int64_t group_count(int64_t K, int64_t group_size);
+
+// K and N must be multiples of 32; throws Error(kUsage) otherwise.
+std::vector<TensorSpec> packed_specs(const std::string& module, int64_t K, int64_t N, int bits, int64_t group_size,
+                                     bool bias);
+
+// How one is added back to stored zeros of format v1. The two differ only where a zero of 0 wrapped around.
+enum class ZeroRule {
+  kPerField,   // each field plus one, modulo 2^bits
+  kWholeWord,  // the inverse of writers that subtract a constant from whole words, borrows included
+};
+
+// qzeros of format v1 -> plain zeros, same shape.
+Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule);
+
+// Reads module P. Settings come from the folder's quantization config and its rules. Scales in BF16 or F32 are
+// rounded to F16, as other readers do; an all-zero bias (which AutoGPTQ writes for every module) is dropped; a
+// missing or all-zero g_idx means k / group_size. Throws Error(kVerification), naming the tensor and what was
+// found and expected, for a folder that is not quantized, wrong types or shapes and groups out of range, and
+// Error(kNumerical) for NaN or infinite scales and biases.
+PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module, int64_t K, int64_t N);
+
+// The tensors to write for `weight`, named and ordered as in packed_specs. Throws Error(kUsage) for a zero of 0
+// in format v1, which has no place for it, and Error(kNumerical) for scales or biases that F16 cannot hold.
+std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& weight, const std::string& module,
+                                                           CheckpointFormat format);
+
+}  // namespace gptq

@@ -1,0 +1,64 @@
+// How a checkpoint was quantized: quantize_config.json and config.json's "quantization_config", in every dialect.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace gptq {
+
+// v1 ("gptq", what nearly every file is) stores each zero point minus one; v2 ("gptq_v2") stores it as it is.
+enum class CheckpointFormat { kGptq, kGptqV2 };
+std::string to_string(CheckpointFormat format);  // "gptq", "gptq_v2"
+
+// One entry of "dynamic": an override for the modules whose full name matches `pattern` from its start.
+// On disk the key is "-:PATTERN" for a skip and "+:PATTERN" or "PATTERN" for an override.
+struct DynamicRule {
+  std::string pattern;  // without the prefix
+  bool skip = false;
+  std::optional<int> bits, group_size;
+  std::optional<bool> sym, desc_act;
+};
+
+struct ModuleSettings {
+  int bits = 4;
+  int group_size = 128;  // -1: one group per row
+  bool sym = true;
+  bool desc_act = false;
+};
+
+struct QuantizeConfig {
+  int bits = 4;          // 2, 3, 4 or 8
+  int group_size = 128;  // columns per scale; -1: one group per row
+  bool sym = true;
+  bool desc_act = false;
+  bool static_groups = false;
+  bool true_sequential = true;
+  bool lm_head = false;
+  double damp_percent = 0.01;
+  CheckpointFormat format = CheckpointFormat::kGptq;
+  std::vector<DynamicRule> dynamic;                                    // in the file's order
+  std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
+  Json meta = Json::object();             // what does not matter for running the model; "quantizer" says who wrote it
+  std::vector<std::string> unknown_keys;  // of the file that was read; ignored
+  std::string model_file_base_name;       // file name without ".safetensors", or ""
+
+  std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
+
+  // The settings of one module after the rules: skips are tested first, then the first override that matches.
+  // nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.
+  std::optional<ModuleSettings> settings_for(const std::string& module) const;
+};
+
+// Reads AutoGPTQ's flat form, GPTQModel's (with `meta`) and that of transformers/optimum, with the synonyms
+// w_bit, q_group_size, method and format. Ordered, because the order of "dynamic" matters.
+// Throws Error(kVerification), naming `what` and the key, for wrong values and for formats that are not GPTQ's
+// (marlin, bitblas, AWQ, planar, other pack types).
+QuantizeConfig parse_quantize_config(const OrderedJson& json, const std::string& what);
+
+// One complete dialect that every known reader accepts.
+OrderedJson to_json(const QuantizeConfig& config);
+
+}  // namespace gptq

@@ -1,0 +1,79 @@
+// The safetensors file format: reading one file through a mapping, and the header bytes for writing one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/dtype.h"
+#include "core/file.h"
+#include "core/tensor.h"
+
+namespace gptq {
+
+// A file is: N (8 bytes, little-endian) · N bytes of JSON · the data buffer. The JSON maps each tensor's name to
+// {"dtype", "shape", "data_offsets": [begin, end]}, offsets counted from the start of the data buffer; the key
+// "__metadata__" holds strings. Tensors are row-major and little-endian, and need not be aligned.
+// Source: the safetensors format description and its reference implementation.
+
+struct TensorEntry {
+  std::optional<DType> dtype;  // absent for a type this program does not know: listed, never loaded
+  std::string dtype_name;      // as spelled in the file
+  Shape shape;
+  uint64_t begin = 0, end = 0;  // bytes, from the start of the data buffer
+};
+
+struct SafetensorsHeader {
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, TensorEntry> tensors;
+  uint64_t data_offset = 0;  // of the data buffer in the file
+};
+
+// Checks every rule of the format: header length, JSON syntax and UTF-8, duplicate names, sizes with overflow,
+// holes, overlaps and trailing bytes. Throws Error(kVerification) that begins with `what` (the file's name).
+SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, const std::string& what);
+
+// One mapped file. Views stay valid for the life of this object, also after it has been moved.
+class SafetensorsFile {
+ public:
+  // Throws Error(kNotFound | kPermission | kVerification) naming the file.
+  explicit SafetensorsFile(const fs::path& path);
+
+  const fs::path& path() const { return file_.path(); }
+  const SafetensorsHeader& header() const { return header_; }
+  bool contains(const std::string& name) const { return header_.tensors.count(name) > 0; }
+
+  // Throws Error(kVerification) when the tensor is missing or of an unknown type.
+  TensorView tensor(const std::string& name) const;
+
+ private:
+  MappedFile file_;
+  SafetensorsHeader header_;
+};
+
+// A tensor to be written: everything but its values.
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::kF16;
+  Shape shape;
+  uint64_t bytes() const;
+  bool operator==(const TensorSpec&) const = default;
+};
+
+// The order in which the reference writer lays tensors out: by type, widest first, then by name.
+void sort_for_safetensors(std::vector<TensorSpec>& specs);
+
+// The length, the JSON and its padding with spaces to a multiple of 8, byte for byte as the reference writer has
+// it for tensors that follow each other in the given order.
+std::string safetensors_header_bytes(const std::vector<TensorSpec>& sorted,
+                                     const std::map<std::string, std::string>& metadata);
+
+// A whole file from tensors that fit in memory, in the reference's order; for small files and tests.
+std::string safetensors_bytes(const std::map<std::string, TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata);
+
+}  // namespace gptq

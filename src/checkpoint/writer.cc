@@ -1,0 +1,189 @@
+// Preallocated shards, companion files and the order of writing that makes an interrupted save visible.
+#include "checkpoint/writer.h"
+
+#include <algorithm>
+
+#include <gptq/error.h>
+
+namespace gptq {
+
+namespace {
+
+constexpr char kIndexName[] = "model.safetensors.index.json";
+
+std::string five_digits(size_t number) {
+  const std::string digits = std::to_string(number);
+  return std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits;
+}
+
+std::string shard_name(size_t index, size_t count) {
+  if (count == 1) return "model.safetensors";
+  return "model-" + five_digits(index + 1) + "-of-" + five_digits(count) + ".safetensors";
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw_system_error("creating the folder", folder, error.value());
+}
+
+// Stray weights would be loaded by readers that take every *.safetensors of a folder.
+void refuse_other_weights(const fs::path& folder, const std::set<std::string>& ours) {
+  for (const auto& item : fs::directory_iterator(folder)) {
+    const std::string name = item.path().filename().string();
+    const bool weights = item.path().extension() == ".safetensors" || name == kIndexName;
+    if (!weights || ours.count(name) || (name == kIndexName && ours.size() > 1)) continue;
+    throw Error(ErrorKind::kUsage, "writing a model to " + folder.string() + ": it already holds " + name +
+                                       ", which is not part of this model; choose another folder or remove it");
+  }
+}
+
+// Whether an earlier run made this shard: same size and header. A header of zeros is one that never got that far.
+bool holds_shard(const fs::path& path, const std::string& header, uint64_t size) {
+  if (!is_file(path)) return false;
+  const MappedFile file(path);
+  if (file.bytes().size() == size) {
+    const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()), header.size());
+    if (start == header) return true;
+    if (start.substr(0, 8) == std::string_view("\0\0\0\0\0\0\0\0", 8)) return false;
+  }
+  throw Error(ErrorKind::kUsage, "writing " + path.string() +
+                                     ": the file exists and belongs to a model of other "
+                                     "shapes or options; choose another folder or remove it");
+}
+
+}  // namespace
+
+std::vector<std::vector<TensorSpec>> split_into_shards(const std::vector<TensorSpec>& specs, int64_t max_shard_bytes) {
+  std::vector<std::vector<TensorSpec>> shards(1);
+  uint64_t used = 0;
+  for (const TensorSpec& spec : specs) {
+    const uint64_t bytes = spec.bytes();
+    if (!shards.back().empty() && used + bytes > static_cast<uint64_t>(max_shard_bytes)) {
+      shards.emplace_back();
+      used = 0;
+    }
+    shards.back().push_back(spec);
+    used += bytes;
+  }
+  return shards;
+}
+
+CheckpointWriter::CheckpointWriter(fs::path folder, std::vector<TensorSpec> specs, int64_t max_shard_bytes,
+                                   const std::map<std::string, std::string>& metadata)
+    : folder_(std::move(folder)) {
+  CHECK(max_shard_bytes > 0);
+  create_folder(folder_);
+  std::vector<std::vector<TensorSpec>> split = split_into_shards(specs, max_shard_bytes);
+  std::set<std::string> names;
+  for (size_t i = 0; i < split.size(); ++i) names.insert(shard_name(i, split.size()));
+  refuse_other_weights(folder_, names);
+  resumed_ = true;
+
+  for (size_t i = 0; i < split.size(); ++i) {
+    sort_for_safetensors(split[i]);
+    const std::string header = safetensors_header_bytes(split[i], metadata);
+    uint64_t size = header.size();
+    for (TensorSpec& spec : split[i]) {
+      const uint64_t bytes = spec.bytes();
+      const std::string name = spec.name;
+      if (!places_.emplace(name, Place{std::move(spec), i, size}).second) {
+        throw Error(ErrorKind::kUsage,
+                    "writing a model to " + folder_.string() + ": the tensor \"" + name + "\" is listed twice");
+      }
+      size += bytes;
+    }
+    const std::string file = shard_name(i, split.size());
+    const bool kept = holds_shard(folder_ / file, header, size);
+    resumed_ = resumed_ && kept;
+    shards_.push_back({file, PreallocatedFile(folder_ / file, size)});
+    if (!kept) shards_.back().storage.write(0, std::as_bytes(std::span(header)));
+  }
+}
+
+const CheckpointWriter::Place& CheckpointWriter::place_of(const std::string& name) const {
+  const auto found = places_.find(name);
+  CHECK(found != places_.end(), "no tensor \"" + name + "\" was announced for " + folder_.string());
+  return found->second;
+}
+
+void CheckpointWriter::write(const std::string& name, const TensorView& tensor) {
+  const Place& place = place_of(name);
+  CHECK(tensor.dtype == place.spec.dtype && tensor.shape == place.spec.shape,
+        "tensor \"" + name + "\" is " + std::string(name_of(tensor.dtype)) + " " + to_string(tensor.shape) +
+            ", announced as " + std::string(name_of(place.spec.dtype)) + " " + to_string(place.spec.shape));
+  shards_[place.shard].storage.write(place.offset, {tensor.data, tensor.bytes()});
+  mark_written(name);
+}
+
+void CheckpointWriter::mark_written(const std::string& name) {
+  place_of(name);
+  const std::lock_guard lock(mutex_);
+  written_.insert(name);
+}
+
+void CheckpointWriter::sync() {
+  for (Shard& shard : shards_) shard.storage.sync();
+}
+
+void CheckpointWriter::finish() {
+  for (const auto& [name, place] : places_) {
+    CHECK(written_.count(name), "tensor \"" + name + "\" of " + folder_.string() + " was never written");
+  }
+  sync();
+  if (shards_.size() == 1) return;
+  Json index;
+  uint64_t total = 0;
+  for (const auto& [name, place] : places_) {
+    total += place.spec.bytes();
+    index["weight_map"][name] = shards_[place.shard].file;
+  }
+  index["metadata"]["total_size"] = total;
+  write_file_atomic(folder_ / kIndexName, index.dump(2) + "\n");
+}
+
+void copy_companion_files(const fs::path& from, const fs::path& to) {
+  static const std::set<std::string> kNames = {"tokenizer.json",
+                                               "tokenizer_config.json",
+                                               "special_tokens_map.json",
+                                               "added_tokens.json",
+                                               "vocab.json",
+                                               "merges.txt",
+                                               "vocab.txt",
+                                               "tekken.json",
+                                               "chat_template.jinja",
+                                               "chat_template.json",
+                                               "generation_config.json"};
+  const auto wanted = [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return kNames.count(name) || path.extension() == ".model" || name.rfind("LICENSE", 0) == 0 ||
+           name.rfind("NOTICE", 0) == 0;
+  };
+  create_folder(to);
+  for (const auto& item : fs::directory_iterator(from)) {
+    if (item.is_regular_file() && wanted(item.path())) {
+      write_file_atomic(to / item.path().filename(), read_file(item.path()));
+    }
+  }
+  const fs::path templates = "additional_chat_templates";
+  if (!fs::is_directory(from / templates)) return;
+  create_folder(to / templates);
+  for (const auto& item : fs::directory_iterator(from / templates)) {
+    if (item.is_regular_file()) write_file_atomic(to / templates / item.path().filename(), read_file(item.path()));
+  }
+}
+
+void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {
+  const OrderedJson dictionary = to_json(config);
+  write_file_atomic(folder / "quantize_config.json", dictionary.dump(2) + "\n");
+  OrderedJson full = source_config;
+  full["quantization_config"] = dictionary;
+  write_file_atomic(folder / "config.json", full.dump(2) + "\n");
+}
+
+}  // namespace gptq

@@ -1,0 +1,284 @@
+// The second verb: a model folder, ready to answer.
+#include <gptq/engine.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <set>
+
+#include <gptq/error.h>
+
+#include "checkpoint/checkpoint.h"
+#include "core/log.h"
+#include "generate/sampler.h"
+#include "generate/stop.h"
+#include "model/config.h"
+#include "model/model.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr int64_t kPrefillTokens = 512;  // prompt tokens per forward
+constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+struct GenerationConfig {
+  Sampling sampling;
+  std::optional<int> max_new_tokens;
+  std::vector<int> eos;
+};
+
+// generation_config.json, when there is one. Greedy unless it says do_sample, as in transformers.
+GenerationConfig read_generation_config(const fs::path& folder) {
+  GenerationConfig config;
+  const fs::path path = folder / "generation_config.json";
+  if (!fs::exists(path)) return config;
+  const Json json = parse_json(read_file(path), path.string());
+  const JsonReader reader(json, path.string());
+  config.eos = read_token_ids(reader, "eos_token_id");
+  if (reader.has("max_new_tokens")) config.max_new_tokens = static_cast<int>(reader.integer("max_new_tokens"));
+  config.sampling.repetition_penalty = static_cast<float>(reader.number("repetition_penalty", 1.0));
+  if (reader.boolean("do_sample", false)) {
+    config.sampling.temperature = static_cast<float>(reader.number("temperature", 1.0));
+    config.sampling.top_k = static_cast<int>(reader.integer("top_k", 50));
+    config.sampling.top_p = static_cast<float>(reader.number("top_p", 1.0));
+    config.sampling.min_p = static_cast<float>(reader.number("min_p", 0.0));
+  }
+  return config;
+}
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  Impl(const std::string& folder, const ComputeOptions& options)
+      : backend_(make_backend(options)),
+        checkpoint_(Checkpoint::open(folder)),
+        tokenizer_(Tokenizer::open(folder)),
+        generation_(read_generation_config(folder)),
+        model_(checkpoint_, *backend_),
+        cache_(model_.make_cache(std::min(kFirstCapacity, model_.architecture().context_length))) {
+    try {
+      template_ = ChatTemplate::open(folder);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kNotFound) throw;
+    }
+    // The stop set is a union: config, generation config, tokenizer.
+    const JsonReader config(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
+    for (const int id : read_token_ids(config, "eos_token_id")) eos_.insert(id);
+    eos_.insert(generation_.eos.begin(), generation_.eos.end());
+    if (tokenizer_.eos_id() >= 0) eos_.insert(tokenizer_.eos_id());
+  }
+
+  Result generate(const Request& request, const TextSink& on_text) {
+    check_prompt(request.tokens);
+    const auto start = std::chrono::steady_clock::now();
+    Result result;
+    result.prompt_tokens = static_cast<int>(request.tokens.size());
+    result.cached_tokens = static_cast<int>(keep_common_prefix(request.tokens));
+    Sampler sampler(request.sampling);
+    StreamingDecoder decoder(tokenizer_);
+    StopStrings stop(request.stop);
+    std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
+    std::vector<TokenId> seen = request.tokens;
+    result.finish_reason = FinishReason::kLength;
+    const int room = context_length() - result.prompt_tokens;
+    while (result.new_tokens < std::min(request.max_new_tokens, room)) {
+      const TokenId id = sampler.sample(logits, seen, std::min(tokenizer_.vocab_size(), vocab_size()));
+      if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
+      ++result.new_tokens;
+      if (!request.ignore_eos && eos_.count(id)) {
+        result.finish_reason = FinishReason::kStop;
+        break;
+      }
+      result.tokens.push_back(id);
+      seen.push_back(id);
+      if (!show(stop.push(decoder.push(id)), result, on_text)) return finish(result, start, FinishReason::kCancelled);
+      if (stop.found()) return finish(result, start, FinishReason::kStop);
+      if (result.new_tokens < std::min(request.max_new_tokens, room)) logits = append({&id, 1});
+    }
+    show(stop.push(decoder.finish()), result, on_text);
+    show(stop.finish(), result, on_text);
+    return finish(result, start, stop.found() ? FinishReason::kStop : result.finish_reason);
+  }
+
+  PerplexityResult perplexity(const std::string& text, int window, const StepSink& on_step) {
+    if (window < 2 || window > context_length()) {
+      throw Error(ErrorKind::kUsage, "measuring perplexity: the window is " + std::to_string(window) +
+                                         ", expected 2 to the model's context of " + std::to_string(context_length()));
+    }
+    const auto start = std::chrono::steady_clock::now();
+    const std::vector<TokenId> tokens = tokenizer_.encode(text);
+    PerplexityResult result;
+    result.windows = static_cast<int64_t>(tokens.size()) / window;
+    if (result.windows == 0) {
+      throw Error(ErrorKind::kUsage, "measuring perplexity: the text has " + std::to_string(tokens.size()) +
+                                         " tokens, less than one window of " + std::to_string(window) +
+                                         "; give more text or a smaller --window");
+    }
+    check_prompt(tokens);
+    double total = 0;
+    for (int64_t w = 0; w < result.windows; ++w) {
+      const auto part = std::span(tokens).subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
+      reset(window);
+      const MatrixView logits = model_.forward(part, window, cache_);
+      for (const float loss : backend_->cross_entropy(logits.row_range(0, window - 1), part.subspan(1))) total += loss;
+      result.tokens += window - 1;
+      if (on_step && !on_step(w + 1, result.windows)) {
+        throw Error(ErrorKind::kInterrupted,
+                    "measuring perplexity: stopped after " + std::to_string(w + 1) + " windows");
+      }
+    }
+    reset(0);
+    result.perplexity = std::exp(total / static_cast<double>(result.tokens));
+    result.seconds = seconds_since(start);
+    return result;
+  }
+
+  std::vector<float> logits(const std::vector<TokenId>& tokens) {
+    check_prompt(tokens);
+    check_length(tokens);
+    reset(static_cast<int64_t>(tokens.size()));
+    const std::vector<float> values =
+        backend_->download(model_.forward(tokens, static_cast<int64_t>(tokens.size()), cache_));
+    reset(0);
+    return values;
+  }
+
+  int context_length() const { return static_cast<int>(model_.architecture().context_length); }
+  int vocab_size() const { return static_cast<int>(model_.architecture().vocab_size); }
+  int64_t weight_bytes() const { return model_.weight_bytes(); }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const ChatTemplate* chat_template() const { return template_ ? &*template_ : nullptr; }
+  const GenerationConfig& generation() const { return generation_; }
+
+ private:
+  void check_prompt(const std::vector<TokenId>& tokens) const {
+    if (tokens.empty())
+      throw Error(ErrorKind::kUsage, "running the model: the prompt is empty; give at least one token of text");
+    for (const TokenId id : tokens) {
+      if (id < 0 || id >= vocab_size()) {
+        throw Error(ErrorKind::kVerification,
+                    "running the model: token " + std::to_string(id) + " is outside the model's vocabulary of " +
+                        std::to_string(vocab_size()) + "; tokenizer.json belongs to another model");
+      }
+    }
+  }
+
+  void check_length(const std::vector<TokenId>& tokens) const {
+    if (static_cast<int64_t>(tokens.size()) < context_length()) return;
+    throw Error(ErrorKind::kUsage, "running the model: the prompt has " + std::to_string(tokens.size()) +
+                                       " tokens, the model's context is " + std::to_string(context_length()) +
+                                       "; shorten the prompt or clear the conversation");
+  }
+
+  // Keeps the cached positions that the new prompt shares with the sequence before; at least the prompt's last
+  // token is left to run, because its logits are needed.
+  size_t keep_common_prefix(const std::vector<TokenId>& tokens) {
+    check_length(tokens);
+    size_t same = 0;
+    while (same < cached_.size() && same + 1 < tokens.size() && cached_[same] == tokens[same]) ++same;
+    // Angles of dynamic RoPE depend on the length of the sequence that made them.
+    if (model_.architecture().rope.type == RopeType::kDynamic) same = 0;
+    cached_.resize(same);
+    cache_.length = static_cast<int64_t>(same);
+    return same;
+  }
+
+  void reset(int64_t capacity) {
+    cached_.clear();
+    cache_.length = 0;
+    if (capacity > cache_.capacity) cache_ = model_.make_cache(capacity);
+  }
+
+  // Runs tokens behind the cached ones; logits of the last                                            [V]
+  std::vector<float> append(std::span<const TokenId> tokens) {
+    reserve(cache_.length + static_cast<int64_t>(tokens.size()));
+    const bool whole = model_.architecture().rope.type == RopeType::kDynamic;  // one length for all positions
+    std::vector<float> logits;
+    while (!tokens.empty()) {
+      const size_t count = whole ? tokens.size() : std::min<size_t>(tokens.size(), kPrefillTokens);
+      logits = backend_->download(model_.forward(tokens.first(count), 1, cache_));
+      cached_.insert(cached_.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
+      tokens = tokens.subspan(count);
+    }
+    return logits;
+  }
+
+  // Doubles the cache, so that decoding allocates a handful of times in a conversation.
+  void reserve(int64_t positions) {
+    if (positions <= cache_.capacity) return;
+    const int64_t capacity = std::min<int64_t>(std::max(positions, 2 * cache_.capacity), context_length());
+    KvCache larger = model_.make_cache(capacity);
+    for (size_t i = 0; i < larger.layers.size(); ++i) {
+      backend_->copy(larger.layers[i].keys.view().row_range(0, cache_.length),
+                     cache_.layers[i].keys.view().row_range(0, cache_.length));
+      backend_->copy(larger.layers[i].values.view().row_range(0, cache_.length),
+                     cache_.layers[i].values.view().row_range(0, cache_.length));
+    }
+    larger.length = cache_.length;
+    cache_ = std::move(larger);
+  }
+
+  static bool show(const std::string& text, Result& result, const TextSink& on_text) {
+    if (text.empty()) return true;
+    result.text += text;
+    return !on_text || on_text(text);
+  }
+
+  static Result finish(Result& result, std::chrono::steady_clock::time_point start, FinishReason reason) {
+    result.finish_reason = reason;
+    result.decode_seconds = seconds_since(start) - result.prompt_seconds;
+    return std::move(result);
+  }
+
+  std::unique_ptr<Backend> backend_;
+  Checkpoint checkpoint_;
+  Tokenizer tokenizer_;
+  GenerationConfig generation_;
+  Model model_;
+  KvCache cache_;
+  std::vector<TokenId> cached_;  // the tokens whose keys and values are in the cache
+  std::optional<ChatTemplate> template_;
+  std::set<int> eos_;
+};
+
+double Result::tokens_per_second() const {
+  return new_tokens < 2 || decode_seconds <= 0 ? 0.0 : (new_tokens - 1) / decode_seconds;
+}
+
+std::string to_string(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    default: return "cancelled";
+  }
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Engine Engine::open(const std::string& folder, const ComputeOptions& options) {
+  return Engine(std::make_unique<Impl>(folder, options));
+}
+
+Result Engine::generate(const Request& request, const TextSink& on_text) { return impl_->generate(request, on_text); }
+PerplexityResult Engine::perplexity(const std::string& text, int window, const StepSink& on_step) {
+  return impl_->perplexity(text, window, on_step);
+}
+std::vector<float> Engine::logits(const std::vector<TokenId>& tokens) { return impl_->logits(tokens); }
+const Tokenizer& Engine::tokenizer() const { return impl_->tokenizer(); }
+const ChatTemplate* Engine::chat_template() const { return impl_->chat_template(); }
+Sampling Engine::default_sampling() const { return impl_->generation().sampling; }
+std::optional<int> Engine::default_max_new_tokens() const { return impl_->generation().max_new_tokens; }
+int Engine::context_length() const { return impl_->context_length(); }
+int Engine::vocab_size() const { return impl_->vocab_size(); }
+int64_t Engine::weight_bytes() const { return impl_->weight_bytes(); }
+
+}  // namespace gptq

@@ -1,0 +1,16 @@
+// inspect(): the folder's summary, and whether this build can run it.
+#include <gptq/inspect.h>
+
+#include "checkpoint/folder_info.h"
+#include "model/families.h"
+
+namespace gptq {
+
+ModelInfo inspect(const std::string& folder) {
+  const Checkpoint checkpoint = Checkpoint::open(folder);
+  ModelInfo info = folder_info(checkpoint);
+  info.supported = find_family(checkpoint.config()) != nullptr;
+  return info;
+}
+
+}  // namespace gptq

@@ -1,0 +1,36 @@
+// Loading a model and running it over a cached sequence.
+#include "model/model.h"
+
+#include "model/families.h"
+
+namespace gptq {
+
+Model::Model(const Checkpoint& checkpoint, Backend& backend)
+    : backend_(backend),
+      architecture_(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
+      weights_(load_weights(checkpoint, architecture_, backend)),
+      decoder_(architecture_, backend) {}
+
+KvCache Model::make_cache(int64_t capacity) const { return KvCache::make(architecture_, backend_, capacity); }
+
+MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& cache) {
+  Activations& x = activations_;
+  decoder_.embed(x, tokens, 1, *weights_.embedding);
+  for (int64_t i = 0; i < architecture_.layers; ++i) {
+    decoder_.layer(weights_.layers[static_cast<size_t>(i)], i, x, &cache);
+  }
+  cache.length += x.length;
+  return decoder_.logits(weights_, x, x.length - wanted, wanted);
+}
+
+int64_t Model::weight_bytes() const {
+  int64_t bytes = weights_.head_or_embedding().bytes();
+  for (const LayerWeights& layer : weights_.layers) {
+    for (const Linears& group : layer.groups) {
+      for (const auto& weight : group) bytes += weight->bytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace gptq

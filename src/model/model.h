@@ -1,0 +1,37 @@
+// A whole model ready to run: architecture, weights and the decoder over them.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "backend/backend.h"
+#include "checkpoint/checkpoint.h"
+#include "model/decoder.h"
+
+namespace gptq {
+
+class Model {
+ public:
+  // Loads every weight. Errors as in families.h and weights.h.
+  Model(const Checkpoint& checkpoint, Backend& backend);
+  Model(const Model&) = delete;  // the decoder refers to our architecture
+  Model& operator=(const Model&) = delete;
+
+  const Architecture& architecture() const { return architecture_; }
+  KvCache make_cache(int64_t capacity) const;
+
+  // Appends `tokens` to the cached sequence; logits of the last `wanted` tokens                     [wanted, V]
+  // The view is valid until the next call.
+  MatrixView forward(std::span<const int> tokens, int64_t wanted, KvCache& cache);
+
+  int64_t weight_bytes() const;  // read for one decoded token
+
+ private:
+  Backend& backend_;
+  Architecture architecture_;
+  ModelWeights weights_;
+  Decoder decoder_;
+  Activations activations_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,48 @@
+// A model's weights on a device, bound by name from a checkpoint: one layer at a time, or all.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "backend/backend.h"
+#include "checkpoint/checkpoint.h"
+#include "model/architecture.h"
+
+namespace gptq {
+
+using Linears = std::vector<std::unique_ptr<Weight>>;  // of one input group, in its order
+
+struct LayerWeights {
+  std::vector<float> input_norm;           // [E]
+  std::vector<float> post_attention_norm;  // [E]
+  std::vector<float> q_norm, k_norm;       // [D], empty without q/k norms
+  std::array<Linears, kInputGroups> groups;
+};
+
+struct ModelWeights {
+  std::unique_ptr<Weight> embedding;  // [V, E]
+  std::vector<LayerWeights> layers;
+  std::vector<float> final_norm;  // [E]
+  std::unique_ptr<Weight> head;   // [V, E]; null when the embedding serves (tied)
+
+  const Weight& head_or_embedding() const { return head ? *head : *embedding; }
+};
+
+// Each of these throws Error(kVerification) naming the tensor for missing tensors and wrong shapes or types, and
+// Error(kNumerical) for NaN or infinite weights.
+std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size);
+TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols);
+
+// A packed or dense linear, whichever the checkpoint holds.
+std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
+                                    Backend& backend);
+
+LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer);
+LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
+
+// Embedding, final norm and head, without layers.
+ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend);
+ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend);
+
+}  // namespace gptq

@@ -1,0 +1,286 @@
+// Options and rules → a plan for every linear, and the configuration that tells others.
+#include "quantize/module_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include <gptq/error.h>
+
+#include "core/regex.h"
+
+namespace gptq {
+
+namespace {
+
+[[noreturn]] void usage(const std::string& message) { throw Error(ErrorKind::kUsage, message); }
+
+void check_grid(const GridOptions& grid, const std::string& where) {
+  static const std::set<int> kBits = {2, 3, 4, 8}, kSizes = {-1, 16, 32, 64, 128, 256, 512, 1024};
+  if (!kBits.count(grid.bits)) usage(where + ": bits is " + std::to_string(grid.bits) + ", expected 2, 3, 4 or 8");
+  if (!kSizes.count(grid.group_size)) {
+    usage(where + ": group_size is " + std::to_string(grid.group_size) +
+          ", expected -1 (one group per row), 16, 32, 64, 128, 256, 512 or 1024");
+  }
+  if (grid.clip != "none" && grid.clip != "mse" && grid.clip != "hessian") {
+    usage(where + ": clip is \"" + grid.clip + "\", expected none, mse or hessian");
+  }
+}
+
+void check_options(const QuantizeOptions& o) {
+  check_grid(o.grid, "quantizing " + o.model);
+  if (!(o.damp > 0 && o.damp < 1)) usage("quantizing " + o.model + ": damp must be between 0 and 1");
+  if (!(o.gptaq >= 0 && o.gptaq <= 1)) usage("quantizing " + o.model + ": gptaq must be between 0 and 1");
+  if (o.gptaq > 0 && !o.true_sequential) {
+    usage("quantizing " + o.model +
+          ": gptaq follows quantized inputs, which true_sequential provides; "
+          "use --gptaq 0 with --no-true-sequential");
+  }
+  if (o.samples < 1 || o.seqlen < 2)
+    usage("quantizing " + o.model + ": samples must be at least 1 and seqlen at least 2");
+  if (!o.format.empty() && o.format != "gptq" && o.format != "gptq_v2") {
+    usage("quantizing " + o.model + ": format is \"" + o.format + "\", expected gptq or gptq_v2");
+  }
+}
+
+struct CompiledRule {
+  const ModuleRule* rule;
+  Regex regex;
+};
+
+// Skips first, then the first override that matches; as other readers of `dynamic` do.
+std::optional<GridOptions> settings(const std::string& module, const GridOptions& defaults,
+                                    const std::vector<CompiledRule>& rules) {
+  for (const CompiledRule& r : rules) {
+    if (r.rule->skip && r.regex.matches_start(module)) return std::nullopt;
+  }
+  GridOptions grid = defaults;
+  for (const CompiledRule& r : rules) {
+    if (r.rule->skip || !r.regex.matches_start(module)) continue;
+    grid.bits = r.rule->bits.value_or(grid.bits);
+    grid.group_size = r.rule->group_size.value_or(grid.group_size);
+    grid.sym = r.rule->sym.value_or(grid.sym);
+    grid.desc_act = r.rule->desc_act.value_or(grid.desc_act);
+    break;
+  }
+  return grid;
+}
+
+bool same(const std::optional<GridOptions>& a, const std::optional<GridOptions>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  return !a || (a->bits == b->bits && a->group_size == b->group_size && a->sym == b->sym && a->desc_act == b->desc_act);
+}
+
+// Of two settings for linears that must agree, the one that keeps more of the weights.
+std::optional<GridOptions> finer(const std::optional<GridOptions>& a, const std::optional<GridOptions>& b) {
+  if (!a || !b) return std::nullopt;
+  if (a->bits != b->bits) return a->bits > b->bits ? a : b;
+  const auto size = [](const GridOptions& g) { return g.group_size < 0 ? INT32_MAX : g.group_size; };
+  if (size(*a) != size(*b)) return size(*a) < size(*b) ? a : b;
+  return a->sym ? b : a;
+}
+
+void check_divides(const GroupPlan& plan, const std::string& prefix) {
+  const int64_t k = plan.group.linears[0].in_features;
+  const int size = plan.grid->group_size;
+  if (size < 0 || k % size == 0) return;
+  std::string fitting;
+  for (int candidate : {1024, 512, 256, 128, 64, 32, 16}) {
+    if (k % candidate == 0) fitting += std::to_string(candidate) + ", ";
+  }
+  usage("quantizing " + prefix + plan.group.linears[0].name + ": group_size " + std::to_string(size) +
+        " does not divide its " + std::to_string(k) + " inputs, which most readers demand; use " + fitting +
+        "-1, or --skip '" + plan.group.linears[0].name + "'");
+}
+
+// A pattern that matches one module name exactly.
+std::string exact(const std::string& name) {
+  std::string pattern = "^";
+  for (char c : name) {
+    if (c == '.') pattern += '\\';
+    pattern += c;
+  }
+  return pattern += '$';
+}
+
+bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
+  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
+    for (const GroupPlan& group : plan.layers[layer]) {
+      for (const LinearSpec& linear : group.group.linears) {
+        const auto found = config.settings_for(layer_prefix(static_cast<int64_t>(layer)) + linear.name);
+        if (found.has_value() != group.grid.has_value()) return false;
+        if (found && (found->bits != group.grid->bits || found->group_size != group.grid->group_size ||
+                      found->sym != group.grid->sym || found->desc_act != group.grid->desc_act)) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+std::vector<DynamicRule> exact_rules(const ModelPlan& plan, const QuantizeOptions& options) {
+  std::vector<DynamicRule> rules;
+  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
+    for (const GroupPlan& group : plan.layers[layer]) {
+      if (same(group.grid, options.grid)) continue;
+      for (const LinearSpec& linear : group.group.linears) {
+        DynamicRule rule;
+        rule.pattern = exact(layer_prefix(static_cast<int64_t>(layer)) + linear.name);
+        rule.skip = !group.grid.has_value();
+        if (group.grid) {
+          rule.bits = group.grid->bits;
+          rule.group_size = group.grid->group_size;
+          rule.sym = group.grid->sym;
+          rule.desc_act = group.grid->desc_act;
+        }
+        rules.push_back(rule);
+      }
+    }
+  }
+  return rules;
+}
+
+// The quantized linears of a block in sub-steps, when every block has the same; nullopt otherwise.
+std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPlan& plan) {
+  std::vector<std::vector<std::string>> first;
+  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
+    std::vector<std::vector<std::string>> block;
+    for (const GroupPlan& group : plan.layers[layer]) {
+      if (!group.grid) continue;
+      block.emplace_back();
+      for (const LinearSpec& linear : group.group.linears) block.back().push_back(linear.name);
+    }
+    if (layer == 0) first = block;
+    if (block != first) return std::nullopt;
+  }
+  return first;
+}
+
+}  // namespace
+
+ModuleRule ModuleRule::parse(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const auto fail = [&](const std::string& why) {
+    usage("reading the rule \"" + text + "\": " + why +
+          "; write it as REGEX:bits=8,group_size=32,sym=false,desc_act=true");
+  };
+  if (colon == std::string::npos || colon == 0) fail("found no REGEX:SETTINGS");
+  ModuleRule rule;
+  rule.pattern = text.substr(0, colon);
+  std::string rest = text.substr(colon + 1);
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    const std::string item = rest.substr(0, comma);
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    const size_t equals = item.find('=');
+    const std::string key = item.substr(0, equals), value = equals == std::string::npos ? "" : item.substr(equals + 1);
+    if (key == "bits" || key == "group_size") {
+      int number = 0;
+      const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
+      if (status != std::errc() || end != value.data() + value.size())
+        fail(key + " needs an integer, found '" + value + "'");
+      (key == "bits" ? rule.bits : rule.group_size) = number;
+    } else if (key == "sym" || key == "desc_act") {
+      if (value != "true" && value != "false") fail(key + " needs true or false, found '" + value + "'");
+      (key == "sym" ? rule.sym : rule.desc_act) = value == "true";
+    } else {
+      fail("found the unknown setting \"" + key + "\"");
+    }
+  }
+  return rule;
+}
+
+bool ModelPlan::asymmetric() const {
+  return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
+    return std::any_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid && !g.grid->sym; });
+  });
+}
+
+ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options) {
+  check_options(options);
+  std::vector<CompiledRule> rules;
+  for (const ModuleRule& rule : options.rules) {
+    try {
+      rules.push_back({&rule, Regex(rule.pattern, "the rule for \"" + rule.pattern + "\"")});
+    } catch (const Error& error) {
+      usage(error.what());
+    }
+  }
+  ModelPlan plan;
+  for (int64_t layer = 0; layer < architecture.layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
+    LayerPlan layer_plan;
+    const auto groups = input_groups(architecture);
+    for (size_t g = 0; g < groups.size(); ++g) {
+      GroupPlan& group = layer_plan[g];
+      group.group = groups[g];
+      group.grid = settings(prefix + groups[g].linears[0].name, options.grid, rules);
+      bool agree = true;
+      for (const LinearSpec& linear : groups[g].linears) {
+        const auto wanted = settings(prefix + linear.name, options.grid, rules);
+        agree = agree && same(wanted, group.grid);
+        group.grid = finer(group.grid, wanted);
+        if (group.grid && (linear.in_features % 32 != 0 || linear.out_features % 32 != 0)) {
+          plan.notes.push_back(prefix + linear.name + " stays dense: its shape " + std::to_string(linear.out_features) +
+                               " × " + std::to_string(linear.in_features) + " is not a multiple of 32");
+          group.grid.reset();
+        }
+      }
+      if (!agree) {
+        plan.notes.push_back(prefix + groups[g].name +
+                             ": linears that share an input must agree; all take the finer setting");
+      }
+      if (!group.grid) continue;
+      check_grid(*group.grid, "the rule for " + prefix + groups[g].linears[0].name);
+      check_divides(group, prefix);
+      if (group.grid->group_size < 0) group.grid->group_aware = false;  // one group: there is nothing to keep together
+    }
+    plan.layers.push_back(layer_plan);
+  }
+  for (const CompiledRule& r : rules) {
+    bool matched = false;
+    for (int64_t layer = 0; layer < architecture.layers && !matched; ++layer) {
+      for (const InputGroup& group : input_groups(architecture)) {
+        for (const LinearSpec& linear : group.linears)
+          matched = matched || r.regex.matches_start(layer_prefix(layer) + linear.name);
+      }
+    }
+    if (!matched)
+      usage("applying the rule for \"" + r.rule->pattern + "\": it matches no module; names look like " +
+            layer_prefix(0) + "mlp.down_proj");
+  }
+  const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
+  plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;
+  if (plan.asymmetric() && !v2) {
+    plan.notes.push_back(
+        "format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");
+  }
+  return plan;
+}
+
+QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options) {
+  QuantizeConfig config;
+  config.bits = options.grid.bits;
+  config.group_size = options.grid.group_size;
+  config.sym = options.grid.sym;
+  config.desc_act = options.grid.desc_act;
+  config.static_groups = options.grid.static_groups;
+  config.true_sequential = options.true_sequential;
+  config.damp_percent = options.damp;
+  config.format = plan.format;
+  for (const ModuleRule& rule : options.rules) {
+    config.dynamic.push_back({rule.pattern, rule.skip, rule.bits, rule.group_size, rule.sym, rule.desc_act});
+  }
+  if (!describes(config, plan)) config.dynamic = exact_rules(plan, options);
+  CHECK(describes(config, plan));
+  const bool all = std::all_of(plan.layers.begin(), plan.layers.end(), [](const LayerPlan& layer) {
+    return std::all_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid.has_value(); });
+  });
+  if (!all) {
+    if (const auto block = common_block(plan)) config.modules_in_block_to_quantize = *block;
+  }
+  return config;
+}
+
+}  // namespace gptq

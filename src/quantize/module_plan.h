@@ -1,0 +1,41 @@
+// Which modules become what: options and per-module rules resolved for every linear of the model.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gptq/quantize.h>
+
+#include "checkpoint/quantize_config.h"
+#include "checkpoint/safetensors.h"
+#include "model/architecture.h"
+
+namespace gptq {
+
+// Linears that share an input are solved together and fused by other readers: they always agree.
+struct GroupPlan {
+  InputGroup group;
+  std::optional<GridOptions> grid;  // nullopt: stays dense
+};
+
+using LayerPlan = std::array<GroupPlan, kInputGroups>;
+
+struct ModelPlan {
+  std::vector<LayerPlan> layers;
+  CheckpointFormat format = CheckpointFormat::kGptq;
+  std::vector<std::string> notes;  // what was changed or left out, and why
+
+  bool asymmetric() const;  // any group uses an asymmetric grid
+};
+
+// Throws Error(kUsage) for options that are out of range, a rule that does not compile, and a group size that
+// does not divide a module's inputs (naming the module and the sizes that do).
+ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options);
+
+// The configuration to save: defaults, the rules in the `dynamic` form others read, skipped modules. Checks that
+// a reader that follows it finds the settings the plan used.
+QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
+
+}  // namespace gptq

@@ -1,0 +1,50 @@
+// GPTQ for one input group: one Hessian, one factorisation, one solve over the stacked rows of its linears.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gptq/quantize.h>
+
+#include "backend/backend.h"
+
+namespace gptq {
+
+// What GPTAQ knows about the original model's inputs x° beside the inputs x that quantized layers give.
+struct GptaqTerms {
+  MatrixView cross;    // [K, K]  Σ (x° − x)·xᵀ; overwritten
+  MatrixView hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
+};
+
+struct GroupProblem {
+  std::span<const float> weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
+  int64_t rows = 0;                // N
+  MatrixView hessian;              // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
+  std::optional<GptaqTerms> gptaq;
+  double gptaq_strength = 1;
+  double damp = 0.01;
+  GridOptions grid;
+  int lowest_zero = 0;  // 1 for format v1 with asymmetric grids
+};
+
+struct GroupSolution {
+  int64_t rows = 0, columns = 0, groups = 0;  // N, K, G
+  std::vector<uint8_t> codes;                 // [K, N]  columns in their natural order
+  std::vector<float> scales, zeros;           // [G, N]
+  std::vector<int32_t> g_idx;                 // [K]
+  std::vector<double> error, energy;  // [N]  e·H·eᵀ of the target minus the result, w·H·wᵀ of the weights
+  double damp = 0;
+  std::string method;  // "gptq", "gptq (double precision)" or "rtn"
+};
+
+// Never fails for numerical reasons: damping is raised until the Hessian factorises, then double precision is
+// tried, then the rows are rounded to nearest without feedback; `method` and `damp` say what happened.
+GroupSolution solve_group(const GroupProblem& problem, Backend& backend);
+
+// Processing order of K columns in groups of `group_size` from the diagonal of H. Equal values keep their order.
+std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::span<const float> diagonal);
+
+}  // namespace gptq

@@ -1,0 +1,425 @@
+// The packed format: zero points of both versions at every width, wraps, validation, and golden packed linears.
+#include "checkpoint/packed_format.h"
+
+#include <cmath>
+#include <limits>
+
+#include "tests/checkpoint/model_files.h"
+
+namespace gptq {
+namespace {
+
+using testing::copy_tensor;
+using testing::expect_error;
+using testing::golden;
+using testing::LogCapture;
+using testing::make_tensor;
+using testing::TempFolder;
+using testing::write_tensors;
+
+constexpr int64_t kInputs = 64, kOutputs = 32;
+const char kModule[] = "layer.proj";
+
+int32_t word(uint32_t bits) { return static_cast<int32_t>(bits); }
+
+// A stream of one row of 32 zeros.
+Tensor pack_zeros(int bits, const std::vector<uint32_t>& zeros) {
+  Tensor tensor(DType::kI32, {1, static_cast<int64_t>(zeros.size()) * bits / 32});
+  for (size_t i = 0; i < zeros.size(); ++i) {
+    pack_field(tensor.values<int32_t>().data(), static_cast<int64_t>(i), bits, zeros[i]);
+  }
+  return tensor;
+}
+
+std::vector<uint32_t> unpack_zeros(const Tensor& tensor, int bits) {
+  std::vector<uint32_t> zeros;
+  for (int64_t i = 0; i < tensor.size() * 32 / bits; ++i) {
+    zeros.push_back(unpack_field(tensor.values<int32_t>().data(), i, bits));
+  }
+  return zeros;
+}
+
+// A weight with varied codes and zeros (never 0), ready to store.
+PackedWeight sample(int bits, int64_t group_size, bool sym = false) {
+  PackedWeight weight;
+  const int64_t G = group_count(kInputs, group_size);
+  const uint32_t levels = 1u << bits;
+  weight.bits = bits;
+  weight.in_features = kInputs;
+  weight.out_features = kOutputs;
+  weight.group_size = G == 1 ? kInputs : group_size;
+  weight.qweight = Tensor(DType::kI32, {kInputs * bits / 32, kOutputs});
+  weight.qzeros = Tensor(DType::kI32, {G, kOutputs * bits / 32});
+  weight.scales = Tensor(DType::kF16, {G, kOutputs});
+  weight.g_idx = Tensor(DType::kI32, {kInputs});
+  for (int64_t n = 0; n < kOutputs; ++n) {
+    for (int64_t k = 0; k < kInputs; ++k) {
+      pack_field(weight.qweight.values<int32_t>().data() + n, k, bits, static_cast<uint32_t>(k * 7 + n) % levels,
+                 kOutputs);
+    }
+  }
+  for (int64_t i = 0; i < G * kOutputs; ++i) {
+    const uint32_t zero = sym ? levels / 2 : 1 + static_cast<uint32_t>(i * 5) % (levels - 1);
+    pack_field(weight.qzeros.values<int32_t>().data(), i, bits, zero);
+    weight.scales.values<Half>()[static_cast<size_t>(i)] = to_half(0.01f * static_cast<float>(i + 1));
+  }
+  for (int64_t k = 0; k < kInputs; ++k) {
+    weight.g_idx.values<int32_t>()[static_cast<size_t>(k)] = static_cast<int32_t>(k / weight.group_size);
+  }
+  return weight;
+}
+
+// A folder with one packed module; tensors may be replaced or removed before it is written.
+class PackedFolder {
+ public:
+  PackedFolder(const PackedWeight& weight, CheckpointFormat format, const std::string& more = "") {
+    for (auto& [name, tensor] : stored_tensors(weight, kModule, format)) tensors_.emplace(name, std::move(tensor));
+    config_ = "{\"bits\":" + std::to_string(weight.bits) + ",\"group_size\":" + std::to_string(weight.group_size) +
+              ",\"format\":\"" + to_string(format) + "\"" + more + "}";
+  }
+  Tensor& operator[](const std::string& ending) { return tensors_[std::string(kModule) + ending]; }
+  void remove(const std::string& ending) { tensors_.erase(std::string(kModule) + ending); }
+  std::string config() const { return config_; }
+  void set_config(std::string text) { config_ = std::move(text); }
+
+  PackedWeight read() {
+    std::map<std::string, const Tensor*> tensors;
+    for (const auto& [name, tensor] : tensors_) tensors.emplace(name, &tensor);
+    write_tensors(folder_ / "model.safetensors", tensors);
+    write_file_atomic(folder_ / "config.json", "{}");
+    if (!config_.empty()) write_file_atomic(folder_ / "quantize_config.json", config_);
+    return read_packed(Checkpoint::open(folder_.path()), kModule, kInputs, kOutputs);
+  }
+  std::string file() const { return (folder_ / "model.safetensors").string(); }
+
+ private:
+  TempFolder folder_;
+  std::map<std::string, Tensor> tensors_;
+  std::string config_;
+};
+
+bool same(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         testing::raw_bytes(a.view()) == testing::raw_bytes(b.view());
+}
+
+TEST(PackedFormat, Specs) {
+  const std::vector<TensorSpec> specs = packed_specs("m", 96, 64, 3, 64, true);
+  const std::vector<TensorSpec> expected = {{"m.qweight", DType::kI32, {9, 64}},
+                                            {"m.qzeros", DType::kI32, {2, 6}},
+                                            {"m.scales", DType::kF16, {2, 64}},
+                                            {"m.g_idx", DType::kI32, {96}},
+                                            {"m.bias", DType::kF16, {64}}};
+  EXPECT_EQ(specs, expected);
+  EXPECT_EQ(packed_specs("m", 96, 64, 4, -1, false)[1].shape, (Shape{1, 8}));
+  EXPECT_EQ(packed_specs("m", 96, 64, 4, 128, false).size(), 4u);
+  expect_error(ErrorKind::kUsage, {"m", "96", "40", "multiples of 32"},
+               [] { packed_specs("m", 96, 40, 4, 32, false); });
+  expect_error(ErrorKind::kUsage, {"100"}, [] { packed_specs("m", 100, 64, 4, 32, false); });
+}
+
+TEST(PackedFormat, KnownSizeOfA7BModel) {
+  // Mistral-7B shapes at 4 bits, groups of 128, without the dense rest.
+  uint64_t bytes = 0;
+  const std::vector<std::pair<int64_t, int64_t>> linears = {{4096, 4096},  {4096, 1024},  {4096, 1024}, {4096, 4096},
+                                                            {4096, 14336}, {4096, 14336}, {14336, 4096}};
+  for (const auto& [K, N] : linears) {
+    for (const TensorSpec& spec : packed_specs("m", K, N, 4, 128, false)) bytes += 32 * spec.bytes();
+  }
+  EXPECT_EQ(bytes, 4'168'359'936u - 537'403'392u);
+}
+
+TEST(PackedFormat, SymmetricWordsAreTheKnownConstants) {
+  const std::map<int, std::pair<std::vector<uint32_t>, std::vector<uint32_t>>> words = {
+      {2, {{0x55555555}, {0xAAAAAAAA}}},
+      {4, {{0x77777777}, {0x88888888}}},
+      {8, {{0x7F7F7F7F}, {0x80808080}}},
+      {3, {{0xDB6DB6DB, 0xB6DB6DB6, 0x6DB6DB6D}, {0x24924924, 0x49249249, 0x92492492}}}};
+  for (const auto& [bits, expected] : words) {
+    const PackedWeight weight = sample(bits, 32, true);
+    for (const CheckpointFormat format : {CheckpointFormat::kGptq, CheckpointFormat::kGptqV2}) {
+      const auto stored = stored_tensors(weight, kModule, format);
+      const auto& pattern = format == CheckpointFormat::kGptq ? expected.first : expected.second;
+      const auto values = stored[1].second.values<int32_t>();
+      for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(values[i], word(pattern[i % pattern.size()])) << bits;
+    }
+  }
+}
+
+TEST(PackedFormat, RoundTripsEveryWidthAndFormat) {
+  for (const int bits : {2, 3, 4, 8}) {
+    for (const int64_t group_size : {32, 48, 64, 128}) {
+      for (const CheckpointFormat format : {CheckpointFormat::kGptq, CheckpointFormat::kGptqV2}) {
+        PackedWeight weight = sample(bits, group_size);
+        weight.bias = make_tensor<float>(DType::kF32, {kOutputs}, std::vector<float>(kOutputs, 0.25f));
+        const PackedWeight again = PackedFolder(weight, format, ",\"sym\":false").read();
+        EXPECT_EQ(again.bits, bits);
+        EXPECT_EQ(again.in_features, kInputs);
+        EXPECT_EQ(again.out_features, kOutputs);
+        EXPECT_EQ(again.group_size, weight.group_size);
+        EXPECT_TRUE(same(again.qweight, weight.qweight)) << bits;
+        EXPECT_TRUE(same(again.qzeros, weight.qzeros)) << bits << " " << to_string(format);
+        EXPECT_TRUE(same(again.scales, weight.scales));
+        EXPECT_TRUE(same(again.g_idx, weight.g_idx));
+        EXPECT_TRUE(same(again.bias, weight.bias));
+      }
+    }
+  }
+}
+
+TEST(PackedFormat, StoredTensorsFitTheirSpecs) {
+  PackedWeight weight = sample(3, 48);
+  weight.bias = Tensor(DType::kF32, {kOutputs});
+  const auto stored = stored_tensors(weight, kModule, CheckpointFormat::kGptq);
+  const auto specs = packed_specs(kModule, kInputs, kOutputs, 3, 48, true);
+  ASSERT_EQ(stored.size(), specs.size());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    EXPECT_EQ(stored[i].first, specs[i].name);
+    EXPECT_EQ(stored[i].second.dtype(), specs[i].dtype);
+    EXPECT_EQ(stored[i].second.shape(), specs[i].shape);
+  }
+}
+
+TEST(PackedFormat, VersionOneHasNoPlaceForZero) {
+  for (const int bits : {2, 3, 4, 8}) {
+    PackedWeight weight = sample(bits, 32);
+    weight.qzeros.values<int32_t>()[0] = 0;
+    expect_error(ErrorKind::kUsage, {kModule, "gptq_v2"},
+                 [&] { stored_tensors(weight, kModule, CheckpointFormat::kGptq); });
+    EXPECT_NO_THROW(stored_tensors(weight, kModule, CheckpointFormat::kGptqV2));
+  }
+}
+
+TEST(PackedFormat, BothZeroRulesAgreeWithoutWraps) {
+  for (const int bits : {2, 4, 8}) {
+    std::vector<uint32_t> zeros, plus_one;
+    for (uint32_t i = 0; i < 32; ++i) zeros.push_back(i % ((1u << bits) - 1u));
+    for (uint32_t zero : zeros) plus_one.push_back(zero + 1);
+    const Tensor stored = pack_zeros(bits, zeros);
+    EXPECT_EQ(unpack_zeros(plain_zeros(stored.view(), bits, ZeroRule::kPerField), bits), plus_one);
+    EXPECT_EQ(unpack_zeros(plain_zeros(stored.view(), bits, ZeroRule::kWholeWord), bits), plus_one);
+  }
+}
+
+TEST(PackedFormat, WrappedZeros) {
+  // Plain zeros 0, 5, 7… stored per field: 15, 4, 6; stored by whole words the borrow makes 15, 3, 6.
+  std::vector<uint32_t> plain(32, 7), per_field(32, 6), borrowed(32, 6);
+  plain[0] = 0, plain[1] = 5;
+  per_field[0] = 15, per_field[1] = 4;
+  borrowed[0] = 15, borrowed[1] = 3;
+  EXPECT_EQ(unpack_zeros(plain_zeros(pack_zeros(4, per_field).view(), 4, ZeroRule::kPerField), 4), plain);
+  EXPECT_EQ(unpack_zeros(plain_zeros(pack_zeros(4, borrowed).view(), 4, ZeroRule::kWholeWord), 4), plain);
+  // The highest field has no neighbour to borrow from.
+  std::vector<uint32_t> top(32, 7), top_stored(32, 6);
+  top[7] = 0, top_stored[7] = 15;
+  EXPECT_EQ(unpack_zeros(plain_zeros(pack_zeros(4, top_stored).view(), 4, ZeroRule::kPerField), 4), top);
+  EXPECT_EQ(unpack_zeros(plain_zeros(pack_zeros(4, top_stored).view(), 4, ZeroRule::kWholeWord), 4), top);
+  // 3 bits: fields that straddle words wrap to 7 and come back as 0.
+  std::vector<uint32_t> three(32, 2), three_stored(32, 1);
+  three[10] = three[21] = 0, three_stored[10] = three_stored[21] = 7;
+  EXPECT_EQ(unpack_zeros(plain_zeros(pack_zeros(3, three_stored).view(), 3, ZeroRule::kPerField), 3), three);
+}
+
+TEST(PackedFormat, TheQuantizerDecidesHowZerosWrap) {
+  PackedFolder folder(sample(4, 64), CheckpointFormat::kGptq);
+  folder[".qzeros"].values<int32_t>()[0] = word(0x6666663F);  // fields 15, 3, 6, 6…
+  const auto first_zeros = [&](const std::string& more) {
+    folder.set_config(R"({"bits":4,"group_size":64)" + more + "}");
+    const PackedWeight weight = folder.read();
+    return std::pair{unpack_field(weight.qzeros.values<int32_t>().data(), 0, 4),
+                     unpack_field(weight.qzeros.values<int32_t>().data(), 1, 4)};
+  };
+  EXPECT_EQ(first_zeros(R"(,"sym":false)"), (std::pair{0u, 4u}));
+  EXPECT_EQ(first_zeros(R"(,"sym":false,"meta":{"quantizer":["gptqmodel:1.4.0"]})"), (std::pair{0u, 5u}));
+  EXPECT_EQ(first_zeros(R"(,"sym":true,"meta":{"quantizer":["gptqmodel:1.4.0"]})"), (std::pair{0u, 4u}));
+}
+
+TEST(PackedFormat, WarnsOfDamagedZeros) {
+  PackedFolder folder(sample(4, 64), CheckpointFormat::kGptq, ",\"sym\":false");
+  folder[".qzeros"].values<int32_t>()[0] = word(0xFFFFF456);
+  LogCapture log;
+  folder.read();
+  ASSERT_EQ(log.warnings.size(), 1u);
+  EXPECT_NE(log.warnings[0].find("layer.proj.qzeros"), std::string::npos);
+  folder[".qzeros"].values<int32_t>()[0] = word(0xF6666666);  // one true wrap at the top
+  folder.read();
+  EXPECT_EQ(log.warnings.size(), 1u);
+}
+
+TEST(PackedFormat, MislabelledSymmetricZerosBecomeTheMiddle) {
+  for (const int bits : {2, 3, 4, 8}) {
+    const PackedWeight weight = sample(bits, 32, true);
+    for (const auto& [stored, label] : {std::pair{CheckpointFormat::kGptq, CheckpointFormat::kGptqV2},
+                                        std::pair{CheckpointFormat::kGptqV2, CheckpointFormat::kGptq}}) {
+      PackedFolder folder(weight, stored);
+      folder.set_config("{\"bits\":" + std::to_string(bits) + ",\"group_size\":32,\"format\":\"" + to_string(label) +
+                        "\"}");
+      LogCapture log;
+      EXPECT_TRUE(same(folder.read().qzeros, weight.qzeros)) << bits;
+      EXPECT_EQ(log.warnings.size(), 1u);
+    }
+  }
+}
+
+TEST(PackedFormat, GroupIndexes) {
+  const PackedWeight weight = sample(4, 32);
+  PackedFolder folder(weight, CheckpointFormat::kGptqV2);
+  folder.remove(".g_idx");
+  EXPECT_TRUE(same(folder.read().g_idx, weight.g_idx));
+  folder[".g_idx"] = Tensor(DType::kI32, {kInputs});  // all zero, with two groups
+  EXPECT_TRUE(same(folder.read().g_idx, weight.g_idx));
+  Tensor scattered(DType::kI32, {kInputs});
+  for (int64_t k = 0; k < kInputs; ++k)
+    scattered.values<int32_t>()[static_cast<size_t>(k)] = static_cast<int32_t>(k % 2);
+  folder[".g_idx"] = copy_tensor(scattered.view());
+  EXPECT_TRUE(same(folder.read().g_idx, scattered));
+  for (const int32_t bad : {-1, 2, 1 << 30}) {
+    folder[".g_idx"].values<int32_t>()[5] = bad;
+    expect_error(ErrorKind::kVerification, {folder.file(), "layer.proj.g_idx", std::to_string(bad)},
+                 [&] { folder.read(); });
+  }
+}
+
+TEST(PackedFormat, ScalesOfOtherTypes) {
+  const PackedWeight weight = sample(4, 64);
+  PackedFolder folder(weight, CheckpointFormat::kGptqV2);
+  std::vector<float> values(kOutputs, 0.125f);
+  folder[".scales"] = make_tensor<float>(DType::kF32, {1, kOutputs}, values);
+  LogCapture log;
+  EXPECT_EQ(to_float(folder.read().scales.values<Half>()[3]), 0.125f);
+  EXPECT_TRUE(log.notes.empty());
+  values[3] = 0.1f;
+  folder[".scales"] = make_tensor<float>(DType::kF32, {1, kOutputs}, values);
+  EXPECT_EQ(folder.read().scales.values<Half>()[3].bits, to_half(0.1f).bits);
+  EXPECT_EQ(log.notes.size(), 1u);
+  folder[".scales"] = make_tensor<uint16_t>(DType::kBF16, {1, kOutputs}, std::vector<uint16_t>(kOutputs, 0x3E00));
+  EXPECT_EQ(to_float(folder.read().scales.values<Half>()[3]), 0.125f);
+  for (const float bad : {1e6f, std::nanf(""), -std::numeric_limits<float>::infinity()}) {
+    values[3] = bad;
+    folder[".scales"] = make_tensor<float>(DType::kF32, {1, kOutputs}, values);
+    expect_error(ErrorKind::kNumerical, {folder.file(), "layer.proj.scales", "scale 3"}, [&] { folder.read(); });
+  }
+  folder[".scales"] = make_tensor<int32_t>(DType::kI32, {1, kOutputs}, std::vector<int32_t>(kOutputs, 1));
+  expect_error(ErrorKind::kVerification, {folder.file(), "layer.proj.scales", "I32"}, [&] { folder.read(); });
+}
+
+TEST(PackedFormat, Biases) {
+  PackedFolder folder(sample(4, 64), CheckpointFormat::kGptqV2);
+  EXPECT_TRUE(folder.read().bias.empty());
+  folder[".bias"] = Tensor(DType::kF16, {kOutputs});
+  EXPECT_TRUE(folder.read().bias.empty());
+  folder[".bias"].values<Half>()[7] = to_half(-1.5f);
+  const PackedWeight weight = folder.read();
+  EXPECT_EQ(weight.bias.dtype(), DType::kF32);
+  EXPECT_EQ(weight.bias.values<float>()[7], -1.5f);
+  folder[".bias"].values<Half>()[7] = {0x7E00};
+  expect_error(ErrorKind::kNumerical, {folder.file(), "layer.proj.bias"}, [&] { folder.read(); });
+  folder[".bias"] = Tensor(DType::kF16, {kOutputs - 1});
+  expect_error(ErrorKind::kVerification, {folder.file(), "[31]", "[32]"}, [&] { folder.read(); });
+
+  PackedWeight large = sample(4, 64);
+  large.bias = make_tensor<float>(DType::kF32, {kOutputs}, std::vector<float>(kOutputs, 1e5f));
+  expect_error(ErrorKind::kNumerical, {kModule, "bias"},
+               [&] { stored_tensors(large, kModule, CheckpointFormat::kGptq); });
+  large.bias = Tensor();
+  large.scales.values<Half>()[0] = {0x7C00};
+  expect_error(ErrorKind::kNumerical, {kModule, "scales"},
+               [&] { stored_tensors(large, kModule, CheckpointFormat::kGptq); });
+}
+
+TEST(PackedFormat, WrongTypesAndShapes) {
+  for (const std::string ending : {".qweight", ".qzeros", ".scales"}) {
+    PackedFolder folder(sample(4, 32), CheckpointFormat::kGptq);
+    const Tensor original = copy_tensor(folder[ending].view());
+    folder[ending] = Tensor(original.dtype(), {original.shape()[0] + 1, original.shape()[1]});
+    expect_error(ErrorKind::kVerification, {folder.file(), kModule + ending, to_string(original.shape())},
+                 [&] { folder.read(); });
+    folder[ending] = Tensor(DType::kI64, original.shape());
+    expect_error(ErrorKind::kVerification, {folder.file(), kModule + ending, "I64"}, [&] { folder.read(); });
+    folder.remove(ending);
+    expect_error(ErrorKind::kVerification, {kModule + ending, "missing"}, [&] { folder.read(); });
+  }
+}
+
+TEST(PackedFormat, ConfigsThatDoNotFit) {
+  PackedFolder folder(sample(4, 32), CheckpointFormat::kGptq);
+  folder.set_config(R"({"bits":8,"group_size":32})");
+  expect_error(ErrorKind::kVerification, {"layer.proj.qweight", "[8, 32]", "[16, 32]"}, [&] { folder.read(); });
+  folder.set_config(R"({"bits":4,"group_size":16})");
+  expect_error(ErrorKind::kVerification, {"layer.proj.scales"}, [&] { folder.read(); });
+  folder.set_config(R"({"bits":4,"group_size":32,"dynamic":{"-:layer":{}}})");
+  expect_error(ErrorKind::kVerification, {kModule, "dynamic"}, [&] { folder.read(); });
+  folder.set_config(R"({"bits":8,"group_size":64,"dynamic":{"layer\\.":{"bits":4,"group_size":32}}})");
+  EXPECT_EQ(folder.read().bits, 4);
+}
+
+TEST(PackedFormat, FolderWithoutQuantizationConfig) {
+  PackedFolder folder(sample(4, 32), CheckpointFormat::kGptq);
+  folder.set_config("");
+  expect_error(ErrorKind::kVerification, {kModule, "quantize_config.json"}, [&] { folder.read(); });
+}
+
+TEST(PackedFormat, WidthsThatAreNoMultipleOf32) {
+  const Checkpoint checkpoint = Checkpoint::open(golden("models/qwen2_gptq_3bit"));
+  expect_error(ErrorKind::kVerification, {"multiples of 32"}, [&] { read_packed(checkpoint, "m", 40, 64); });
+}
+
+// Reads each golden linear through a folder and compares codes, zeros and every dequantized weight, then writes it
+// back.
+TEST(PackedFormat, GoldenLinears) {
+  int count = 0;
+  for (const auto& item : fs::directory_iterator(golden("packed"))) {
+    if (item.path().extension() != ".safetensors") continue;
+    SCOPED_TRACE(item.path().filename().string());
+    ++count;
+    const SafetensorsFile file(item.path());
+    const auto& metadata = file.header().metadata;
+    const TempFolder folder;
+    std::map<std::string, TensorView> views;
+    for (const char* ending : {"qweight", "qzeros", "scales", "g_idx"})
+      views.emplace("m." + std::string(ending), file.tensor(ending));
+    write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+    write_file_atomic(folder / "config.json",
+                      R"({"quantization_config":{"quant_method":"gptq","bits":)" + metadata.at("bits") +
+                          ",\"group_size\":" + metadata.at("group_size") + ",\"sym\":" + metadata.at("sym") +
+                          ",\"desc_act\":" + metadata.at("desc_act") + ",\"checkpoint_format\":\"" +
+                          metadata.at("checkpoint_format") + "\"}}");
+    const Checkpoint checkpoint = Checkpoint::open(folder.path());
+    const Tensor codes = copy_tensor(file.tensor("codes")), zeros = copy_tensor(file.tensor("zeros")),
+                 expected = copy_tensor(file.tensor("weight"));
+    const int64_t K = codes.shape()[0], N = codes.shape()[1];
+    const PackedWeight weight = read_packed(checkpoint, "m", K, N);
+    ASSERT_EQ(weight.groups(), zeros.shape()[0]);
+    const int32_t* stored_codes = weight.qweight.values<int32_t>().data();
+    const int32_t* stored_zeros = weight.qzeros.values<int32_t>().data();
+    int64_t wrong = 0;
+    for (int64_t k = 0; k < K; ++k) {
+      const int64_t g = weight.g_idx.values<int32_t>()[static_cast<size_t>(k)];
+      for (int64_t n = 0; n < N; ++n) {
+        const auto code = static_cast<int32_t>(unpack_field(stored_codes + n, k, weight.bits, N));
+        const auto zero = static_cast<int32_t>(unpack_field(stored_zeros + g * N * weight.bits / 32, n, weight.bits));
+        const float scale = to_float(weight.scales.values<Half>()[static_cast<size_t>(g * N + n)]);
+        wrong += code != codes.values<int32_t>()[static_cast<size_t>(k * N + n)];
+        wrong += zero != zeros.values<int32_t>()[static_cast<size_t>(g * N + n)];
+        wrong += scale * static_cast<float>(code - zero) != expected.values<float>()[static_cast<size_t>(n * K + k)];
+      }
+    }
+    EXPECT_EQ(wrong, 0);
+
+    if (item.path().stem().string().find("wrapped") != std::string::npos) continue;  // v1 cannot store zero 0
+    for (const auto& [name, tensor] : stored_tensors(weight, "m", checkpoint.quantize_config()->format)) {
+      EXPECT_EQ(testing::raw_bytes(tensor.view()), testing::raw_bytes(checkpoint.tensor(name))) << name;
+    }
+  }
+  EXPECT_GE(count, 17);
+}
+
+TEST(PackedFormat, GoldenModels) {
+  const Checkpoint autogptq = Checkpoint::open(golden("models/llama_gptq_4bit"));
+  EXPECT_TRUE(read_packed(autogptq, "model.layers.0.mlp.down_proj", 96, 64).bias.empty());
+  const Checkpoint qwen = Checkpoint::open(golden("models/qwen2_gptq_3bit"));
+  EXPECT_FALSE(read_packed(qwen, "model.layers.0.self_attn.q_proj", 64, 64).bias.empty());
+}
+
+}  // namespace
+}  // namespace gptq

@@ -1,0 +1,253 @@
+// The gptq program from outside: exit codes, what goes where, JSON keys, help, and every command once.
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/process.h"
+
+namespace gptq::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity",
+                                            "inspect",  "tokenize", "template", "version"};
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_TRUE(has(outcome.err, "gptq: error: ")) << outcome.err;
+  for (const std::string& part : parts) EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
+}
+
+Json expect_json(const Outcome& outcome, const std::vector<std::string>& keys) {
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out, nullptr, false);
+  EXPECT_TRUE(json.is_object()) << outcome.out;
+  for (const std::string& key : keys) EXPECT_TRUE(json.contains(key)) << key << " is not in " << outcome.out;
+  return json;
+}
+
+TEST(CliHelp, TheProgramTeaches) {
+  const Outcome help = gptq({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_EQ(help.err, "");
+  for (const std::string& command : kCommands)
+    EXPECT_TRUE(has(help.out, "  gptq " + command + " ") || command == "version");
+  for (const char* part : {"Exit codes:", "130  interrupted", "6  damaged", "3  not found"})
+    EXPECT_TRUE(has(help.out, part));
+  EXPECT_EQ(gptq({"-h"}).out, help.out);
+  EXPECT_EQ(gptq({"help"}).out, help.out);
+}
+
+TEST(CliHelp, EveryCommandHasAnExample) {
+  for (const std::string& command : kCommands) {
+    const Outcome help = gptq({command, "--help"});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_EQ(help.err, "");
+    EXPECT_TRUE(has(help.out, "Usage: gptq " + command));
+    EXPECT_TRUE(has(help.out, "Examples:\n  gptq " + command)) << help.out;
+    EXPECT_TRUE(has(help.out, "--json"));
+    EXPECT_EQ(gptq({"help", command}).out, help.out);
+  }
+  EXPECT_TRUE(has(gptq({"quantize", "--help"}).out, "(default: 128)"));
+  EXPECT_TRUE(has(gptq({"perplexity", "--help"}).out, "mean negative log likelihood"));
+}
+
+TEST(CliUsage, MistakesGetASuggestion) {
+  expect_failure(gptq({"quantise"}), 2, {"no command 'quantise'", "did you mean quantize?"});
+  expect_failure(gptq({"quantize", kDemo, "--bit", "4"}), 2,
+                 {"unknown option --bit", "did you mean --bits?", "gptq quantize --help"});
+  expect_failure(gptq({"chat", kDemo, "--temprature=1"}), 2, {"unknown option --temprature", "--temperature"});
+  expect_failure(gptq({"inspect"}), 2, {"MODEL is required"});
+  expect_failure(gptq({"quantize", kDemo}), 2, {"--output is required"});
+  expect_failure(gptq({"inspect", kDemo, "another"}), 2, {"'another'"});
+  const Outcome nothing = gptq({});
+  EXPECT_EQ(nothing.code, 2);
+  EXPECT_EQ(nothing.out, "");
+  EXPECT_TRUE(has(nothing.err, "First day:"));
+}
+
+TEST(CliUsage, BadValuesNameTheOption) {
+  const auto quantize = [](const std::string& flag, const std::string& value) {
+    return gptq({"quantize", kDemo, "-o", "/nowhere/x", "--dry-run", flag, value});
+  };
+  expect_failure(quantize("--bits", "5"), 2, {"--bits", "5"});
+  expect_failure(quantize("--clip", "some"), 2, {"--clip", "hessian"});
+  expect_failure(quantize("--rule", "x:bots=8"), 2, {"bots"});
+  expect_failure(quantize("--skip", "("), 2, {"("});
+  expect_failure(quantize("--max-shard-size", "5 apples"), 2, {"5 apples", "5GB"});
+  expect_failure(quantize("--device", "toaster"), 2, {"toaster"});
+  expect_failure(quantize("--threads", "-1"), 2, {"--threads"});
+  expect_failure(gptq({"generate", kDemo, "-p", "x", "--top-p", "2"}), 2, {"top_p", "up to 1"});
+  expect_failure(gptq({"generate", kDemo, "-p", "x", "-n", "many"}), 2, {"max_new_tokens", "many"});
+  expect_failure(gptq({"generate", kDemo, "-p", "x", "-f", "y"}), 2, {"-p", "-f"});
+  expect_failure(gptq({"chat", kDemo, "--json"}), 2, {"-p TEXT"});
+  expect_failure(gptq({"template", kDemo}), 2, {"--messages", "--show"});
+}
+
+TEST(CliErrors, AMissingModelIsThree) {
+  const std::string missing = "/nowhere/model";
+  expect_failure(gptq({"quantize", missing, "-o", "/nowhere/x"}), 3, {missing});
+  expect_failure(gptq({"chat", missing, "-p", "x"}), 3, {missing});
+  expect_failure(gptq({"generate", missing, "-p", "x"}), 3, {missing});
+  expect_failure(gptq({"perplexity", missing, "--text", kDemo + "/eval.txt"}), 3, {missing});
+  expect_failure(gptq({"inspect", missing}), 3, {missing});
+  expect_failure(gptq({"tokenize", missing, "-p", "x"}), 3, {missing});
+  expect_failure(gptq({"template", missing, "--show"}), 3, {missing});
+  expect_failure(gptq({"perplexity", kDemo, "--text", "/nowhere/text"}), 3, {"/nowhere/text"});
+}
+
+TEST(CliErrors, AnUnsupportedArchitectureListsTheSupportedOnes) {
+  const Scratch scratch;
+  const std::string folder = scratch / "model";
+  fs::copy(kDemo, folder);
+  Json config = Json::parse(read_whole(folder + "/config.json"));
+  config["architectures"] = {"OracleForCausalLM"};
+  config["model_type"] = "oracle";
+  write_whole(folder + "/config.json", config.dump());
+  expect_failure(gptq({"generate", folder, "-p", "x"}), 6,
+                 {"\"oracle\" is not supported", "llama, mistral, qwen2, qwen3"});
+  const Outcome seen = gptq({"inspect", folder});
+  EXPECT_EQ(seen.code, 0) << seen.err;
+  EXPECT_TRUE(has(seen.out, "OracleForCausalLM"));
+  EXPECT_FALSE(expect_json(gptq({"inspect", folder, "--json"}), {"supported"})["supported"]);
+  write_whole(folder + "/config.json", "{broken");
+  expect_failure(gptq({"generate", folder, "-p", "x"}), 6, {"config.json"});
+}
+
+TEST(CliErrors, AClosedPipeEndsQuietly) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
+                                                    {"inspect", kDemo, "--tensors"},
+                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos"}}) {
+    Process process(arguments, Process::Stdout::kClosedPipe);
+    const Outcome outcome = process.finish();
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(CliVersion, TextAndJson) {
+  EXPECT_EQ(gptq({"--version"}).out.rfind("gptq ", 0), 0u);
+  EXPECT_EQ(gptq({"version"}).code, 0);
+  expect_json(gptq({"version", "--json"}), {"version", "device"});
+}
+
+TEST(CliInspect, TextAndJson) {
+  const Outcome text = gptq({"inspect", kDemo});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_EQ(text.err, "");
+  for (const char* part : {"MistralForCausalLM", "6.8 M", "13.6 MB", "16.00 bits per weight"})
+    EXPECT_TRUE(has(text.out, part)) << text.out;
+  EXPECT_FALSE(has(text.out, "lm_head.weight"));
+  EXPECT_TRUE(has(gptq({"inspect", kDemo, "--tensors"}).out, "lm_head.weight"));
+  const Json json =
+      expect_json(gptq({"inspect", kDemo, "--tensors", "--json"}),
+                  {"architecture", "parameters", "tensor_bytes", "bits_per_weight", "quantized", "tensors", "notes"});
+  EXPECT_EQ(json["layers"], 6);
+  EXPECT_TRUE(json["supported"]);
+  EXPECT_EQ(json["tensors"].size(), 57u);
+}
+
+TEST(CliTokenize, ThereAndBack) {
+  const Outcome lines = gptq({"tokenize", kDemo, "-p", "Hello there"});
+  EXPECT_EQ(lines.code, 0);
+  EXPECT_EQ(lines.out.rfind("1\t<s>\n", 0), 0u) << lines.out;
+  const Json json =
+      expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json"}, "Hello there"), {"ids", "tokens"});
+  std::string ids;
+  for (const Json& id : json["ids"]) ids += id.dump() + ",";
+  EXPECT_EQ(json["ids"].size(), json["tokens"].size());
+  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", ids}).out, "Hello there\n");
+  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2", "--skip-special-tokens"}).out, "\n");
+  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2"}).out, "<s></s>\n");
+  for (const char* text : {"{}", "[a,b]", "%%", "--json", ""}) {  // nothing that the parser may swallow
+    const Json odd = expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json", "-p", text}), {"ids"});
+    EXPECT_EQ(expect_json(gptq({"tokenize", kDemo, "--decode", "--json", "-p", odd["ids"].dump()}), {"text"})["text"],
+              text);
+  }
+  expect_failure(gptq({"tokenize", kDemo, "--decode", "--ids", "1,x"}), 2, {"'x'"});
+  expect_failure(gptq({"tokenize", kDemo, "--decode", "--ids", "99999999"}), 2, {"99999999", "vocabulary"});
+}
+
+TEST(CliTokenize, RowsThereAndBack) {
+  const std::string rows = "{\"text\":\"one\"}\n\n{\"text\":\"two é\\n\"}\n";
+  const Outcome ids = gptq({"tokenize", kDemo, "--jsonl", "-", "--no-special-tokens"}, rows);
+  EXPECT_EQ(ids.code, 0) << ids.err;
+  EXPECT_EQ(ids.out.rfind("{\"ids\":[", 0), 0u);
+  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--jsonl", "-"}, ids.out).out,
+            "{\"text\":\"one\"}\n{\"text\":\"two é\\n\"}\n");
+  const Outcome bad = gptq({"tokenize", kDemo, "--jsonl", "-"}, rows + "{\"no\":1}\n");
+  EXPECT_EQ(bad.code, 6);
+  EXPECT_TRUE(has(bad.err, "line 4")) << bad.err;
+}
+
+TEST(CliTemplate, ExactText) {
+  const std::string messages = R"([{"role": "user", "content": "Hi"}])";
+  EXPECT_EQ(gptq({"template", kDemo, "--messages", "-"}, messages).out, "<s>[INST] Hi[/INST]");
+  EXPECT_EQ(expect_json(gptq({"template", kDemo, "--messages", "-", "--json"}, messages), {})["text"],
+            "<s>[INST] Hi[/INST]");
+  const Json tokens =
+      expect_json(gptq({"template", kDemo, "--messages", "-", "--json", "--tokens"}, messages), {"text", "tokens"});
+  EXPECT_EQ(tokens["ids"].front(), 1);
+  EXPECT_EQ(gptq({"template", kDemo, "--messages", "-", "--tokens"}, messages).out.rfind("1\t<s>\n3\t[INST]\n", 0), 0u);
+  EXPECT_TRUE(has(gptq({"template", kDemo, "--show"}).out, "raise_exception"));
+  expect_failure(gptq({"template", kDemo, "--messages", "-"}, R"([{"role": "pope", "content": "Hi"}])"), 2, {});
+  EXPECT_NE(gptq({"template", kDemo, "--messages", "-"}, "not json").code, 0);
+}
+
+TEST(CliGenerate, ContinuesText) {
+  const std::string start = "It was a dark night";
+  const Outcome text = gptq({"generate", kDemo, "-p", start, "-n", "8"});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_EQ(text.err, "");
+  EXPECT_FALSE(has(text.out, start));
+  EXPECT_EQ(text.out.back(), '\n');
+  EXPECT_EQ(gptq({"generate", kDemo, "-n", "8"}, start + "\n").out, text.out) << "from a pipe, as echo writes it";
+  const Json json =
+      expect_json(gptq({"generate", kDemo, "-p", start, "-n", "8", "--json"}),
+                  {"text", "prompt_tokens", "new_tokens", "tokens_per_second", "finish_reason", "prompt_seconds"});
+  EXPECT_EQ(json["text"].get<std::string>() + "\n", text.out);
+  EXPECT_EQ(json["new_tokens"], 8);
+  EXPECT_EQ(json["finish_reason"], "length");
+  const std::string stop = json["text"].get<std::string>().substr(6, 4);
+  const Json stopped =
+      expect_json(gptq({"generate", kDemo, "-p", start, "-n", "8", "--json", "--stop", stop, "--stop", "zzz"}), {});
+  EXPECT_EQ(stopped["finish_reason"], "stop");
+  EXPECT_FALSE(has(stopped["text"], stop));
+}
+
+TEST(CliGenerate, SamplingFlags) {
+  const std::vector<std::string> draw = {"generate", kDemo,           "-p", "The",    "-n",
+                                         "16",       "--temperature", "1",  "--seed", "3"};
+  const Outcome first = gptq(draw);
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(gptq(draw).out, first.out);
+  EXPECT_NE(gptq({"generate", kDemo, "-p", "The", "-n", "16", "--temperature", "1", "--seed", "4"}).out, first.out);
+  const Outcome greedy = gptq({"generate", kDemo, "-p", "The", "-n", "2", "--top-p", "0.9", "--verbose"});
+  EXPECT_TRUE(has(greedy.err, "warning: at temperature 0")) << greedy.err;
+  EXPECT_TRUE(has(greedy.err, "answer: 2 tokens")) << greedy.err;
+  std::string long_prompt;
+  for (int i = 0; i < 3000; ++i) long_prompt += " word";
+  expect_failure(gptq({"generate", kDemo}, long_prompt), 2, {"context", "2048", "shorten"});
+}
+
+TEST(CliPerplexity, TextAndJson) {
+  const Scratch scratch;
+  const std::string text = scratch / "text.txt";
+  write_whole(text, read_whole(kDemo + "/eval.txt").substr(0, 4000));
+  const Json json = expect_json(gptq({"perplexity", kDemo, "--text", text, "--window", "128", "--json"}),
+                                {"perplexity", "tokens", "windows", "seconds"});
+  EXPECT_EQ(json["tokens"], json["windows"].get<int>() * 127);
+  EXPECT_GT(json["perplexity"], 5);
+  EXPECT_LT(json["perplexity"], 100);
+  const Outcome human = gptq({"perplexity", kDemo, "--text", text, "--window", "128"});
+  EXPECT_EQ(human.out.rfind("perplexity ", 0), 0u);
+  const Outcome quiet = gptq({"perplexity", kDemo, "--text", text, "--window", "128", "-q"});
+  EXPECT_EQ(quiet.err, "");
+  expect_failure(gptq({"perplexity", kDemo, "--text", text, "--window", "4096", "-q"}), 2, {"window", "2048"});
+}
+
+}  // namespace
+}  // namespace gptq::testing

@@ -1,0 +1,154 @@
+// gptq quantize from outside: report, plan, refusals, Ctrl-C and --resume.
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/process.h"
+
+namespace gptq::testing {
+namespace {
+
+using Json = nlohmann::json;
+using Strings = std::vector<std::string>;
+
+const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+Strings command(const std::string& output, const Strings& more = {}, const std::string& samples = "8") {
+  Strings all = {"quantize", kDemo, "-o", output, "--samples", samples, "--seqlen", "128"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+TEST(Quantize, ReportsForPeople) {
+  const Scratch scratch;
+  const std::string output = scratch / "demo-4bit";
+  const Outcome outcome = gptq(command(output));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* part : {"The 10 modules with the largest error, of 42", "whole model", "times smaller",
+                           "bits per weight", "peak memory", "gptq chat "}) {
+    EXPECT_TRUE(has(outcome.out, part)) << part << " is not in " << outcome.out;
+  }
+  EXPECT_TRUE(has(outcome.out, "gptq chat " + output));
+  EXPECT_TRUE(has(outcome.err, "layer 1/6")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "warning: ")) << outcome.err;
+  EXPECT_FALSE(has(outcome.err, "\r")) << "no bar outside terminals";
+  EXPECT_FALSE(has(outcome.err + outcome.out, "\033")) << "no colour outside terminals";
+
+  const Outcome refused = gptq(command(output));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_TRUE(has(refused.err, "--force")) << refused.err;
+  const Outcome replaced = gptq(command(output, {"--force", "-q"}));
+  EXPECT_EQ(replaced.code, 0);
+  EXPECT_EQ(replaced.out, output + "\n") << "quiet: the path alone";
+  EXPECT_FALSE(has(replaced.err, "layer"));
+
+  const Outcome chat = gptq({"chat", output, "-p", "Who are you?", "-n", "8"});
+  EXPECT_EQ(chat.code, 0) << chat.err;
+  const Outcome again = gptq({"quantize", output, "-o", scratch / "twice"});
+  EXPECT_EQ(again.code, 2);
+  EXPECT_TRUE(has(again.err, "quantized already")) << again.err;
+}
+
+TEST(Quantize, ReportsAsJson) {
+  const Scratch scratch;
+  const std::string output = scratch / "mixed";
+  const Outcome outcome = gptq(command(
+      output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const Json json = Json::parse(outcome.out);
+  for (const char* key : {"output", "seconds", "peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  EXPECT_EQ(json["modules"].size(), 36u);
+  for (const Json& module : json["modules"]) {
+    for (const char* key :
+         {"name", "bits", "group_size", "error", "damp", "method", "seconds", "bytes_in", "bytes_out"}) {
+      EXPECT_TRUE(module.contains(key)) << key;
+    }
+    const bool ruled = has(module["name"], "o_proj");
+    EXPECT_EQ(module["bits"], ruled ? 8 : 4);
+    EXPECT_EQ(module["group_size"], ruled ? 64 : 128);
+  }
+  EXPECT_TRUE(has(outcome.err, "model.layers.5.mlp.up_proj  4 bits")) << "-v tells every module\n" << outcome.err;
+  EXPECT_TRUE(Json::parse(gptq({"inspect", output, "--json"}).out)["quantized"]);
+}
+
+TEST(Quantize, DryRunWritesNothing) {
+  const Scratch scratch;
+  const std::string output = scratch / "demo-4bit";
+  const Outcome text = gptq(command(output, {"--dry-run"}));
+  EXPECT_EQ(text.code, 0) << text.err;
+  for (const char* part : {"layers", "42", "tokens", "peak memory", "time", "Nothing was written"})
+    EXPECT_TRUE(has(text.out, part)) << part;
+  const Json json = Json::parse(gptq(command(output, {"--dry-run", "--json"})).out);
+  for (const char* key :
+       {"output", "layers", "modules", "tokens", "peak_bytes", "bytes_in", "bytes_out", "seconds", "notes"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  EXPECT_EQ(json["tokens"], 8 * 128);
+  EXPECT_FALSE(fs::exists(output));
+  EXPECT_FALSE(fs::exists(output + ".partial"));
+}
+
+TEST(Quantize, CtrlCLeavesAStateToResume) {
+  const Scratch scratch;
+  const std::string output = scratch / "demo-4bit";
+  Process process(command(output, {}, "32"));
+  ASSERT_TRUE(Process::wait_until([&] { return has(process.err(), "layer 1/6"); })) << process.err();
+  process.send(SIGINT);
+  const Outcome stopped = process.finish();
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_EQ(stopped.out, "");
+  EXPECT_TRUE(has(stopped.err, "finishing this layer; press Ctrl-C again to abort")) << stopped.err;
+  EXPECT_TRUE(has(stopped.err, "--resume")) << stopped.err;
+  EXPECT_FALSE(fs::exists(output));
+  EXPECT_TRUE(fs::exists(output + ".partial"));
+
+  const Outcome refused = gptq(command(output, {}, "32"));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(has(refused.err, "--resume")) << refused.err;
+  const Outcome resumed = gptq(command(output, {"--resume", "--json"}, "32"));
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  const Json json = Json::parse(resumed.out);
+  EXPECT_GE(json["resumed_layers"], 1);
+  EXPECT_EQ(json["modules"].size(), 42u);
+  EXPECT_TRUE(fs::exists(output + "/model.safetensors"));
+  EXPECT_FALSE(fs::exists(output + ".partial"));
+
+  const std::string straight = scratch / "straight";
+  EXPECT_EQ(gptq(command(straight, {"-q"}, "32")).code, 0);
+  EXPECT_TRUE(read_whole(output + "/model.safetensors") == read_whole(straight + "/model.safetensors"))
+      << "an interrupted run ends with the same bytes";
+}
+
+TEST(Quantize, ASecondCtrlCAborts) {
+  const Scratch scratch;
+  const std::string output = scratch / "demo-4bit";
+  Process process(command(output, {}, "512"));
+  ASSERT_TRUE(Process::wait_until([&] { return has(process.err(), "layer 1/6"); })) << process.err();
+  process.send(SIGINT);
+  ASSERT_TRUE(Process::wait_until([&] { return has(process.err(), "press Ctrl-C again"); })) << process.err();
+  const auto before = std::chrono::steady_clock::now();
+  process.send(SIGINT);
+  EXPECT_EQ(process.finish().code, 130);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+  EXPECT_FALSE(fs::exists(output));
+}
+
+TEST(Quantize, OutputThatCannotBeWritten) {
+  const Scratch scratch;
+  write_whole(scratch / "file", "");
+  const Outcome below_file = gptq(command(scratch / "file/x"));
+  EXPECT_NE(below_file.code, 0);
+  EXPECT_TRUE(has(below_file.err, "file/x")) << below_file.err;
+  if (geteuid() == 0) GTEST_SKIP() << "root writes everywhere";
+  fs::create_directory(scratch / "locked");
+  fs::permissions(scratch / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+  const Outcome locked = gptq(command(scratch / "locked/x"));
+  EXPECT_EQ(locked.code, 4);
+  EXPECT_TRUE(has(locked.err, "locked/x")) << locked.err;
+}
+
+}  // namespace
+}  // namespace gptq::testing

@@ -1,0 +1,145 @@
+// The engine on the demo model: greedy text, caching, stopping, perplexity.
+#include <gptq/engine.h>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/checkpoint/model_files.h"
+
+namespace gptq {
+namespace {
+
+const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static Engine& engine() {
+    static Engine instance = Engine::open(kDemo);
+    return instance;
+  }
+  static Request request(const std::string& text, int count = 12) {
+    Request r;
+    r.tokens = engine().tokenizer().encode(text);
+    r.max_new_tokens = count;
+    r.ignore_eos = true;
+    return r;
+  }
+};
+
+TEST_F(EngineTest, GreedyFollowsTheLogits) {
+  Request r = request("The old man looked at the", 8);
+  const Result result = engine().generate(r);
+  std::vector<TokenId> tokens = r.tokens;
+  const size_t vocab = static_cast<size_t>(engine().vocab_size());
+  for (const TokenId id : result.tokens) {
+    const std::vector<float> logits = engine().logits(tokens);
+    const auto last = logits.end() - static_cast<std::ptrdiff_t>(vocab);
+    EXPECT_EQ(std::max_element(last, logits.end()) - last, id);
+    tokens.push_back(id);
+  }
+  EXPECT_EQ(result.new_tokens, 8);
+  EXPECT_EQ(result.finish_reason, FinishReason::kLength);
+}
+
+TEST_F(EngineTest, StreamedPiecesAddUpToTheText) {
+  std::string streamed;
+  const Result result = engine().generate(request("It was", 40), [&](const std::string& piece) {
+    streamed += piece;
+    return true;
+  });
+  EXPECT_EQ(streamed, result.text);
+  EXPECT_FALSE(result.text.empty());
+}
+
+TEST_F(EngineTest, CachedPrefixChangesNothing) {
+  const Result first = engine().generate(request("Mr. Holmes said that he would go to", 10));
+  Request longer = request("Mr. Holmes said that he would go to London with Watson", 10);
+  const Result cached = engine().generate(longer);
+  EXPECT_GT(cached.cached_tokens, 5);
+  engine().logits({1, 2});  // forgets the cache
+  const Result fresh = engine().generate(longer);
+  EXPECT_EQ(fresh.cached_tokens, 0);
+  EXPECT_EQ(cached.tokens, fresh.tokens);
+}
+
+TEST_F(EngineTest, EndOfSequenceEndsTheAnswerAndIsNotShown) {
+  Request r;
+  r.tokens = engine().tokenizer().encode("[INST] How are you today?[/INST]");
+  r.max_new_tokens = 100;
+  const Result result = engine().generate(r);
+  EXPECT_EQ(result.finish_reason, FinishReason::kStop);
+  EXPECT_EQ(result.tokens.size() + 1, static_cast<size_t>(result.new_tokens));
+  EXPECT_EQ(result.text.find("</s>"), std::string::npos);
+}
+
+TEST_F(EngineTest, StopStringsAndCancelling) {
+  Request r = request("He said that", 30);
+  const std::string whole = engine().generate(r).text;
+  r.stop = {whole.substr(10, 4)};
+  const Result stopped = engine().generate(r);
+  EXPECT_EQ(stopped.text, whole.substr(0, whole.find(r.stop[0])));
+  EXPECT_EQ(stopped.finish_reason, FinishReason::kStop);
+  r.stop.clear();
+  const Result cancelled = engine().generate(r, [](const std::string&) { return false; });
+  EXPECT_EQ(cancelled.finish_reason, FinishReason::kCancelled);
+  EXPECT_LT(cancelled.new_tokens, 4);
+}
+
+TEST_F(EngineTest, AnswersEndAtTheContext) {
+  Request r = request("x", 100000);
+  while (r.tokens.size() < 2040) r.tokens.push_back(r.tokens.back());
+  EXPECT_EQ(engine().generate(r).new_tokens, 8);
+  r.tokens.resize(2048, r.tokens.back());
+  testing::expect_error(ErrorKind::kUsage, {"2048 tokens", "context"}, [&] { engine().generate(r); });
+}
+
+TEST_F(EngineTest, BadPrompts) {
+  Request r;
+  testing::expect_error(ErrorKind::kUsage, {"empty"}, [&] { engine().generate(r); });
+  r.tokens = {1, 999999};
+  testing::expect_error(ErrorKind::kVerification, {"999999", "4096"}, [&] { engine().generate(r); });
+}
+
+TEST_F(EngineTest, PerplexityIsItsDefinition) {
+  const std::string text = read_file(kDemo + "/eval.txt").substr(0, 2500);
+  const int window = 64;
+  const PerplexityResult result = engine().perplexity(text, window);
+  const std::vector<TokenId> tokens = engine().tokenizer().encode(text);
+  const int64_t windows = static_cast<int64_t>(tokens.size()) / window;
+  double total = 0;
+  const int64_t vocab = engine().vocab_size();
+  for (int64_t w = 0; w < windows; ++w) {
+    const std::vector<TokenId> part(tokens.begin() + w * window, tokens.begin() + (w + 1) * window);
+    const std::vector<float> logits = engine().logits(part);
+    for (int64_t t = 0; t + 1 < window; ++t) {
+      double sum = 0;
+      for (int64_t v = 0; v < vocab; ++v) sum += std::exp(double{logits[static_cast<size_t>(t * vocab + v)]});
+      total += std::log(sum) - logits[static_cast<size_t>(t * vocab + part[static_cast<size_t>(t + 1)])];
+    }
+  }
+  EXPECT_EQ(result.windows, windows);
+  EXPECT_EQ(result.tokens, windows * (window - 1));
+  EXPECT_NEAR(result.perplexity, std::exp(total / static_cast<double>(result.tokens)), 1e-4 * result.perplexity);
+  testing::expect_error(ErrorKind::kUsage, {"--window"}, [&] { engine().perplexity("Short.", 64); });
+  testing::expect_error(ErrorKind::kUsage, {"4096", "2048"}, [&] { engine().perplexity(text, 4096); });
+}
+
+TEST_F(EngineTest, ReadsTheFoldersDefaults) {
+  EXPECT_EQ(engine().default_max_new_tokens(), 128);
+  EXPECT_EQ(engine().default_sampling().temperature, 0.0f);
+  EXPECT_EQ(engine().context_length(), 2048);
+  ASSERT_NE(engine().chat_template(), nullptr);
+  EXPECT_EQ(engine().chat_template()->render({{"user", "Hi"}}).text, "<s>[INST] Hi[/INST]");
+  EXPECT_GT(engine().weight_bytes(), 11'000'000);
+}
+
+TEST(EngineOpen, MissingAndBrokenFolders) {
+  testing::expect_error(ErrorKind::kNotFound, {"nowhere"}, [] { Engine::open("/nowhere"); });
+  const testing::TempFolder folder;
+  testing::expect_error(ErrorKind::kNotFound, {"config.json"}, [&] { Engine::open(folder.path()); });
+}
+
+}  // namespace
+}  // namespace gptq
