@@ -41,7 +41,8 @@ class PercentFormatter {
       plain = position_;
     }
     runtime_.append(out_, format_.substr(plain, text.size() - plain));
-    if (values_.is(Kind::kTuple) && next_ < values_.list().items.size()) {
+    const bool container = values_.is_dict() || values_.is(Kind::kList);  // may be left unused
+    if (values_.is(Kind::kTuple) ? next_ < values_.list().items.size() : next_ == 0 && !container) {
       fail("not all arguments converted during string formatting");
     }
     return std::move(out_);

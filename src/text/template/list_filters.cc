@@ -166,6 +166,7 @@ Value unique(Runtime& runtime, const Value& value, const Arguments& arguments) {
 
 // map(attribute=..., default=...) or map("filter", arguments...).
 Value map(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  if (!truth(value)) return runtime.list({});  // whatever its type
   std::vector<Value> result;
   if (arguments.positional.empty()) {
     const BoundArguments bound(arguments, {"attribute", "default"}, "map");
@@ -189,6 +190,7 @@ Value map(Runtime& runtime, const Value& value, const Arguments& arguments) {
 // select and reject, by a test on the item or on one of its attributes; without a test by truth.
 template <bool kKeep, bool kByAttribute>
 Value choose(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  if (!truth(value)) return runtime.list({});  // whatever its type
   const auto& positional = arguments.positional;
   const size_t test_at = kByAttribute ? 1 : 0;
   if (positional.size() < test_at) fail("Missing parameter for attribute name");

@@ -100,9 +100,10 @@ Value round(Runtime&, const Value& value, const Arguments& arguments) {
   if (!value.is_number()) fail("round expects a number, not " + type_name(value));
   const int64_t precision = bound.integer(0, 0);
   const std::string method = bound.has(1) ? bound.string(1).text : "common";
+  if (method == "common" && value.is_integer() && precision > 0) return Value::integer(value.integer());
   if (method == "common") {
     const double result = rounded_common(value.real(), precision);
-    return value.is(Kind::kInt) && precision <= 0 ? Value::integer(static_cast<int64_t>(result)) : Value::real(result);
+    return value.is_integer() ? Value::integer(static_cast<int64_t>(result)) : Value::real(result);
   }
   if (method != "ceil" && method != "floor") fail("method must be common, ceil or floor");
   const double scale = std::pow(10.0, static_cast<double>(precision));

@@ -315,7 +315,7 @@ int64_t to_index(const Value& value, const std::string& what) {
 // Python's rules: bounds are clamped, negative ones count from the end, a negative step walks backwards.
 Value slice(Runtime& runtime, const Value& sequence, const Value& start, const Value& stop, const Value& step) {
   if (sequence.is_undefined()) fail("'" + sequence.name() + "' is undefined");
-  if (!sequence.is_list() && !sequence.is_string()) return Value::undefined("the slice");
+  if (!sequence.is_list() && !sequence.is_string()) fail("'" + type_name(sequence) + "' object cannot be sliced");
   const auto size = static_cast<int64_t>(length(sequence));
   const int64_t stride = step.is_none() ? 1 : to_index(step, "a slice step");
   if (stride == 0) fail("slice step cannot be zero");

@@ -43,13 +43,15 @@ bool is_sequence(const Value& value) {
 }
 
 bool odd(Runtime& runtime, const Value& value, const Arguments&) {
-  return truth(binary(runtime, "%", value, Value::integer(2)));
+  return equal(runtime, binary(runtime, "%", value, Value::integer(2)), Value::integer(1));
 }
-bool even(Runtime& runtime, const Value& value, const Arguments& arguments) { return !odd(runtime, value, arguments); }
+bool even(Runtime& runtime, const Value& value, const Arguments&) {
+  return equal(runtime, binary(runtime, "%", value, Value::integer(2)), Value::integer(0));
+}
 
 bool divisible_by(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"num"}, "divisibleby");
-  return !truth(binary(runtime, "%", value, bound.at(0)));
+  return equal(runtime, binary(runtime, "%", value, bound.at(0)), Value::integer(0));
 }
 
 bool equal_to(Runtime& runtime, const Value& value, const Arguments& arguments) {

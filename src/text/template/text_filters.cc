@@ -48,7 +48,8 @@ Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
   else
     space.text = std::string(static_cast<size_t>(std::clamp<int64_t>(bound.integer(0, 4), 0, 10'000)), ' ');
   const bool blank = bound.flag(2, false);
-  MarkedText text = to_text(runtime, value);
+  if (!value.is_string()) fail("indent expects a string, not " + type_name(value));
+  MarkedText text = value.marked();
   runtime.append(text, "\n");
   MarkedText out;
   bool first = true;
