@@ -1,6 +1,7 @@
 // Where the arithmetic runs.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace gptq {
@@ -19,7 +20,8 @@ std::string to_string(const Device& device);  // "cpu", "cuda:0"
 
 struct ComputeOptions {
   std::string device = "auto";
-  int threads = 0;  // CPU threads; 0 = one per hardware thread
+  int threads = 0;             // CPU threads; 0 = one per hardware thread
+  int64_t max_gpu_memory = 0;  // bytes of device memory to use at most; 0 = all that is free
 };
 
 }  // namespace gptq

@@ -9,6 +9,7 @@
 
 #include <gptq/device.h>
 
+#include "backend/decode_step.h"
 #include "backend/grid.h"
 #include "backend/matrix.h"
 #include "core/packed_weight.h"
@@ -25,16 +26,18 @@ class Weight {
   virtual int64_t bytes() const = 0;         // read for one row of input
 };
 
+// Causal attention of T new positions in each of S sequences. Query i sits at position past + i.
 struct AttentionArgs {
-  MatrixView q;        // [T, H·D]
-  MatrixView keys;     // [past + T, Hkv·D]  rotated keys of all positions so far
-  MatrixView values;   // [past + T, Hkv·D]
-  int64_t past = 0;    // positions in front of q's first row
-  int heads = 0;       // H
-  int kv_heads = 0;    // Hkv, divides H; query head h reads key head h / (H / Hkv)
-  int head_dim = 0;    // D
-  float scale = 1.0f;  // multiplies the scores
-  int64_t window = 0;  // query i sees key j when i − window < j ≤ i; 0 = all j ≤ i
+  MatrixView q;                      // [S·T, H·D]
+  MatrixView keys, values;           // [S·(past + T), Hkv·D] sequence after sequence; with pages the rows they name
+  const PageTable* pages = nullptr;  // S rows
+  int64_t sequences = 1;             // S
+  int64_t past = 0;                  // positions in front of each sequence's first query
+  int heads = 0;                     // H
+  int kv_heads = 0;                  // Hkv, divides H; query head h reads key head h / (H / Hkv)
+  int head_dim = 0;                  // D
+  float scale = 1.0f;                // multiplies the scores
+  int64_t window = 0;                // query at p sees key j when p − window < j ≤ p; 0 = all j ≤ p
 };
 
 // The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
@@ -50,37 +53,48 @@ struct SolveArgs {
   std::span<uint8_t> codes;   // [K, N]  out
 };
 
-// Operations of one backend run in the order they were called. Activations have `activation_dtype()`.
+// Operations of one backend run in the order they were called. Linears, attention and what lies between them work
+// on matrices of `activation_dtype()`; the residual stream, norms, logits and all of GPTQ are F32.
 class Backend {
  public:
   virtual ~Backend() = default;
   virtual Device device() const = 0;
-  virtual DType activation_dtype() const = 0;
+  virtual DType activation_dtype() const = 0;  // F32, BF16 or F16
+  virtual int64_t batch_rows() const = 0;      // rows from which `linear` runs at full rate
+  virtual void synchronize() = 0;              // returns when all operations called so far are done
 
   // ---- memory
-  virtual Matrix allocate(int64_t rows, int64_t cols) = 0;              // activations, not cleared
-  virtual void upload(MatrixView to, std::span<const float> from) = 0;  // [rows · cols]
-  virtual std::vector<float> download(MatrixView from) = 0;             // [rows · cols]
-  virtual void copy(MatrixView to, MatrixView from) = 0;                // same rows and cols
+  virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;  // not cleared
+  virtual void upload(MatrixView to, std::span<const float> from) = 0;   // [rows · cols], rounded to to.dtype
+  virtual void upload(MatrixView to, std::span<const int32_t> from) = 0;  // I32 [rows · cols]
+  virtual std::vector<float> download(MatrixView from) = 0;              // [rows · cols]
+  virtual void copy(MatrixView to, MatrixView from) = 0;                 // same type, rows and cols
+  // Rows of one sequence into a cache, from position `past` on.   cache [.., C]   rows [T, C]   pages of one sequence
+  virtual void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) = 0;
 
   // ---- weights: from the stored form to the device's own, once, at load
   virtual std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
   virtual std::unique_ptr<Weight> prepare(const PackedWeight& weight) = 0;
 
   // ---- the model
-  virtual void embed(MatrixView out, std::span<const int> ids, const Weight& table) = 0;  // [T, E], [T], [V, E]
-  // out = x / rms(x) · weight over each run of weight.size() elements of a row     out, x [T, n·len(weight)]
-  virtual void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float eps) = 0;
-  // y = x · Wᵀ + bias for weights that share an input, side by side              y [M, ΣN]   x [M, K]
+  virtual void embed(MatrixView out, std::span<const int> ids, const Weight& table) = 0;  // F32 [T, E], [T], [V, E]
+  // out = x / rms(x) · weight over each run of weight.cols elements of a row.
+  // out [T, n·len(weight)]   x the same, F32 or activations   weight F32 [1, len]
+  virtual void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) = 0;
+  // y = x · Wᵀ + bias for weights that share an input, side by side      y [M, ΣN] activations or F32   x [M, K]
   virtual void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) = 0;
-  // rotates element i with element i + d/2 of each head by the row's angle i      x [T, n·D]   cos, sin [T, d/2]
+  // rotates element i with element i + d/2 of each head by angle i of angle row t mod A    x [T, n·D]   cos, sin F32
+  // [A, D/2]
   virtual void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) = 0;
-  virtual void attention(MatrixView out, const AttentionArgs& args) = 0;  // out [T, H·D]
+  virtual void attention(MatrixView out, const AttentionArgs& args) = 0;  // out [S·T, H·D]
   virtual void silu_multiply(MatrixView out, MatrixView gate_up) = 0;     // out [T, I] = silu(gate) · up   [T, 2·I]
-  virtual void add(MatrixView x, MatrixView y) = 0;                       // x += y                        [T, E]
-  // −log softmax(logits)[target] of each row                          logits [T, V]   targets [T]
+  virtual void add(MatrixView x, MatrixView y) = 0;                       // x += y          x F32 [T, E]   y [T, E]
+  // −log softmax(logits)[target] of each row                          logits F32 [T, V]   targets [T]
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
   virtual bool all_finite(MatrixView x) = 0;
+  // One token of a whole model in as few launches as the device allows; null where `model` needs the operations
+  // above one by one.
+  virtual std::unique_ptr<DecodeStep> make_step(const StepModel& model) = 0;
 
   // ---- GPTQ. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
   virtual void clear(MatrixView x) = 0;
@@ -98,7 +112,8 @@ class Backend {
   virtual std::vector<double> quadratic(MatrixView w, MatrixView h) = 0;
 };
 
-// Throws Error(kUsage) for a device that this build or this machine does not have.
-std::unique_ptr<Backend> make_backend(const ComputeOptions& options);
+// `activations` is the type a GPU computes in, BF16 or F16; the CPU uses F32. Throws Error(kUsage) for a device that
+// this build or this machine does not have.
+std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations = DType::kBF16);
 
 }  // namespace gptq

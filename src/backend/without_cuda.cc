@@ -7,10 +7,12 @@ namespace gptq {
 
 int cuda_device_count() { return 0; }
 
-std::unique_ptr<Backend> make_cuda_backend(int device, DType, int64_t) {
-  throw Error(ErrorKind::kUsage, "selecting device cuda:" + std::to_string(device) +
+void require_cuda_device(int index) {
+  throw Error(ErrorKind::kUsage, "selecting device cuda:" + std::to_string(index) +
                                      ": this build has no CUDA backend; use --device cpu, or build with the CUDA "
                                      "toolkit 13.0 or newer");
 }
+
+std::unique_ptr<Backend> make_cuda_backend(int, DType, int64_t) { return nullptr; }  // never reached
 
 }  // namespace gptq

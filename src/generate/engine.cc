@@ -56,12 +56,12 @@ GenerationConfig read_generation_config(const fs::path& folder) {
 class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
-      : backend_(make_backend(options)),
-        checkpoint_(Checkpoint::open(folder)),
+      : checkpoint_(Checkpoint::open(folder)),
+        backend_(make_backend(options, checkpoint_.entry(kEmbeddingName).dtype)),
         tokenizer_(Tokenizer::open(folder)),
         generation_(read_generation_config(folder)),
         model_(checkpoint_, *backend_),
-        cache_(model_.make_cache(std::min(kFirstCapacity, model_.architecture().context_length))) {
+        cache_(model_.make_cache(1, std::min(kFirstCapacity, model_.architecture().context_length))) {
     try {
       template_ = ChatTemplate::open(folder);
     } catch (const Error& error) {
@@ -83,12 +83,14 @@ class Engine::Impl {
     Sampler sampler(request.sampling);
     StreamingDecoder decoder(tokenizer_);
     StopStrings stop(request.stop);
-    std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
     std::vector<TokenId> seen = request.tokens;
     result.finish_reason = FinishReason::kLength;
-    const int room = context_length() - result.prompt_tokens;
-    while (result.new_tokens < std::min(request.max_new_tokens, room)) {
-      const TokenId id = sampler.sample(logits, seen, std::min(tokenizer_.vocab_size(), vocab_size()));
+    const int budget = std::min(request.max_new_tokens, context_length() - result.prompt_tokens);
+    reserve(result.prompt_tokens + budget);
+    std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
+    const int vocabulary = std::min(tokenizer_.vocab_size(), vocab_size());
+    TokenId id = budget > 0 ? sampler.sample(logits, seen, vocabulary) : 0;
+    while (result.new_tokens < budget) {
       if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
       ++result.new_tokens;
       if (!request.ignore_eos && eos_.count(id)) {
@@ -99,7 +101,14 @@ class Engine::Impl {
       seen.push_back(id);
       if (!show(stop.push(decoder.push(id)), result, on_text)) return finish(result, start, FinishReason::kCancelled);
       if (stop.found()) return finish(result, start, FinishReason::kStop);
-      if (result.new_tokens < std::min(request.max_new_tokens, room)) logits = append({&id, 1});
+      const int wanted = budget - result.new_tokens;
+      if (wanted == 0) break;
+      if (sampler.is_greedy()) {
+        id = most_likely_after(id, wanted);
+      } else {
+        logits = logits_after(id);
+        id = sampler.sample(logits, seen, vocabulary);
+      }
     }
     show(stop.push(decoder.finish()), result, on_text);
     show(stop.finish(), result, on_text);
@@ -184,20 +193,32 @@ class Engine::Impl {
     while (same < cached_.size() && same + 1 < tokens.size() && cached_[same] == tokens[same]) ++same;
     // Angles of dynamic RoPE depend on the length of the sequence that made them.
     if (model_.architecture().rope.type == RopeType::kDynamic) same = 0;
-    cached_.resize(same);
-    cache_.length = static_cast<int64_t>(same);
+    forget_after(same);
     return same;
   }
 
+  void forget_after(size_t positions) {
+    cached_.resize(positions);
+    cache_.set_length(0, static_cast<int64_t>(positions));
+    ahead_ = 0;
+  }
+
   void reset(int64_t capacity) {
-    cached_.clear();
-    cache_.length = 0;
-    if (capacity > cache_.capacity) cache_ = model_.make_cache(capacity);
+    forget_after(0);
+    if (capacity > cache_.capacity()) make_cache(capacity);
+  }
+
+  void make_cache(int64_t capacity) {
+    step_.reset();
+    cache_ = {};
+    cache_ = model_.make_cache(1, capacity);
   }
 
   // Runs tokens behind the cached ones; logits of the last                                            [V]
   std::vector<float> append(std::span<const TokenId> tokens) {
-    reserve(cache_.length + static_cast<int64_t>(tokens.size()));
+    reserve(static_cast<int64_t>(cached_.size() + tokens.size()));
+    cache_.set_length(0, static_cast<int64_t>(cached_.size()));
+    ahead_ = 0;
     const bool whole = model_.architecture().rope.type == RopeType::kDynamic;  // one length for all positions
     std::vector<float> logits;
     while (!tokens.empty()) {
@@ -209,18 +230,46 @@ class Engine::Impl {
     return logits;
   }
 
-  // Doubles the cache, so that decoding allocates a handful of times in a conversation.
-  void reserve(int64_t positions) {
-    if (positions <= cache_.capacity) return;
-    const int64_t capacity = std::min<int64_t>(std::max(positions, 2 * cache_.capacity), context_length());
-    KvCache larger = model_.make_cache(capacity);
-    for (size_t i = 0; i < larger.layers.size(); ++i) {
-      backend_->copy(larger.layers[i].keys.view().row_range(0, cache_.length),
-                     cache_.layers[i].keys.view().row_range(0, cache_.length));
-      backend_->copy(larger.layers[i].values.view().row_range(0, cache_.length),
-                     cache_.layers[i].values.view().row_range(0, cache_.length));
+  DecodeStep& step() {
+    if (!step_) step_ = model_.make_step(cache_, std::min(tokenizer_.vocab_size(), vocab_size()));
+    return *step_;
+  }
+
+  // The token after `id` under greedy sampling. Steps behind it are queued before anyone asks, at most as many as
+  // are `wanted`: the device never waits for the host.
+  TokenId most_likely_after(TokenId id, int wanted) {
+    const int position = static_cast<int>(cached_.size());
+    if (ahead_ == 0) {
+      reserve(position + 1);
+      step().feed({&id, 1}, {&position, 1});
     }
-    larger.length = cache_.length;
+    while (ahead_ < std::min(DecodeStep::kAhead, wanted) && position + ahead_ < cache_.capacity()) {
+      step().launch();
+      ++ahead_;
+    }
+    cached_.push_back(id);
+    --ahead_;
+    return step().take()[0];
+  }
+
+  std::vector<float> logits_after(TokenId id) {
+    const int position = static_cast<int>(cached_.size());
+    reserve(position + 1);
+    step().feed({&id, 1}, {&position, 1});
+    step().launch();
+    step().take();
+    cached_.push_back(id);
+    return backend_->download(step().logits());
+  }
+
+  // Grows by doubling, so that decoding allocates a handful of times in a conversation.
+  void reserve(int64_t positions) {
+    if (positions <= cache_.capacity()) return;
+    KvCache larger =
+        model_.make_cache(1, std::min<int64_t>(std::max(positions, 2 * cache_.capacity()), context_length()));
+    cache_.set_length(0, static_cast<int64_t>(cached_.size()));
+    larger.copy_from(cache_, *backend_);
+    step_.reset();
     cache_ = std::move(larger);
   }
 
@@ -236,13 +285,15 @@ class Engine::Impl {
     return std::move(result);
   }
 
-  std::unique_ptr<Backend> backend_;
   Checkpoint checkpoint_;
+  std::unique_ptr<Backend> backend_;
   Tokenizer tokenizer_;
   GenerationConfig generation_;
   Model model_;
   KvCache cache_;
   std::vector<TokenId> cached_;  // the tokens whose keys and values are in the cache
+  std::unique_ptr<DecodeStep> step_;
+  int ahead_ = 0;  // launches of step_ that nobody has taken yet
   std::optional<ChatTemplate> template_;
   std::set<int> eos_;
 };

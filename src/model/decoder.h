@@ -2,32 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "backend/backend.h"
 #include "model/architecture.h"
+#include "model/kv_cache.h"
 #include "model/rope.h"
 #include "model/weights.h"
 
 namespace gptq {
 
-// Keys and values of one sequence, all layers. Owned by whoever runs the sequence.
-struct KvCache {
-  struct Layer {
-    Matrix keys, values;
-  };  // [capacity, Hkv·D]
-  std::vector<Layer> layers;
-  int64_t capacity = 0;
-  int64_t length = 0;  // positions filled
-
-  static KvCache make(const Architecture& a, Backend& backend, int64_t capacity);
-};
-
 // What flows through a layer: `sequences` sequences of `length` tokens each, rows in order (M = S·T). The memory
 // is made by Decoder::embed and serves every stage; used again for the next tokens, it only ever grows.
 struct Activations {
-  MatrixView hidden;  // [M, E]  the residual stream
+  MatrixView hidden;  // F32 [M, E]  the residual stream
   MatrixView input;   // [M, K]  what the linears of the current stage read
   int64_t sequences = 1;
   int64_t length = 0;  // T
@@ -50,22 +40,27 @@ class Decoder {
 
   void enter(int stage, const LayerWeights& layer, Activations& x);
 
-  // `cache` holds earlier positions of the single sequence in `x` and receives its keys and values as layer
-  // `index`; without a cache every sequence starts at position 0 and attends to itself only.
-  void leave(int stage, const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache = nullptr);
+  // `cache` holds earlier positions of its sequence `sequence`, the only one in `x`, and receives the new keys and
+  // values as layer `index`; without a cache every sequence starts at position 0 and attends to itself only.
+  void leave(int stage, const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache = nullptr,
+             int64_t sequence = 0);
 
   // All four stages.
-  void layer(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache = nullptr);
+  void layer(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache = nullptr, int64_t sequence = 0);
 
-  // Final norm and head: logits of rows [begin, begin + count)                                     [count, V]
+  // Final norm and head: logits of rows [begin, begin + count)                                 F32 [count, V]
   MatrixView logits(const ModelWeights& weights, const Activations& x, int64_t begin, int64_t count);
+
+  // The same computation as one unit, for the sequences of `cache`; null when the backend does not fuse it.
+  std::unique_ptr<DecodeStep> make_step(const ModelWeights& weights, const KvCache& cache, int vocabulary);
 
   // Columns of `Activations::input` at each stage: K of the group.
   int64_t input_width(int stage) const;
 
  private:
-  void attend(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache);
-  MatrixView scratch(Matrix& buffer, int64_t rows, int64_t cols);
+  void attend(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache, int64_t sequence);
+  MatrixView scratch(Matrix& buffer, DType dtype, int64_t rows, int64_t cols);
+  float attention_scale() const;
   void shape(Activations& x, int64_t rows, int64_t sequences);
   void set_input(Activations& x, int64_t cols);
 

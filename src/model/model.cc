@@ -2,6 +2,7 @@
 #include "model/model.h"
 
 #include "model/families.h"
+#include "model/forward_step.h"
 
 namespace gptq {
 
@@ -11,16 +12,23 @@ Model::Model(const Checkpoint& checkpoint, Backend& backend)
       weights_(load_weights(checkpoint, architecture_, backend)),
       decoder_(architecture_, backend) {}
 
-KvCache Model::make_cache(int64_t capacity) const { return KvCache::make(architecture_, backend_, capacity); }
+KvCache Model::make_cache(int64_t sequences, int64_t capacity) const {
+  return {architecture_, backend_, sequences, capacity};
+}
 
-MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& cache) {
+MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& cache, int64_t sequence) {
   Activations& x = activations_;
   decoder_.embed(x, tokens, 1, *weights_.embedding);
   for (int64_t i = 0; i < architecture_.layers; ++i) {
-    decoder_.layer(weights_.layers[static_cast<size_t>(i)], i, x, &cache);
+    decoder_.layer(weights_.layers[static_cast<size_t>(i)], i, x, &cache, sequence);
   }
-  cache.length += x.length;
+  cache.set_length(sequence, cache.length(sequence) + x.length);
   return decoder_.logits(weights_, x, x.length - wanted, wanted);
+}
+
+std::unique_ptr<DecodeStep> Model::make_step(KvCache& cache, int vocabulary) {
+  if (std::unique_ptr<DecodeStep> step = decoder_.make_step(weights_, cache, vocabulary)) return step;
+  return std::make_unique<ForwardStep>(*this, cache, backend_, vocabulary);
 }
 
 int64_t Model::weight_bytes() const {

@@ -18,11 +18,15 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   const Architecture& architecture() const { return architecture_; }
-  KvCache make_cache(int64_t capacity) const;
+  KvCache make_cache(int64_t sequences, int64_t capacity) const;
 
-  // Appends `tokens` to the cached sequence; logits of the last `wanted` tokens                     [wanted, V]
+  // Appends `tokens` to a cached sequence; logits of the last `wanted` tokens                   F32 [wanted, V]
   // The view is valid until the next call.
-  MatrixView forward(std::span<const int> tokens, int64_t wanted, KvCache& cache);
+  MatrixView forward(std::span<const int> tokens, int64_t wanted, KvCache& cache, int64_t sequence = 0);
+
+  // Decoding for all sequences of `cache`, as one unit where the backend has that, else by `forward`. The cache
+  // must outlive it. Ids from `vocabulary` on (padding of the model's table) are never chosen.
+  std::unique_ptr<DecodeStep> make_step(KvCache& cache, int vocabulary);
 
   int64_t weight_bytes() const;  // read for one decoded token
 

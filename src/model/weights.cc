@@ -55,6 +55,16 @@ std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& 
   return {values.values<float>().begin(), values.values<float>().end()};
 }
 
+namespace {
+
+Matrix load_norm_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend) {
+  Matrix norm = backend.allocate(DType::kF32, 1, size);
+  backend.upload(norm.view(), load_vector(checkpoint, name, size));
+  return norm;
+}
+
+}  // namespace
+
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend) {
   if (checkpoint.contains(module + ".qweight")) {
@@ -67,20 +77,23 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
   return backend.prepare(weight, &bias);
 }
 
-LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer) {
+LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
   const std::string prefix = layer_prefix(layer);
+  const auto load_norm = [&](const std::string& name, int64_t size) {
+    return load_norm_vector(checkpoint, prefix + name, size, backend);
+  };
   LayerWeights weights;
-  weights.input_norm = load_vector(checkpoint, prefix + "input_layernorm.weight", a.hidden_size);
-  weights.post_attention_norm = load_vector(checkpoint, prefix + "post_attention_layernorm.weight", a.hidden_size);
+  weights.input_norm = load_norm("input_layernorm.weight", a.hidden_size);
+  weights.post_attention_norm = load_norm("post_attention_layernorm.weight", a.hidden_size);
   if (a.qk_norm) {
-    weights.q_norm = load_vector(checkpoint, prefix + "self_attn.q_norm.weight", a.head_dim);
-    weights.k_norm = load_vector(checkpoint, prefix + "self_attn.k_norm.weight", a.head_dim);
+    weights.q_norm = load_norm("self_attn.q_norm.weight", a.head_dim);
+    weights.k_norm = load_norm("self_attn.k_norm.weight", a.head_dim);
   }
   return weights;
 }
 
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
-  LayerWeights weights = load_layer_norms(checkpoint, a, layer);
+  LayerWeights weights = load_layer_norms(checkpoint, a, layer, backend);
   const auto groups = input_groups(a);
   for (size_t g = 0; g < groups.size(); ++g) {
     for (const LinearSpec& spec : groups[g].linears) {
@@ -93,7 +106,7 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
 ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
   ModelWeights weights;
   weights.embedding = backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size), nullptr);
-  weights.final_norm = load_vector(checkpoint, kFinalNormName, a.hidden_size);
+  weights.final_norm = load_norm_vector(checkpoint, kFinalNormName, a.hidden_size, backend);
   if (!a.tied_head) {
     weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);
   }

@@ -14,16 +14,16 @@ namespace gptq {
 using Linears = std::vector<std::unique_ptr<Weight>>;  // of one input group, in its order
 
 struct LayerWeights {
-  std::vector<float> input_norm;           // [E]
-  std::vector<float> post_attention_norm;  // [E]
-  std::vector<float> q_norm, k_norm;       // [D], empty without q/k norms
+  Matrix input_norm;           // F32 [1, E]
+  Matrix post_attention_norm;  // F32 [1, E]
+  Matrix q_norm, k_norm;       // F32 [1, D], empty without q/k norms
   std::array<Linears, kInputGroups> groups;
 };
 
 struct ModelWeights {
   std::unique_ptr<Weight> embedding;  // [V, E]
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;  // [E]
+  Matrix final_norm;              // F32 [1, E]
   std::unique_ptr<Weight> head;   // [V, E]; null when the embedding serves (tied)
 
   const Weight& head_or_embedding() const { return head ? *head : *embedding; }
@@ -38,7 +38,7 @@ TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, in
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend);
 
-LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer);
+LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 
 // Embedding, final norm and head, without layers.

@@ -22,7 +22,7 @@ double measure_rate(int threads) {
   std::vector<float> values(kSize * kSize, 0.5f);
   const TensorView view{DType::kF32, {kSize, kSize}, reinterpret_cast<const std::byte*>(values.data())};
   const std::unique_ptr<Weight> weight = backend->prepare(view, nullptr);
-  const Matrix x = backend->allocate(4 * kSize, kSize), y = backend->allocate(4 * kSize, kSize);
+  const Matrix x = backend->allocate(DType::kF32, 4 * kSize, kSize), y = backend->allocate(DType::kF32, 4 * kSize, kSize);
   backend->clear(x.view());
   const Weight* weights[] = {weight.get()};
   backend->linear(y.view(), x.view(), weights);

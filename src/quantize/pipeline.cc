@@ -58,8 +58,8 @@ void Pipeline::start() {
 }
 
 void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module) {
-  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index);
-  LayerWeights original = load_layer_norms(in_.checkpoint, in_.architecture, index);
+  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
+  LayerWeights original = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   if (in_.options.true_sequential) {
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       run_stage(stage, index, layer, original, on_step, on_module);
@@ -115,7 +115,7 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
     if (original_[b]) observe(b);
   }
   if (differs) {
-    cross_hessian = in_.backend.allocate(k, k);
+    cross_hessian = in_.backend.allocate(DType::kF32, k, k);
     in_.backend.copy(cross_hessian.view(), hessian.view());
   }
   for (size_t b = 0; b < quantized_.size(); ++b) {
@@ -206,7 +206,7 @@ void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer) {
 }
 
 void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& linears) {
-  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index);
+  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   size_t next = 0;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
@@ -224,7 +224,7 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
 }
 
 Matrix Pipeline::zeros(int64_t size) {
-  Matrix matrix = in_.backend.allocate(size, size);
+  Matrix matrix = in_.backend.allocate(DType::kF32, size, size);
   in_.backend.clear(matrix.view());
   return matrix;
 }

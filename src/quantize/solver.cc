@@ -52,7 +52,7 @@ Matrix ordered(std::span<const float> weights, int64_t rows, std::span<const int
           weights[static_cast<size_t>(n * columns + order[static_cast<size_t>(j)])];
     }
   }
-  Matrix matrix = backend.allocate(rows, columns);
+  Matrix matrix = backend.allocate(DType::kF32, rows, columns);
   backend.upload(matrix.view(), gathered);
   return matrix;
 }
@@ -61,7 +61,7 @@ Matrix ordered(std::span<const float> weights, int64_t rows, std::span<const int
 // Where no damping makes H invertible the target stays W; the factorisation will then fail too and be reported.
 std::vector<float> regress(const GroupProblem& problem, Backend& backend) {
   const GptaqTerms& terms = *problem.gptaq;
-  const Matrix w = backend.allocate(problem.rows, terms.hessian.rows);
+  const Matrix w = backend.allocate(DType::kF32, problem.rows, terms.hessian.rows);
   backend.upload(w.view(), problem.weights);
   const double average = mean(backend.diagonal(terms.hessian));
   const float strength = static_cast<float>(problem.gptaq_strength);
@@ -94,7 +94,7 @@ void find_static_scales(const GroupProblem& problem, std::span<const float> weig
   std::vector<int32_t> group(static_cast<size_t>(columns));
   const int64_t size = problem.grid.group_size < 0 ? columns : problem.grid.group_size;
   for (int64_t j = 0; j < columns; ++j) group[static_cast<size_t>(j)] = static_cast<int32_t>(j / size);
-  const Matrix w = ordered(weights, problem.rows, natural, backend), u = backend.allocate(columns, columns);
+  const Matrix w = ordered(weights, problem.rows, natural, backend), u = backend.allocate(DType::kF32, columns, columns);
   backend.upload(u.view(), factor);
   SolveArgs args = solve;
   args.weights = w.view();
@@ -110,7 +110,7 @@ void measure(const GroupProblem& problem, std::span<const float> target, GroupSo
     for (int64_t n = 0; n < s.rows; ++n) {
       for (int64_t k = 0; k < s.columns; ++k) values[static_cast<size_t>(n * s.columns + k)] = value(n, k);
     }
-    Matrix matrix = backend.allocate(s.rows, s.columns);
+    Matrix matrix = backend.allocate(DType::kF32, s.rows, s.columns);
     backend.upload(matrix.view(), values);
     return backend.quadratic(matrix.view(), problem.hessian);
   };
@@ -173,8 +173,8 @@ GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
     s.g_idx[static_cast<size_t>(column)] = group[static_cast<size_t>(j)];
   }
 
-  const Matrix u = backend.allocate(k, k), w = ordered(target, n, order, backend);
-  const Matrix scales = backend.allocate(s.groups, n), zeros = backend.allocate(s.groups, n);
+  const Matrix u = backend.allocate(DType::kF32, k, k), w = ordered(target, n, order, backend);
+  const Matrix scales = backend.allocate(DType::kF32, s.groups, n), zeros = backend.allocate(DType::kF32, s.groups, n);
   backend.clear(scales.view());
   backend.clear(zeros.view());
   std::vector<uint8_t> codes(static_cast<size_t>(k * n));  // [K, N] in processing order

@@ -92,12 +92,15 @@ class Placed {
   static constexpr int64_t kMargin = 32;
   static constexpr float kSentinel = 0.375f;
 
-  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided)
-      : backend_(backend), strided_(strided), whole_(backend.allocate(rows, cols + (strided ? 2 * kMargin : 0))) {
+  // Of the backend's activation type unless another one is named.
+  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided) : Placed(backend, rows, cols, strided, backend.activation_dtype()) {}
+  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided, DType dtype)
+      : backend_(backend), strided_(strided), whole_(backend.allocate(dtype, rows, cols + (strided ? 2 * kMargin : 0))) {
     fill(kSentinel);
   }
-  // `host` afterwards holds what the backend holds: values rounded to its activation type.
-  Placed(Backend& backend, Host& host, bool strided) : Placed(backend, host.rows, host.cols, strided) {
+  // `host` afterwards holds what the backend holds: values rounded to its type.
+  Placed(Backend& backend, Host& host, bool strided) : Placed(backend, host, strided, backend.activation_dtype()) {}
+  Placed(Backend& backend, Host& host, bool strided, DType dtype) : Placed(backend, host.rows, host.cols, strided, dtype) {
     backend.upload(view(), host.values);
     host.values = backend.download(view());
   }

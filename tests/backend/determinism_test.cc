@@ -18,7 +18,7 @@ std::vector<float> run_everything(Backend& backend) {
     numbers.insert(numbers.end(), values.begin(), values.end());
   };
   const auto put = [&](Host host) {
-    Matrix matrix = backend.allocate(host.rows, host.cols);
+    Matrix matrix = backend.allocate(DType::kF32, host.rows, host.cols);
     backend.upload(matrix.view(), host.values);
     return matrix;
   };
@@ -33,17 +33,18 @@ std::vector<float> run_everything(Backend& backend) {
   const auto d = backend.prepare(dense.view(), nullptr);
   const Weight* const weights[] = {a.get(), b.get(), d.get()};
   for (const int64_t m : {1, 7, 24, 25, 1030}) {
-    const Matrix x = put(random_host(m, 288, 4)), y = backend.allocate(m, 717);
+    const Matrix x = put(random_host(m, 288, 4)), y = backend.allocate(DType::kF32, m, 717);
     backend.linear(y.view(), x.view(), weights);
     keep(backend.download(y.view()));
   }
   for (const int64_t t : {1, 130}) {
     const Matrix q = put(random_host(t, 192, 5)), k = put(random_host(t + 9, 64, 6)),
                  v = put(random_host(t + 9, 64, 7));
-    const Matrix out = backend.allocate(t, 192), half = backend.allocate(t, 96);
-    backend.attention(out.view(), {q.view(), k.view(), v.view(), 9, 6, 2, 32, 0.2f, 0});
+    const Matrix norm = put(Host(1, 64, 1.5f));
+    const Matrix out = backend.allocate(DType::kF32, t, 192), half = backend.allocate(DType::kF32, t, 96);
+    backend.attention(out.view(), {q.view(), k.view(), v.view(), nullptr, 1, 9, 6, 2, 32, 0.2f, 0});
     keep(backend.download(out.view()));
-    backend.rms_norm(out.view(), q.view(), std::vector<float>(64, 1.5f), 1e-6f);
+    backend.rms_norm(out.view(), q.view(), norm.view(), 1e-6f);
     backend.silu_multiply(half.view(), out.view());
     backend.add(half.view(), out.view().column_range(0, 96));
     keep(backend.download(half.view()));

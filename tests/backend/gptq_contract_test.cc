@@ -10,7 +10,7 @@ namespace {
 class GptqContract : public ContractTest {
  protected:
   Matrix put(const Host& host) {
-    Matrix matrix = backend().allocate(host.rows, host.cols);
+    Matrix matrix = backend().allocate(DType::kF32, host.rows, host.cols);
     backend().upload(matrix.view(), host.values);
     return matrix;
   }

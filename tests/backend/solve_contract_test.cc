@@ -41,7 +41,7 @@ class SolveContract : public ContractTest {
     const Host h = random_hessian(k, 2 * k, 2);
     std::vector<int> order(static_cast<size_t>(k));
     std::iota(order.begin(), order.end(), 0);
-    const Matrix hessian = backend().allocate(k, k), u = backend().allocate(k, k);
+    const Matrix hessian = backend().allocate(DType::kF32, k, k), u = backend().allocate(DType::kF32, k, k);
     backend().upload(hessian.view(), h.values);
     ASSERT_TRUE(backend().factorize(u.view(), hessian.view(), order, 0.02f * h.at(0, 0), false));
     const std::vector<float> factor = backend().download(u.view());

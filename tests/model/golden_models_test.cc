@@ -63,7 +63,7 @@ class GoldenModel : public testing::TestWithParam<std::string> {
 
   // Runs the tokens in pieces of `step` and returns the logits of every position.
   std::vector<float> run(int64_t step) {
-    KvCache cache = model_.make_cache(static_cast<int64_t>(expected_.tokens.size()));
+    KvCache cache = model_.make_cache(1, static_cast<int64_t>(expected_.tokens.size()));
     std::vector<float> logits;
     for (size_t at = 0; at < expected_.tokens.size(); at += static_cast<size_t>(step)) {
       const size_t count = std::min(static_cast<size_t>(step), expected_.tokens.size() - at);

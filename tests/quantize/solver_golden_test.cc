@@ -70,7 +70,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   // The solver may read the lower triangle only.
   std::vector<float> lower = inputs().hessian;
   for (int64_t i = 0; i < k; ++i) std::fill_n(lower.begin() + i * k + i + 1, k - i - 1, NAN);
-  const Matrix hessian = backend.allocate(k, k), cross = backend.allocate(k, k);
+  const Matrix hessian = backend.allocate(DType::kF32, k, k), cross = backend.allocate(DType::kF32, k, k);
   backend.upload(hessian.view(), lower);
   backend.upload(cross.view(), inputs().cross);
 

@@ -59,7 +59,7 @@ struct Fixture {
     }
   }
   GroupSolution solve() {
-    h = backend->allocate(k, k);
+    h = backend->allocate(DType::kF32, k, k);
     backend->upload(h.view(), hessian);
     problem.hessian = h.view();
     problem.weights = weights;
@@ -347,13 +347,13 @@ TEST(Solver, GptaqComesNearerToTheOriginalOutputs) {
     const double plain = output_error(f.solve());
     double errors[2];
     for (const double alpha : {0.5, 1.0}) {
-      f.cross = f.backend->allocate(k, k);
-      Matrix target = f.backend->allocate(tokens, k), x = f.backend->allocate(tokens, k);
+      f.cross = f.backend->allocate(DType::kF32, k, k);
+      Matrix target = f.backend->allocate(DType::kF32, tokens, k), x = f.backend->allocate(DType::kF32, tokens, k);
       f.backend->upload(target.view(), original);
       f.backend->upload(x.view(), f.x);
       f.backend->clear(f.cross.view());
       f.backend->accumulate_cross(f.cross.view(), target.view(), x.view());
-      const Matrix same_inputs = f.backend->allocate(k, k);
+      const Matrix same_inputs = f.backend->allocate(DType::kF32, k, k);
       f.backend->upload(same_inputs.view(), f.hessian);
       f.problem.gptaq = GptaqTerms{f.cross.view(), same_inputs.view()};
       f.problem.gptaq_strength = alpha;

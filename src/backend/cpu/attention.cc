@@ -13,11 +13,17 @@
 
 namespace gptq {
 
+int64_t cache_row(const PageTable& table, int64_t sequence, int64_t position) {
+  const int32_t* pages = reinterpret_cast<const int32_t*>(table.pages.data) + sequence * table.pages.stride;
+  return pages[position / table.page_size] * table.page_size + position % table.page_size;
+}
+
 namespace {
 
 constexpr int64_t kTileQueries = 64;
 
 struct Tile {
+  int64_t sequence = 0;
   int head = 0;
   int64_t begin = 0, count = 0;  // queries
 };
@@ -26,28 +32,46 @@ int64_t first_visible(const AttentionArgs& args, int64_t query) {
   return args.window > 0 ? std::max<int64_t>(0, args.past + query - args.window + 1) : 0;
 }
 
+// Calls body(first position, count, row of keys and values) for runs of positions that follow each other in memory.
+template <typename Body>
+void for_each_run(const AttentionArgs& args, int64_t sequence, int64_t begin, int64_t end, const Body& body) {
+  if (args.pages == nullptr) {
+    body(begin, end - begin, sequence * (args.past + args.q.rows / args.sequences) + begin);
+    return;
+  }
+  for (int64_t position = begin; position < end;) {
+    const int64_t row = cache_row(*args.pages, sequence, position);
+    int64_t count = 1;
+    while (position + count < end && cache_row(*args.pages, sequence, position + count) == row + count) ++count;
+    body(position, count, row);
+    position += count;
+  }
+}
+
 void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
   thread_local std::vector<float> scores;  // [kTileQueries, keys in sight]
   const Kernels& kernels = best_kernels();
   const int64_t d = args.head_dim;
   const int64_t q_column = tile.head * d, kv_column = tile.head / (args.heads / args.kv_heads) * d;
+  const int64_t q_row = tile.sequence * (args.q.rows / args.sequences) + tile.begin;
   const int64_t first = first_visible(args, tile.begin);
   const int64_t last = args.past + tile.begin + tile.count;  // one past the last key in sight
   const int64_t width = last - first;
   scores.resize(static_cast<size_t>(tile.count * width));
 
-  const float* keys = args.keys.row(first) + kv_column;
-  const float* values = args.values.row(first) + kv_column;
-  if (tile.count == 1) {
-    for (int64_t j = 0; j < width; ++j) {
-      scores[static_cast<size_t>(j)] =
-          kernels.dot_f32(args.q.row(tile.begin) + q_column, keys + j * args.keys.stride, d);
+  for_each_run(args, tile.sequence, first, last, [&](int64_t position, int64_t count, int64_t row) {
+    const float* keys = args.keys.row(row) + kv_column;
+    float* result = scores.data() + position - first;
+    if (tile.count == 1) {
+      for (int64_t j = 0; j < count; ++j) {
+        result[j] = kernels.dot_f32(args.q.row(q_row) + q_column, keys + j * args.keys.stride, d);
+      }
+    } else {
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(count),
+                  static_cast<int>(d), 1.0f, args.q.row(q_row) + q_column, static_cast<int>(args.q.stride), keys,
+                  static_cast<int>(args.keys.stride), 0.0f, result, static_cast<int>(width));
     }
-  } else {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(width),
-                static_cast<int>(d), 1.0f, args.q.row(tile.begin) + q_column, static_cast<int>(args.q.stride), keys,
-                static_cast<int>(args.keys.stride), 0.0f, scores.data(), static_cast<int>(width));
-  }
+  });
   for (int64_t i = 0; i < tile.count; ++i) {
     float* row = scores.data() + i * width;
     const int64_t begin = first_visible(args, tile.begin + i) - first;
@@ -57,26 +81,30 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
     std::fill(row, row + begin, 0.0f);
     std::fill(row + end, row + width, 0.0f);
   }
-  if (tile.count == 1) {
-    float* result = out.row(tile.begin) + q_column;
-    std::fill(result, result + d, 0.0f);
-    for (int64_t j = 0; j < width; ++j)
-      kernels.axpy(result, values + j * args.values.stride, d, scores[static_cast<size_t>(j)]);
-  } else {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
-                static_cast<int>(width), 1.0f, scores.data(), static_cast<int>(width), values,
-                static_cast<int>(args.values.stride), 0.0f, out.row(tile.begin) + q_column,
-                static_cast<int>(out.stride));
-  }
+  if (tile.count == 1) std::fill_n(out.row(q_row) + q_column, d, 0.0f);
+  for_each_run(args, tile.sequence, first, last, [&](int64_t position, int64_t count, int64_t row) {
+    const float* values = args.values.row(row) + kv_column;
+    const float* weights = scores.data() + position - first;
+    float* result = out.row(q_row) + q_column;
+    if (tile.count == 1) {
+      for (int64_t j = 0; j < count; ++j) kernels.axpy(result, values + j * args.values.stride, d, weights[j]);
+    } else {
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
+                  static_cast<int>(count), 1.0f, weights, static_cast<int>(width), values,
+                  static_cast<int>(args.values.stride), position == first ? 0.0f : 1.0f, result,
+                  static_cast<int>(out.stride));
+    }
+  });
 }
 
 }  // namespace
 
 void cpu_attention(MatrixView out, const AttentionArgs& args, ThreadPool& pool) {
   std::vector<Tile> tiles;
-  for (int64_t begin = 0; begin < args.q.rows; begin += kTileQueries) {
-    for (int h = 0; h < args.heads; ++h) {
-      tiles.push_back({h, begin, std::min(kTileQueries, args.q.rows - begin)});
+  const int64_t queries = args.q.rows / args.sequences;
+  for (int64_t begin = 0; begin < queries; begin += kTileQueries) {
+    for (int64_t s = 0; s < args.sequences; ++s) {
+      for (int h = 0; h < args.heads; ++h) tiles.push_back({s, h, begin, std::min(kTileQueries, queries - begin)});
     }
   }
   std::reverse(tiles.begin(), tiles.end());  // the late, long tiles first: better balance at the end

@@ -32,16 +32,18 @@ class CpuBackend final : public Backend {
 
   Device device() const override { return {}; }
   DType activation_dtype() const override { return DType::kF32; }
+  int64_t batch_rows() const override { return 4096; }
+  void synchronize() override {}  // nothing is ever left to be done
 
-  Matrix allocate(int64_t rows, int64_t cols) override {
-    const size_t bytes = static_cast<size_t>(rows * cols) * sizeof(float);
+  Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
+    const size_t bytes = static_cast<size_t>(rows * cols * size_of(dtype));
     void* memory = ::operator new (std::max<size_t>(bytes, 64), std::align_val_t{64}, std::nothrow);
     if (memory == nullptr) {
       throw Error(ErrorKind::kOutOfMemory, "allocating " + std::to_string(bytes) +
                                                " bytes for activations failed: out of host memory; use fewer "
                                                "--samples, a shorter --seqlen or a shorter context");
     }
-    return {DType::kF32, rows, cols, Matrix::Memory(static_cast<std::byte*>(memory), [](std::byte* p) {
+    return {dtype, rows, cols, Matrix::Memory(static_cast<std::byte*>(memory), [](std::byte* p) {
               ::operator delete (p, std::align_val_t{64});
             })};
   }
@@ -49,6 +51,11 @@ class CpuBackend final : public Backend {
   void upload(MatrixView to, std::span<const float> from) override {
     CHECK(static_cast<int64_t>(from.size()) == to.rows * to.cols);
     for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.data() + i * to.cols, to.cols, to.row(i));
+  }
+
+  void upload(MatrixView to, std::span<const int32_t> from) override {
+    CHECK(to.dtype == DType::kI32 && static_cast<int64_t>(from.size()) == to.rows * to.cols && to.stride == to.cols);
+    std::memcpy(to.data, from.data(), from.size_bytes());
   }
 
   std::vector<float> download(MatrixView from) override {
@@ -60,6 +67,12 @@ class CpuBackend final : public Backend {
   void copy(MatrixView to, MatrixView from) override {
     CHECK(to.rows == from.rows && to.cols == from.cols);
     for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
+  }
+
+  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
+    for (int64_t i = 0; i < rows.rows; ++i) {
+      std::copy_n(rows.row(i), rows.cols, cache.row(cache_row(pages, 0, past + i)));
+    }
   }
 
   std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
@@ -76,12 +89,12 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float eps) override {
-    const int64_t width = static_cast<int64_t>(weight.size());
+  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
+    const int64_t width = weight.cols;
     CHECK(x.cols % width == 0);
     for_rows(x.rows, [&](int64_t t) {
       for (int64_t start = 0; start < x.cols; start += width) {
-        best_kernels().rms_norm(out.row(t) + start, x.row(t) + start, weight.data(), width, eps);
+        best_kernels().rms_norm(out.row(t) + start, x.row(t) + start, weight.row(0), width, eps);
       }
     });
   }
@@ -139,8 +152,8 @@ class CpuBackend final : public Backend {
   void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override {
     const int64_t half = cos.cols;
     for_rows(x.rows, [&](int64_t t) {
-      const float* c = cos.row(t);
-      const float* s = sin.row(t);
+      const float* c = cos.row(t % cos.rows);
+      const float* s = sin.row(t % sin.rows);
       for (int64_t start = 0; start < x.cols; start += head_dim) {
         float* a = x.row(t) + start;
         float* b = a + half;
@@ -193,6 +206,8 @@ class CpuBackend final : public Backend {
     }
     return true;
   }
+
+  std::unique_ptr<DecodeStep> make_step(const StepModel&) override { return nullptr; }
 
   void clear(MatrixView x) override {
     for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);

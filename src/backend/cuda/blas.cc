@@ -74,7 +74,10 @@ struct Blas::Api {
   decltype(&cublasDestroy_v2) destroy;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasSetWorkspace_v2) set_workspace;
-  decltype(&cublasGemmStridedBatchedEx) gemm;
+  // Spelt out: the header overloads its name for C++.
+  cublasStatus_t (*gemm)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*, const void*,
+                         cudaDataType, int, long long, const void*, cudaDataType, int, long long, const void*, void*,
+                         cudaDataType, int, long long, int, cublasComputeType_t, cublasGemmAlgo_t);
   decltype(&cublasGetStatusString) status_string;
   cublasHandle_t handle = nullptr;
   void* workspace = nullptr;

@@ -15,7 +15,7 @@ std::string gibibytes(size_t bytes) {
 }
 
 bool is_lost(cudaError_t status) {
-  return status == cudaErrorDeviceUnavailable || status == cudaErrorECCUncorrectable ||
+  return status == cudaErrorDevicesUnavailable || status == cudaErrorECCUncorrectable ||
          status == cudaErrorHardwareStackError || status == cudaErrorUnknown || status == cudaErrorNoDevice;
 }
 
