@@ -29,7 +29,10 @@ __device__ __forceinline__ int element_offset(int row, int col) {
   return chunk_offset<kD>(row, col / 8) + col % 8;
 }
 
-// The operand a of mma_16x8x16: rows row … row + 15, columns col … col + 15.
+// The 16×16 elements at (row, col) as four matrices; each lane has the same place in all three kinds of operands, which
+// spares registers.
+//
+// The operand a of mma_16x8x16.
 template <int kD, typename Element>
 __device__ __forceinline__ void load_a(uint32_t (&a)[4], const Element* tile, int row, int col, int lane) {
   load_matrices(a, tile + chunk_offset<kD>(row + lane % 16, col / 8 + lane / 16));
@@ -38,7 +41,12 @@ __device__ __forceinline__ void load_a(uint32_t (&a)[4], const Element* tile, in
 // Keys as operand b, [D, keys]: two of them, b[0..1] for keys row … row + 7 and b[2..3] for the next 8.
 template <int kD, typename Element>
 __device__ __forceinline__ void load_keys(uint32_t (&b)[4], const Element* tile, int row, int col, int lane) {
-  load_matrices(b, tile + chunk_offset<kD>(row + lane % 8 + lane / 16 * 8, col / 8 + lane / 8 % 2));
+  uint32_t m[4];
+  load_a<kD>(m, tile, row, col, lane);
+  b[0] = m[0];
+  b[1] = m[2];
+  b[2] = m[1];
+  b[3] = m[3];
 }
 
 // Values as operand b, [keys, D]: two of them, b[0..1] for columns col … col + 7 and b[2..3] for the next 8.
