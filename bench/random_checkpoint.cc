@@ -42,8 +42,7 @@ class Generator {
   void run(ThreadPool& pool) {
     list();
     CheckpointWriter writer(folder_, specs_, kMaxShardBytes);
-    pool.parallel_for(static_cast<int64_t>(tasks_.size()),
-                      [&](int64_t i) { tasks_[static_cast<size_t>(i)](writer); });
+    pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t i) { tasks_[static_cast<size_t>(i)](writer); });
     writer.finish();
     OrderedJson config = wanted_.config;
     config["torch_dtype"] = wanted_.dtype == DType::kF16 ? "float16" : "bfloat16";

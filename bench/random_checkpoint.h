@@ -14,9 +14,9 @@
 namespace gptq::bench {
 
 struct RandomCheckpoint {
-  OrderedJson config;                // config.json
-  DType dtype = DType::kBF16;        // of everything that is not packed: kBF16 or kF16
-  std::optional<GridOptions> grid;   // packs the linears of the layers
+  OrderedJson config;               // config.json
+  DType dtype = DType::kBF16;       // of everything that is not packed: kBF16 or kF16
+  std::optional<GridOptions> grid;  // packs the linears of the layers
   uint64_t seed = 0;
 };
 

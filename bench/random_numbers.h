@@ -16,9 +16,7 @@ class RandomStream {
     for (const char c : name) key_ = mix(key_ ^ static_cast<unsigned char>(c));
   }
 
-  uint64_t operator[](int64_t index) const {
-    return mix(key_ + static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15ull);
-  }
+  uint64_t operator[](int64_t index) const { return mix(key_ + static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15ull); }
 
  private:
   static uint64_t mix(uint64_t x) {
@@ -35,12 +33,11 @@ class RandomStream {
 inline double normal_quantile(double p) {
   constexpr double a[] = {-3.969683028665376e+01, 2.209460984245205e+02,  -2.759285104469687e+02,
                           1.383577518672690e+02,  -3.066479806614716e+01, 2.506628277459239e+00};
-  constexpr double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02,
-                          6.680131188771972e+01, -1.328068155288572e+01};
+  constexpr double b[] = {-5.447609879822406e+01, 1.615858368580409e+02, -1.556989798598866e+02, 6.680131188771972e+01,
+                          -1.328068155288572e+01};
   constexpr double c[] = {-7.784894002430293e-03, -3.223964580411365e-01, -2.400758277161838e+00,
                           -2.549732539343734e+00, 4.374664141464968e+00,  2.938163982698783e+00};
-  constexpr double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00,
-                          3.754408661907416e+00};
+  constexpr double d[] = {7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00};
   if (p > 0.5) return -normal_quantile(1 - p);
   if (p < 0.02425) {
     const double q = std::sqrt(-2 * std::log(p));

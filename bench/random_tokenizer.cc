@@ -37,7 +37,8 @@ class Trainer {
  public:
   Trainer() {
     for (const char* name : kSpecials) add(name);
-    for (int byte = 0; byte < 256; ++byte) bytes_[byte] = add(std::string(byte_alphabet(static_cast<unsigned char>(byte))));
+    for (int byte = 0; byte < 256; ++byte)
+      bytes_[byte] = add(std::string(byte_alphabet(static_cast<unsigned char>(byte))));
   }
 
   void read(std::string_view text) {
@@ -165,7 +166,7 @@ class Trainer {
 };
 
 OrderedJson special_token(int id) {
-  return {{"id", id},         {"content", kSpecials[id]}, {"single_word", false}, {"lstrip", false},
+  return {{"id", id},        {"content", kSpecials[id]}, {"single_word", false}, {"lstrip", false},
           {"rstrip", false}, {"normalized", false},      {"special", true}};
 }
 
@@ -179,16 +180,19 @@ OrderedJson tokenizer_json() {
   json["pre_tokenizer"] = {
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
   const OrderedJson begin = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
-  const OrderedJson a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}, b = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+  const OrderedJson a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}},
+                    b = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
   OrderedJson& post = json["post_processor"];
   post["type"] = "TemplateProcessing";
   post["single"] = OrderedJson::array({begin, a});
   post["pair"] = OrderedJson::array({begin, a, b});
-  post["special_tokens"]["<s>"] = {{"id", "<s>"}, {"ids", OrderedJson::array({1})}, {"tokens", OrderedJson::array({"<s>"})}};
+  post["special_tokens"]["<s>"] = {
+      {"id", "<s>"}, {"ids", OrderedJson::array({1})}, {"tokens", OrderedJson::array({"<s>"})}};
   json["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}, {"use_regex", true}};
   OrderedJson& model = json["model"];
   model["type"] = "BPE";
-  for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"}) model[key] = nullptr;
+  for (const char* key : {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"})
+    model[key] = nullptr;
   for (const char* key : {"fuse_unk", "byte_fallback", "ignore_merges"}) model[key] = false;
   return json;
 }

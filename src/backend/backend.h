@@ -62,6 +62,7 @@ class Backend {
   virtual void upload(MatrixView to, std::span<const float> from) = 0;  // [rows · cols]
   virtual std::vector<float> download(MatrixView from) = 0;             // [rows · cols]
   virtual void copy(MatrixView to, MatrixView from) = 0;                // same rows and cols
+  virtual void synchronize() = 0;  // returns when all operations called so far are done
 
   // ---- weights: from the stored form to the device's own, once, at load
   virtual std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]

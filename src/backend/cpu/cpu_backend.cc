@@ -59,8 +59,9 @@ class CpuBackend final : public Backend {
 
   void copy(MatrixView to, MatrixView from) override {
     CHECK(to.rows == from.rows && to.cols == from.cols);
-    for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
+    for_rows(to.rows, [&](int64_t i) { std::copy_n(from.row(i), from.cols, to.row(i)); });
   }
+  void synchronize() override {}  // nothing is queued
 
   std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
     return make_dense_weight(weight, bias);
