@@ -17,7 +17,7 @@ namespace gptq::bench {
 namespace {
 
 constexpr double kDeviation = 0.02;
-constexpr int64_t kMaxShardBytes = 5'000'000'000;
+constexpr int64_t kMaxShardBytes = 1'000'000'000;  // the system writes one file from one thread at a time
 
 // A tensor's memory is kept by its thread for the next one: fresh pages cost more than the numbers in them.
 template <typename T>
@@ -42,6 +42,7 @@ class Generator {
   void run(ThreadPool& pool) {
     list();
     CheckpointWriter writer(folder_, specs_, kMaxShardBytes);
+    mix_tasks();
     pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t i) { tasks_[static_cast<size_t>(i)](writer); });
     writer.finish();
     OrderedJson config = wanted_.config;
@@ -93,6 +94,14 @@ class Generator {
           if (linear.bias) add_normal(prefix + linear.name + ".bias", {linear.out_features}, plain_);
         }
       }
+    }
+  }
+
+  // Neighbours lie in one shard: out of order, the threads write to different ones.
+  void mix_tasks() {
+    const RandomStream random(0, "tasks");
+    for (size_t i = tasks_.size(); i > 1; --i) {
+      std::swap(tasks_[i - 1], tasks_[random[static_cast<int64_t>(i)] % i]);
     }
   }
 
