@@ -1,0 +1,123 @@
+// Opening a GPU, its memory pool, and turning CUDA's status codes into sentences.
+#include "backend/cuda/context.h"
+
+#include <algorithm>
+
+#include <gptq/error.h>
+
+namespace gptq::cuda {
+
+namespace {
+
+std::string gibibytes(size_t bytes) {
+  const size_t tenths = bytes * 10 / (size_t{1} << 30);
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+bool is_lost(cudaError_t status) {
+  return status == cudaErrorDeviceUnavailable || status == cudaErrorECCUncorrectable ||
+         status == cudaErrorHardwareStackError || status == cudaErrorUnknown || status == cudaErrorNoDevice;
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  const std::string reason = std::string(cudaGetErrorName(status)) + ", " + cudaGetErrorString(status);
+  if (status == cudaErrorMemoryAllocation) {
+    throw Error(ErrorKind::kOutOfMemory, "the GPU's memory is full (" + std::string(call) +
+                                             "); close other programs on it, or give a smaller --max-gpu-memory, "
+                                             "--samples or --seqlen");
+  }
+  if (is_lost(status)) {
+    throw Error(ErrorKind::kGeneral, "the GPU was lost while working (" + std::string(call) + ": " + reason +
+                                         "); look at `nvidia-smi` and the system log; an interrupted quantization goes "
+                                         "on with --resume");
+  }
+  throw Error(ErrorKind::kGeneral, "a CUDA call failed: " + std::string(call) + ": " + reason);
+}
+
+void check_launch(const char* kernel, int64_t rows, int64_t cols) {
+  const cudaError_t status = cudaPeekAtLastError();
+  if (status == cudaSuccess) return;
+  check(cudaGetLastError(), (std::string(kernel) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]").c_str());
+}
+
+Buffer::Buffer(Context& context, size_t bytes) : context_(&context), data_(context.allocate(bytes)), bytes_(bytes) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  std::swap(context_, other.context_);
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (data_ != nullptr) context_->free(data_, bytes_);
+}
+
+Context::Context(int device, int64_t max_bytes) : device_(device), cap_(static_cast<size_t>(max_bytes)) {
+  GPTQ_CUDA(cudaSetDevice(device));
+  GPTQ_CUDA(cudaGetDeviceProperties(&properties_, device));
+  if (properties_.major < 8) {
+    throw Error(ErrorKind::kUsage, "selecting device cuda:" + std::to_string(device) + ": " + properties_.name +
+                                       " has compute capability " + std::to_string(properties_.major) + "." +
+                                       std::to_string(properties_.minor) +
+                                       ", expected 8.0 (Ampere) or newer; use --device cpu");
+  }
+  GPTQ_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  cudaMemPool_t pool;
+  GPTQ_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
+  uint64_t keep = UINT64_MAX;  // freed memory stays ours: asking the driver again costs milliseconds
+  GPTQ_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+  blas_ = std::make_unique<Blas>(stream_);
+}
+
+Context::~Context() {
+  cudaStreamSynchronize(stream_);
+  blas_.reset();
+  cudaStreamDestroy(stream_);
+}
+
+void* Context::allocate(size_t bytes) {
+  bytes = std::max<size_t>(bytes, 16);
+  if (cap_ != 0 && used_ + bytes > cap_) {
+    throw Error(ErrorKind::kOutOfMemory, "allocating " + gibibytes(bytes) + " on the GPU: " + gibibytes(used_) +
+                                             " are in use and --max-gpu-memory is " + gibibytes(cap_) + "; raise it");
+  }
+  void* data = nullptr;
+  const cudaError_t status = cudaMallocAsync(&data, bytes, stream_);
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t available = 0, total = 0;
+    cudaMemGetInfo(&available, &total);
+    throw Error(ErrorKind::kOutOfMemory,
+                "allocating " + gibibytes(bytes) + " on " + properties_.name + ": " + gibibytes(used_) +
+                    " are in use by this program and " + gibibytes(available) + " of " + gibibytes(total) +
+                    " are free; close other programs on it, or give a smaller --max-gpu-memory, --samples, --seqlen "
+                    "or context");
+  }
+  check(status, "cudaMallocAsync");
+  used_ += bytes;
+  peak_ = std::max(peak_, used_);
+  return data;
+}
+
+void Context::free(void* data, size_t bytes) noexcept {
+  cudaFreeAsync(data, stream_);
+  used_ -= std::max<size_t>(bytes, 16);
+}
+
+size_t Context::free_bytes() const {
+  size_t available = 0, total = 0;
+  GPTQ_CUDA(cudaMemGetInfo(&available, &total));
+  cudaMemPool_t pool;
+  GPTQ_CUDA(cudaDeviceGetDefaultMemPool(&pool, device_));
+  uint64_t reserved = 0, in_use = 0;
+  GPTQ_CUDA(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));
+  GPTQ_CUDA(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &in_use));
+  available += reserved - in_use;
+  return cap_ == 0 ? available : std::min(available, cap_ - std::min(cap_, used_));
+}
+
+}  // namespace gptq::cuda

@@ -1,0 +1,80 @@
+// One GPU as the rest of this folder sees it: its stream, its memory, its library handles, and how calls are checked.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "backend/cuda/blas.h"
+
+namespace gptq::cuda {
+
+// Throws Error for a failed call: kOutOfMemory with the plan's advice, kGeneral naming the call otherwise. A lost GPU
+// is said to be lost.
+void check(cudaError_t status, const char* call);
+#define GPTQ_CUDA(call) ::gptq::cuda::check((call), #call)
+
+// After a launch: reports launch errors with the kernel's name and shape.
+void check_launch(const char* kernel, int64_t rows, int64_t cols);
+
+class Context;
+
+// Device memory that returns to the pool in stream order. Movable.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Context& context, size_t bytes);
+  Buffer(Buffer&& other) noexcept { *this = static_cast<Buffer&&>(other); }
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  template <typename T = std::byte>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  Context* context_ = nullptr;
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// All work of a backend is queued on one stream; memory is allocated and freed in its order.
+class Context {
+ public:
+  // Throws Error(kUsage) when there is no such GPU or the driver is too old. `max_bytes` > 0 caps device memory.
+  Context(int device, int64_t max_bytes);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  int device() const { return device_; }
+  cudaStream_t stream() const { return stream_; }
+  int multiprocessors() const { return properties_.multiProcessorCount; }
+  int shared_bytes_per_block() const { return static_cast<int>(properties_.sharedMemPerBlockOptin); }
+  bool has_dependent_launch() const { return properties_.major >= 9; }
+  std::string name() const { return properties_.name; }
+  const Blas& blas() const { return *blas_; }
+
+  // Throws Error(kOutOfMemory) past the cap or the device's memory.
+  void* allocate(size_t bytes);
+  void free(void* data, size_t bytes) noexcept;
+  size_t used_bytes() const { return used_; }
+  size_t peak_bytes() const { return peak_; }
+  size_t free_bytes() const;  // what can still be allocated, under the cap
+
+  void synchronize() const { GPTQ_CUDA(cudaStreamSynchronize(stream_)); }
+
+ private:
+  int device_ = 0;
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  size_t cap_ = 0, used_ = 0, peak_ = 0;
+  std::unique_ptr<Blas> blas_;
+};
+
+}  // namespace gptq::cuda

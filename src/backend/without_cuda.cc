@@ -1,0 +1,16 @@
+// Stands in for the CUDA backend in builds without it.
+#include <gptq/error.h>
+
+#include "backend/cuda_backend.h"
+
+namespace gptq {
+
+int cuda_device_count() { return 0; }
+
+std::unique_ptr<Backend> make_cuda_backend(int device, DType, int64_t) {
+  throw Error(ErrorKind::kUsage, "selecting device cuda:" + std::to_string(device) +
+                                     ": this build has no CUDA backend; use --device cpu, or build with the CUDA "
+                                     "toolkit 13.0 or newer");
+}
+
+}  // namespace gptq
