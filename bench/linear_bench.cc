@@ -27,10 +27,10 @@ struct LinearShape {
 
 // Mistral-7B's, with the linears that share an input as one matrix.
 constexpr LinearShape kShapes[] = {{"qkv", 6144, 4096, false},
-                             {"o", 4096, 4096, false},
-                             {"gate_up", 28672, 4096, false},
-                             {"down", 4096, 14336, false},
-                             {"lm_head", 32768, 4096, true}};
+                                   {"o", 4096, 4096, false},
+                                   {"gate_up", 28672, 4096, false},
+                                   {"down", 4096, 14336, false},
+                                   {"lm_head", 32768, 4096, true}};
 
 struct Arguments {
   std::string device = "auto";
@@ -65,7 +65,8 @@ PackedWeight random_packed(int64_t n, int64_t k, int bits, int64_t group_size) {
 }
 
 // Copies of one weight, enough of them that none is still in a cache when its turn comes again.
-std::vector<std::unique_ptr<Weight>> make_weights(Backend& backend, const LinearShape& shape, int bits, int64_t group_size) {
+std::vector<std::unique_ptr<Weight>> make_weights(Backend& backend, const LinearShape& shape, int bits,
+                                                  int64_t group_size) {
   std::vector<std::unique_ptr<Weight>> weights;
   if (shape.dense) {
     do {
@@ -105,7 +106,7 @@ double seconds_per_call(Backend& backend, const std::vector<std::unique_ptr<Weig
 void measure(Backend& backend, const DeviceRates& rates, const Arguments& a, const LinearShape& shape, int bits) {
   const auto weights = make_weights(backend, shape, bits, a.group_size);
   for (const int64_t m : a.rows) {
-    const Matrix x = random_activations(backend, m, shape.k), y = backend.allocate(m, shape.n);
+    const Matrix x = random_activations(backend, m, shape.k), y = allocate_activations(backend, m, shape.n);
     const double seconds = seconds_per_call(backend, weights, y.view(), x.view());
     const double bytes = static_cast<double>(weights[0]->bytes()) + static_cast<double>(x.bytes() + y.bytes());
     const double operations = 2.0 * static_cast<double>(m * shape.n * shape.k);

@@ -41,10 +41,11 @@ double copy_rate(Backend& backend) {
   // In all 256 MB for a CPU, and 768 MB for a GPU: several times its second-level cache.
   const int64_t rows = backend.device().kind == Device::Kind::kCpu ? 2048 : 12288;
   std::vector<Matrix> from, to;
+  const Matrix source = random_activations(backend, rows, kCols);
   for (size_t i = 0; i < kPairs; ++i) {
-    from.push_back(backend.allocate(rows, kCols));
-    to.push_back(backend.allocate(rows, kCols));
-    backend.clear(from.back().view());
+    from.push_back(allocate_activations(backend, rows, kCols));
+    to.push_back(allocate_activations(backend, rows, kCols));
+    backend.copy(from.back().view(), source.view());
   }
   const double seconds = best_seconds(backend, [&] {
     for (size_t i = 0; i < kPairs; ++i) backend.copy(to[i].view(), from[i].view());
@@ -57,7 +58,7 @@ double gemm_rate(Backend& backend) {
   const GemmShape shape = cpu ? GemmShape{512, 2048, 2048} : GemmShape{4096, 8192, 8192};
   const int64_t repeats = cpu ? 1 : 8;  // so that one wait for the device is small beside the work
   const std::unique_ptr<Weight> weight = random_dense_weight(backend, shape.n, shape.k, 0);
-  const Matrix x = random_activations(backend, shape.m, shape.k), y = backend.allocate(shape.m, shape.n);
+  const Matrix x = random_activations(backend, shape.m, shape.k), y = allocate_activations(backend, shape.m, shape.n);
   const Weight* const weights[] = {weight.get()};
   const double seconds = best_seconds(backend, [&] {
     for (int64_t i = 0; i < repeats; ++i) backend.linear(y.view(), x.view(), weights);
@@ -87,10 +88,12 @@ std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t
   return backend.prepare(tensor.view(), nullptr);
 }
 
+Matrix allocate_activations(Backend& backend, int64_t m, int64_t k) { return backend.allocate(m, k); }
+
 Matrix random_activations(Backend& backend, int64_t m, int64_t k) {
   std::vector<float> values(static_cast<size_t>(m * k));
   for (size_t i = 0; i < values.size(); ++i) values[i] = to_float(random_number(random_bits(i)));
-  Matrix x = backend.allocate(m, k);
+  Matrix x = allocate_activations(backend, m, k);
   backend.upload(x.view(), values);
   return x;
 }

@@ -20,7 +20,9 @@ DeviceRates measure_device(Backend& backend);
 // A dense BF16 weight of random numbers that are neither zero nor denormal                            [N, K]
 std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t k, uint64_t seed);
 
-// A matrix of the backend's activations filled with such numbers                                      [M, K]
+Matrix allocate_activations(Backend& backend, int64_t m, int64_t k);  // of the backend's type, not cleared
+
+// The same filled with such numbers                                      [M, K]
 Matrix random_activations(Backend& backend, int64_t m, int64_t k);
 
 }  // namespace gptq
