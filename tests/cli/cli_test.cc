@@ -93,6 +93,7 @@ TEST(CliErrors, AMissingModelIsThree) {
   expect_failure(gptq({"chat", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"generate", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"perplexity", missing, "--text", kDemo + "/eval.txt"}), 3, {missing});
+  expect_failure(gptq({"bench", missing}), 3, {missing});
   expect_failure(gptq({"inspect", missing}), 3, {missing});
   expect_failure(gptq({"tokenize", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"template", missing, "--show"}), 3, {missing});
