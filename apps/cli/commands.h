@@ -14,6 +14,7 @@ Action add_quantize(CLI::App& app, const CommonOptions& common);
 Action add_chat(CLI::App& app, const CommonOptions& common);
 Action add_generate(CLI::App& app, const CommonOptions& common);
 Action add_perplexity(CLI::App& app, const CommonOptions& common);
+Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
 Action add_tokenize(CLI::App& app, const CommonOptions& common);
 Action add_template(CLI::App& app, const CommonOptions& common);

@@ -29,6 +29,7 @@ const Command kCommands[] = {
     {"chat", "Talk with a model. With -p one answer, else a conversation.", add_chat},
     {"generate", "Continue a text. The text streams to standard output.", add_generate},
     {"perplexity", "Measure how well a model predicts a text.", add_perplexity},
+    {"bench", "Measure how fast a model loads, reads prompts and makes tokens.", add_bench},
     {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
     {"tokenize", "Turn text into token ids and back.", add_tokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
@@ -39,6 +40,7 @@ constexpr const char* kFooter = R"(First day:
   gptq inspect models/demo                                   what is in the folder?
   gptq quantize models/demo -o demo-4bit                     make it small
   gptq perplexity demo-4bit --text models/demo/eval.txt      is it still good? (models/demo gives the original's)
+  gptq bench demo-4bit                                       how fast is it?
   gptq chat demo-4bit                                        talk with it
   gptq generate demo-4bit -p 'It was a dark night'           let it continue a text
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?

@@ -29,6 +29,11 @@ std::string human_bytes(int64_t bytes) {
   return scaled(static_cast<double>(bytes), kUnits, 6, 1000);
 }
 
+std::string human_operations(double per_second) {
+  static const char* const kUnits[] = {" FLOP/s", " kFLOP/s", " MFLOP/s", " GFLOP/s", " TFLOP/s", " PFLOP/s"};
+  return scaled(per_second, kUnits, 6, 1000);
+}
+
 std::string human_count(int64_t count) {
   static const char* const kUnits[] = {"", " k", " M", " B", " T"};
   return scaled(static_cast<double>(count), kUnits, 5, 1000);

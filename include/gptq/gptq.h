@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include <gptq/bench.h>
 #include <gptq/chat.h>
 #include <gptq/device.h>
 #include <gptq/engine.h>

@@ -9,7 +9,7 @@ namespace {
 using Json = nlohmann::json;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity",
+const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity", "bench",
                                             "inspect",  "tokenize", "template", "version"};
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -93,6 +93,7 @@ TEST(CliErrors, AMissingModelIsThree) {
   expect_failure(gptq({"chat", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"generate", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"perplexity", missing, "--text", kDemo + "/eval.txt"}), 3, {missing});
+  expect_failure(gptq({"bench", missing}), 3, {missing});
   expect_failure(gptq({"inspect", missing}), 3, {missing});
   expect_failure(gptq({"tokenize", missing, "-p", "x"}), 3, {missing});
   expect_failure(gptq({"template", missing, "--show"}), 3, {missing});
@@ -148,6 +149,37 @@ TEST(CliInspect, TextAndJson) {
   EXPECT_EQ(json["layers"], 6);
   EXPECT_TRUE(json["supported"]);
   EXPECT_EQ(json["tensors"].size(), 57u);
+}
+
+TEST(CliBench, RowsStandBesideTheDevice) {
+  const Json json = expect_json(gptq({"bench", kDemo, "--prompt-lengths", "16,100000", "--depths", "16,32", "--tokens",
+                                      "4", "--repeat", "2", "--json"}),
+                                {"device", "load_seconds", "first_token_seconds", "weight_bytes"});
+  EXPECT_GT(json["copy_bytes_per_second"], 0);
+  EXPECT_GT(json["gemm_operations_per_second"], 0);
+  EXPECT_GE(json["first_token_seconds"], json["load_seconds"]);
+  std::vector<std::string> names;
+  for (const Json& row : json["rows"]) {
+    names.push_back(row["name"]);
+    EXPECT_GT(row["tokens_per_second"], 0) << row;
+    EXPECT_LE(row["min_seconds"], row["median_seconds"]) << row;
+    EXPECT_LE(row["median_seconds"], row["max_seconds"]) << row;
+    const Json rate =
+        row.contains("share_of_gemm") ? json["gemm_operations_per_second"] : json["copy_bytes_per_second"];
+    const Json share = row.contains("share_of_gemm") ? row["share_of_gemm"] : row["share_of_copy"];
+    const Json mine = row.contains("share_of_gemm") ? row["operations_per_second"] : row["bytes_per_second"];
+    EXPECT_NEAR(share.get<double>(), mine.get<double>() / rate.get<double>(), 1e-9);
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"pp16", "tg4@d16", "tg4@d32"}));
+  ASSERT_EQ(json["notes"].size(), 1u);
+  EXPECT_TRUE(has(json["notes"][0], "pp100000 left out"));
+  const Outcome text =
+      gptq({"bench", kDemo, "--prompt-lengths", "8", "--depths", "8", "--tokens", "2", "--repeat", "1", "-q"});
+  for (const char* part : {"pp8", "tg2@d8", "tokens/s", "FLOP/s", "B/s", "first token after"})
+    EXPECT_TRUE(has(text.out, part)) << text.out;
+  EXPECT_EQ(text.err, "");
+  expect_failure(gptq({"bench", kDemo, "--batches", "2"}), 2, {"batch of 2", "--batches 1"});
+  expect_failure(gptq({"bench", kDemo, "--depths", "0"}), 2, {"0 among the depths"});
 }
 
 TEST(CliTokenize, ThereAndBack) {

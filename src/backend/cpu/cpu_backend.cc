@@ -66,7 +66,7 @@ class CpuBackend final : public Backend {
 
   void copy(MatrixView to, MatrixView from) override {
     CHECK(to.rows == from.rows && to.cols == from.cols);
-    for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.row(i), from.cols, to.row(i));
+    for_rows(to.rows, [&](int64_t i) { std::copy_n(from.row(i), from.cols, to.row(i)); });
   }
 
   void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {

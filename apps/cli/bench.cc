@@ -1,0 +1,126 @@
+// gptq bench: how fast a model loads, reads prompts and makes tokens.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "interrupt.h"
+#include "numbers.h"
+#include "output.h"
+#include "progress.h"
+#include "table.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    R"(Tests: pp512 reads a prompt of 512 random tokens; tg128@d1024 makes 128 tokens, greedily, behind 1024. Each is
+repeated after a run that warms up; the time is the median, then the fastest and the slowest run.
+The last column compares with the device, measured in the same run: prompts with the rate of a large dense 16-bit
+matrix product, decoding (every weight read once for each token, and the cache) with the rate of copies.
+
+Examples:
+  gptq bench models/demo
+  gptq bench mistral-7b-4bit --device cuda:0 --prompt-lengths 512,4096 --depths 128,8192
+  gptq bench mistral-7b-4bit --tokens 256 --repeat 5 --json
+)";
+
+using Align = Table::Align;
+
+Json to_json(const BenchReport& report) {
+  Json rows = Json::array();
+  for (const BenchRow& row : report.rows) {
+    const bool prompt = row.kind == BenchRow::Kind::kPrompt;
+    rows.push_back({{"name", row.name},
+                    {"batch", row.batch},
+                    {"tokens", row.tokens},
+                    {"median_seconds", row.median_seconds},
+                    {"min_seconds", row.min_seconds},
+                    {"max_seconds", row.max_seconds},
+                    {"tokens_per_second", row.tokens_per_second},
+                    {prompt ? "operations_per_second" : "bytes_per_second",
+                     prompt ? row.operations_per_second : row.bytes_per_second},
+                    {prompt ? "share_of_gemm" : "share_of_copy", row.share}});
+  }
+  return {{"model", report.model},
+          {"device", report.device},
+          {"weight_bytes", report.weight_bytes},
+          {"load_seconds", report.load_seconds},
+          {"first_token_seconds", report.first_token_seconds},
+          {"copy_bytes_per_second", report.copy_rate},
+          {"gemm_operations_per_second", report.gemm_rate},
+          {"rows", std::move(rows)},
+          {"notes", report.notes}};
+}
+
+std::string bytes_rate(double rate) { return human_bytes(static_cast<int64_t>(rate)) + "/s"; }
+
+std::string to_text(const BenchReport& report) {
+  Table head({{""}, {""}});
+  head.add(
+      {"model", fmt::format("{}, {} of weights read for one token", report.model, human_bytes(report.weight_bytes))});
+  head.add({"device", fmt::format("{}, copies {}, matrix products {}", report.device, bytes_rate(report.copy_rate),
+                                  human_operations(report.gemm_rate))});
+  head.add({"load", fmt::format("{}, first token after {}", human_seconds(report.load_seconds),
+                                human_seconds(report.first_token_seconds))});
+  Table table({{"test"},
+               {"batch", Align::kRight},
+               {"ms", Align::kRight},
+               {"fastest", Align::kRight},
+               {"slowest", Align::kRight},
+               {"tokens/s", Align::kRight},
+               {"rate", Align::kRight},
+               {"of the device", Align::kRight}});
+  for (const BenchRow& row : report.rows) {
+    const bool prompt = row.kind == BenchRow::Kind::kPrompt;
+    table.add({row.name, std::to_string(row.batch), fmt::format("{:.2f}", row.median_seconds * 1e3),
+               fmt::format("{:.2f}", row.min_seconds * 1e3), fmt::format("{:.2f}", row.max_seconds * 1e3),
+               fmt::format("{:.1f}", row.tokens_per_second),
+               prompt ? human_operations(row.operations_per_second) : bytes_rate(row.bytes_per_second),
+               fmt::format("{:.0f} %", 100 * row.share)});
+  }
+  std::string text = head.str() + "\n" + table.str();
+  for (const std::string& note : report.notes) text += "note: " + note + "\n";
+  return text;
+}
+
+void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, const std::string& help) {
+  app.add_option(name, values, help)->type_name("N,N,...")->delimiter(',')->allow_extra_args(false);
+}
+
+int run(const BenchOptions& options, const CommonOptions& common) {
+  BenchReport report;
+  {
+    const Interrupt interrupt;
+    Progress progress(common.quiet);
+    report = run_bench(options, [&](double fraction, const std::string& what) {
+      progress.update(fraction, what);
+      return !interrupt.pressed();
+    });
+  }
+  if (common.json) {
+    put_json(to_json(report));
+  } else {
+    put(to_text(report));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app, const CommonOptions& common) {
+  const auto options = std::make_shared<BenchOptions>();
+  add_model_argument(app, options->model);
+  add_list(app, "--prompt-lengths", options->prompt_lengths, "Prompts to read, in tokens");
+  add_list(app, "--depths", options->depths, "Tokens in front of those that are made");
+  add_list(app, "--batches", options->batches, "Sequences decoded side by side; 1 in this version");
+  app.add_option("--tokens", options->tokens, "Tokens to make at each depth")->type_name("N");
+  app.add_option("--repeat", options->repeat, "Measured runs of each test")->type_name("N");
+  add_compute_options(app, options->compute);
+  app.footer(kFooter);
+  return [options, &common] { return run(*options, common); };
+}
+
+}  // namespace gptq::cli

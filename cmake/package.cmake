@@ -1,0 +1,42 @@
+# The relocatable package: bin/gptq, the shared libraries it needs besides glibc, documents and the demo model.
+# The program finds lib/ by DT_RPATH, which, unlike DT_RUNPATH, also holds for the libraries that libraries need.
+set_target_properties(gptq PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
+target_link_options(gptq PRIVATE LINKER:--disable-new-dtags)
+
+install(TARGETS gptq RUNTIME DESTINATION bin)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION .)
+install(DIRECTORY docs models DESTINATION .)
+
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")")
+install(CODE [=[
+  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} RESOLVED_DEPENDENCIES_VAR libraries
+    PRE_EXCLUDE_REGEXES
+      "^ld-linux" "^lib(c|m|mvec|pthread|dl|rt|resolv|util)\\.so" "^libcuda\\." "^libnvidia")
+  set(root "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
+  file(MAKE_DIRECTORY "${root}/lib/licenses")
+  find_program(dpkg_query dpkg-query)
+  foreach(library IN LISTS libraries)
+    get_filename_component(name ${library} NAME)
+    file(REAL_PATH ${library} file)
+    message(STATUS "Bundling: ${name}")
+    file(COPY_FILE ${file} "${root}/lib/${name}")
+    # Each library's licence asks for its notice to travel along; Debian keeps them by package.
+    if(dpkg_query)
+      execute_process(COMMAND ${dpkg_query} -S ${file} OUTPUT_VARIABLE owner ERROR_QUIET)
+      if(NOT owner)  # dpkg knows the files of /usr/lib by the path they were packed with
+        string(REGEX REPLACE "^/usr/" "/" packed ${file})
+        execute_process(COMMAND ${dpkg_query} -S ${packed} OUTPUT_VARIABLE owner ERROR_QUIET)
+      endif()
+      string(REGEX REPLACE ":.*" "" owner "${owner}")
+      if(owner AND EXISTS /usr/share/doc/${owner}/copyright)
+        file(REAL_PATH /usr/share/doc/${owner}/copyright notice)
+        file(COPY_FILE ${notice} "${root}/lib/licenses/${owner}.txt")
+      endif()
+    endif()
+  endforeach()
+]=])
+
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGE_FILE_NAME gptq-${PROJECT_VERSION}-linux-${CMAKE_SYSTEM_PROCESSOR})
+set(CPACK_STRIP_FILES ON)
+include(CPack)

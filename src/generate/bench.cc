@@ -1,0 +1,223 @@
+// Measuring a model through the engine, as its users see it, beside the rates of the device.
+#include <gptq/bench.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include <gptq/engine.h>
+#include <gptq/error.h>
+
+#include "checkpoint/checkpoint.h"
+#include "generate/device_rates.h"
+#include "model/families.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr int kFirstPrompt = 8;  // tokens of the prompt before the first token
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void require_positive(const char* what, const std::vector<int>& values) {
+  for (const int value : values) {
+    if (value < 1) {
+      throw Error(ErrorKind::kUsage,
+                  "measuring: found " + std::to_string(value) + " among the " + what + ", expected numbers from 1 on");
+    }
+  }
+}
+
+void check(const BenchOptions& options) {
+  require_positive("prompt lengths", options.prompt_lengths);
+  require_positive("depths", options.depths);
+  require_positive("batches", options.batches);
+  require_positive("numbers of tokens", {options.tokens});
+  require_positive("repetitions", {options.repeat});
+  for (const int batch : options.batches) {
+    if (batch != 1) {
+      throw Error(ErrorKind::kUsage, "measuring a batch of " + std::to_string(batch) +
+                                         ": this version decodes one sequence at a time; use --batches 1");
+    }
+  }
+}
+
+class Bench {
+ public:
+  Bench(const BenchOptions& options, const BenchSink& on_progress) : options_(options), on_progress_(on_progress) {
+    steps_ = 2 + options.prompt_lengths.size() + options.depths.size() * options.batches.size();
+  }
+
+  BenchReport run() {
+    progress("loading");
+    load();
+    progress("device");
+    measure_limits();
+    for (const int length : options_.prompt_lengths) {
+      progress("pp" + std::to_string(length));
+      measure_prompt(length);
+    }
+    for (const int batch : options_.batches) {
+      for (const int depth : options_.depths) {
+        progress(decode_name(depth));
+        measure_decode(depth, batch);
+      }
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void progress(const std::string& what) {
+    const double fraction = static_cast<double>(step_++) / static_cast<double>(steps_);
+    if (on_progress_ && !on_progress_(fraction, what)) {
+      throw Error(ErrorKind::kInterrupted, "measuring " + options_.model + ": stopped before " + what);
+    }
+  }
+
+  std::string decode_name(int depth) const {
+    return "tg" + std::to_string(options_.tokens) + "@d" + std::to_string(depth);
+  }
+
+  void load() {
+    const auto start = std::chrono::steady_clock::now();
+    engine_ = std::make_unique<Engine>(Engine::open(options_.model, options_.compute));
+    report_.load_seconds = seconds_since(start);
+    generate(random_prompt(std::min(kFirstPrompt, engine_->context_length() - 1)), 1);
+    report_.first_token_seconds = seconds_since(start);
+    const Checkpoint checkpoint = Checkpoint::open(options_.model);
+    architecture_ = read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string());
+    report_.model = options_.model;
+    report_.weight_bytes = engine_->weight_bytes();
+  }
+
+  void measure_limits() {
+    const std::unique_ptr<Backend> backend = make_backend(options_.compute);
+    const DeviceRates rates = measure_device(*backend);
+    report_.device = to_string(backend->device());
+    report_.copy_rate = rates.copy;
+    report_.gemm_rate = rates.gemm;
+    activation_bytes_ = size_of(backend->activation_dtype());
+  }
+
+  void measure_prompt(int length) {
+    if (length >= engine_->context_length()) return skip("pp" + std::to_string(length), length + 1);
+    BenchRow row;
+    row.kind = BenchRow::Kind::kPrompt;
+    row.name = "pp" + std::to_string(length);
+    row.tokens = length;
+    // Random prompts differ in their first token, so that nothing of the last one is found in the cache.
+    repeat(row, [&] { return generate(random_prompt(length), 1).prompt_seconds; });
+    row.operations_per_second = prompt_operations(length) / row.median_seconds;
+    row.share = row.operations_per_second / report_.gemm_rate;
+    report_.rows.push_back(row);
+  }
+
+  void measure_decode(int depth, int batch) {
+    const int needed = depth + options_.tokens + 1;
+    if (needed > engine_->context_length()) return skip(decode_name(depth), needed);
+    BenchRow row;
+    row.kind = BenchRow::Kind::kDecode;
+    row.name = decode_name(depth);
+    row.batch = batch;
+    row.tokens = options_.tokens;
+    // The same prompt again: the engine finds it in its cache. The first token belongs to the prompt.
+    const std::vector<TokenId> prompt = random_prompt(depth);
+    repeat(row, [&] { return generate(prompt, options_.tokens + 1).decode_seconds; });
+    row.bytes_per_second = decode_bytes(depth, batch) / row.median_seconds;
+    row.share = row.bytes_per_second / report_.copy_rate;
+    report_.rows.push_back(row);
+  }
+
+  template <typename Run>  // returns seconds
+  void repeat(BenchRow& row, const Run& run) {
+    run();
+    std::vector<double> seconds;
+    for (int i = 0; i < options_.repeat; ++i) seconds.push_back(run());
+    std::sort(seconds.begin(), seconds.end());
+    const size_t half = seconds.size() / 2;
+    row.median_seconds = seconds.size() % 2 == 1 ? seconds[half] : (seconds[half - 1] + seconds[half]) / 2;
+    row.min_seconds = seconds.front();
+    row.max_seconds = seconds.back();
+    row.tokens_per_second = static_cast<double>(row.tokens) * row.batch / row.median_seconds;
+  }
+
+  void skip(const std::string& name, int needed) {
+    report_.notes.push_back(name + " left out: it needs a context of " + std::to_string(needed) + ", the model has " +
+                            std::to_string(engine_->context_length()));
+  }
+
+  Result generate(std::vector<TokenId> prompt, int tokens) {
+    Request request;
+    request.tokens = std::move(prompt);
+    request.max_new_tokens = tokens;
+    request.ignore_eos = true;
+    return engine_->generate(request);
+  }
+
+  std::vector<TokenId> random_prompt(int length) {
+    const uint64_t ids = static_cast<uint64_t>(std::min(engine_->vocab_size(), engine_->tokenizer().vocab_size()));
+    std::vector<TokenId> prompt;
+    for (int i = 0; i < length; ++i) {
+      random_ = random_ * 6364136223846793005ull + 1442695040888963407ull;
+      prompt.push_back(static_cast<TokenId>((random_ >> 33) % ids));
+    }
+    if (length > 0 && prompt[0] == last_first_)
+      prompt[0] = static_cast<TokenId>((static_cast<uint64_t>(prompt[0]) + 1) % ids);
+    if (length > 0) last_first_ = prompt[0];
+    return prompt;
+  }
+
+  // Positions that a query behind `past` others attends to, in all layers together.
+  double attended(double past) const {
+    double total = 0;
+    for (const int64_t window : architecture_.windows) {
+      total += window > 0 ? std::min(past + 1, static_cast<double>(window)) : past + 1;
+    }
+    return total;
+  }
+
+  double prompt_operations(int length) const {
+    double weights = 0;
+    for (const InputGroup& group : input_groups(architecture_)) {
+      for (const LinearSpec& linear : group.linears) {
+        weights += static_cast<double>(linear.in_features) * static_cast<double>(linear.out_features);
+      }
+    }
+    double operations = 2 * weights * static_cast<double>(architecture_.layers) * length;
+    operations += 2 * static_cast<double>(architecture_.hidden_size * architecture_.vocab_size);  // the last token's
+    for (int i = 0; i < length; ++i) {  // scores and their sum over the values
+      operations += 4 * attended(i) * static_cast<double>(architecture_.heads * architecture_.head_dim);
+    }
+    return operations;
+  }
+
+  double decode_bytes(int depth, int batch) const {
+    double bytes = static_cast<double>(report_.weight_bytes) * options_.tokens;
+    const double position = 2.0 * static_cast<double>(architecture_.kv_heads * architecture_.head_dim) *
+                            static_cast<double>(activation_bytes_);
+    for (int i = 0; i < options_.tokens; ++i) bytes += batch * position * attended(depth + i);
+    return bytes;
+  }
+
+  const BenchOptions& options_;
+  const BenchSink& on_progress_;
+  size_t steps_ = 1, step_ = 0;
+  std::unique_ptr<Engine> engine_;
+  Architecture architecture_;
+  int64_t activation_bytes_ = 0;
+  uint64_t random_ = 1;
+  TokenId last_first_ = -1;
+  BenchReport report_;
+};
+
+}  // namespace
+
+BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress) {
+  check(options);
+  return Bench(options, on_progress).run();
+}
+
+}  // namespace gptq

@@ -1,0 +1,28 @@
+// The device's own limits, measured now: what every speed is put beside.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace gptq {
+
+struct DeviceRates {
+  double copy = 0;  // bytes per second, read and written, of copies between large matrices
+  double gemm = 0;  // operations per second (2·M·N·K) of a large dense 16-bit linear
+};
+
+// Takes about a second and, on a GPU, 0.9 GB of its memory. Each rate is the best of several passes: a limit.
+DeviceRates measure_device(Backend& backend);
+
+// A dense BF16 weight of random numbers that are neither zero nor denormal                            [N, K]
+std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t k, uint64_t seed);
+
+Matrix allocate_activations(Backend& backend, int64_t m, int64_t k);  // of the backend's type, not cleared
+
+// The same filled with such numbers                                      [M, K]
+Matrix random_activations(Backend& backend, int64_t m, int64_t k);
+
+}  // namespace gptq
