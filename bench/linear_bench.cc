@@ -40,7 +40,7 @@ int main() {
     for (const int bits : {2, 3, 4, 8}) {
       const std::unique_ptr<Weight> weight = backend->prepare(random_weight(n, k, bits));
       for (const int64_t rows : {1, 4, 16}) {
-        const Matrix x = backend->allocate(rows, k), y = backend->allocate(rows, n);
+        const Matrix x = backend->allocate(DType::kF32, rows, k), y = backend->allocate(DType::kF32, rows, n);
         backend->clear(x.view());
         const Weight* weights[] = {weight.get()};
         double best = 1e9, share = 0;

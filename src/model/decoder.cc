@@ -20,8 +20,8 @@ KvCache KvCache::make(const Architecture& a, Backend& backend, int64_t capacity)
   KvCache cache;
   cache.capacity = capacity;
   for (int64_t i = 0; i < a.layers; ++i) {
-    cache.layers.push_back(
-        {backend.allocate(capacity, a.kv_heads * a.head_dim), backend.allocate(capacity, a.kv_heads * a.head_dim)});
+    const auto rows = [&] { return backend.allocate(backend.activation_dtype(), capacity, a.kv_heads * a.head_dim); };
+    cache.layers.push_back({rows(), rows()});
   }
   return cache;
 }
@@ -135,7 +135,7 @@ MatrixView Decoder::logits(const ModelWeights& weights, const Activations& x, in
 }
 
 MatrixView Decoder::scratch(Matrix& buffer, int64_t rows, int64_t cols) {
-  if (buffer.rows() * buffer.cols() < rows * cols) buffer = backend_.allocate(rows, cols);
+  if (buffer.rows() * buffer.cols() < rows * cols) buffer = backend_.allocate(backend_.activation_dtype(), rows, cols);
   return {buffer.dtype(), buffer.view().data, rows, cols, cols};
 }
 

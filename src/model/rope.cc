@@ -91,8 +91,8 @@ void RopeTable::build(int64_t length) {
       sin.push_back(static_cast<float>(std::sin(double{angle}) * architecture_.rope.attention_factor));
     }
   }
-  cos_ = backend_.allocate(positions, half);
-  sin_ = backend_.allocate(positions, half);
+  cos_ = backend_.allocate(DType::kF32, positions, half);
+  sin_ = backend_.allocate(DType::kF32, positions, half);
   backend_.upload(cos_.view(), cos);
   backend_.upload(sin_.view(), sin);
   built_ = positions;
