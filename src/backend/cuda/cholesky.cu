@@ -45,9 +45,8 @@ __device__ __forceinline__ void load_tile(T (*tile)[kB], const T* a, int64_t str
 // With R reversing a block: B = R·A_JJ·R = L̃·D·L̃ᵀ is eliminated column by column; the same row operations turn the
 // identity into L̃⁻¹. Then S_JJ = R·(L̃·√D)ᵀ·R. Thread (ti, tj) holds elements (ti + 16·p, tj + 16·q).
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    diagonal_block_kernel(T* a, int64_t stride, int64_t begin, int64_t size, int64_t panel_end, T* inverse,
-                          int* failed) {
+__global__ void __launch_bounds__(kThreads) diagonal_block_kernel(T* a, int64_t stride, int64_t begin, int64_t size,
+                                                                  int64_t panel_end, T* inverse, int* failed) {
   __shared__ T tile[kDepth][kB];
   __shared__ T columns[2][kB], rows[2][kB], pivots[kB];
   const int ti = threadIdx.x / kSide, tj = threadIdx.x % kSide;

@@ -72,7 +72,8 @@ __device__ __forceinline__ float trial_with_feedback(const Shared& shared, int r
     float4 value = {0, 0, 0, 0};
     if (m < micros) value = *reinterpret_cast<const float4*>(&shared.x[row][begin + m * kMicro + lane * 4]);
 #pragma unroll
-    for (int t = 0; t < kTries; ++t) x[t][m][0] = value.x, x[t][m][1] = value.y, x[t][m][2] = value.z, x[t][m][3] = value.w;
+    for (int t = 0; t < kTries; ++t)
+      x[t][m][0] = value.x, x[t][m][1] = value.y, x[t][m][2] = value.z, x[t][m][3] = value.w;
   }
   float loss = 0;
   const float* u = &shared.u[begin][begin + lane * 4];
@@ -245,7 +246,7 @@ __device__ __forceinline__ void round_columns(Shared& shared, const ColumnLoop& 
   for (int m = 0; m < kMicros; ++m) {
     if (m >= all_micros - micros) break;
     *reinterpret_cast<float4*>(&shared.x[row][begin + (micros + m) * kMicro + lane * 4]) = {x[0][m][0], x[0][m][1],
-                                                                                           x[0][m][2], x[0][m][3]};
+                                                                                            x[0][m][2], x[0][m][3]};
   }
 }
 

@@ -75,8 +75,16 @@ void convert(Context& context, MatrixView to, const Buffer& from) {
 
 void clear(Context& context, MatrixView x) {
   const size_t element = static_cast<size_t>(size_of(x.dtype));
-  GPTQ_CUDA(cudaMemset2DAsync(x.data, static_cast<size_t>(x.stride) * element, 0,
-                              static_cast<size_t>(x.cols) * element, static_cast<size_t>(x.rows), context.stream()));
+  GPTQ_CUDA(cudaMemset2DAsync(x.data, static_cast<size_t>(x.stride) * element, 0, static_cast<size_t>(x.cols) * element,
+                              static_cast<size_t>(x.rows), context.stream()));
+}
+
+void copy_matrix(Context& context, MatrixView to, MatrixView from) {
+  CHECK(to.dtype == DType::kF32 && from.dtype == DType::kF32 && to.rows == from.rows && to.cols == from.cols);
+  GPTQ_CUDA(cudaMemcpy2DAsync(to.data, static_cast<size_t>(to.stride) * sizeof(float), from.data,
+                              static_cast<size_t>(from.stride) * sizeof(float),
+                              static_cast<size_t>(to.cols) * sizeof(float), static_cast<size_t>(to.rows),
+                              cudaMemcpyDeviceToDevice, context.stream()));
 }
 
 void load(Context& context, MatrixView to, const TensorView& from) {

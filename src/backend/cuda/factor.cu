@@ -1,7 +1,7 @@
 // What stands on the Cholesky factorisation: the factor that the column loop needs, and GPTAQ's regression.
 //
-// factorize   gathers the damped matrix in processing order straight into the factor's place, F64 into memory of its own
-// regress     w += α·w·d·A⁻¹ for A = h + damping·I = Sᵀ·S. A⁻¹ is not formed: x·A⁻¹ = (x·S⁻¹)·S⁻ᵀ, by blocks of 512
+// factorize   gathers the damped matrix in processing order straight into the factor's place, F64 into memory of its
+// own regress     w += α·w·d·A⁻¹ for A = h + damping·I = Sᵀ·S. A⁻¹ is not formed: x·A⁻¹ = (x·S⁻¹)·S⁻ᵀ, by blocks of 512
 //             columns whose diagonal blocks of S are inverted. With fewer rows of w than columns x is w·d, else x is d
 //   bytes     both stream the triangle of S once for each 256 or 512 columns; products dominate
 #include <algorithm>
@@ -73,13 +73,6 @@ void add_scaled(Context& context, MatrixView w, MatrixView x, float alpha) {
   add_scaled_kernel<<<grid_over(w.rows, w.cols, kThreads), kThreads, 0, context.stream()>>>(
       pointer(w), w.stride, pointer(x), x.stride, alpha, w.rows, w.cols);
   check_launch("add_scaled_kernel", w.rows, w.cols);
-}
-
-void copy(Context& context, MatrixView to, MatrixView from) {
-  GPTQ_CUDA(cudaMemcpy2DAsync(to.data, static_cast<size_t>(to.stride) * sizeof(float), from.data,
-                              static_cast<size_t>(from.stride) * sizeof(float),
-                              static_cast<size_t>(to.cols) * sizeof(float), static_cast<size_t>(to.rows),
-                              cudaMemcpyDeviceToDevice, context.stream()));
 }
 
 // Gathers h + damping·I into a's lower triangle and factorises it there. a may be larger than h.
@@ -155,7 +148,7 @@ void divide(Context& context, MatrixView x, MatrixView s, const Buffer& inverses
     product.c = solved.data;
     product.c_stride = kSolveBlock;
     context.blas().multiply(product);
-    copy(context, x.column_range(begin, kSolveBlock), solved);
+    copy_matrix(context, x.column_range(begin, kSolveBlock), solved);
     return SplitOperand(context, solved, Side::kLeft, TermAxis::kColumns);
   };
   for (int64_t begin = k - kSolveBlock; begin >= 0; begin -= kSolveBlock) {  // y·S = x
@@ -225,7 +218,7 @@ bool regress(Context& context, MatrixView w, MatrixView d, MatrixView h, float d
     add_scaled(context, w, unpadded, alpha);
     return true;
   }
-  copy(context, unpadded, d);
+  copy_matrix(context, unpadded, d);
   divide(context, solution, s, inverses);
   const int64_t strip = std::min(kRowStrip, w.rows);
   const Buffer product_memory(context, static_cast<size_t>(strip * k) * sizeof(float));

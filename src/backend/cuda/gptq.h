@@ -11,6 +11,7 @@
 namespace gptq::cuda {
 
 void clear(Context& context, MatrixView x);
+void copy_matrix(Context& context, MatrixView to, MatrixView from);  // F32
 void load(Context& context, MatrixView to, const TensorView& from);
 void gather_columns(Context& context, MatrixView to, MatrixView from, std::span<const int> order);
 void subtract_columns(Context& context, MatrixView to, MatrixView from, std::span<const int> order);

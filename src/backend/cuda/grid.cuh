@@ -26,14 +26,18 @@ inline GridRules grid_rules(const GridSpec& spec) {
           static_cast<float>(spec.lowest_zero),
           spec.sym,
           spec.clip,
-          bits == 2 ? 1.5f : bits == 3 ? 1.3f : bits == 4 ? 1.15f : 1.01f,
-          bits == 2 ? 0.35f : bits == 3 ? 0.5f : bits == 4 ? 0.65f : 0.9f};
+          bits == 2   ? 1.5f
+          : bits == 3 ? 1.3f
+          : bits == 4 ? 1.15f
+                      : 1.01f,
+          bits == 2   ? 0.35f
+          : bits == 3 ? 0.5f
+          : bits == 4 ? 0.65f
+                      : 0.9f};
 }
 
 // To nearest even, for |x| < 2^22.
-__device__ __forceinline__ float round_to_integer(float x) {
-  return __fsub_rn(__fadd_rn(x, 0x1.8p23f), 0x1.8p23f);
-}
+__device__ __forceinline__ float round_to_integer(float x) { return __fsub_rn(__fadd_rn(x, 0x1.8p23f), 0x1.8p23f); }
 
 // The nearest fp16 value of a positive x, between 2^-24 and 65504. Below 2^-14 steps are 2^-24 wide. NaN becomes 2^-24.
 __device__ __forceinline__ float round_to_half(float x) {

@@ -5,11 +5,11 @@
 
 #include "backend/cuda/context.h"
 #include "backend/cuda/grid.cuh"
+#include "backend/cuda/solve_plan.h"
 
 namespace gptq::cuda {
 
-inline constexpr int kSolveColumns = 128;  // of a block at most
-inline constexpr int kSolveRows = 16;      // rows of W come in multiples of this
+inline constexpr int kSolveRows = 16;         // rows of W come in multiples of this
 inline constexpr int kFeedbackColumns = 256;  // longer groups are searched without feeding errors back
 
 // Columns [begin, begin + columns) of a square matrix.
