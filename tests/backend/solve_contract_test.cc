@@ -38,7 +38,7 @@ class SolveContract : public ContractTest {
   void check(const SolveCase& c) {
     const int64_t k = c.k, n = c.n, groups = (k + c.group_size - 1) / c.group_size;
     Host w = random_host(n, k, 1, 0.05f);
-    Host h = random_hessian(k, 2 * k, 2);
+    Host h = random_hessian(k, std::min<int64_t>(2 * k, 300), 2);
     std::vector<int> order(static_cast<size_t>(k));
     std::iota(order.begin(), order.end(), 0);
     const Placed hessian(backend(), DType::kF32, h, false), ds(backend(), DType::kF32, k, k, true);
@@ -68,10 +68,16 @@ class SolveContract : public ContractTest {
       EXPECT_EQ(s.values, scales.values);
       EXPECT_EQ(z.values, zeros.values);
     }
+    found_loss_ = plain_loss_ = 0;
     for (int64_t row = 0; row < n && !HasFatalFailure(); ++row) check_row(c, w, u, group, result, s, z, codes, row);
+    double& worst = worst_ratios()["solve_columns: loss of the searched grids beside that of the whole range"];
+    if (plain_loss_ > 0) worst = std::max(worst, found_loss_ / plain_loss_);
+    ASSERT_LE(found_loss_, plain_loss_ * (1 + 1e-3)) << "the search made it worse";
   }
 
  private:
+  double found_loss_ = 0, plain_loss_ = 0;  // of all groups that were searched in a case
+
   void check_row(const SolveCase& c, const Host& weights, const Square& u, const std::vector<int32_t>& group,
                  const Host& result, const Host& s, const Host& z, const Host& codes, int64_t row) {
     const int64_t k = c.k;
@@ -126,7 +132,12 @@ class SolveContract : public ContractTest {
       for (int64_t j = 0; j < u.n; ++j) u.at(i, j) = factor.at(begin + i, begin + j);
     }
     const double found = trial_loss(w, u, c.grid, scale, zero), plain = trial_loss(w, u, c.grid, rounded, plain_zero);
-    ASSERT_LE(found, plain * (1 + 1e-3)) << "the search made it worse";
+    // With feedback one decision that is close to a tie changes all that follow: then only the sum over rows and groups
+    // says whether the search chose well.
+    const bool fed_back = c.grid.clip == Clip::kHessian && w.size() <= 256;
+    ASSERT_LE(found, plain * (fed_back ? 2.0 : 1 + 1e-3)) << "the search made it worse";
+    found_loss_ += found;
+    plain_loss_ += plain;
   }
 };
 
@@ -148,6 +159,15 @@ TEST_P(SolveContract, EveryDecisionOfTheColumnLoop) {
       }
     }
   }
+}
+
+TEST_P(SolveContract, ManyColumns) {  // more than a backend keeps close together at any level of its blocks
+  for (const int64_t group_size : {64, 128, 200, 256, 592, 1184}) {
+    SCOPED_TRACE("groups of " + std::to_string(group_size));
+    check({32, 1184, group_size, {4, group_size == 256, Clip::kHessian, 0}, false, false, false});
+    if (HasFatalFailure()) return;
+  }
+  check({32, 1184, 128, {4, false, Clip::kHessian, 0}, true, true, false});
 }
 
 TEST_P(SolveContract, GivenScalesInAnyOrder) {
