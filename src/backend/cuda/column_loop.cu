@@ -8,7 +8,8 @@
 //   search  a quad tries four candidates on copies of one row, so that each element of U is loaded once for four
 //           multiply-adds, and lane l rounds for candidate l. Micro-blocks are a loop in which registers move up by one
 //           place, so that its code fits the instruction cache. 25 candidates of 128 columns: 2·10^5 multiply-adds a
-//           row, nearly all of the time
+//           row, nearly all of the time. A warp stops where all its candidates have lost more than the best complete
+//           one of their rows; whatever that is at the time, what stops early would not have won
 //   bytes   12 read and 9 written an element, and U once for 16 rows: nothing beside the search
 //   limits  groups that start or end within a micro-block or exceed the block are searched elsewhere (find_grids.cu)
 #include "backend/cuda/launch.h"
@@ -26,6 +27,7 @@ constexpr int kMicro = 16;
 constexpr int kMicros = kB / kMicro;
 constexpr int kTries = 4;  // candidates of a quad
 constexpr int kPasses = (kRangeCandidates + kTries - 1) / kTries;
+constexpr uint32_t kPassOrder = 0x6051423;  // a digit each, from the right: the likeliest parts of the range first
 constexpr uint32_t kAll = 0xFFFFFFFFu;
 
 struct Shared {
@@ -36,6 +38,7 @@ struct Shared {
   float low[kRows], high[kRows];
   Grid best[kRows];
   float best_loss[kRows];
+  uint32_t limit[kRows];  // bits of the least complete loss so far; not negative, so they compare as integers
   float losses[kRows][kPasses * kTries];
   uint8_t codes[kB][kRows];
 };
@@ -62,10 +65,12 @@ __device__ __forceinline__ void feed_back(float (&x)[kCount][kMicros][4], const 
   }
 }
 
-// Σ ((w − q) / U_jj)² of this lane's candidate with error feedback inside columns [begin, begin + 16·micros) of a row.
+// Σ ((w − q) / U_jj)² of this lane's candidate with error feedback inside columns [begin, begin + 16·micros) of a row,
+// or the part of it that is already more than shared.limit. `loss` is infinite for lanes without a candidate.
 __device__ __forceinline__ float trial_with_feedback(const Shared& shared, int row, int begin, int micros,
-                                                     const Rounder& rounder) {
+                                                     const Rounder& rounder, float loss) {
   const int lane = threadIdx.x % 4;
+  const volatile uint32_t& limit = shared.limit[row];
   float x[kTries][kMicros][4];
 #pragma unroll
   for (int m = 0; m < kMicros; ++m) {
@@ -75,7 +80,6 @@ __device__ __forceinline__ float trial_with_feedback(const Shared& shared, int r
     for (int t = 0; t < kTries; ++t)
       x[t][m][0] = value.x, x[t][m][1] = value.y, x[t][m][2] = value.z, x[t][m][3] = value.w;
   }
-  float loss = 0;
   const float* u = &shared.u[begin][begin + lane * 4];
   const float* s_diagonal = &shared.s_diagonal[begin];
   for (int left = micros; left > 0; --left) {
@@ -98,6 +102,7 @@ __device__ __forceinline__ float trial_with_feedback(const Shared& shared, int r
         feed_back<0, true>(x, errors, u + j * kB, left);
       }
     }
+    if (__all_sync(kAll, loss > __uint_as_float(limit))) break;
     u += kMicro * kB + kMicro;
     s_diagonal += kMicro;
   }
@@ -123,11 +128,15 @@ __device__ __forceinline__ float trial_without_feedback(const Shared& shared, in
   return loss;
 }
 
-__device__ __forceinline__ void try_candidate(Shared& shared, const GridRules& rules, int row, int index, Grid grid,
-                                              int begin, int micros) {
-  shared.losses[row][index] = rules.clip == Clip::kHessian
-                                  ? trial_with_feedback(shared, row, begin, micros, Rounder(rules, grid))
-                                  : trial_without_feedback(shared, row, begin, micros, rules, grid);
+// Leaves the loss of a candidate of each lane in shared.losses[row][index].
+__device__ __forceinline__ void try_candidate(Shared& shared, const GridRules& rules, int row, int index, bool valid,
+                                              Grid grid, int begin, int micros) {
+  const float start = valid ? 0.0f : INFINITY;
+  const float loss = rules.clip == Clip::kHessian
+                         ? trial_with_feedback(shared, row, begin, micros, Rounder(rules, grid), start)
+                         : trial_without_feedback(shared, row, begin, micros, rules, grid);
+  shared.losses[row][index] = loss;
+  if (loss < INFINITY) atomicMin(&shared.limit[row], __float_as_uint(loss));
 }
 
 // The range of each row's columns [begin, begin + count), zero included.
@@ -155,14 +164,15 @@ __device__ __forceinline__ void search(Shared& shared, const GridRules& rules, i
   __syncthreads();
   if (row_of_thread < kRows) {
     shared.best[row_of_thread] = grid_of_range(rules, shared.low[row_of_thread], shared.high[row_of_thread]);
+    shared.limit[row_of_thread] = __float_as_uint(INFINITY);
   }
   __syncthreads();
   if (rules.clip == Clip::kNone) return;
   for (int task = quad; task < kRows * kPasses; task += kQuads) {  // the lanes of a warp leave together
-    const int row = task / kPasses, index = task % kPasses * kTries + lane;
-    const int candidate = index < kRangeCandidates ? index : 0;
-    try_candidate(shared, rules, row, index, range_candidate(rules, shared.low[row], shared.high[row], candidate),
-                  begin, micros);
+    const int row = task % kRows, pass = kPassOrder >> 4 * (task / kRows) & 15, index = pass * kTries + lane;
+    const bool valid = index < kRangeCandidates;
+    const Grid grid = range_candidate(rules, shared.low[row], shared.high[row], valid ? index : 0);
+    try_candidate(shared, rules, row, index, valid, grid, begin, micros);
   }
   __syncthreads();
   if (row_of_thread < kRows) {
@@ -178,7 +188,7 @@ __device__ __forceinline__ void search(Shared& shared, const GridRules& rules, i
   for (int round = 0; round < (rules.sym ? 0 : kRounds); ++round) {
     static_assert(kNeighbours == 2 * kTries && kQuads == 2 * kRows, "one task for each quad");
     const int row = quad / 2, index = quad % 2 * kTries + lane;
-    try_candidate(shared, rules, row, index, neighbour(rules, shared.best[row], round, index), begin, micros);
+    try_candidate(shared, rules, row, index, true, neighbour(rules, shared.best[row], round, index), begin, micros);
     __syncthreads();
     if (row_of_thread < kRows) {
       const Grid center = shared.best[row_of_thread];
