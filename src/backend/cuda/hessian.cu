@@ -2,8 +2,8 @@
 //
 // accumulate_hessian   h [K, K] += xᵀ·x for 16-bit x [T, K]
 //   work    products of 16-bit operands with fp32 sums, exact but for the sums; squares on the diagonal as one batch,
-//           below each a panel. With 2048 columns a piece every product fills the GPU; 7 % more than the triangle at
-//           K = 14336, 25 % more at 4096
+//           below each a panel. With 2048 columns a piece every product fills the GPU; 14 % more than the triangle at
+//           K = 14336, 50 % more at 4096
 //   sums    tensor cores truncate: at most 4096 tokens go into a sum before it is added to h, a bias below 1e-5
 // accumulate_cross     d [K, K] += (target − x)ᵀ·x
 //   The difference is rounded to 16 bits: unbiased, and after T tokens 2^-9/√T of the size of the sum, a thousandth of
