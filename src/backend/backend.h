@@ -42,15 +42,17 @@ struct AttentionArgs {
 
 // The GPTQ column loop over all columns of N rows (paper: algorithm 1). Columns are in processing order; those of
 // one group follow each other, except with given scales. N is a multiple of 32.
+//
+// The paper's factor U, upper triangular with (H + damping)⁻¹ = Uᵀ·U, is S⁻ᵀ for the factor S of `factorize`.
 struct SolveArgs {
   MatrixView weights;              // [N, K]  on return the dequantized values
-  MatrixView factor;               // [K, K]  U, upper triangular, (H + damping)⁻¹ = Uᵀ·U
+  MatrixView factor;               // [K, K]  S, lower triangular, H + damping = Sᵀ·S
   std::span<const int32_t> group;  // [K]     group of each column
   GridSpec grid;
   bool given_scales = false;  // `scales` and `zeros` are inputs
   MatrixView scales;          // [G, N]  values that fp16 holds exactly
   MatrixView zeros;           // [G, N]  integers
-  std::span<uint8_t> codes;   // [K, N]  out
+  MatrixView codes;           // [K, N]  U8, out
 };
 
 // Operations of one backend run in the order they were called. Linears, attention and what lies between them work
@@ -64,7 +66,7 @@ class Backend {
   virtual void synchronize() = 0;              // returns when all operations called so far are done
 
   // ---- memory
-  virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;  // not cleared
+  virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;  // not cleared; codes are U8
   virtual void upload(MatrixView to, std::span<const float> from) = 0;   // [rows · cols], rounded to to.dtype
   virtual void upload(MatrixView to, std::span<const int32_t> from) = 0;  // I32 [rows · cols]
   virtual std::vector<float> download(MatrixView from) = 0;              // [rows · cols]
@@ -96,20 +98,29 @@ class Backend {
   // above one by one.
   virtual std::unique_ptr<DecodeStep> make_step(const StepModel& model) = 0;
 
-  // ---- GPTQ. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
+  // ---- GPTQ, in F32. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
   virtual void clear(MatrixView x) = 0;
+  virtual void load(MatrixView to, const TensorView& from) = 0;  // a stored F32, F16, BF16 or F64 matrix
+  // to[:, j] = from[:, order[j]]                                                                     [N, K]
+  virtual void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) = 0;
+  // to[:, order[j]] −= from[:, j]                                                                    [N, K]
+  virtual void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order) = 0;
+  // x [T, K] has `activation_dtype()`
   virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                   // h += xᵀ·x         x [T, K]
   virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;  // d += (target − x)ᵀ·x  [K, K]
   virtual std::vector<float> diagonal(MatrixView h) = 0;                             // [K]
-  // U for H + damping·I with rows and columns taken in `order`; false when that is not positive definite.
-  // `precise` factorises in double precision.
-  virtual bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
+  // S, lower triangular with a positive diagonal and zeros above it, such that Sᵀ·S = H + damping·I with rows and
+  // columns taken in `order`; false when that is not positive definite. `precise` factorises in double precision.
+  virtual bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
   // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
   // not positive definite.
   virtual bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) = 0;  // w [N, K]
   virtual void solve_columns(const SolveArgs& args) = 0;
   // w_n · h · w_nᵀ of each row                                                                       [N]
   virtual std::vector<double> quadratic(MatrixView w, MatrixView h) = 0;
+  // Columns [first, first + count) of U8 codes [K, N] as a packed weight's I32 [K·bits/32, count]; row j of `codes`
+  // is input order[j] (core/packed_weight.h).
+  virtual Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) = 0;
 };
 
 // `activations` is the type a GPU computes in, BF16 or F16; the CPU uses F32. Throws Error(kUsage) for a device that

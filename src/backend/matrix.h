@@ -1,6 +1,7 @@
 // Matrices in a backend's memory: an owning Matrix and a non-owning MatrixView.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,7 +27,13 @@ struct MatrixView {
     CHECK(begin >= 0 && count >= 0 && begin + count <= cols);
     return {dtype, data + begin * size_of(dtype), rows, count, stride};
   }
-  float* row(int64_t index) const { return reinterpret_cast<float*>(data) + index * stride; }  // host fp32 only
+  MatrixView diagonal() const { return {dtype, data, std::min(rows, cols), 1, stride + 1}; }
+  // Host memory only.
+  template <typename T = float>
+  T* row(int64_t index) const {
+    CHECK(sizeof(T) == static_cast<size_t>(size_of(dtype)));
+    return reinterpret_cast<T*>(data) + index * stride;
+  }
 };
 
 class Matrix {

@@ -48,11 +48,10 @@ void convert(const TensorView& view, std::span<float> out, Convert to) {
 
 }  // namespace
 
-Tensor to_float32(const TensorView& view, const std::string& what) {
-  Tensor result(DType::kF32, view.shape);
-  const std::span<float> out = result.values<float>();
+void to_float32(std::span<float> out, const TensorView& view, const std::string& what) {
+  CHECK(static_cast<int64_t>(out.size()) == view.size());
   switch (view.dtype) {
-    case DType::kF32: std::memcpy(result.data(), view.data, view.bytes()); break;
+    case DType::kF32: std::memcpy(out.data(), view.data, view.bytes()); break;
     case DType::kF16: convert<Half>(view, out, [](Half v) { return to_float(v); }); break;
     case DType::kBF16: convert<BFloat16>(view, out, [](BFloat16 v) { return to_float(v); }); break;
     case DType::kF64: convert<double>(view, out, [](double v) { return static_cast<float>(v); }); break;
@@ -60,6 +59,11 @@ Tensor to_float32(const TensorView& view, const std::string& what) {
       throw Error(ErrorKind::kVerification, "reading " + what + " as numbers: found type " +
                                                 std::string(name_of(view.dtype)) + ", expected F32, F16, BF16 or F64");
   }
+}
+
+Tensor to_float32(const TensorView& view, const std::string& what) {
+  Tensor result(DType::kF32, view.shape);
+  to_float32(result.values<float>(), view, what);
   return result;
 }
 

@@ -74,5 +74,6 @@ class Tensor {
 
 // Copies any of F32, F16, BF16, F64 into fp32. Throws Error(kVerification) naming `what` for other types.
 Tensor to_float32(const TensorView& view, const std::string& what);
+void to_float32(std::span<float> out, const TensorView& view, const std::string& what);  // sizes agree
 
 }  // namespace gptq

@@ -22,7 +22,8 @@ double measure_rate(int threads) {
   std::vector<float> values(kSize * kSize, 0.5f);
   const TensorView view{DType::kF32, {kSize, kSize}, reinterpret_cast<const std::byte*>(values.data())};
   const std::unique_ptr<Weight> weight = backend->prepare(view, nullptr);
-  const Matrix x = backend->allocate(DType::kF32, 4 * kSize, kSize), y = backend->allocate(DType::kF32, 4 * kSize, kSize);
+  const Matrix x = backend->allocate(DType::kF32, 4 * kSize, kSize);
+  const Matrix y = backend->allocate(DType::kF32, 4 * kSize, kSize);
   backend->clear(x.view());
   const Weight* weights[] = {weight.get()};
   backend->linear(y.view(), x.view(), weights);
@@ -57,12 +58,12 @@ Estimate estimate(const Architecture& a, const ModelPlan& plan, int64_t samples,
     flops += streams * 2.0 * tokens * static_cast<double>(seqlen * a.heads * a.head_dim) * 2.0;  // attention
   }
   Estimate e;
-  // Streams; H, cross, U and the factor's work space; a group's weights in fp32 as stacked, target, ordered and
-  // result; a batch's scratch; the source's pages; the program itself.
+  // Streams; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in their own and in
+  // processing order, and their codes; a batch's scratch; the source's pages; the program itself.
   const double batch = static_cast<double>(std::max<int64_t>(4096, seqlen));
   e.peak_bytes = static_cast<int64_t>(streams * tokens * static_cast<double>(a.hidden_size + widest) * 4 +
                                       5.0 * static_cast<double>(widest * widest) * 4 +
-                                      5.0 * static_cast<double>(group_weights) * 4 +
+                                      2.5 * static_cast<double>(group_weights) * 4 +
                                       batch * static_cast<double>(2 * a.intermediate_size + a.hidden_size) * 4 +
                                       static_cast<double>(bytes_in)) +
                  kProgramBytes;

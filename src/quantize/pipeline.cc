@@ -149,15 +149,18 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   if (!plan.grid) return load_dense(stage, index, layer);
   const int64_t k = plan.group.linears[0].in_features;
 
-  std::vector<float> stacked;  // [N, K]
+  int64_t rows = 0;
+  for (const LinearSpec& linear : plan.group.linears) rows += linear.out_features;
+  Matrix stacked = in_.backend.allocate(DType::kF32, rows, k);
+  int64_t first = 0;
   for (const LinearSpec& linear : plan.group.linears) {
     const std::string name = layer_prefix(index) + linear.name + ".weight";
-    const Tensor w = to_float32(load_matrix(in_.checkpoint, name, linear.out_features, k), name);
-    stacked.insert(stacked.end(), w.values<float>().begin(), w.values<float>().end());
+    in_.backend.load(stacked.view().row_range(first, linear.out_features),
+                     load_matrix(in_.checkpoint, name, linear.out_features, k));
+    first += linear.out_features;
   }
   GroupProblem problem;
-  problem.weights = stacked;
-  problem.rows = static_cast<int64_t>(stacked.size()) / k;
+  problem.weights = stacked.view();
   problem.hessian = hessian.view();
   problem.gptaq = gptaq;
   problem.gptaq_strength = in_.options.gptaq;
@@ -165,14 +168,13 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   problem.grid = *plan.grid;
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
   const GroupSolution solution = solve_group(problem, in_.backend);
+  stacked = {};
 
-  int64_t first = 0;
+  first = 0;
   for (const LinearSpec& linear : plan.group.linears) {
     const int64_t n = linear.out_features;
     const std::string module = layer_prefix(index) + linear.name;
-    const int64_t group_size = plan.grid->group_size < 0 ? k : plan.grid->group_size;
-    const PackedWeight packed =
-        pack(solution, plan.grid->bits, group_size, first, n, stored_bias(in_.checkpoint, module, linear));
+    const PackedWeight packed = pack(solution, first, n, stored_bias(in_.checkpoint, module, linear), in_.backend);
     ModuleReport report;
     for (const auto& [name, tensor] : stored_tensors(packed, module, in_.plan.format)) {
       in_.writer.write(name, tensor.view());
@@ -180,8 +182,8 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     }
     layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(packed));
 
-    const auto sum = [&](const std::vector<double>& rows) {
-      return std::accumulate(rows.begin() + first, rows.begin() + first + n, 0.0);
+    const auto sum = [&](const std::vector<double>& values) {
+      return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
     };
     report.name = module;
     report.bits = plan.grid->bits;
@@ -190,7 +192,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     report.error = energy > 0 ? sum(solution.error) / energy : 0.0;
     report.damp = solution.damp;
     report.method = solution.method;
-    report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(problem.rows);
+    report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
     report.bytes_in = static_cast<int64_t>(in_.checkpoint.tensor(module + ".weight").bytes());
     on_module(report);
     first += n;

@@ -20,9 +20,8 @@ struct GptaqTerms {
 };
 
 struct GroupProblem {
-  std::span<const float> weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
-  int64_t rows = 0;                // N
-  MatrixView hessian;              // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
+  MatrixView weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32; overwritten
+  MatrixView hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
   std::optional<GptaqTerms> gptaq;
   double gptaq_strength = 1;
   double damp = 0.01;
@@ -32,9 +31,12 @@ struct GroupProblem {
 
 struct GroupSolution {
   int64_t rows = 0, columns = 0, groups = 0;  // N, K, G
-  std::vector<uint8_t> codes;                 // [K, N]  columns in their natural order
-  std::vector<float> scales, zeros;           // [G, N]
-  std::vector<int32_t> g_idx;                 // [K]
+  int bits = 4;
+  int64_t group_size = 0;             // columns per scale; K when there is one group
+  Matrix codes;                       // [K, N]  U8, columns of W in processing order
+  std::vector<int> order;             // [K]     the column at each place of that order
+  std::vector<float> scales, zeros;   // [G, N]
+  std::vector<int32_t> g_idx;         // [K]     of the columns in their natural order
   std::vector<double> error, energy;  // [N]  e·H·eᵀ of the target minus the result, w·H·wᵀ of the weights
   double damp = 0;
   std::string method;  // "gptq", "gptq (double precision)" or "rtn"

@@ -90,17 +90,20 @@ inline Host random_host(int64_t rows, int64_t cols, uint32_t seed, float deviati
 class Placed {
  public:
   static constexpr int64_t kMargin = 32;
-  static constexpr float kSentinel = 0.375f;
+  static constexpr float kSentinel = 0.375f, kIntegerSentinel = 77.0f;
 
-  // Of the backend's activation type unless another one is named.
-  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided) : Placed(backend, rows, cols, strided, backend.activation_dtype()) {}
-  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided, DType dtype)
-      : backend_(backend), strided_(strided), whole_(backend.allocate(dtype, rows, cols + (strided ? 2 * kMargin : 0))) {
-    fill(kSentinel);
+  Placed(Backend& backend, int64_t rows, int64_t cols, bool strided)
+      : Placed(backend, backend.activation_dtype(), rows, cols, strided) {}
+  Placed(Backend& backend, DType dtype, int64_t rows, int64_t cols, bool strided)
+      : backend_(backend),
+        strided_(strided),
+        whole_(backend.allocate(dtype, rows, cols + (strided ? 2 * kMargin : 0))) {
+    fill(dtype == DType::kU8 ? kIntegerSentinel : kSentinel);
   }
-  // `host` afterwards holds what the backend holds: values rounded to its type.
-  Placed(Backend& backend, Host& host, bool strided) : Placed(backend, host, strided, backend.activation_dtype()) {}
-  Placed(Backend& backend, Host& host, bool strided, DType dtype) : Placed(backend, host.rows, host.cols, strided, dtype) {
+  // `host` afterwards holds what the backend holds: values rounded to the matrix's type.
+  Placed(Backend& backend, Host& host, bool strided) : Placed(backend, backend.activation_dtype(), host, strided) {}
+  Placed(Backend& backend, DType dtype, Host& host, bool strided)
+      : Placed(backend, dtype, host.rows, host.cols, strided) {
     backend.upload(view(), host.values);
     host.values = backend.download(view());
   }
@@ -123,8 +126,9 @@ class Placed {
   }
   void expect_margins_untouched() const {
     const MatrixView all = whole_.view();
+    const float sentinel = all.dtype == DType::kU8 ? kIntegerSentinel : kSentinel;
     for (const int64_t begin : {int64_t{0}, all.cols - kMargin}) {
-      for (const float value : backend_.download(all.column_range(begin, kMargin))) ASSERT_EQ(value, kSentinel);
+      for (const float value : backend_.download(all.column_range(begin, kMargin))) ASSERT_EQ(value, sentinel);
     }
   }
 

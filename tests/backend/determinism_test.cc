@@ -52,7 +52,7 @@ std::vector<float> run_everything(Backend& backend) {
   }
   const int64_t k = 288;
   const Matrix x = put(random_host(700, k, 8)), target = put(random_host(700, k, 9)), h = put(Host(k, k));
-  const Matrix cross = put(Host(k, k)), u = put(Host(k, k)), w = put(random_host(320, k, 10, 0.05f));
+  const Matrix cross = put(Host(k, k)), s = put(Host(k, k)), w = put(random_host(320, k, 10, 0.05f));
   backend.accumulate_hessian(h.view(), x.view());
   backend.accumulate_cross(cross.view(), target.view(), x.view());
   keep(backend.download(h.view()));
@@ -60,18 +60,24 @@ std::vector<float> run_everything(Backend& backend) {
   std::vector<int> order(static_cast<size_t>(k));
   std::iota(order.rbegin(), order.rend(), 0);
   EXPECT_TRUE(backend.regress(w.view(), cross.view(), h.view(), 7.0f, 0.5f));
-  EXPECT_TRUE(backend.factorize(u.view(), h.view(), order, 7.0f, false));
+  EXPECT_TRUE(backend.factorize(s.view(), h.view(), order, 7.0f, false));
   keep(backend.download(w.view()));
   for (const double value : backend.quadratic(w.view(), h.view())) keep({static_cast<float>(value)});
   std::vector<int32_t> group(static_cast<size_t>(k));
   for (int64_t j = 0; j < k; ++j) group[static_cast<size_t>(j)] = static_cast<int32_t>(j / 96);
-  std::vector<uint8_t> codes(static_cast<size_t>(k * 320));
+  const Matrix codes = backend.allocate(DType::kU8, k, 320);
   const Matrix scales = put(Host(3, 320)), zeros = put(Host(3, 320));
   backend.solve_columns(
-      {w.view(), u.view(), group, {4, false, Clip::kHessian, 0}, false, scales.view(), zeros.view(), codes});
+      {w.view(), s.view(), group, {4, false, Clip::kHessian, 0}, false, scales.view(), zeros.view(), codes.view()});
   keep(backend.download(w.view()));
   keep(backend.download(scales.view()));
-  keep({codes.begin(), codes.end()});
+  keep(backend.download(codes.view()));
+  backend.gather_columns(w.view(), put(random_host(320, k, 11)).view(), order);
+  backend.subtract_columns(w.view(), put(random_host(320, k, 12)).view(), order);
+  keep(backend.download(w.view()));
+  const Tensor words = backend.pack_codes(codes.view(), order, 4, 0, 320);
+  for (const int32_t word : words.values<int32_t>())
+    keep({static_cast<float>(word >> 16), static_cast<float>(word & 0xFFFF)});
   return numbers;
 }
 

@@ -83,7 +83,8 @@ TEST_P(GptqContract, AccumulateCross) {
             sum += product, size += std::abs(product);
           }
           want.at(i, j) = static_cast<float>(2 * sum + 0.5);
-          allowed.push_back(static_cast<double>(t + 4) * kEps * (2 * size + 1));
+          // A backend may round the differences to its activation type; their signs make the mean far smaller.
+          allowed.push_back(static_cast<double>(t + 4) * kEps * (2 * size + 1) + activation_eps() * 2 * size);
         }
       }
       expect_close("accumulate_cross", get(d).values, want.values, [&](size_t i) { return allowed[i]; });
@@ -91,49 +92,42 @@ TEST_P(GptqContract, AccumulateCross) {
   }
 }
 
-// ‖UᵀU·A − I‖ for A = H + damping·I in the given order.
-double residual(const Host& u, const Square& a) {
-  double sum = 0;
-  Square inverse_of_a(a.n);
+// ‖SᵀS − A‖ for A = H + damping·I in the given order.
+double residual(const Host& s, const Square& a) {
+  Square difference(a);
   for (int64_t m = 0; m < a.n; ++m) {
-    for (int64_t i = m; i < a.n; ++i) {
-      for (int64_t j = m; j < a.n; ++j) inverse_of_a.at(i, j) += double{u.at(m, i)} * u.at(m, j);
+    for (int64_t i = 0; i <= m; ++i) {
+      for (int64_t j = 0; j <= m; ++j) difference.at(i, j) -= double{s.at(m, i)} * s.at(m, j);
     }
   }
-  for (int64_t i = 0; i < a.n; ++i) {
-    for (int64_t j = 0; j < a.n; ++j) {
-      double product = 0;
-      for (int64_t m = 0; m < a.n; ++m) product += inverse_of_a.at(i, m) * a.at(m, j);
-      sum += std::pow(product - (i == j), 2);
-    }
-  }
-  return std::sqrt(sum);
+  return difference.norm();
 }
 
-TEST_P(GptqContract, FactorizeInvertsInAnyOrder) {
+TEST_P(GptqContract, FactorizeInAnyOrder) {
   for (const int64_t k : {1, 32, 96, 160, 288}) {
     for (const bool precise : {false, true}) {
       for (const uint32_t seed : {0u, 7u}) {
         const Host h = random_hessian(k, 2 * k, 3);
         const float damping = 0.02f * h.at(0, 0);
         const std::vector<int> order = shuffled(k, seed);
-        const Matrix hessian = put(h), u = put(Host(k, k, 9.0f));
-        ASSERT_TRUE(backend().factorize(u.view(), hessian.view(), order, damping, precise));
-        const Host factor = get(u);
+        const Matrix hessian = put(h), s = put(Host(k, k, 9.0f));
+        ASSERT_TRUE(backend().factorize(s.view(), hessian.view(), order, damping, precise));
+        const Host factor = get(s);
         for (int64_t i = 0; i < k; ++i) {
           EXPECT_GT(factor.at(i, i), 0.0f);
-          for (int64_t j = 0; j < i; ++j) ASSERT_EQ(factor.at(i, j), 0.0f) << i << " " << j;
+          for (int64_t j = i + 1; j < k; ++j) ASSERT_EQ(factor.at(i, j), 0.0f) << i << " " << j;
         }
+        // Cholesky is backward stable: (K+1)·eps·|Sᵀ|·|S| for each element, whose norm is at most the trace of A. In
+        // double precision only the rounding of S to fp32 is left, one eps in each of its factors.
         const Square a = damped(h, order, damping);
-        const double condition = a.norm() * inverse(a).norm();
-        // Cholesky and a triangular inverse are backward stable: K·eps of the condition number. In double precision
-        // only the rounding of U to fp32 is left.
-        const double allowed = (precise ? 4.0 : 2.0 * static_cast<double>(k + 1)) * kEps * condition;
+        double trace = 0;
+        for (int64_t i = 0; i < k; ++i) trace += a.at(i, i);
+        const double allowed = (precise ? 2.0 : static_cast<double>(k + 1)) * kEps * trace;
         const double error = residual(factor, a);
         double& worst = worst_ratios()[precise ? "factorize, precise" : "factorize"];
         worst = std::max(worst, error / allowed);
-        EXPECT_LE(error, allowed) << "K " << k << ", condition number " << condition;
-        EXPECT_TRUE(backend().all_finite(u.view()));
+        EXPECT_LE(error, allowed) << "K " << k;
+        EXPECT_TRUE(backend().all_finite(s.view()));
       }
     }
   }
@@ -143,21 +137,21 @@ TEST_P(GptqContract, FactorizeSaysNo) {
   const int64_t k = 64;
   const Host good = random_hessian(k, 2 * k, 3);
   const std::vector<int> order = shuffled(k, 5);
-  const Matrix u = put(Host(k, k));
+  const Matrix s = put(Host(k, k));
   for (const bool precise : {false, true}) {
     Host negative = good, singular(k, k, 1.0f), zero(k, k);
     negative.at(40, 40) = -1.0f;
     singular.at(3, 3) = 0.5f;
-    EXPECT_FALSE(backend().factorize(u.view(), put(negative).view(), order, 0.0f, precise));
-    EXPECT_FALSE(backend().factorize(u.view(), put(singular).view(), order, 0.0f, precise));
-    EXPECT_FALSE(backend().factorize(u.view(), put(zero).view(), order, 0.0f, precise));
-    EXPECT_TRUE(backend().factorize(u.view(), put(zero).view(), order, 4.0f, precise));
-    EXPECT_EQ(get(u).at(5, 5), 0.5f);
+    EXPECT_FALSE(backend().factorize(s.view(), put(negative).view(), order, 0.0f, precise));
+    EXPECT_FALSE(backend().factorize(s.view(), put(singular).view(), order, 0.0f, precise));
+    EXPECT_FALSE(backend().factorize(s.view(), put(zero).view(), order, 0.0f, precise));
+    EXPECT_TRUE(backend().factorize(s.view(), put(zero).view(), order, 4.0f, precise));
+    EXPECT_EQ(get(s).at(5, 5), 2.0f);
     for (const auto& [i, j] : {std::pair<int64_t, int64_t>{0, 0}, {63, 63}, {20, 10}, {63, 0}}) {
       for (const float bad : {NAN, INFINITY, -INFINITY}) {
         Host h = good;
         h.at(i, j) = bad;
-        EXPECT_FALSE(backend().factorize(u.view(), put(h).view(), order, 0.01f, precise))
+        EXPECT_FALSE(backend().factorize(s.view(), put(h).view(), order, 0.01f, precise))
             << i << " " << j << " " << bad;
       }
     }
@@ -175,14 +169,15 @@ TEST_P(GptqContract, PreciseFactorizesWhereSingleFails) {
     h.at(i, i) = a, h.at(i + 1, i) = b, h.at(i + 1, i + 1) = c;
   }
   const std::vector<int> order = shuffled(k, 0);
-  const Matrix hessian = put(h), u = put(Host(k, k));
-  EXPECT_FALSE(backend().factorize(u.view(), hessian.view(), order, 0.0f, false));
-  ASSERT_TRUE(backend().factorize(u.view(), hessian.view(), order, 0.0f, true));
-  const Host factor = get(u);
-  for (int64_t i = 0; i < k; i += 2) {  // the inverse's corner is a / (a·c − b²)
+  const Matrix hessian = put(h), s = put(Host(k, k));
+  EXPECT_FALSE(backend().factorize(s.view(), hessian.view(), order, 0.0f, false));
+  ASSERT_TRUE(backend().factorize(s.view(), hessian.view(), order, 0.0f, true));
+  const Host factor = get(s);
+  for (int64_t i = 0; i < k; i += 2) {
     const double a = h.at(i, i), b = h.at(i + 1, i), c = h.at(i + 1, i + 1);
-    EXPECT_NEAR(std::pow(factor.at(i + 1, i + 1), 2) * c, 1.0, 1e-5);
-    EXPECT_NEAR(std::pow(factor.at(i, i), 2) * (a - b * b / c), 1.0, 1e-5);
+    EXPECT_NEAR(std::pow(factor.at(i + 1, i + 1), 2) / c, 1.0, 1e-6);
+    EXPECT_NEAR(double{factor.at(i + 1, i)} * factor.at(i + 1, i + 1) / b, 1.0, 1e-6);
+    EXPECT_NEAR(std::pow(factor.at(i, i), 2) / (a - b * b / c), 1.0, 1e-5);
   }
 }
 
@@ -236,7 +231,7 @@ TEST_P(GptqContract, Quadratic) {
     for (const int64_t n : {0, 1, 64, 300}) {
       const Host h = random_hessian(k, 2 * k, 3);
       Host w = random_host(n, k, 4);
-      const Placed dw(backend(), w, true);
+      const Placed dw(backend(), DType::kF32, w, true);
       const Square a = damped(h, shuffled(k, 0), 0);
       std::vector<float> want, got;
       for (int64_t r = 0; r < n; ++r) {
@@ -250,6 +245,105 @@ TEST_P(GptqContract, Quadratic) {
       expect_close("quadratic", got, want, [&](size_t i) {
         return static_cast<double>(k + 4) * kEps * std::pow(w.row_norm(static_cast<int64_t>(i)), 2) * a.norm();
       });
+    }
+  }
+}
+
+// Every bit pattern of a 16-bit type that is a number; both zeros and the subnormals are among them.
+template <typename T>
+Tensor every_number(DType dtype) {
+  Tensor tensor(dtype, {64, 1024});
+  for (size_t i = 0; i < 65536; ++i) {
+    const T value{static_cast<uint16_t>(i)};
+    tensor.values<T>()[i] = std::isfinite(to_float(value)) ? value : T{0};
+  }
+  return tensor;
+}
+
+TEST_P(GptqContract, LoadConvertsExactly) {
+  std::vector<Tensor> tensors;
+  tensors.push_back(every_number<Half>(DType::kF16));
+  tensors.push_back(every_number<BFloat16>(DType::kBF16));
+  for (const DType dtype : {DType::kF32, DType::kF64}) {
+    Tensor& tensor = tensors.emplace_back(dtype, Shape{96, 33});
+    const Host values = random_host(96, 33, 1);
+    for (size_t i = 0; i < values.values.size(); ++i) {
+      if (dtype == DType::kF32) tensor.values<float>()[i] = values.values[i];
+      if (dtype == DType::kF64) tensor.values<double>()[i] = double{values.values[i]} * (1 + 0x1p-26);
+    }
+  }
+  for (const Tensor& tensor : tensors) {
+    // Files promise no alignment: the same values one byte further.
+    std::vector<std::byte> bytes(tensor.bytes() + 1);
+    std::copy_n(tensor.data(), tensor.bytes(), bytes.begin() + 1);
+    const Tensor want = to_float32(tensor.view(), "numbers");
+    const Placed to(backend(), DType::kF32, tensor.shape()[0], tensor.shape()[1], true);
+    backend().load(to.view(), {tensor.dtype(), tensor.shape(), bytes.data() + 1});
+    const Host got = to.host();
+    for (size_t i = 0; i < got.values.size(); ++i) ASSERT_EQ(got.values[i], want.values<float>()[i]) << i;
+  }
+}
+
+TEST_P(GptqContract, GatherAndSubtractColumns) {
+  for (const int64_t k : {1, 96, 300}) {
+    for (const int64_t n : {0, 1, 96, 260}) {
+      Host from = random_host(n, k, 1), to = random_host(n, k, 2);
+      const std::vector<int> order = shuffled(k, 5);
+      const Placed a(backend(), DType::kF32, from, true), b(backend(), DType::kF32, to, true);
+      backend().gather_columns(b.view(), a.view(), order);
+      const Host gathered = b.host();
+      const Placed c(backend(), DType::kF32, to, true);
+      backend().subtract_columns(c.view(), a.view(), order);
+      const Host difference = c.host();
+      EXPECT_EQ(a.host().values, from.values);
+      for (int64_t i = 0; i < n; ++i) {
+        for (int64_t j = 0; j < k; ++j) {
+          const int64_t column = order[static_cast<size_t>(j)];
+          ASSERT_EQ(gathered.at(i, j), from.at(i, column));
+          ASSERT_EQ(difference.at(i, column), to.at(i, column) - from.at(i, j));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GptqContract, PackCodes) {
+  for (const int bits : {2, 3, 4, 8}) {
+    for (const int64_t k : {32, 160}) {
+      const int64_t n = 160;
+      Host codes(k, n);
+      std::mt19937 random(1);
+      for (float& code : codes.values) code = static_cast<float>(random() & ((1u << bits) - 1));
+      const Placed dcodes(backend(), DType::kU8, codes, true);
+      const std::vector<int> order = shuffled(k, 5);
+      for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 160}, {0, 32}, {32, 96}, {128, 32}}) {
+        const Tensor words = backend().pack_codes(dcodes.view(), order, bits, first, count);
+        ASSERT_EQ(words.dtype(), DType::kI32);
+        ASSERT_EQ(words.shape(), (Shape{k * bits / 32, count}));
+        for (int64_t j = 0; j < k; ++j) {
+          for (int64_t i = 0; i < count; ++i) {
+            const uint32_t code =
+                unpack_field(words.values<int32_t>().data() + i, order[static_cast<size_t>(j)], bits, count);
+            ASSERT_EQ(static_cast<float>(code), codes.at(j, first + i)) << bits << " bits, row " << j;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GptqContract, UploadAndDownloadThroughViews) {
+  for (const DType dtype : {DType::kF32, DType::kU8}) {
+    Host values(33, 65);
+    for (size_t i = 0; i < values.values.size(); ++i) values.values[i] = static_cast<float>(i % 251);
+    const Placed placed(backend(), dtype, values, true);
+    const std::vector<float> diagonal = backend().download(placed.view().diagonal());
+    ASSERT_EQ(diagonal.size(), 33u);
+    for (int64_t i = 0; i < 33; ++i) EXPECT_EQ(diagonal[static_cast<size_t>(i)], values.at(i, i));
+    backend().upload(placed.view().diagonal(), std::vector<float>(33, 99.0f));
+    const Host got = placed.host();
+    for (int64_t i = 0; i < 33; ++i) {
+      for (int64_t j = 0; j < 65; ++j) EXPECT_EQ(got.at(i, j), i == j ? 99.0f : static_cast<float>((i * 65 + j) % 251));
     }
   }
 }

@@ -28,7 +28,7 @@ TEST_P(ModelContract, RmsNorm) {
           return (static_cast<double>(width) / 2 + 6) * kEps * std::abs(want.values[i]) +
                  2 * activation_eps() * std::abs(want.values[i]) + 1e-30;
         });
-        const Placed stream(backend(), x, true, DType::kF32), from_stream(backend(), rows, width * runs, true);
+        const Placed stream(backend(), DType::kF32, x, true), from_stream(backend(), rows, width * runs, true);
         backend().rms_norm(from_stream.view(), stream.view(), norm.view(), 1e-5f);
         EXPECT_EQ(from_stream.host().values, out.host().values);
         backend().rms_norm(in.view(), in.view(), norm.view(), 1e-5f);  // in place
@@ -46,8 +46,8 @@ TEST_P(ModelContract, Rope) {
         Host cosines = angles, sines = angles;
         for (float& value : cosines.values) value = std::cos(value);
         for (float& value : sines.values) value = std::sin(value);
-        const Placed out(backend(), x, true), c(backend(), cosines, false, DType::kF32),
-            s(backend(), sines, false, DType::kF32);
+        const Placed out(backend(), x, true), c(backend(), DType::kF32, cosines, false),
+            s(backend(), DType::kF32, sines, false);
         backend().rope(out.view(), head_dim, c.view(), s.view());
         const Host before = x;
         reference::rope(x.view(), head_dim, cosines.view(), sines.view());
@@ -110,8 +110,8 @@ TEST_P(ModelContract, Attention) {
 TEST_P(ModelContract, RopeRepeatsItsAngles) {
   Host x = random_host(6, 64, 1), angles = random_host(2, 16, 2), both(6, 16);
   for (int64_t i = 0; i < 6 * 16; ++i) both.at(i / 16, i % 16) = angles.at(i / 16 % 2, i % 16);
-  const Placed a(backend(), x, true), b(backend(), x, true), few(backend(), angles, false, DType::kF32),
-      all(backend(), both, false, DType::kF32);
+  const Placed a(backend(), x, true), b(backend(), x, true), few(backend(), DType::kF32, angles, false),
+      all(backend(), DType::kF32, both, false);
   backend().rope(a.view(), 32, few.view(), few.view());
   backend().rope(b.view(), 32, all.view(), all.view());
   EXPECT_EQ(a.host().values, b.host().values);
@@ -200,7 +200,7 @@ TEST_P(ModelContract, SiluMultiply) {
 TEST_P(ModelContract, Add) {
   for (const int64_t rows : {0, 1, 33}) {
     Host x = random_host(rows, 96, 1), y = random_host(rows, 96, 2);
-    const Placed dx(backend(), x, true, DType::kF32), dy(backend(), y, true);
+    const Placed dx(backend(), DType::kF32, x, true), dy(backend(), y, true);
     backend().add(dx.view(), dy.view());
     std::vector<float> want;
     for (size_t i = 0; i < x.values.size(); ++i) want.push_back(x.values[i] + y.values[i]);
@@ -230,7 +230,7 @@ TEST_P(ModelContract, CrossEntropy) {
       std::vector<int> targets;
       for (int t = 0; t < 7; ++t) targets.push_back(static_cast<int>((t * 977) % vocabulary));
       if (vocabulary > 1) targets[1] = 1;
-      const Placed in(backend(), logits, true, DType::kF32);
+      const Placed in(backend(), DType::kF32, logits, true);
       const std::vector<float> want = reference::cross_entropy(logits.view(), targets);
       double largest = 0;
       for (const float value : logits.values) largest = std::max(largest, double{std::abs(value)});
@@ -269,14 +269,14 @@ TEST_P(ModelContract, ValuesThatAreNotFiniteAreSeenAndDoNotCrash) {
       for (float& value : x.values) value = value > 2.0f ? bad : value;
       x.at(0, 3) = bad;
       const Placed in(backend(), x, true), out(backend(), rows, 32, true), norm(backend(), rows, 64, true);
-      const Placed c(backend(), angle, false, DType::kF32), copy(backend(), x, true);
+      const Placed c(backend(), DType::kF32, angle, false), copy(backend(), x, true);
       backend().silu_multiply(out.view(), in.view());
       backend().rms_norm(norm.view(), in.view(), ones.view(), 1e-5f);
       EXPECT_FALSE(backend().all_finite(norm.view()));
       backend().attention(out.view(), {in.view().column_range(0, 32), in.view().column_range(0, 32),
                                        in.view().column_range(0, 32), nullptr, 1, 0, 1, 1, 32, 1.0f, 0});
       EXPECT_FALSE(backend().all_finite(out.view()));
-      const Placed sum(backend(), x, true, DType::kF32);
+      const Placed sum(backend(), DType::kF32, x, true);
       backend().cross_entropy(sum.view(), std::vector<int>(static_cast<size_t>(rows), 0));
       backend().rope(copy.view(), 32, c.view(), c.view());
       EXPECT_FALSE(backend().all_finite(copy.view()));

@@ -77,6 +77,19 @@ inline Square inverse(Square a) {
   return result;
 }
 
+// S⁻ᵀ of a lower triangular S, by substitution.
+inline Square inverse_transpose(const Host& s) {
+  Square u(s.rows);
+  for (int64_t c = 0; c < u.n; ++c) {
+    for (int64_t i = c; i < u.n; ++i) {  // column c of S⁻¹ is row c of U
+      double sum = i == c;
+      for (int64_t j = c; j < i; ++j) sum -= s.at(i, j) * u.at(c, j);
+      u.at(c, i) = sum / s.at(i, i);
+    }
+  }
+  return u;
+}
+
 // Xᵀ·X of T correlated inputs with a few outlier channels, upper triangle poisoned: nothing may read it.
 inline Host random_hessian(int64_t k, int64_t t, uint32_t seed, float outlier = 5.0f) {
   Host x = random_host(t, k, seed);

@@ -38,13 +38,12 @@ class SolveContract : public ContractTest {
   void check(const SolveCase& c) {
     const int64_t k = c.k, n = c.n, groups = (k + c.group_size - 1) / c.group_size;
     Host w = random_host(n, k, 1, 0.05f);
-    const Host h = random_hessian(k, 2 * k, 2);
+    Host h = random_hessian(k, std::min<int64_t>(2 * k, 300), 2);
     std::vector<int> order(static_cast<size_t>(k));
     std::iota(order.begin(), order.end(), 0);
-    const Matrix hessian = backend().allocate(DType::kF32, k, k), u = backend().allocate(DType::kF32, k, k);
-    backend().upload(hessian.view(), h.values);
-    ASSERT_TRUE(backend().factorize(u.view(), hessian.view(), order, 0.02f * h.at(0, 0), false));
-    const std::vector<float> factor = backend().download(u.view());
+    const Placed hessian(backend(), DType::kF32, h, false), ds(backend(), DType::kF32, k, k, true);
+    ASSERT_TRUE(backend().factorize(ds.view(), hessian.view(), order, 0.02f * h.at(0, 0), false));
+    const Square u = inverse_transpose(ds.host());
 
     std::vector<int32_t> group(static_cast<size_t>(k));
     for (int64_t j = 0; j < k; ++j) {
@@ -60,23 +59,27 @@ class SolveContract : public ContractTest {
         value = to_float(to_half(std::uniform_real_distribution<float>(0.1f, 0.3f)(random) / top));
       for (float& value : zeros.values) value = static_cast<float>(random() % (1u << c.grid.bits));
     }
-    const Placed weights(backend(), w, true), dscales(backend(), scales, false), dzeros(backend(), zeros, false);
-    std::vector<uint8_t> codes(static_cast<size_t>(k * n));
+    const Placed weights(backend(), DType::kF32, w, true), dscales(backend(), DType::kF32, scales, false),
+        dzeros(backend(), DType::kF32, zeros, false), dcodes(backend(), DType::kU8, k, n, true);
     backend().solve_columns(
-        {weights.view(), u.view(), group, c.grid, c.given_scales, dscales.view(), dzeros.view(), codes});
-    const Host result = weights.host(), s = dscales.host(), z = dzeros.host();
+        {weights.view(), ds.view(), group, c.grid, c.given_scales, dscales.view(), dzeros.view(), dcodes.view()});
+    const Host result = weights.host(), s = dscales.host(), z = dzeros.host(), codes = dcodes.host();
     if (c.given_scales) {
       EXPECT_EQ(s.values, scales.values);
       EXPECT_EQ(z.values, zeros.values);
     }
-    for (int64_t row = 0; row < n && !HasFatalFailure(); ++row)
-      check_row(c, w, factor, group, result, s, z, codes, row);
+    found_loss_ = plain_loss_ = 0;
+    for (int64_t row = 0; row < n && !HasFatalFailure(); ++row) check_row(c, w, u, group, result, s, z, codes, row);
+    double& worst = worst_ratios()["solve_columns: loss of the searched grids beside that of the whole range"];
+    if (plain_loss_ > 0) worst = std::max(worst, found_loss_ / plain_loss_);
+    ASSERT_LE(found_loss_, plain_loss_ * (1 + 1e-3)) << "the search made it worse";
   }
 
  private:
-  void check_row(const SolveCase& c, const Host& weights, const std::vector<float>& factor,
-                 const std::vector<int32_t>& group, const Host& result, const Host& s, const Host& z,
-                 const std::vector<uint8_t>& codes, int64_t row) {
+  double found_loss_ = 0, plain_loss_ = 0;  // of all groups that were searched in a case
+
+  void check_row(const SolveCase& c, const Host& weights, const Square& u, const std::vector<int32_t>& group,
+                 const Host& result, const Host& s, const Host& z, const Host& codes, int64_t row) {
     const int64_t k = c.k;
     const double top = (1 << c.grid.bits) - 1;
     std::vector<double> w(static_cast<size_t>(k));
@@ -87,10 +90,10 @@ class SolveContract : public ContractTest {
       if (!c.given_scales && (j == 0 || group[at - 1] != g)) {
         int64_t end = j;
         while (end < k && group[static_cast<size_t>(end)] == g) ++end;
-        ASSERT_NO_FATAL_FAILURE(check_grid(c, {w.begin() + j, w.begin() + end}, factor, j, s.at(g, row), z.at(g, row)));
+        ASSERT_NO_FATAL_FAILURE(check_grid(c, {w.begin() + j, w.begin() + end}, u, j, s.at(g, row), z.at(g, row)));
       }
       const double scale = s.at(g, row), zero = z.at(g, row);
-      const double code = codes[static_cast<size_t>(j * c.n + row)];
+      const double code = codes.at(j, row);
       ASSERT_LE(code, top);
       ASSERT_EQ(result.at(row, j), s.at(g, row) * static_cast<float>(code - zero)) << "row " << row << ", column " << j;
       // fp32 errors of w: K terms of the size of a step, and of the factor behind them.
@@ -99,13 +102,13 @@ class SolveContract : public ContractTest {
       double& worst = worst_ratios()["solve_columns: beyond half a step"];
       worst = std::max(worst, distance / allowed);
       ASSERT_LE(distance, allowed) << "row " << row << ", column " << j;
-      const double error = (w[at] - scale * (code - zero)) / factor[static_cast<size_t>(j * k + j)];
-      for (int64_t i = j; i < k; ++i) w[static_cast<size_t>(i)] -= error * factor[static_cast<size_t>(j * k + i)];
+      const double error = (w[at] - scale * (code - zero)) / u.at(j, j);
+      for (int64_t i = j; i < k; ++i) w[static_cast<size_t>(i)] -= error * u.at(j, i);
     }
   }
 
-  void check_grid(const SolveCase& c, const std::vector<double>& w, const std::vector<float>& factor, int64_t begin,
-                  float scale, float zero) {
+  void check_grid(const SolveCase& c, const std::vector<double>& w, const Square& factor, int64_t begin, float scale,
+                  float zero) {
     const double top = (1 << c.grid.bits) - 1;
     const double low = std::min(0.0, *std::min_element(w.begin(), w.end()));
     const double high = std::max(0.0, *std::max_element(w.begin(), w.end()));
@@ -126,10 +129,15 @@ class SolveContract : public ContractTest {
     }
     Square u(static_cast<int64_t>(w.size()));
     for (int64_t i = 0; i < u.n; ++i) {
-      for (int64_t j = 0; j < u.n; ++j) u.at(i, j) = factor[static_cast<size_t>((begin + i) * c.k + begin + j)];
+      for (int64_t j = 0; j < u.n; ++j) u.at(i, j) = factor.at(begin + i, begin + j);
     }
     const double found = trial_loss(w, u, c.grid, scale, zero), plain = trial_loss(w, u, c.grid, rounded, plain_zero);
-    ASSERT_LE(found, plain * (1 + 1e-3)) << "the search made it worse";
+    // With feedback one decision that is close to a tie changes all that follow: then only the sum over rows and groups
+    // says whether the search chose well.
+    const bool fed_back = c.grid.clip == Clip::kHessian && w.size() <= 256;
+    ASSERT_LE(found, plain * (fed_back ? 2.0 : 1 + 1e-3)) << "the search made it worse";
+    found_loss_ += found;
+    plain_loss_ += plain;
   }
 };
 
@@ -153,6 +161,15 @@ TEST_P(SolveContract, EveryDecisionOfTheColumnLoop) {
   }
 }
 
+TEST_P(SolveContract, ManyColumns) {  // more than a backend keeps close together at any level of its blocks
+  for (const int64_t group_size : {64, 128, 200, 256, 592, 1184}) {
+    SCOPED_TRACE("groups of " + std::to_string(group_size));
+    check({32, 1184, group_size, {4, group_size == 256, Clip::kHessian, 0}, false, false, false});
+    if (HasFatalFailure()) return;
+  }
+  check({32, 1184, 128, {4, false, Clip::kHessian, 0}, true, true, false});
+}
+
 TEST_P(SolveContract, GivenScalesInAnyOrder) {
   for (const int bits : {2, 3, 4, 8}) {
     for (const bool scattered : {false, true}) {
@@ -167,16 +184,17 @@ TEST_P(SolveContract, GivenScalesInAnyOrder) {
 TEST_P(SolveContract, WeightsThatAreNotFiniteGiveLegalCodes) {
   for (const Clip clip : {Clip::kNone, Clip::kMse, Clip::kHessian}) {
     for (const bool sym : {true, false}) {
-      Host w = random_host(32, 64, 1), identity(64, 64);
+      Host w = random_host(32, 64, 1), identity(64, 64), scales(2, 32), zeros(2, 32);
       for (int64_t i = 0; i < 64; ++i) identity.at(i, i) = 1.0f;
       w.at(1, 7) = NAN, w.at(2, 0) = INFINITY, w.at(3, 63) = -INFINITY, w.at(4, 5) = 3e38f;
-      const Placed dw(backend(), w, false), u(backend(), identity, false), s(backend(), 2, 32, false),
-          z(backend(), 2, 32, false);
+      const DType f32 = DType::kF32;
+      const Placed dw(backend(), f32, w, false), ds(backend(), f32, identity, false), s(backend(), f32, scales, false),
+          z(backend(), f32, zeros, false), codes(backend(), DType::kU8, 64, 32, false);
       std::vector<int32_t> group(64);
       for (size_t j = 0; j < 64; ++j) group[j] = static_cast<int32_t>(j / 32);
-      std::vector<uint8_t> codes(64 * 32, 99);
-      backend().solve_columns({dw.view(), u.view(), group, {3, sym, clip, 0}, false, s.view(), z.view(), codes});
-      for (const uint8_t code : codes) ASSERT_LE(code, 7);
+      backend().solve_columns(
+          {dw.view(), ds.view(), group, {3, sym, clip, 0}, false, s.view(), z.view(), codes.view()});
+      for (const float code : codes.host().values) ASSERT_LE(code, 7);
       for (int64_t j = 0; j < 64; ++j) ASSERT_NEAR(dw.host().at(0, j), w.at(0, j), 0.8);  // its neighbours do not care
     }
   }

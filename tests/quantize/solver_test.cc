@@ -27,13 +27,17 @@ std::vector<float> random_values(int64_t count, uint32_t seed, float deviation) 
   return values;
 }
 
+struct Solution : GroupSolution {
+  std::vector<float> natural_codes;  // [K, N]  columns in their natural order
+};
+
 // One problem on the CPU: inputs X, their Hessian, weights; and what the solution stands for.
 struct Fixture {
   int64_t k;
   std::unique_ptr<Backend> backend = make_cpu_backend(2);
   std::vector<float> x, weights;  // [T, K], [N, K]
   std::vector<float> hessian;     // [K, K]
-  Matrix h, cross;
+  Matrix h, w, cross;
   GroupProblem problem;
 
   explicit Fixture(int64_t columns, uint32_t seed = 1) : k(columns) {
@@ -43,7 +47,6 @@ struct Fixture {
       for (int64_t i = 5; i < k; i += 30) x[at(t, i)] *= 6.0f;
     }
     weights = random_values(kRows * k, seed + 1, 0.05f);
-    problem.rows = kRows;
     problem.grid.group_size = 32;
     take_hessian_of_x();
   }
@@ -58,24 +61,36 @@ struct Fixture {
       }
     }
   }
-  GroupSolution solve() {
-    h = backend->allocate(DType::kF32, k, k);
-    backend->upload(h.view(), hessian);
+  Matrix put(const std::vector<float>& values) const {
+    Matrix matrix = backend->allocate(DType::kF32, static_cast<int64_t>(values.size()) / k, k);
+    backend->upload(matrix.view(), values);
+    return matrix;
+  }
+  Solution solve() {
+    h = put(hessian);
+    w = put(weights);
     problem.hessian = h.view();
-    problem.weights = weights;
-    return solve_group(problem, *backend);
+    problem.weights = w.view();
+    Solution solution{solve_group(problem, *backend), {}};
+    const std::vector<float> ordered = backend->download(solution.codes.view());
+    solution.natural_codes.resize(ordered.size());
+    for (int64_t j = 0; j < k; ++j) {
+      std::copy_n(ordered.begin() + j * kRows, kRows,
+                  solution.natural_codes.begin() + solution.order[static_cast<size_t>(j)] * kRows);
+    }
+    return solution;
   }
 };
 
-float value_of(const GroupSolution& s, int64_t n, int64_t k) {
+float value_of(const Solution& s, int64_t n, int64_t k) {
   const size_t at = static_cast<size_t>(s.g_idx[static_cast<size_t>(k)] * s.rows + n);
-  return s.scales[at] * (static_cast<float>(s.codes[static_cast<size_t>(k * s.rows + n)]) - s.zeros[at]);
+  return s.scales[at] * (s.natural_codes[static_cast<size_t>(k * s.rows + n)] - s.zeros[at]);
 }
 
 double total(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-void expect_legal(const GroupSolution& s, int bits) {
-  for (const uint8_t code : s.codes) ASSERT_LT(code, 1 << bits);
+void expect_legal(const Solution& s, int bits) {
+  for (const float code : s.natural_codes) ASSERT_LT(code, 1 << bits);
   for (const float scale : s.scales)
     ASSERT_TRUE(scale > 0 && scale <= 65504 && to_float(to_half(scale)) == scale) << scale;
   for (const float zero : s.zeros) ASSERT_TRUE(zero >= 0 && zero < static_cast<float>(1 << bits)) << zero;
@@ -83,7 +98,7 @@ void expect_legal(const GroupSolution& s, int bits) {
 }
 
 // Each column to its nearest code, with the scales of the solution: what rounding without feedback makes of it.
-void expect_rounded_to_nearest(const Fixture& f, const GroupSolution& s, int64_t column) {
+void expect_rounded_to_nearest(const Fixture& f, const Solution& s, int64_t column) {
   for (int64_t n = 0; n < kRows; ++n) {
     const float scale = s.scales[static_cast<size_t>(s.g_idx[static_cast<size_t>(column)] * s.rows + n)];
     const float w = f.weights[f.at(n, column)];
@@ -101,7 +116,7 @@ TEST(Solver, DeadColumnsAreRoundedAndDisturbNothing) {
     f.take_hessian_of_x();
     f.problem.grid.desc_act = desc_act;
     f.problem.grid.clip = "none";
-    const GroupSolution s = f.solve();
+    const Solution s = f.solve();
     EXPECT_EQ(s.method, "gptq");
     expect_legal(s, 4);
     for (const int64_t column : {7, 40, 95}) expect_rounded_to_nearest(f, s, column);
@@ -116,7 +131,7 @@ TEST(Solver, WeightsOfZeroStayZero) {
       f.problem.grid.sym = sym;
       f.problem.grid.clip = clip;
       f.problem.lowest_zero = 1;
-      const GroupSolution s = f.solve();
+      const Solution s = f.solve();
       expect_legal(s, 4);
       for (int64_t n = 0; n < 3; ++n) {
         for (int64_t k = 0; k < 96; ++k) ASSERT_EQ(value_of(s, n, k), 0.0f);
@@ -131,7 +146,7 @@ TEST(Solver, AnAllZeroHessianRoundsToNearest) {
   Fixture f(64);
   std::fill(f.hessian.begin(), f.hessian.end(), 0.0f);
   f.problem.grid.clip = "none";
-  const GroupSolution s = f.solve();
+  const Solution s = f.solve();
   EXPECT_EQ(s.method, "rtn");
   expect_legal(s, 4);
   for (int64_t column = 0; column < 64; ++column) expect_rounded_to_nearest(f, s, column);
@@ -150,7 +165,7 @@ TEST(Solver, RaisesTheDampingUntilTheHessianFactorises) {
   }
   f.hessian[f.at(20, 20)] = f.hessian[f.at(21, 21)] = static_cast<float>(mean);
   f.hessian[f.at(21, 20)] = static_cast<float>(1.05 * mean);
-  const GroupSolution s = f.solve();
+  const Solution s = f.solve();
   EXPECT_EQ(s.method, "gptq");
   EXPECT_DOUBLE_EQ(s.damp, 0.08);
   expect_legal(s, 4);
@@ -167,7 +182,7 @@ TEST(Solver, GoesToDoublePrecisionWhenSingleFails) {
     f.hessian[f.at(i, i)] = a, f.hessian[f.at(i + 1, i)] = b, f.hessian[f.at(i + 1, i + 1)] = c;
   }
   f.problem.damp = 1e-12;
-  const GroupSolution s = f.solve();
+  const Solution s = f.solve();
   EXPECT_EQ(s.method, "gptq (double precision)");
   EXPECT_DOUBLE_EQ(s.damp, 64e-12);
   expect_legal(s, 4);
@@ -179,7 +194,7 @@ TEST(Solver, RoundsToNearestWhenNothingFactorises) {
     f.hessian[f.at(30, 30)] = bad;
     f.problem.grid.clip = "none";
     f.problem.grid.group_aware = false;
-    const GroupSolution s = f.solve();
+    const Solution s = f.solve();
     EXPECT_EQ(s.method, "rtn") << bad;
     EXPECT_EQ(s.damp, 0.0);
     for (int64_t column = 0; column < 64; ++column) expect_rounded_to_nearest(f, s, column);
@@ -193,7 +208,7 @@ TEST(Solver, ConstantRows) {
       std::fill_n(f.weights.begin(), 64, value);
       f.problem.grid.sym = sym;
       f.problem.grid.clip = "none";
-      const GroupSolution s = f.solve();
+      const Solution s = f.solve();
       expect_legal(s, 4);
       // The positive end of a symmetric grid is half a step short. An asymmetric one is exact up to its fp16 scale,
       // whose error the first group hands to the second.
@@ -208,7 +223,7 @@ TEST(Solver, AHugeOutlierIsClippedAtTheLargestScale) {
   f.weights[f.at(3, 10)] = -3e38f;
   f.problem.grid.clip = "none";
   f.problem.grid.group_aware = false;
-  const GroupSolution s = f.solve();
+  const Solution s = f.solve();
   for (const float scale : s.scales) EXPECT_TRUE(scale > 0 && scale <= 65504.0f);
   EXPECT_EQ(s.scales[2], 65504.0f);
   EXPECT_EQ(value_of(s, 2, 10), 7 * 65504.0f);
@@ -222,7 +237,7 @@ TEST(Solver, SmallWeightsKeepTheirPrecision) {
   Fixture f(64), small(64);
   f.problem.grid.bits = small.problem.grid.bits = 8;
   for (float& w : small.weights) w *= 0x1p-6f;  // about 0.0008, a scale of 2e-5
-  const GroupSolution a = f.solve(), b = small.solve();
+  const Solution a = f.solve(), b = small.solve();
   expect_legal(b, 8);
   EXPECT_LT(total(b.error) / total(b.energy), 1.05 * total(a.error) / total(a.energy));
 }
@@ -241,7 +256,7 @@ TEST(Solver, StaticGroupsWithGroupAwareOrderUseTheirOwnScales) {
   for (const bool group_aware : {true, false}) {
     f.problem.grid.group_aware = group_aware;
     f.problem.grid.clip = "none";
-    const GroupSolution s = f.solve();
+    const Solution s = f.solve();
     for (int64_t g = 0; g < 3; ++g) {
       for (int64_t n = 0; n < kRows; ++n) {
         float largest = 0;
@@ -257,7 +272,7 @@ TEST(Solver, StaticGroupsWithGroupAwareOrderUseTheirOwnScales) {
 }
 
 // Σ over rows of e·H·eᵀ in double precision, for e = W − Q.
-double loss_of(const Fixture& f, const GroupSolution& s, int64_t first, int64_t count) {
+double loss_of(const Fixture& f, const Solution& s, int64_t first, int64_t count) {
   double sum = 0;
   for (int64_t n = 0; n < kRows; ++n) {
     for (int64_t i = first; i < first + count; ++i) {
@@ -272,7 +287,7 @@ double loss_of(const Fixture& f, const GroupSolution& s, int64_t first, int64_t 
 
 TEST(Solver, ReportsTheErrorItHas) {
   Fixture f(96);
-  const GroupSolution s = f.solve();
+  const Solution s = f.solve();
   EXPECT_NEAR(total(s.error) / loss_of(f, s, 0, 96), 1.0, 1e-4);
 }
 
@@ -285,13 +300,13 @@ TEST(Solver, BeatsRoundingToNearest) {
         f.problem.grid.group_size = group_size;
         f.problem.grid.desc_act = desc_act;
         f.problem.grid.clip = "none";
-        const GroupSolution s = f.solve();
+        const Solution s = f.solve();
         Fixture rounding(160, 7);
         rounding.problem.grid = f.problem.grid;
         for (int64_t i = 0; i < 160; ++i) {  // only a diagonal: nothing to feed back
           for (int64_t j = 0; j < i; ++j) rounding.hessian[f.at(i, j)] = 0.0f;
         }
-        const GroupSolution rounded = rounding.solve();
+        const Solution rounded = rounding.solve();
         EXPECT_LT(total(s.error), 0.8 * loss_of(f, rounded, 0, 160)) << bits << " bits, groups of " << group_size;
       }
     }
@@ -309,9 +324,9 @@ TEST(Solver, TheHessianClipIsNeverWorseOnTheFirstGroup) {
       f.problem.grid.group_aware = false;
       f.problem.damp = 1e-5;  // the search sees H with damping, the reported error is without
       f.problem.grid.clip = "none";
-      const GroupSolution none = f.solve();
+      const Solution none = f.solve();
       f.problem.grid.clip = "hessian";
-      const GroupSolution clipped = f.solve();
+      const Solution clipped = f.solve();
       for (size_t n = 0; n < kRows; ++n)
         EXPECT_LE(clipped.error[n], none.error[n] * 1.001) << bits << " bits, row " << n;
       EXPECT_LT(total(clipped.error), total(none.error));
@@ -329,7 +344,7 @@ TEST(Solver, GptaqComesNearerToTheOriginalOutputs) {
     for (int64_t t = 0; t < tokens; ++t) {
       for (int64_t i = 0; i < k; ++i) original[f.at(t, i)] += 0.1f * f.x[f.at(t, (i + 17) % k)] + noise[f.at(t, i)];
     }
-    const auto output_error = [&](const GroupSolution& s) {
+    const auto output_error = [&](const Solution& s) {
       double sum = 0;
       for (int64_t n = 0; n < kRows; ++n) {
         for (int64_t t = 0; t < tokens; ++t) {
@@ -348,13 +363,9 @@ TEST(Solver, GptaqComesNearerToTheOriginalOutputs) {
     double errors[2];
     for (const double alpha : {0.5, 1.0}) {
       f.cross = f.backend->allocate(DType::kF32, k, k);
-      Matrix target = f.backend->allocate(DType::kF32, tokens, k), x = f.backend->allocate(DType::kF32, tokens, k);
-      f.backend->upload(target.view(), original);
-      f.backend->upload(x.view(), f.x);
       f.backend->clear(f.cross.view());
-      f.backend->accumulate_cross(f.cross.view(), target.view(), x.view());
-      const Matrix same_inputs = f.backend->allocate(DType::kF32, k, k);
-      f.backend->upload(same_inputs.view(), f.hessian);
+      f.backend->accumulate_cross(f.cross.view(), f.put(original).view(), f.put(f.x).view());
+      const Matrix same_inputs = f.put(f.hessian);
       f.problem.gptaq = GptaqTerms{f.cross.view(), same_inputs.view()};
       f.problem.gptaq_strength = alpha;
       errors[alpha == 1.0] = output_error(f.solve());

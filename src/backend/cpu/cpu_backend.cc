@@ -50,7 +50,14 @@ class CpuBackend final : public Backend {
 
   void upload(MatrixView to, std::span<const float> from) override {
     CHECK(static_cast<int64_t>(from.size()) == to.rows * to.cols);
-    for (int64_t i = 0; i < to.rows; ++i) std::copy_n(from.data() + i * to.cols, to.cols, to.row(i));
+    for (int64_t i = 0; i < to.rows; ++i) {
+      const float* row = from.data() + i * to.cols;
+      if (to.dtype == DType::kU8) {
+        std::transform(row, row + to.cols, to.row<uint8_t>(i), [](float v) { return static_cast<uint8_t>(v); });
+      } else {
+        std::copy_n(row, to.cols, to.row(i));
+      }
+    }
   }
 
   void upload(MatrixView to, std::span<const int32_t> from) override {
@@ -60,7 +67,14 @@ class CpuBackend final : public Backend {
 
   std::vector<float> download(MatrixView from) override {
     std::vector<float> values(static_cast<size_t>(from.rows * from.cols));
-    for (int64_t i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.cols, values.data() + i * from.cols);
+    for (int64_t i = 0; i < from.rows; ++i) {
+      float* row = values.data() + i * from.cols;
+      if (from.dtype == DType::kU8) {
+        std::copy_n(from.row<uint8_t>(i), from.cols, row);
+      } else {
+        std::copy_n(from.row(i), from.cols, row);
+      }
+    }
     return values;
   }
 
@@ -212,6 +226,13 @@ class CpuBackend final : public Backend {
   void clear(MatrixView x) override {
     for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
   }
+  void load(MatrixView to, const TensorView& from) override { cpu_gptq::load(to, from, pool_); }
+  void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cpu_gptq::gather_columns(to, from, order, pool_);
+  }
+  void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cpu_gptq::subtract_columns(to, from, order, pool_);
+  }
   void accumulate_hessian(MatrixView h, MatrixView x) override { cpu_gptq::accumulate_hessian(h, x, pool_); }
   void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
     cpu_gptq::accumulate_cross(d, target, x, pool_);
@@ -221,14 +242,17 @@ class CpuBackend final : public Backend {
     for (int64_t i = 0; i < h.rows; ++i) values.push_back(h.row(i)[i]);
     return values;
   }
-  bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) override {
-    return cpu_gptq::factorize(u, h, order, damping, precise);
+  bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
+    return cpu_gptq::factorize(s, h, order, damping, precise);
   }
   bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
     return cpu_gptq::regress(w, d, h, damping, alpha, pool_);
   }
   void solve_columns(const SolveArgs& args) override { cpu_gptq::solve_columns(args, pool_); }
   std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_gptq::quadratic(w, h, pool_); }
+  Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
+    return cpu_gptq::pack_codes(codes, order, bits, first, count, pool_);
+  }
 
  private:
   void for_rows(int64_t rows, const std::function<void(int64_t)>& body) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "backend/cpu/kernels.h"
 
@@ -33,8 +34,6 @@ std::vector<Block> blocks(int64_t size, bool lower_only) {
 
 int lapack_potrf(int n, float* a) { return LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
 int lapack_potrf(int n, double* a) { return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
-int lapack_trtri(int n, float* a) { return LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
-int lapack_trtri(int n, double* a) { return LAPACKE_dtrtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, a, n); }
 
 // Cholesky factor in place, lower triangle. OpenBLAS finds pivots that are not positive, but lets NaN and infinity
 // through; each of them ends on the diagonal.
@@ -47,12 +46,17 @@ bool cholesky(int64_t k, std::vector<T>& a) {
   return true;
 }
 
+void for_row_tiles(int64_t rows, ThreadPool& pool, const std::function<void(int64_t)>& body) {
+  pool.parallel_for((rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
+    for (int64_t i = index * kRowTile; i < std::min(rows, (index + 1) * kRowTile); ++i) body(i);
+  });
+}
+
 float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
 
-// With R reversing rows and columns: R·A·R = L·Lᵀ gives A = P·Pᵀ with P = R·L·R upper triangular, so that
-// A⁻¹ = (P⁻¹)ᵀ·P⁻¹ and U = P⁻¹ = R·L⁻¹·R. One factorisation and one triangular inverse, A⁻¹ is never formed.
+// With R reversing rows and columns: R·A·R = L·Lᵀ gives A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
 template <typename T>
-bool upper_factor(MatrixView u, MatrixView h, std::span<const int> order, float damping) {
+bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping) {
   const int64_t k = h.rows;
   std::vector<T> a(static_cast<size_t>(k * k));  // column-major, lower triangle
   const auto reversed = [&](int64_t i) { return int64_t{order[static_cast<size_t>(k - 1 - i)]}; };
@@ -61,13 +65,25 @@ bool upper_factor(MatrixView u, MatrixView h, std::span<const int> order, float 
       a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
     a[static_cast<size_t>(j * k + j)] += static_cast<T>(damping);
   }
-  if (!cholesky(k, a) || lapack_trtri(static_cast<int>(k), a.data()) != 0) return false;
+  if (!cholesky(k, a)) return false;
   for (int64_t i = 0; i < k; ++i) {
-    std::fill_n(u.row(i), i, 0.0f);
-    for (int64_t j = i; j < k; ++j)
-      u.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - j) * k + (k - 1 - i))]);
+    for (int64_t j = 0; j <= i; ++j)
+      s.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - i) * k + (k - 1 - j))]);
+    std::fill_n(s.row(i) + i + 1, k - i - 1, 0.0f);
   }
   return true;
+}
+
+// U = S⁻ᵀ, row-major: S⁻¹ as LAPACK stores it.                                                      [K, K]
+std::vector<float> upper_factor(MatrixView s) {
+  const int64_t k = s.rows;
+  std::vector<float> u(static_cast<size_t>(k * k));
+  for (int64_t i = 0; i < k; ++i) {
+    for (int64_t j = 0; j <= i; ++j) u[static_cast<size_t>(j * k + i)] = s.row(i)[j];
+  }
+  const int n = static_cast<int>(k);
+  CHECK(LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, u.data(), n) == 0);
+  return u;
 }
 
 }  // namespace
@@ -109,8 +125,31 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool&
   });
 }
 
-bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise) {
-  return precise ? upper_factor<double>(u, h, order, damping) : upper_factor<float>(u, h, order, damping);
+void load(MatrixView to, const TensorView& from, ThreadPool& pool) {
+  CHECK(from.shape == (Shape{to.rows, to.cols}));
+  const int64_t row_bytes = to.cols * size_of(from.dtype);
+  for_row_tiles(to.rows, pool, [&](int64_t i) {
+    to_float32({to.row(i), static_cast<size_t>(to.cols)}, {from.dtype, {to.cols}, from.data + i * row_bytes},
+               "a weight");
+  });
+}
+
+void gather_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool) {
+  CHECK(to.rows == from.rows && to.cols == static_cast<int64_t>(order.size()));
+  for_row_tiles(to.rows, pool, [&](int64_t i) {
+    for (size_t j = 0; j < order.size(); ++j) to.row(i)[j] = from.row(i)[order[j]];
+  });
+}
+
+void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool) {
+  CHECK(to.rows == from.rows && from.cols == static_cast<int64_t>(order.size()));
+  for_row_tiles(to.rows, pool, [&](int64_t i) {
+    for (size_t j = 0; j < order.size(); ++j) to.row(i)[order[j]] -= from.row(i)[j];
+  });
+}
+
+bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) {
+  return precise ? lower_factor<double>(s, h, order, damping) : lower_factor<float>(s, h, order, damping);
 }
 
 bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool) {
@@ -138,7 +177,8 @@ bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alph
 
 void solve_columns(const SolveArgs& args, ThreadPool& pool) {
   const int64_t k = args.weights.cols, n = args.weights.rows, groups = args.scales.rows;
-  CHECK(n % kStripRows == 0 && args.scales.cols == n && args.factor.stride == k);
+  CHECK(n % kStripRows == 0 && args.scales.cols == n && args.codes.rows == k && args.codes.cols == n);
+  const std::vector<float> factor = upper_factor(args.factor);
   pool.parallel_for(n / kStripRows, [&](int64_t index) {
     thread_local std::vector<float> w, scratch, scales, zeros;
     thread_local std::vector<uint8_t> codes;
@@ -159,7 +199,7 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
     strip.columns = k;
     strip.w = w.data();
     strip.scratch = scratch.data();
-    strip.factor = args.factor.row(0);
+    strip.factor = factor.data();
     strip.group = args.group.data();
     strip.given_scales = args.given_scales;
     strip.bits = args.grid.bits;
@@ -173,7 +213,7 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
     for (int64_t j = 0; j < k; ++j) {
       for (int64_t i = 0; i < kStripRows; ++i)
         args.weights.row(first + i)[j] = w[static_cast<size_t>(j * kStripRows + i)];
-      std::copy_n(codes.data() + j * kStripRows, kStripRows, args.codes.data() + j * n + first);
+      std::copy_n(codes.data() + j * kStripRows, kStripRows, args.codes.row<uint8_t>(j) + first);
     }
     for (int64_t g = 0; g < groups; ++g) {
       std::copy_n(scales.data() + g * kStripRows, kStripRows, args.scales.row(g) + first);
@@ -200,6 +240,21 @@ std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool) {
     }
   });
   return result;
+}
+
+Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count,
+                  ThreadPool& pool) {
+  CHECK(codes.rows == static_cast<int64_t>(order.size()) && first + count <= codes.cols);
+  Tensor words(DType::kI32, {codes.rows * bits / 32, count});
+  int32_t* out = words.values<int32_t>().data();
+  pool.parallel_for((count + kRowTile - 1) / kRowTile, [&](int64_t index) {
+    const int64_t begin = index * kRowTile, end = std::min(count, begin + kRowTile);
+    for (int64_t j = 0; j < codes.rows; ++j) {
+      const uint8_t* row = codes.row<uint8_t>(j) + first;
+      for (int64_t n = begin; n < end; ++n) pack_field(out + n, order[static_cast<size_t>(j)], bits, row[n], count);
+    }
+  });
+  return words;
 }
 
 }  // namespace gptq::cpu_gptq

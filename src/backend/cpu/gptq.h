@@ -11,9 +11,14 @@ namespace gptq::cpu_gptq {
 
 void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool);
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool);
-bool factorize(MatrixView u, MatrixView h, std::span<const int> order, float damping, bool precise);
+void load(MatrixView to, const TensorView& from, ThreadPool& pool);
+void gather_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
+void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
+bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise);
 bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool);
 void solve_columns(const SolveArgs& args, ThreadPool& pool);
 std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool);
+Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count,
+                  ThreadPool& pool);
 
 }  // namespace gptq::cpu_gptq
