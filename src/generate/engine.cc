@@ -57,7 +57,7 @@ class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
       : checkpoint_(Checkpoint::open(folder)),
-        backend_(make_backend(options, checkpoint_.entry(kEmbeddingName).dtype)),
+        backend_(make_backend(options, checkpoint_.tensor(kEmbeddingName).dtype)),
         tokenizer_(Tokenizer::open(folder)),
         generation_(read_generation_config(folder)),
         model_(checkpoint_, *backend_),

@@ -1,0 +1,266 @@
+// The GPU behind the backend contract: each operation forwards to the file that holds its kernels.
+#include "backend/cuda_backend.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <gptq/error.h>
+
+#include "backend/cuda/attention.h"
+#include "backend/cuda/context.h"
+#include "backend/cuda/decode_linear.h"
+#include "backend/cuda/decode_step.h"
+#include "backend/cuda/gptq.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/operations.h"
+#include "backend/cuda/packed.h"
+
+namespace gptq {
+
+namespace {
+
+constexpr int64_t kBatchRows = 16384;   // tokens: every product of a 7B model fills the GPU
+constexpr int64_t kFewRows = 64;        // up to here reading packed weights beats making them dense
+constexpr int kOldestDriver = 13000;    // the CUDA version the runtime is built for
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int device, DType activations, int64_t max_bytes)
+      : context_(device, max_bytes), dtype_(activations), flag_(context_, sizeof(int)) {}
+
+  Device device() const override { return {Device::Kind::kCuda, context_.device()}; }
+  DType activation_dtype() const override { return dtype_; }
+  int64_t batch_rows() const override { return kBatchRows; }
+  void synchronize() override { context_.synchronize(); }
+
+  Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
+    const size_t bytes = static_cast<size_t>(rows * cols * size_of(dtype));
+    auto* memory = static_cast<std::byte*>(context_.allocate(bytes));
+    return {dtype, rows, cols, Matrix::Memory(memory, [this, bytes](std::byte* p) { context_.free(p, bytes); })};
+  }
+
+  void upload(MatrixView to, std::span<const float> from) override {
+    CHECK(static_cast<int64_t>(from.size()) == to.rows * to.cols);
+    cuda::convert_from_float(context_, to, cuda::to_device(context_, from).as<float>());
+  }
+  void upload(MatrixView to, std::span<const int32_t> from) override {
+    CHECK(to.dtype == DType::kI32 && static_cast<int64_t>(from.size()) == to.rows * to.cols && to.stride == to.cols);
+    GPTQ_CUDA(cudaMemcpyAsync(to.data, from.data(), from.size_bytes(), cudaMemcpyHostToDevice, context_.stream()));
+  }
+  std::vector<float> download(MatrixView from) override {
+    std::vector<float> values(static_cast<size_t>(from.rows * from.cols));
+    const cuda::Buffer wide(context_, values.size() * sizeof(float));
+    cuda::convert_to_float(context_, wide.as<float>(), from);
+    fetch(values.data(), wide, values.size() * sizeof(float));
+    return values;
+  }
+  void copy(MatrixView to, MatrixView from) override {
+    CHECK(to.dtype == from.dtype && to.rows == from.rows && to.cols == from.cols);
+    if (to.rows == 0 || to.cols == 0) return;
+    const size_t element = static_cast<size_t>(size_of(to.dtype));
+    GPTQ_CUDA(cudaMemcpy2DAsync(to.data, static_cast<size_t>(to.stride) * element, from.data,
+                                static_cast<size_t>(from.stride) * element, static_cast<size_t>(to.cols) * element,
+                                static_cast<size_t>(to.rows), cudaMemcpyDeviceToDevice, context_.stream()));
+  }
+  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
+    cuda::append(context_, cache, rows, pages, past);
+  }
+
+  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
+    return cuda::make_dense_weight(context_, dtype_, weight, bias);
+  }
+  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override {
+    return cuda::make_packed_weight(context_, dtype_, weight);
+  }
+
+  void embed(MatrixView out, std::span<const int> ids, const Weight& table) override {
+    const auto& rows = static_cast<const cuda::CudaWeight&>(table);
+    for (const int id : ids) CHECK(id >= 0 && id < rows.n);
+    const cuda::Buffer device_ids = cuda::to_device(context_, ids);
+    cuda::Buffer scratch;
+    const MatrixView dense = dense_of(rows, scratch);
+    for (int64_t first = 0; first < out.rows; first += 65535) {
+      const int64_t count = std::min<int64_t>(65535, out.rows - first);
+      cuda::embed(context_, out.row_range(first, count), device_ids.as<int32_t>() + first, dense);
+    }
+  }
+  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
+    cuda::rms_norm(context_, out, x, weight, eps);
+  }
+
+  void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
+    CHECK(y.rows == x.rows);
+    int64_t column = 0;
+    for (const Weight* weight : weights) {
+      const auto& w = static_cast<const cuda::CudaWeight&>(*weight);
+      CHECK(w.k == x.cols && x.dtype == dtype_);
+      linear(y.column_range(column, w.n), x, w);
+      column += w.n;
+    }
+    CHECK(column == y.cols);
+  }
+
+  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override {
+    cuda::rope(context_, x, head_dim, cos, sin);
+  }
+
+  void attention(MatrixView out, const AttentionArgs& args) override {
+    if (out.rows == 0) return;
+    cuda::PrefillProblem p;
+    p.dtype = dtype_;
+    p.out = out.data;
+    p.out_stride = out.stride;
+    p.q = args.q.data;
+    p.q_stride = args.q.stride;
+    p.kv.keys = args.keys.data;
+    p.kv.values = args.values.data;
+    p.kv.stride = args.keys.stride;
+    CHECK(args.keys.stride == args.values.stride && args.q.rows % args.sequences == 0);
+    p.sequences = static_cast<int>(args.sequences);
+    p.queries = static_cast<int>(args.q.rows / args.sequences);
+    p.past = args.past;
+    p.kv.length = args.past + p.queries;
+    if (args.pages != nullptr) {
+      p.kv.pages = cuda::pointer<int32_t>(args.pages->pages);
+      p.kv.pages_per_sequence = static_cast<int>(args.pages->pages.stride);
+      p.kv.page_size = static_cast<int>(args.pages->page_size);
+    }
+    p.heads = args.heads;
+    p.kv_heads = args.kv_heads;
+    p.head_dim = args.head_dim;
+    p.scale = args.scale;
+    p.window = args.window;
+    cuda::launch_prefill_attention(context_, p);
+  }
+
+  void silu_multiply(MatrixView out, MatrixView gate_up) override { cuda::silu_multiply(context_, out, gate_up); }
+  void add(MatrixView x, MatrixView y) override { cuda::add(context_, x, y); }
+
+  std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
+    std::vector<float> values(static_cast<size_t>(logits.rows));
+    const cuda::Buffer losses(context_, values.size() * sizeof(float)), ids = cuda::to_device(context_, targets);
+    cuda::cross_entropy(context_, losses.as<float>(), logits, ids.as<int32_t>());
+    fetch(values.data(), losses, values.size() * sizeof(float));
+    return values;
+  }
+  bool all_finite(MatrixView x) override {
+    int found = 0;
+    GPTQ_CUDA(cudaMemsetAsync(flag_.as(), 0, sizeof(int), context_.stream()));
+    cuda::find_non_finite(context_, flag_.as<int>(), x);
+    fetch(&found, flag_, sizeof(int));
+    return found == 0;
+  }
+  std::unique_ptr<DecodeStep> make_step(const StepModel& model) override {
+    return cuda::make_decode_step(context_, dtype_, model);
+  }
+
+  void clear(MatrixView x) override { cuda::clear(context_, x); }
+  void load(MatrixView to, const TensorView& from) override { cuda::load(context_, to, from); }
+  void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cuda::gather_columns(context_, to, from, order);
+  }
+  void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cuda::subtract_columns(context_, to, from, order);
+  }
+  void accumulate_hessian(MatrixView h, MatrixView x) override { cuda::accumulate_hessian(context_, h, x); }
+  void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
+    cuda::accumulate_cross(context_, d, target, x);
+  }
+  std::vector<float> diagonal(MatrixView h) override { return cuda::diagonal(context_, h); }
+  bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
+    return cuda::factorize(context_, s, h, order, damping, precise);
+  }
+  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cuda::regress(context_, w, d, h, damping, alpha);
+  }
+  void solve_columns(const SolveArgs& args) override { cuda::solve_columns(context_, args); }
+  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cuda::quadratic(context_, w, h); }
+  Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
+    return cuda::pack_codes(context_, codes, order, bits, first, count);
+  }
+
+ private:
+  void fetch(void* to, const cuda::Buffer& from, size_t bytes) {
+    GPTQ_CUDA(cudaMemcpyAsync(to, from.as(), bytes, cudaMemcpyDeviceToHost, context_.stream()));
+    context_.synchronize();
+  }
+
+  MatrixView dense_of(const cuda::CudaWeight& w, cuda::Buffer& scratch) {
+    if (!w.is_packed()) return w.dense();
+    scratch = cuda::Buffer(context_, static_cast<size_t>(w.n * w.k) * 2);
+    const MatrixView dense{dtype_, scratch.as(), w.n, w.k, w.k};
+    cuda::dequantize(context_, dense, w.packed);
+    return dense;
+  }
+
+  void linear(MatrixView y, MatrixView x, const cuda::CudaWeight& w) {
+    if (x.rows == 0) return;
+    const int64_t at_once = cuda::rows_per_launch(context_, w);
+    const bool aligned = x.stride % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
+    if (at_once > 0 && aligned && x.rows <= (w.is_packed() ? std::min(kFewRows, 4 * at_once) : at_once)) {
+      const cuda::CudaWeight* const weights[] = {&w};
+      for (int64_t first = 0; first < x.rows; first += at_once) {
+        const int64_t count = std::min(at_once, x.rows - first);
+        cuda::DecodeLinear p;
+        p.weights = weights;
+        p.rows = static_cast<int>(count);
+        p.x = x.row_range(first, count);
+        p.y = y.row_range(first, count);
+        cuda::launch_decode_linear(context_, p, false);
+      }
+      return;
+    }
+    cuda::Buffer scratch;
+    const MatrixView dense = dense_of(w, scratch);
+    cuda::Blas::Product p;
+    p.m = y.rows;
+    p.n = y.cols;
+    p.k = x.cols;
+    p.a = {x.data, x.dtype, x.stride, false};
+    p.b = {dense.data, dense.dtype, dense.stride, true};
+    p.c = y.data;
+    p.c_dtype = y.dtype;
+    p.c_stride = y.stride;
+    p.beta = 0;
+    context_.blas().multiply(p);
+    if (w.bias() != nullptr) cuda::add_bias(context_, y, w.bias());
+  }
+
+  cuda::Context context_;
+  DType dtype_;
+  cuda::Buffer flag_;
+};
+
+}  // namespace
+
+int cuda_device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+void require_cuda_device(int index) {
+  const std::string what = "selecting device cuda:" + std::to_string(index) + ": ";
+  int driver = 0, count = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    throw Error(ErrorKind::kUsage, what + "this machine has no NVIDIA driver; use --device cpu");
+  }
+  if (driver < kOldestDriver) {
+    throw Error(ErrorKind::kUsage, what + "the driver is too old: it supports CUDA " + std::to_string(driver / 1000) +
+                                       "." + std::to_string(driver % 1000 / 10) +
+                                       ", expected 13.0 or newer (driver 580); update it or use --device cpu");
+  }
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess) {
+    throw Error(ErrorKind::kUsage, what + "the driver finds no GPU (" + cudaGetErrorString(status) + "); use --device cpu");
+  }
+  if (index >= count) {
+    throw Error(ErrorKind::kUsage, what + "this machine has " + std::to_string(count) + " GPU" +
+                                       (count == 1 ? "" : "s") + ", numbered from 0");
+  }
+}
+
+std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes) {
+  return std::make_unique<CudaBackend>(device, activations, max_bytes);
+}
+
+}  // namespace gptq

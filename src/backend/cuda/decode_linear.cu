@@ -1,0 +1,108 @@
+// From a problem to the instance of the decode kernel that solves it.
+#include <algorithm>
+
+#include "backend/cuda/decode_linear.cuh"
+#include "backend/cuda/launch.h"
+
+namespace gptq::cuda {
+
+namespace {
+
+struct Instance {
+  void (*kernel)(DecodeArguments);
+  int ring_bytes;
+};
+
+template <typename T, int kBits, bool kSym, int kSteps>
+Instance instance() {
+  return {decode_linear_kernel<T, kBits, kSym, kSteps>, ring_bytes<kBits, kSym, kSteps>()};
+}
+
+template <typename T, int kBits>
+Instance pick_scales(bool sym, bool whole_tiles) {
+  if (whole_tiles) return sym ? instance<T, kBits, true, 4>() : instance<T, kBits, false, 4>();
+  return sym ? instance<T, kBits, true, 1>() : instance<T, kBits, false, 1>();
+}
+
+template <typename T>
+Instance pick_bits(const CudaWeight& w) {
+  if (!w.is_packed()) return instance<T, 16, true, 4>();
+  const bool whole_tiles = w.packed.group_steps % 4 == 0;
+  switch (w.packed.bits) {
+    case 2: return pick_scales<T, 2>(w.packed.sym, whole_tiles);
+    case 3: return pick_scales<T, 3>(w.packed.sym, whole_tiles);
+    case 4: return pick_scales<T, 4>(w.packed.sym, whole_tiles);
+    default: return pick_scales<T, 8>(w.packed.sym, whole_tiles);
+  }
+}
+
+Instance pick(const CudaWeight& w) {
+  return w.dtype == DType::kF16 ? pick_bits<__half>(w) : pick_bits<__nv_bfloat16>(w);
+}
+
+int64_t tiles_of(const CudaWeight& w) { return (w.k + kTilePositions - 1) / kTilePositions; }
+
+// Eight rows of x start in different banks.
+int shared_stride(const CudaWeight& w) { return static_cast<int>(tiles_of(w)) * kTilePositions + 16; }
+
+}  // namespace
+
+bool can_fuse(std::span<const CudaWeight* const> weights) {
+  if (weights.size() > DecodeLinear::kMaxParts) return false;
+  const CudaWeight& first = *weights[0];
+  return std::all_of(weights.begin(), weights.end(), [&](const CudaWeight* w) {
+    if (w->k != first.k || w->is_packed() != first.is_packed() || w->n % kTileRows != 0) return false;
+    const PackedView &a = w->packed, &b = first.packed;
+    return a.bits == b.bits && a.sym == b.sym && a.group_steps == b.group_steps && w->order_hash == first.order_hash;
+  });
+}
+
+int rows_per_launch(const Context& context, const CudaWeight& weight) {
+  if (weight.k % 32 != 0) return 0;
+  const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - kReduceBytes;
+  return std::clamp(left / (shared_stride(weight) * 2), 0, DecodeLinear::kMaxRows);
+}
+
+void launch_decode_linear(const Context& context, const DecodeLinear& problem, bool dependent) {
+  const CudaWeight& first = *problem.weights[0];
+  const Instance chosen = pick(first);
+  DecodeArguments p{};
+  p.parts_count = static_cast<int>(problem.weights.size());
+  for (int i = 0; i < p.parts_count; ++i) {
+    const CudaWeight& w = *problem.weights[static_cast<size_t>(i)];
+    p.parts[i] = {w.codes.as<std::byte>(), w.scales.as<std::byte>(), w.bias(), static_cast<int>(w.n)};
+    if (i == 0 || !problem.gated) p.blocks += static_cast<int>((w.n + kTileRows - 1) / kTileRows);
+  }
+  p.gated = problem.gated;
+  p.residual = problem.residual;
+  p.y_is_float = problem.y.dtype == DType::kF32;
+  p.rows = problem.rows;
+  p.k = static_cast<int>(first.k);
+  p.tiles = static_cast<int>(tiles_of(first));
+  p.x_stride_shared = shared_stride(first);
+  p.group_steps = first.packed.group_steps;
+  p.groups = first.packed.groups;
+  p.x = problem.x.data;
+  p.x_stride = problem.x.stride;
+  p.norm = problem.norm;
+  p.norm_eps = problem.norm_eps;
+  p.place = first.packed.place;
+  p.y = problem.y.data;
+  p.y_stride = problem.y.stride;
+
+  const int shared = chosen.ring_bytes + kReduceBytes + p.rows * p.x_stride_shared * 2;
+  GPTQ_CUDA(cudaFuncSetAttribute(chosen.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(std::min(p.blocks, context.multiprocessors())));
+  config.blockDim = dim3(kDecodeThreads);
+  config.dynamicSmemBytes = static_cast<size_t>(shared);
+  config.stream = context.stream();
+  config.attrs = &attribute;
+  config.numAttrs = dependent && context.has_dependent_launch() ? 1 : 0;
+  GPTQ_CUDA(cudaLaunchKernelEx(&config, chosen.kernel, p));
+}
+
+}  // namespace gptq::cuda

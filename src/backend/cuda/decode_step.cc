@@ -1,0 +1,193 @@
+// What one decoded token launches, and how the launches become a graph.
+//
+//   embed │ norm → q k v │ attention (rotation, cache) │ o → residual │ norm → gate up → SiLU │ down → residual │ … │
+//   norm → head │ choose
+//
+// Each kernel asks for its first weights before the one in front has finished (programmatic dependent launch). The
+// chosen tokens and the positions stay on the device as the next launch's input; the host reads tokens from a ring of
+// pinned memory, a few launches behind.
+#include "backend/cuda/decode_step.h"
+
+#include <algorithm>
+#include <array>
+
+#include "backend/cuda/attention.h"
+#include "backend/cuda/decode_linear.h"
+#include "backend/cuda/operations.h"
+
+namespace gptq::cuda {
+
+namespace {
+
+std::vector<const CudaWeight*> as_cuda(const std::vector<const Weight*>& weights) {
+  std::vector<const CudaWeight*> result;
+  for (const Weight* weight : weights) result.push_back(static_cast<const CudaWeight*>(weight));
+  return result;
+}
+
+// Owns a captured graph and what it runs on.
+class GraphStep final : public DecodeStep {
+ public:
+  GraphStep(Context& context, DType activations, const StepModel& model)
+      : context_(context), dtype_(activations), model_(model), batch_(model.pages.pages.rows) {
+    const StepLayer& layer = model.layers[0];
+    width_ = layer.input_norm.cols;
+    const int64_t heads_width = int64_t{model.heads} * model.head_dim, kv_width = int64_t{model.kv_heads} * model.head_dim;
+    const int64_t inner = layer.groups[3][0]->in_features();
+    const auto make = [&](Buffer& memory, DType dtype, int64_t cols) {
+      memory = Buffer(context, static_cast<size_t>(batch_ * cols * size_of(dtype)));
+      return MatrixView{dtype, memory.as(), batch_, cols, cols};
+    };
+    hidden_ = make(memory_[0], DType::kF32, width_);
+    qkv_ = make(memory_[1], dtype_, heads_width + 2 * kv_width);
+    attended_ = make(memory_[2], dtype_, heads_width);
+    inner_ = make(memory_[3], dtype_, inner);
+    logits_ = make(memory_[4], DType::kF32, model.head->out_features());
+    tokens_ = Buffer(context, static_cast<size_t>(batch_) * 4);
+    positions_ = Buffer(context, static_cast<size_t>(batch_) * 4);
+    const int64_t capacity = model.pages.pages.cols * model.pages.page_size;
+    plan_ = plan_decode_attention(static_cast<int>(batch_), model.heads, model.kv_heads, model.head_dim, capacity, context.multiprocessors());
+    workspace_ = Buffer(context, plan_.workspace_floats * 4);
+    counters_ = Buffer(context, static_cast<size_t>(plan_.counters) * 4);
+    GPTQ_CUDA(cudaMemsetAsync(counters_.as(), 0, counters_.bytes(), context.stream()));
+    GPTQ_CUDA(cudaMallocHost(reinterpret_cast<void**>(&record_), static_cast<size_t>(kSlots * batch_) * 4));
+    for (int slot = 0; slot < kSlots; ++slot) {
+      GPTQ_CUDA(cudaEventCreateWithFlags(&done_[slot], cudaEventDisableTiming));
+      capture(slot);
+    }
+  }
+
+  ~GraphStep() override {
+    cudaStreamSynchronize(context_.stream());
+    for (int slot = 0; slot < kSlots; ++slot) {
+      if (graphs_[slot] != nullptr) cudaGraphExecDestroy(graphs_[slot]);
+      if (done_[slot] != nullptr) cudaEventDestroy(done_[slot]);
+    }
+    cudaFreeHost(record_);
+  }
+
+  void feed(std::span<const int> tokens, std::span<const int> positions) override {
+    const size_t bytes = static_cast<size_t>(batch_) * 4;
+    GPTQ_CUDA(cudaMemcpyAsync(tokens_.as(), tokens.data(), bytes, cudaMemcpyHostToDevice, context_.stream()));
+    GPTQ_CUDA(cudaMemcpyAsync(positions_.as(), positions.data(), bytes, cudaMemcpyHostToDevice, context_.stream()));
+    taken_ = launched_;
+  }
+
+  void launch() override {
+    CHECK(launched_ - taken_ < kAhead);
+    const size_t slot = launched_++ % kSlots;
+    GPTQ_CUDA(cudaGraphLaunch(graphs_[slot], context_.stream()));
+    GPTQ_CUDA(cudaEventRecord(done_[slot], context_.stream()));
+  }
+
+  std::vector<int> take() override {
+    CHECK(taken_ < launched_);
+    const size_t slot = taken_++ % kSlots;
+    GPTQ_CUDA(cudaEventSynchronize(done_[slot]));
+    const int32_t* record = record_ + static_cast<int64_t>(slot) * batch_;
+    return {record, record + batch_};
+  }
+
+  MatrixView logits() override { return logits_; }
+
+ private:
+  static constexpr size_t kSlots = kAhead + 1;
+
+  void capture(size_t slot) {
+    GPTQ_CUDA(cudaStreamBeginCapture(context_.stream(), cudaStreamCaptureModeThreadLocal));
+    queue(slot);
+    cudaGraph_t graph = nullptr;
+    GPTQ_CUDA(cudaStreamEndCapture(context_.stream(), &graph));
+    GPTQ_CUDA(cudaGraphInstantiate(&graphs_[slot], graph, 0));
+    GPTQ_CUDA(cudaGraphDestroy(graph));
+  }
+
+  void linear(const std::vector<const Weight*>& weights, MatrixView x, MatrixView norm, MatrixView y, bool residual, bool gated) {
+    const std::vector<const CudaWeight*> parts = as_cuda(weights);
+    DecodeLinear p;
+    p.weights = parts;
+    p.rows = static_cast<int>(batch_);
+    p.x = x;
+    p.norm = reinterpret_cast<const float*>(norm.data);
+    p.norm_eps = model_.rms_norm_eps;
+    p.y = y;
+    p.residual = residual;
+    p.gated = gated;
+    launch_decode_linear(context_, p, true);
+  }
+
+  void attention(const StepLayer& layer) {
+    DecodeAttentionProblem p;
+    p.dtype = dtype_;
+    p.out = attended_.data;
+    p.out_stride = attended_.stride;
+    p.qkv = qkv_.data;
+    p.qkv_stride = qkv_.stride;
+    p.keys = layer.keys.data;
+    p.values = layer.values.data;
+    p.kv_stride = layer.keys.stride;
+    p.pages = reinterpret_cast<const int32_t*>(model_.pages.pages.data);
+    p.pages_per_sequence = static_cast<int>(model_.pages.pages.cols);
+    p.page_size = static_cast<int>(model_.pages.page_size);
+    p.positions = positions_.as<int32_t>();
+    p.cos = reinterpret_cast<const float*>(model_.cos.data);
+    p.sin = reinterpret_cast<const float*>(model_.sin.data);
+    p.q_norm = reinterpret_cast<const float*>(layer.q_norm.data);
+    p.k_norm = reinterpret_cast<const float*>(layer.k_norm.data);
+    p.norm_eps = model_.rms_norm_eps;
+    p.batch = static_cast<int>(batch_);
+    p.heads = model_.heads;
+    p.kv_heads = model_.kv_heads;
+    p.head_dim = model_.head_dim;
+    p.scale = model_.attention_scale;
+    p.window = layer.window;
+    p.workspace = workspace_.as<float>();
+    p.counters = counters_.as<unsigned>();
+    p.splits = plan_.splits;
+    launch_decode_attention(context_, p, true);
+  }
+
+  void queue(size_t slot) {
+    embed(context_, hidden_, tokens_.as<int32_t>(), static_cast<const CudaWeight*>(model_.embedding)->dense());
+    for (const StepLayer& layer : model_.layers) {
+      linear(layer.groups[0], hidden_, layer.input_norm, qkv_, false, false);
+      attention(layer);
+      linear(layer.groups[1], attended_, {}, hidden_, true, false);
+      linear(layer.groups[2], hidden_, layer.post_attention_norm, inner_, false, true);
+      linear(layer.groups[3], inner_, {}, hidden_, true, false);
+    }
+    linear({model_.head}, hidden_, model_.final_norm, logits_, false, false);
+    choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(), record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
+  }
+
+  Context& context_;
+  DType dtype_;
+  StepModel model_;
+  int64_t batch_, width_ = 0;
+  std::array<Buffer, 5> memory_;
+  MatrixView hidden_, qkv_, attended_, inner_, logits_;
+  Buffer tokens_, positions_, workspace_, counters_;
+  DecodeAttentionPlan plan_;
+  int32_t* record_ = nullptr;  // pinned [slots, B]
+  std::array<cudaGraphExec_t, kSlots> graphs_{};
+  std::array<cudaEvent_t, kSlots> done_{};
+  size_t launched_ = 0, taken_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<DecodeStep> make_decode_step(Context& context, DType activations, const StepModel& model) {
+  const int64_t batch = model.pages.pages.rows;
+  if (static_cast<const CudaWeight*>(model.embedding)->is_packed() || model.head_dim % 8 != 0) return nullptr;
+  if (rows_per_launch(context, *static_cast<const CudaWeight*>(model.head)) < batch) return nullptr;
+  for (const StepLayer& layer : model.layers) {
+    if (layer.input_norm.cols % 4 != 0) return nullptr;
+    for (const std::vector<const Weight*>& group : layer.groups) {
+      const std::vector<const CudaWeight*> weights = as_cuda(group);
+      if (!can_fuse(weights) || rows_per_launch(context, *weights[0]) < batch) return nullptr;
+    }
+  }
+  return std::make_unique<GraphStep>(context, activations, model);
+}
+
+}  // namespace gptq::cuda

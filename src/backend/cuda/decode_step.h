@@ -1,0 +1,14 @@
+// One token of a whole model as a CUDA graph of fused kernels, five a layer.
+#pragma once
+
+#include <memory>
+
+#include "backend/cuda/context.h"
+#include "backend/decode_step.h"
+
+namespace gptq::cuda {
+
+// Null when the model's weights cannot be fused, or when it runs more sequences than a decode linear has rows.
+std::unique_ptr<DecodeStep> make_decode_step(Context& context, DType activations, const StepModel& model);
+
+}  // namespace gptq::cuda

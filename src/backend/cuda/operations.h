@@ -1,0 +1,31 @@
+// The operations between the linears, on matrices in device memory. T is the activation type, F16 or BF16.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cuda/context.h"
+#include "backend/decode_step.h"
+#include "backend/matrix.h"
+
+namespace gptq::cuda {
+
+// Any of F32, F16, BF16, U8, I32 to and from contiguous fp32 in device memory.
+void convert_from_float(Context& context, MatrixView to, const float* from);
+void convert_to_float(Context& context, float* to, MatrixView from);
+
+void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table);  // out F32   table T [V, E]
+void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps);
+void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin);
+void silu_multiply(Context& context, MatrixView out, MatrixView gate_up);
+void add(Context& context, MatrixView x, MatrixView y);                    // x F32, y F32 or T
+void add_bias(Context& context, MatrixView y, const float* bias);          // to every row   [N]
+void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past);
+void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
+void find_non_finite(Context& context, int* found, MatrixView x);  // sets *found, in device memory, to 1
+
+// The most likely of the first `vocabulary` ids of each row of logits; the lowest id of equals.
+// Then positions[b] += 1.   tokens [B]   record [B], may be null: in host memory
+void choose_tokens(Context& context, int32_t* tokens, int32_t* positions, int32_t* record, MatrixView logits,
+                   int vocabulary);
+
+}  // namespace gptq::cuda
