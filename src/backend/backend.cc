@@ -37,7 +37,7 @@ std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activ
   const Device device = Device::parse(options.device);
   if (device.kind == Device::Kind::kCpu) return make_cpu_backend(options.threads);
   return make_cuda_backend(device.index, activations == DType::kF16 ? DType::kF16 : DType::kBF16,
-                           options.max_gpu_memory);
+                           options.max_gpu_memory, options.threads);
 }
 
 }  // namespace gptq

@@ -94,6 +94,7 @@ class Backend {
   // −log softmax(logits)[target] of each row                          logits F32 [T, V]   targets [T]
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
   virtual bool all_finite(MatrixView x) = 0;
+  virtual bool all_finite(const TensorView& stored) = 0;  // F32, F16 or BF16 in host memory
   // One token of a whole model in as few launches as the device allows; null where `model` needs the operations
   // above one by one.
   virtual std::unique_ptr<DecodeStep> make_step(const StepModel& model) = 0;

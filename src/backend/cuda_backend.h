@@ -15,8 +15,9 @@ int cuda_device_count();
 // such GPU.
 void require_cuda_device(int index);
 
-// Activations are BF16 or F16. `max_bytes` > 0 caps device memory. Throws Error(kUsage) when there is no such GPU,
+// Activations are BF16 or F16. `max_bytes` > 0 caps device memory; `threads` (0 = all) feed
+// the GPU from files. Throws Error(kUsage) when there is no such GPU,
 // saying why, and Error(kNotFound) when cuBLAS cannot be loaded.
-std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes);
+std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes, int threads);
 
 }  // namespace gptq

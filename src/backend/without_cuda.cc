@@ -13,6 +13,6 @@ void require_cuda_device(int index) {
                                      "toolkit 13.0 or newer");
 }
 
-std::unique_ptr<Backend> make_cuda_backend(int, DType, int64_t) { return nullptr; }  // never reached
+std::unique_ptr<Backend> make_cuda_backend(int, DType, int64_t, int) { return nullptr; }  // never reached
 
 }  // namespace gptq

@@ -3,6 +3,8 @@
 
 #include <gptq/error.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -18,6 +20,37 @@ std::string to_string(const Shape& shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
   return text + "]";
+}
+
+namespace {
+
+// Exponent bits all ones mean infinity or NaN.
+template <typename Bits>
+bool has_non_finite(const std::byte* data, size_t count, Bits exponent) {
+  bool bad = false;
+  for (size_t i = 0; i < count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, data + i * sizeof(Bits), sizeof(Bits));
+    bad |= (bits & exponent) == exponent;
+  }
+  return bad;
+}
+
+}  // namespace
+
+bool all_finite(const TensorView& view, ThreadPool& pool) {
+  constexpr size_t kPiece = size_t{1} << 18;  // elements
+  const size_t count = static_cast<size_t>(view.size()), element = static_cast<size_t>(size_of(view.dtype));
+  std::atomic<bool> bad = false;
+  pool.parallel_for(static_cast<int64_t>((count + kPiece - 1) / kPiece), [&](int64_t piece) {
+    const size_t begin = static_cast<size_t>(piece) * kPiece, size = std::min(kPiece, count - begin);
+    const std::byte* data = view.data + begin * element;
+    const bool found = view.dtype == DType::kF32    ? has_non_finite<uint32_t>(data, size, 0x7F800000u)
+                       : view.dtype == DType::kF16 ? has_non_finite<uint16_t>(data, size, 0x7C00)
+                                                   : has_non_finite<uint16_t>(data, size, 0x7F80);
+    if (found) bad = true;
+  });
+  return !bad;
 }
 
 Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {

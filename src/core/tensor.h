@@ -11,6 +11,7 @@
 #include "core/check.h"
 #include "core/dtype.h"
 #include "core/half.h"
+#include "core/threads.h"
 
 namespace gptq {
 
@@ -71,6 +72,9 @@ class Tensor {
   Shape shape_ = {0};
   std::unique_ptr<std::byte[], Free> data_;
 };
+
+// Whether no element of an F32, F16 or BF16 tensor is NaN or infinite. Reads with all threads of the pool.
+bool all_finite(const TensorView& view, ThreadPool& pool);
 
 // Copies any of F32, F16, BF16, F64 into fp32. Throws Error(kVerification) naming `what` for other types.
 Tensor to_float32(const TensorView& view, const std::string& what);

@@ -19,7 +19,8 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kPrefillTokens = 512;  // prompt tokens per forward
+constexpr size_t kCpuPrefillTokens = 512;  // prompt tokens per forward: what the caches like
+constexpr size_t kGpuPrefillTokens = 8192;
 constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -220,9 +221,10 @@ class Engine::Impl {
     cache_.set_length(0, static_cast<int64_t>(cached_.size()));
     ahead_ = 0;
     const bool whole = model_.architecture().rope.type == RopeType::kDynamic;  // one length for all positions
+    const size_t most = backend_->device().kind == Device::Kind::kCpu ? kCpuPrefillTokens : kGpuPrefillTokens;
     std::vector<float> logits;
     while (!tokens.empty()) {
-      const size_t count = whole ? tokens.size() : std::min<size_t>(tokens.size(), kPrefillTokens);
+      const size_t count = whole ? tokens.size() : std::min(tokens.size(), most);
       logits = backend_->download(model_.forward(tokens.first(count), 1, cache_));
       cached_.insert(cached_.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
       tokens = tokens.subspan(count);

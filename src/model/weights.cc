@@ -1,39 +1,24 @@
 // Binding checkpoint tensors to the places of an architecture.
 #include "model/weights.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include <gptq/error.h>
 
 #include "checkpoint/packed_format.h"
+#include "core/threads.h"
 
 namespace gptq {
 
 namespace {
 
-template <typename Bits>
-bool has_non_finite(const TensorView& view, Bits exponent) {
-  bool bad = false;
-  for (int64_t i = 0; i < view.size(); ++i) {
-    Bits bits;
-    std::memcpy(&bits, view.data + static_cast<size_t>(i) * sizeof(Bits), sizeof(Bits));
-    bad |= (bits & exponent) == exponent;
+void require_finite(const TensorView& view, const std::string& name, const Checkpoint& checkpoint, Backend& backend) {
+  if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBF16) {
+    throw Error(ErrorKind::kVerification, "loading tensor " + name + " of " + checkpoint.folder().string() +
+                                              ": found type " + std::string(name_of(view.dtype)) +
+                                              ", expected F32, F16 or BF16");
   }
-  return bad;
-}
-
-void require_finite(const TensorView& view, const std::string& name, const Checkpoint& checkpoint) {
-  bool bad = false;
-  switch (view.dtype) {
-    case DType::kF32: bad = has_non_finite<uint32_t>(view, 0x7F800000u); break;
-    case DType::kF16: bad = has_non_finite<uint16_t>(view, uint16_t{0x7C00}); break;
-    case DType::kBF16: bad = has_non_finite<uint16_t>(view, uint16_t{0x7F80}); break;
-    default:
-      throw Error(ErrorKind::kVerification, "loading tensor " + name + " of " + checkpoint.folder().string() +
-                                                ": found type " + std::string(name_of(view.dtype)) +
-                                                ", expected F32, F16 or BF16");
-  }
-  if (!bad) return;
+  if (backend.all_finite(view)) return;
   throw Error(ErrorKind::kNumerical, "loading tensor " + name + " from " +
                                          (checkpoint.folder() / checkpoint.file_of(name)).string() +
                                          ": it holds NaN or infinity; the file is damaged or the training "
@@ -42,15 +27,15 @@ void require_finite(const TensorView& view, const std::string& name, const Check
 
 }  // namespace
 
-TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols) {
+TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols, Backend& backend) {
   const TensorView view = checkpoint.tensor(name, {rows, cols});
-  require_finite(view, name, checkpoint);
+  require_finite(view, name, checkpoint, backend);
   return view;
 }
 
-std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size) {
+std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend) {
   const TensorView view = checkpoint.tensor(name, {size});
-  require_finite(view, name, checkpoint);
+  require_finite(view, name, checkpoint, backend);
   const Tensor values = to_float32(view, name);
   return {values.values<float>().begin(), values.values<float>().end()};
 }
@@ -59,7 +44,7 @@ namespace {
 
 Matrix load_norm_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend) {
   Matrix norm = backend.allocate(DType::kF32, 1, size);
-  backend.upload(norm.view(), load_vector(checkpoint, name, size));
+  backend.upload(norm.view(), load_vector(checkpoint, name, size, backend));
   return norm;
 }
 
@@ -70,10 +55,11 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
   if (checkpoint.contains(module + ".qweight")) {
     return backend.prepare(read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
-  const TensorView weight = load_matrix(checkpoint, module + ".weight", spec.out_features, spec.in_features);
+  const TensorView weight =
+      load_matrix(checkpoint, module + ".weight", spec.out_features, spec.in_features, backend);
   if (!spec.bias) return backend.prepare(weight, nullptr);
   const TensorView bias = checkpoint.tensor(module + ".bias", {spec.out_features});
-  require_finite(bias, module + ".bias", checkpoint);
+  require_finite(bias, module + ".bias", checkpoint, backend);
   return backend.prepare(weight, &bias);
 }
 
@@ -92,6 +78,43 @@ LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& 
   return weights;
 }
 
+namespace {
+
+struct Place {
+  int64_t layer = 0;
+  size_t group = 0;
+  LinearSpec spec;
+};
+
+// The linears of layers [first, first + count) into layers[first …]. Packed ones are read by several threads.
+void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t first, int64_t count,
+                  std::vector<LayerWeights>& layers, ThreadPool& pool, Backend& backend) {
+  std::vector<Place> places;
+  const auto groups = input_groups(a);
+  for (int64_t layer = first; layer < first + count; ++layer) {
+    for (size_t g = 0; g < groups.size(); ++g) {
+      for (const LinearSpec& spec : groups[g].linears) places.push_back({layer, g, spec});
+    }
+  }
+  const auto module = [](const Place& place) { return layer_prefix(place.layer) + place.spec.name; };
+  std::vector<PackedWeight> packed(places.size());
+  pool.parallel_for(static_cast<int64_t>(places.size()), [&](int64_t i) {
+    const Place& place = places[static_cast<size_t>(i)];
+    if (!checkpoint.contains(module(place) + ".qweight")) return;
+    packed[static_cast<size_t>(i)] =
+        read_packed(checkpoint, module(place), place.spec.in_features, place.spec.out_features);
+  });
+  for (size_t i = 0; i < places.size(); ++i) {
+    LayerWeights& layer = layers[static_cast<size_t>(places[i].layer)];
+    layer.groups[places[i].group].push_back(packed[i].in_features > 0
+                                                ? backend.prepare(packed[i])
+                                                : load_linear(checkpoint, module(places[i]), places[i].spec, backend));
+    packed[i] = {};
+  }
+}
+
+}  // namespace
+
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
   LayerWeights weights = load_layer_norms(checkpoint, a, layer, backend);
   const auto groups = input_groups(a);
@@ -105,7 +128,7 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
 
 ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
   ModelWeights weights;
-  weights.embedding = backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size), nullptr);
+  weights.embedding = backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
   weights.final_norm = load_norm_vector(checkpoint, kFinalNormName, a.hidden_size, backend);
   if (!a.tied_head) {
     weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);
@@ -114,9 +137,14 @@ ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Back
 }
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
+  constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
   ModelWeights weights = load_ends(checkpoint, a, backend);
   for (int64_t layer = 0; layer < a.layers; ++layer) {
-    weights.layers.push_back(load_layer(checkpoint, a, layer, backend));
+    weights.layers.push_back(load_layer_norms(checkpoint, a, layer, backend));
+  }
+  ThreadPool pool(0);
+  for (int64_t first = 0; first < a.layers; first += kLayersAtOnce) {
+    load_linears(checkpoint, a, first, std::min(kLayersAtOnce, a.layers - first), weights.layers, pool, backend);
   }
   return weights;
 }

@@ -31,8 +31,10 @@ struct ModelWeights {
 
 // Each of these throws Error(kVerification) naming the tensor for missing tensors and wrong shapes or types, and
 // Error(kNumerical) for NaN or infinite weights.
-std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size);
-TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols);
+std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size,
+                               Backend& backend);
+TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols,
+                       Backend& backend);
 
 // A packed or dense linear, whichever the checkpoint holds.
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,

@@ -15,17 +15,18 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kBatchRows = 4096;  // tokens per batch: enough for the BLAS, small beside the streams
-constexpr size_t kOriginalEvery = 2;  // every second batch is followed through the original model too
+constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are followed, or not, together
+constexpr int64_t kOriginalEvery = 2;     // every second stretch is followed through the original model too
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
-Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear) {
+Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
+                   Backend& backend) {
   if (!linear.bias) return {};
-  const std::vector<float> values = load_vector(checkpoint, module + ".bias", linear.out_features);
+  const std::vector<float> values = load_vector(checkpoint, module + ".bias", linear.out_features, backend);
   Tensor bias(DType::kF32, {linear.out_features});
   for (size_t i = 0; i < values.size(); ++i) bias.values<float>()[i] = to_float(to_half(values[i]));
   return bias;
@@ -37,23 +38,33 @@ Pipeline::Pipeline(const PipelineInputs& inputs) : in_(inputs), decoder_(inputs.
 
 void Pipeline::start() {
   const ModelWeights ends = load_ends(in_.checkpoint, in_.architecture, in_.backend);
-  const int64_t length = in_.calibration.seqlen, per_batch = std::max<int64_t>(1, kBatchRows / length);
-  const std::span<const TokenId> tokens(in_.calibration.tokens);
-  for (int64_t first = 0; first < in_.calibration.samples; first += per_batch) {
-    const int64_t count = std::min(per_batch, in_.calibration.samples - first);
-    const auto part = tokens.subspan(static_cast<size_t>(first * length), static_cast<size_t>(count * length));
-    for (const TokenId id : part) {
-      if (id < 0 || id >= in_.architecture.vocab_size) {
-        throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer made token " +
-                                                  std::to_string(id) + ", the model's vocabulary has " +
-                                                  std::to_string(in_.architecture.vocab_size) +
-                                                  "; tokenizer.json belongs to another model");
-      }
+  const int64_t length = in_.calibration.seqlen, per_batch = std::max<int64_t>(1, in_.backend.batch_rows() / length);
+  for (const TokenId id : in_.calibration.tokens) {
+    if (id >= 0 && id < in_.architecture.vocab_size) continue;
+    throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer made token " +
+                                              std::to_string(id) + ", the model's vocabulary has " +
+                                              std::to_string(in_.architecture.vocab_size) +
+                                              "; tokenizer.json belongs to another model");
+  }
+  // Which windows both models run does not depend on the size of a batch, so that every device does the same.
+  const int64_t stretch = std::max<int64_t>(1, kStretchTokens / length);
+  for (const bool followed : {true, false}) {
+    std::vector<TokenId> tokens;
+    const auto embed = [&] {
+      const int64_t count = static_cast<int64_t>(tokens.size()) / length;
+      if (count == 0) return;
+      decoder_.embed(quantized_.emplace_back(), tokens, count, *ends.embedding);
+      original_.emplace_back();
+      if (followed) decoder_.embed(original_.back().emplace(), tokens, count, *ends.embedding);
+      tokens.clear();
+    };
+    for (int64_t window = 0; window < in_.calibration.samples; ++window) {
+      if ((gptaq() && window / stretch % kOriginalEvery == 0) != followed) continue;
+      const auto first = in_.calibration.tokens.begin() + window * length;
+      tokens.insert(tokens.end(), first, first + length);
+      if (static_cast<int64_t>(tokens.size()) == per_batch * length) embed();
     }
-    const bool followed = gptaq() && quantized_.size() % kOriginalEvery == 0;
-    decoder_.embed(quantized_.emplace_back(), part, count, *ends.embedding);
-    original_.emplace_back();
-    if (followed) decoder_.embed(original_.back().emplace(), part, count, *ends.embedding);
+    embed();
   }
 }
 
@@ -156,7 +167,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   for (const LinearSpec& linear : plan.group.linears) {
     const std::string name = layer_prefix(index) + linear.name + ".weight";
     in_.backend.load(stacked.view().row_range(first, linear.out_features),
-                     load_matrix(in_.checkpoint, name, linear.out_features, k));
+                     load_matrix(in_.checkpoint, name, linear.out_features, k, in_.backend));
     first += linear.out_features;
   }
   GroupProblem problem;
@@ -174,7 +185,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   for (const LinearSpec& linear : plan.group.linears) {
     const int64_t n = linear.out_features;
     const std::string module = layer_prefix(index) + linear.name;
-    const PackedWeight packed = pack(solution, first, n, stored_bias(in_.checkpoint, module, linear), in_.backend);
+    const PackedWeight packed = pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
     ModuleReport report;
     for (const auto& [name, tensor] : stored_tensors(packed, module, in_.plan.format)) {
       in_.writer.write(name, tensor.view());

@@ -273,7 +273,7 @@ QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progr
     throw Error(ErrorKind::kVerification,
                 "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
   }
-  const std::unique_ptr<Backend> backend = make_backend(job.options.compute);
+  const std::unique_ptr<Backend> backend = make_backend(job.options.compute, job.checkpoint.tensor(kEmbeddingName).dtype);
   Pipeline pipeline({job.checkpoint, job.architecture, job.options, job.plan, job.calibration, *backend, writer});
   if (on_progress) on_progress({"calibration", 0.0});
   pipeline.start();

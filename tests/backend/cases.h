@@ -43,7 +43,7 @@ class ContractTest : public testing::TestWithParam<BackendCase> {
       GTEST_SKIP() << "not tested here: " << error.what();
     }
   }
-  Backend& backend() { return *backend_; }
+  Backend& backend() const { return *backend_; }
 
   // Rounding of one activation, relative.
   double activation_eps() const {

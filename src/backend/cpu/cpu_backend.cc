@@ -221,6 +221,7 @@ class CpuBackend final : public Backend {
     return true;
   }
 
+  bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, pool_); }
   std::unique_ptr<DecodeStep> make_step(const StepModel&) override { return nullptr; }
 
   void clear(MatrixView x) override {

@@ -56,7 +56,7 @@ Buffer::~Buffer() {
   if (data_ != nullptr) context_->free(data_, bytes_);
 }
 
-Context::Context(int device, int64_t max_bytes) : device_(device), cap_(static_cast<size_t>(max_bytes)) {
+Context::Context(int device, int64_t max_bytes, int threads) : device_(device), cap_(static_cast<size_t>(max_bytes)) {
   GPTQ_CUDA(cudaSetDevice(device));
   GPTQ_CUDA(cudaGetDeviceProperties(&properties_, device));
   if (properties_.major < 8) {
@@ -71,10 +71,12 @@ Context::Context(int device, int64_t max_bytes) : device_(device), cap_(static_c
   uint64_t keep = UINT64_MAX;  // freed memory stays ours: asking the driver again costs milliseconds
   GPTQ_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
   blas_ = std::make_unique<Blas>(stream_);
+  staging_ = std::make_unique<Staging>(threads);
 }
 
 Context::~Context() {
   cudaStreamSynchronize(stream_);
+  staging_.reset();
   blas_.reset();
   cudaStreamDestroy(stream_);
 }

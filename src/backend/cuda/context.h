@@ -9,6 +9,7 @@
 #include <string>
 
 #include "backend/cuda/blas.h"
+#include "backend/cuda/staging.h"
 
 namespace gptq::cuda {
 
@@ -47,7 +48,7 @@ class Buffer {
 class Context {
  public:
   // Throws Error(kUsage) when there is no such GPU or the driver is too old. `max_bytes` > 0 caps device memory.
-  Context(int device, int64_t max_bytes);
+  explicit Context(int device, int64_t max_bytes = 0, int threads = 0);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -67,6 +68,9 @@ class Context {
   size_t peak_bytes() const { return peak_; }
   size_t free_bytes() const;  // what can still be allocated, under the cap
 
+  void upload(void* to, const void* from, size_t bytes) { staging_->upload(to, from, bytes, stream_); }
+  ThreadPool& pool() { return staging_->pool(); }
+
   void synchronize() const { GPTQ_CUDA(cudaStreamSynchronize(stream_)); }
 
  private:
@@ -75,6 +79,7 @@ class Context {
   cudaStream_t stream_ = nullptr;
   size_t cap_ = 0, used_ = 0, peak_ = 0;
   std::unique_ptr<Blas> blas_;
+  std::unique_ptr<Staging> staging_;
 };
 
 }  // namespace gptq::cuda

@@ -25,8 +25,8 @@ constexpr int kOldestDriver = 13000;    // the CUDA version the runtime is built
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(int device, DType activations, int64_t max_bytes)
-      : context_(device, max_bytes), dtype_(activations), flag_(context_, sizeof(int)) {}
+  CudaBackend(int device, DType activations, int64_t max_bytes, int threads)
+      : context_(device, max_bytes, threads), dtype_(activations), flag_(context_, sizeof(int)) {}
 
   Device device() const override { return {Device::Kind::kCuda, context_.device()}; }
   DType activation_dtype() const override { return dtype_; }
@@ -58,6 +58,11 @@ class CudaBackend final : public Backend {
     CHECK(to.dtype == from.dtype && to.rows == from.rows && to.cols == from.cols);
     if (to.rows == 0 || to.cols == 0) return;
     const size_t element = static_cast<size_t>(size_of(to.dtype));
+    if (to.stride == to.cols && from.stride == from.cols) {  // several times as fast as two-dimensional copies
+      GPTQ_CUDA(cudaMemcpyAsync(to.data, from.data, static_cast<size_t>(to.rows * to.cols) * element,
+                                cudaMemcpyDeviceToDevice, context_.stream()));
+      return;
+    }
     GPTQ_CUDA(cudaMemcpy2DAsync(to.data, static_cast<size_t>(to.stride) * element, from.data,
                                 static_cast<size_t>(from.stride) * element, static_cast<size_t>(to.cols) * element,
                                 static_cast<size_t>(to.rows), cudaMemcpyDeviceToDevice, context_.stream()));
@@ -150,6 +155,7 @@ class CudaBackend final : public Backend {
     fetch(&found, flag_, sizeof(int));
     return found == 0;
   }
+  bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, context_.pool()); }
   std::unique_ptr<DecodeStep> make_step(const StepModel& model) override {
     return cuda::make_decode_step(context_, dtype_, model);
   }
@@ -259,8 +265,8 @@ void require_cuda_device(int index) {
   }
 }
 
-std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes) {
-  return std::make_unique<CudaBackend>(device, activations, max_bytes);
+std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes, int threads) {
+  return std::make_unique<CudaBackend>(device, activations, max_bytes, threads);
 }
 
 }  // namespace gptq

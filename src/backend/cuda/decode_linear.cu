@@ -59,8 +59,8 @@ bool can_fuse(std::span<const CudaWeight* const> weights) {
 
 int rows_per_launch(const Context& context, const CudaWeight& weight) {
   if (weight.k % 32 != 0) return 0;
-  const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - kReduceBytes;
-  return std::clamp(left / (shared_stride(weight) * 2), 0, DecodeLinear::kMaxRows);
+  const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - sum_bytes(1);  // odd rows round up
+  return std::clamp(left / (shared_stride(weight) * 2 + sum_bytes(1)), 0, DecodeLinear::kMaxRows);
 }
 
 void launch_decode_linear(const Context& context, const DecodeLinear& problem, bool dependent) {
@@ -80,6 +80,10 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   p.k = static_cast<int>(first.k);
   p.tiles = static_cast<int>(tiles_of(first));
   p.x_stride_shared = shared_stride(first);
+  p.sum_rows = (p.rows + 1) / 2 * 2;
+  const int64_t group_tiles = std::max(1, first.packed.group_steps / 4);
+  p.group_tiles_inverse =
+      group_tiles == 1 ? 0 : static_cast<uint32_t>(((int64_t{1} << 32) + group_tiles - 1) / group_tiles);
   p.group_steps = first.packed.group_steps;
   p.groups = first.packed.groups;
   p.x = problem.x.data;
@@ -90,7 +94,7 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   p.y = problem.y.data;
   p.y_stride = problem.y.stride;
 
-  const int shared = chosen.ring_bytes + kReduceBytes + p.rows * p.x_stride_shared * 2;
+  const int shared = chosen.ring_bytes + sum_bytes(p.sum_rows) + p.rows * p.x_stride_shared * 2;
   GPTQ_CUDA(cudaFuncSetAttribute(chosen.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;

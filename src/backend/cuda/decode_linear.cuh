@@ -1,9 +1,10 @@
 // y = x · Wᵀ for M ≤ 8 rows of x, with the norm in front and the residual or SiLU behind it where asked for.
 //
 //   shapes   x [M, K] 16-bit, or F32 to be normed      W packed (packed.h) or dense [N, K]      y [M, N]
-//   work     a CTA of 8 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
-//            gridDim.x-th block; the warps of a CTA take every 8th tile of 64 positions and add up through shared memory
-//   reading  each warp keeps a ring of tiles in flight by cp.async, going on over the ends of blocks; the first ones are
+//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
+//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and add up through shared
+//            memory; blocks are finished by the warps in turn, while the others go on
+//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
 //            asked for before the kernel in front has finished (programmatic dependent launch)
 //   tensor   codes become exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8 columns;
 //   cores    the scale of a group meets the fp32 sum of its 64 positions (16 where groups are not multiples of 64)
@@ -28,7 +29,9 @@ struct DecodeArguments {
   int parts_count, blocks;  // blocks of 16 outputs of all parts, or of the gate
   bool gated, residual, y_is_float;
   int rows, k, tiles, x_stride_shared;  // elements between rows of x in shared memory
+  int sum_rows;                         // `rows`, rounded up to even
   int group_steps, groups;
+  uint32_t group_tiles_inverse;         // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
   const void* x;
   int64_t x_stride;
   const float* norm;
@@ -38,64 +41,53 @@ struct DecodeArguments {
   int64_t y_stride;
 };
 
-inline constexpr int kDecodeWarps = 8;
+inline constexpr int kDecodeWarps = 16;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kDenseRowBytes = 160;  // of a dense tile in shared memory: 128 and a shift by 8 banks a row
 
 template <int kBits>
 constexpr int tile_bytes() { return kBits == 16 ? kTileRows * kDenseRowBytes : 128 * kBits; }
-// kSteps: steps of 16 positions that share a scale, 4 or 1.
+template <int kBits>
+constexpr int stage_tiles() { return kBits <= 4 ? 2 : 1; }
+// kSteps: steps of 16 positions that share a scale, 4 or 1. Bytes of scales that a tile brings.
 template <int kBits, bool kSym, int kSteps>
 constexpr int scale_bytes() { return kBits == 16 ? 0 : (kSteps == 4 ? 1 : 4) * (kSym ? 32 : 64); }
 template <int kBits>
-constexpr int ring_depth() { return kBits == 16 ? 4 : kBits == 8 ? 6 : 12; }
+constexpr int ring_depth() { return kBits == 16 ? 3 : kBits == 2 ? 6 : 4; }
 template <int kBits, bool kSym, int kSteps>
-constexpr int ring_bytes() {
-  return kDecodeWarps * ring_depth<kBits>() * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>());
-}
-inline constexpr int kReduceBytes = 2 * kDecodeWarps * kTileRows * DecodeLinear::kMaxRows * 4;
+constexpr int stage_bytes() { return stage_tiles<kBits>() * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>()); }
+template <int kBits, bool kSym, int kSteps>
+constexpr int ring_bytes() { return kDecodeWarps * ring_depth<kBits>() * stage_bytes<kBits, kSym, kSteps>(); }
 
-// Registers of operand a for step `s`: integers code − zero. `zero` are pairs of the zero point of rows r and r + 8,
-// with the offset that makes the code a number of type T.
+constexpr int kSumBuffers = 4;  // blocks finish one behind, and gated ones have two
+constexpr int sum_bytes(int sum_rows) { return kSumBuffers * kDecodeWarps * kTileRows * sum_rows * 4; }
+
+// The type in which a code becomes a number: its bits, put into the lowest mantissa bits of kOffset's number, minus
+// the zero point treated the same way, give the exact difference. Eight bits do not fit bf16's mantissa beside the
+// offset, so their difference is taken in fp16.
+template <typename T, int kBits>
+using NumberType = std::conditional_t<kBits == 8, __half, T>;
 template <typename T>
-struct Dequantizer;
-
-template <>
-struct Dequantizer<__half> {  // 0x6400 is 1024: the code lands in its lowest mantissa bits
-  static constexpr uint32_t kOffset = 0x6400u;
-  static __device__ __forceinline__ uint32_t number(uint32_t codes, uint32_t zero) {
-    const uint32_t value = codes | 0x64006400u;
-    const __half2 result = __hsub2(*reinterpret_cast<const __half2*>(&value), *reinterpret_cast<const __half2*>(&zero));
-    return *reinterpret_cast<const uint32_t*>(&result);
-  }
-};
-template <>
-struct Dequantizer<__nv_bfloat16> {  // 0x4300 is 128
-  static constexpr uint32_t kOffset = 0x4300u;
-  static __device__ __forceinline__ uint32_t number(uint32_t codes, uint32_t zero) {
-    const uint32_t value = codes | 0x43004300u;
-    const __nv_bfloat162 result = __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&value), *reinterpret_cast<const __nv_bfloat162*>(&zero));
-    return *reinterpret_cast<const uint32_t*>(&result);
-  }
-};
-
-// Eight bits do not fit bf16's mantissa beside an offset: the difference is taken in fp16, where it is exact too.
-template <typename T, int kBits>
-constexpr uint32_t zero_offset() { return kBits == 8 ? 0x6400u : Dequantizer<T>::kOffset; }
+constexpr uint32_t kOffset = std::is_same_v<T, __half> ? 0x6400u : 0x4300u;  // 1024 and 128
 
 template <typename T, int kBits>
-__device__ __forceinline__ uint32_t number_of(uint32_t codes, uint32_t zero) {
-  if constexpr (kBits == 8 && !std::is_same_v<T, __half>) {
-    const uint32_t half = Dequantizer<__half>::number(codes, zero);
-    const float2 pair = unpack_pair<__half>(half);
+__device__ __forceinline__ uint32_t difference(uint32_t code, uint32_t zero) {
+  using Number = NumberType<T, kBits>;
+  if constexpr (std::is_same_v<Number, __half>) {
+    const __half2 d = __hsub2(*reinterpret_cast<const __half2*>(&code), *reinterpret_cast<const __half2*>(&zero));
+    if constexpr (std::is_same_v<T, __half>) return *reinterpret_cast<const uint32_t*>(&d);
+    const float2 pair = __half22float2(d);
     return pack_pair<T>(pair.x, pair.y);
   } else {
-    return Dequantizer<T>::number(codes, zero);
+    const __nv_bfloat162 d = __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&code), *reinterpret_cast<const __nv_bfloat162*>(&zero));
+    return *reinterpret_cast<const uint32_t*>(&d);
   }
 }
 
+// Registers of operand a for step `s`. `zero` are pairs of the zero point of rows r and r + 8, offset included;
+// `offset` is a pair of kOffset in a register.
 template <typename T, int kBits>
-__device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s, const uint32_t (&zero)[2]) {
+__device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s, const uint32_t (&zero)[2], uint32_t offset) {
   const uint32_t* words = reinterpret_cast<const uint32_t*>(tile);
   if constexpr (kBits == 16) {
     const uint2 low = *reinterpret_cast<const uint2*>(tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 8);
@@ -105,46 +97,29 @@ __device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* 
     uint32_t codes[4];
     if constexpr (kBits == 4) {
       const uint32_t word = words[lane * 4 + s];
-      for (int f = 0; f < 4; ++f) codes[f] = word >> (4 * f) & 0x000F000Fu;
+      for (int f = 0; f < 4; ++f) codes[f] = and_or(word >> (4 * f), 0x000F000Fu, offset);
     } else if constexpr (kBits == 8) {
       for (int f = 0; f < 4; ++f) {
         const int i = 2 * s + f / 2;
-        codes[f] = words[i / 4 * 128 + lane * 4 + i % 4] >> (8 * (f % 2)) & 0x00FF00FFu;
+        codes[f] = and_or(words[i / 4 * 128 + lane * 4 + i % 4] >> (8 * (f % 2)), 0x00FF00FFu, offset);
       }
     } else {
       const uint32_t word = words[lane * kBits + s / 2];
-      for (int f = 0; f < 4; ++f) codes[f] = word >> (8 * (s % 2) + 2 * f) & 0x00030003u;
+      for (int f = 0; f < 4; ++f) codes[f] = and_or(word >> (8 * (s % 2) + 2 * f), 0x00030003u, offset);
       if constexpr (kBits == 3) {
         const uint32_t highs = words[lane * 3 + 2];
         for (int f = 0; f < 4; ++f) codes[f] |= (highs >> (4 * s + f) & 0x00010001u) << 2;
       }
     }
-    for (int f = 0; f < 4; ++f) a[f] = number_of<T, kBits>(codes[f], zero[f % 2]);
+    for (int f = 0; f < 4; ++f) a[f] = difference<T, kBits>(codes[f], zero[f % 2]);
   }
 }
-
-// Where a warp is in its list of tiles.
-struct TileCursor {
-  int block, part_of_gated, tile;
-
-  __device__ __forceinline__ void advance(const DecodeArguments& p, int warp) {
-    tile += kDecodeWarps;
-    if (tile < p.tiles) return;
-    tile = warp;
-    if (p.gated && part_of_gated == 0) {
-      part_of_gated = 1;
-    } else {
-      part_of_gated = 0;
-      block += static_cast<int>(gridDim.x);
-    }
-  }
-};
 
 struct BlockPlace {
   int part, block;  // block within the part
 };
-__device__ __forceinline__ BlockPlace place_of(const DecodeArguments& p, int block, int part_of_gated) {
-  if (p.gated) return {part_of_gated, block};
+__device__ __forceinline__ BlockPlace place_of(const DecodeArguments& p, int block, int half) {
+  if (p.gated) return {half, block};
   int part = 0;
   while (part + 1 < p.parts_count && block >= (p.parts[part].n + kTileRows - 1) / kTileRows) {
     block -= (p.parts[part].n + kTileRows - 1) / kTileRows;
@@ -153,31 +128,81 @@ __device__ __forceinline__ BlockPlace place_of(const DecodeArguments& p, int blo
   return {part, block};
 }
 
-template <typename T, int kBits, bool kSym, int kSteps>
-__device__ __forceinline__ void fetch_tile(const DecodeArguments& p, const TileCursor& at, std::byte* stage, int lane) {
-  if (at.block >= p.blocks) return;
-  const BlockPlace place = place_of(p, at.block, at.part_of_gated);
-  const DecodePart& part = p.parts[place.part];
-  if constexpr (kBits == 16) {
-    for (int i = lane; i < kTileRows * 8; i += 32) {
-      const int row = i / 8, column = at.tile * kTilePositions + i % 8 * 8, n = place.block * kTileRows + row;
-      const bool valid = n < part.n && column < p.k;
-      copy_async_16(stage + row * kDenseRowBytes + i % 8 * 16, part.codes + (valid ? (int64_t{n} * p.k + column) * 2 : 0), valid);
-    }
-  } else {
-    const std::byte* tile = part.codes + (int64_t{place.block} * p.tiles + at.tile) * (128 * kBits);
-    for (int i = lane; i < 8 * kBits; i += 32) copy_async_16(stage + i * 16, tile + i * 16);
-    constexpr int kGroupBytes = kSym ? 32 : 64;
-    const int group = at.tile * 4 / p.group_steps;
-    const std::byte* scales = part.scales + (int64_t{place.block} * (p.groups + kSpareGroups) + group) * kGroupBytes;
-    constexpr int kChunks = scale_bytes<kBits, kSym, kSteps>() / 16;
-    if (lane < kChunks) copy_async_16(stage + tile_bytes<kBits>() + lane * 16, scales + lane * 16);
+// A warp's walk over its stages: tile after tile of a block, then the block's other half or the next block.
+template <int kBits, bool kSym, int kSteps>
+class Fetcher {
+ public:
+  __device__ __forceinline__ Fetcher(const DecodeArguments& p, int warp, int lane) : p_(p), lane_(lane), first_(warp * stage_tiles<kBits>()) {
+    block_ = first_ < p.tiles ? static_cast<int>(blockIdx.x) : p.blocks;
+    tile_ = first_;
+    enter_block();
   }
-}
+
+  // Asks for the next stage; always commits a group, so that groups count stages.
+  __device__ __forceinline__ void fetch(std::byte* stage) {
+    if (block_ < p_.blocks) {
+      for (int i = 0; i < stage_tiles<kBits>(); ++i) {
+        if (tile_ + i < p_.tiles) fetch_tile(stage + i * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>()), tile_ + i);
+      }
+      tile_ += kDecodeWarps * stage_tiles<kBits>();
+      if (tile_ >= p_.tiles) {
+        tile_ = first_;
+        half_ ^= p_.gated ? 1 : 0;
+        if (half_ == 0) block_ += static_cast<int>(gridDim.x);
+        enter_block();
+      }
+    }
+    commit_copies();
+  }
+
+ private:
+  static constexpr int kGroupBytes = kSym ? 32 : 64;
+
+  __device__ __forceinline__ void enter_block() {
+    if (block_ >= p_.blocks) return;
+    const BlockPlace place = place_of(p_, block_, half_);
+    const DecodePart& part = p_.parts[place.part];
+    if constexpr (kBits == 16) {
+      row_ = place.block * kTileRows;
+      rows_ = part.n;
+      codes_ = part.codes;
+    } else {
+      codes_ = part.codes + int64_t{place.block} * p_.tiles * (128 * kBits) + lane_ * 16;
+      scales_ = part.scales + int64_t{place.block} * (p_.groups + kSpareGroups) * kGroupBytes + lane_ * 16;
+    }
+  }
+
+  __device__ __forceinline__ void fetch_tile(std::byte* stage, int tile) {
+    if constexpr (kBits == 16) {
+      for (int i = lane_; i < kTileRows * 8; i += 32) {
+        const int row = i / 8, column = tile * kTilePositions + i % 8 * 8, n = row_ + row;
+        const bool valid = n < rows_ && column < p_.k;
+        copy_async_16(stage + row * kDenseRowBytes + i % 8 * 16, codes_ + (valid ? (int64_t{n} * p_.k + column) * 2 : 0), valid);
+      }
+    } else {
+      const std::byte* from = codes_ + tile * (128 * kBits);
+      for (int i = 0; i < kBits * 8; i += 32) {
+        if (kBits * 8 % 32 == 0 || lane_ + i < kBits * 8) copy_async_16(stage + (lane_ + i) * 16, from + i * 16);
+      }
+      const int group = kSteps == 1 ? tile * 4 / p_.group_steps
+                        : p_.group_tiles_inverse == 0 ? tile : static_cast<int>(__umulhi(static_cast<uint32_t>(tile), p_.group_tiles_inverse));
+      constexpr int kChunks = scale_bytes<kBits, kSym, kSteps>() / 16;
+      if (lane_ < kChunks) copy_async_16(stage + tile_bytes<kBits>() + lane_ * 16, scales_ + group * kGroupBytes);
+    }
+  }
+
+  const DecodeArguments& p_;
+  int lane_, first_, block_, tile_, half_ = 0;
+  const std::byte* codes_ = nullptr;
+  const std::byte* scales_ = nullptr;
+  int row_ = 0, rows_ = 0;
+};
+
+inline constexpr int kKeptVectors = 2;  // of four elements a thread: K = 4096 in all
 
 // x into shared memory as T [M, x_stride_shared], in the order of positions, zero behind K.
 template <typename T>
-__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums) {
+__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums, const float4 (&weights)[kKeptVectors]) {
   for (int i = static_cast<int>(threadIdx.x); i < p.rows * (p.x_stride_shared - p.k); i += kDecodeThreads) {
     const int extra = p.x_stride_shared - p.k;
     shared[i / extra * p.x_stride_shared + p.k + i % extra] = from_float<T>(0.0f);
@@ -196,44 +221,60 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
       continue;
     }
     const float4* from = reinterpret_cast<const float4*>(static_cast<const float*>(p.x) + m * p.x_stride);
+    float4 kept[kKeptVectors];  // the first elements of a thread wait in registers for the norm
     float squares = 0;
-    for (int i = static_cast<int>(threadIdx.x); i < p.k / 4; i += kDecodeThreads) {
-      const float4 v = from[i];
-      squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+    for (int i = 0; i < kKeptVectors; ++i) {
+      const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
+      kept[i] = at < p.k / 4 ? from[at] : float4{};
     }
+    const auto add_squares = [&](const float4& v) { squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w; };
+    for (int i = 0; i < kKeptVectors; ++i) add_squares(kept[i]);
+    for (int at = static_cast<int>(threadIdx.x) + kKeptVectors * kDecodeThreads; at < p.k / 4; at += kDecodeThreads) add_squares(from[at]);
     for (int offset = 16; offset > 0; offset /= 2) squares += __shfl_xor_sync(~0u, squares, offset);
     if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = squares;
     __syncthreads();
     float total = 0;
     for (int w = 0; w < kDecodeWarps; ++w) total += sums[w];
     const float factor = rsqrtf(total / static_cast<float>(p.k) + p.norm_eps);
-    for (int i = static_cast<int>(threadIdx.x); i < p.k / 4; i += kDecodeThreads) {
-      const float4 v = from[i], g = reinterpret_cast<const float4*>(p.norm)[i];
+    const auto put = [&](int at, const float4& v, const float4& g) {
       const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y), pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
       if (p.place == nullptr) {
-        *reinterpret_cast<uint2*>(to + i * 4) = result;
+        *reinterpret_cast<uint2*>(to + at * 4) = result;
       } else {
         const T* values = reinterpret_cast<const T*>(&result);
-        for (int j = 0; j < 4; ++j) to[p.place[i * 4 + j]] = values[j];
+        const ushort4 places = reinterpret_cast<const ushort4*>(p.place)[at];
+        to[places.x] = values[0], to[places.y] = values[1], to[places.z] = values[2], to[places.w] = values[3];
       }
+    };
+    for (int i = 0; i < kKeptVectors; ++i) {
+      const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
+      if (at < p.k / 4) put(at, kept[i], weights[i]);
+    }
+    for (int at = static_cast<int>(threadIdx.x) + kKeptVectors * kDecodeThreads; at < p.k / 4; at += kDecodeThreads) {
+      put(at, from[at], reinterpret_cast<const float4*>(p.norm)[at]);
     }
     __syncthreads();
   }
   __syncthreads();
 }
 
-// The sums of all warps for one block of outputs become results.   sums [warps, 16 outputs, 8 rows]
+// The sums of all warps for one block of outputs become results; done by one warp.   sums [warps, 16 outputs, rows]
 template <typename T>
-__device__ __forceinline__ void finish_block(const DecodeArguments& p, int block, const float* sums, const float* up_sums) {
-  for (int i = static_cast<int>(threadIdx.x); i < kTileRows * p.rows; i += kDecodeThreads) {
+__device__ __forceinline__ void finish_block(const DecodeArguments& p, int block, int lane, const float* sums, const float* up_sums) {
+  for (int i = lane; i < kTileRows * p.rows; i += 32) {
     const int m = i / kTileRows, output = i % kTileRows;
     const BlockPlace place = place_of(p, block, 0);
     const DecodePart& part = p.parts[place.part];
     const int n = place.block * kTileRows + output;
     if (n >= part.n) continue;
+    int64_t column = n;
+    for (int before = 0; before < place.part; ++before) column += p.parts[before].n;
+    float* y = static_cast<float*>(p.y) + m * p.y_stride + column;
+    const float before = p.residual ? *y : 0.0f;
     const auto total = [&](const float* of_warps, const float* bias) {
       float sum = bias != nullptr ? bias[n] : 0.0f;
-      for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[(w * kTileRows + output) * DecodeLinear::kMaxRows + m];
+#pragma unroll
+      for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[(w * kTileRows + output) * p.sum_rows + m];
       return sum;
     };
     float value = total(sums, part.bias);
@@ -242,96 +283,103 @@ __device__ __forceinline__ void finish_block(const DecodeArguments& p, int block
       const float gate = to_float(from_float<T>(value)), up = to_float(from_float<T>(total(up_sums, p.parts[1].bias)));
       value = gate / (1.0f + expf(-gate)) * up;
     }
-    int64_t column = n;
-    for (int before = 0; before < place.part; ++before) column += p.parts[before].n;
     if (p.y_is_float) {
-      float* y = static_cast<float*>(p.y) + m * p.y_stride + column;
-      *y = p.residual ? *y + to_float(from_float<T>(value)) : value;
+      *y = p.residual ? before + to_float(from_float<T>(value)) : value;
     } else {
       static_cast<T*>(p.y)[m * p.y_stride + column] = from_float<T>(value);
     }
   }
 }
 
+// total += the product of one tile with x.
 template <typename T, int kBits, bool kSym, int kSteps>
-__global__ void __launch_bounds__(kDecodeThreads) decode_linear_kernel(const DecodeArguments p) {
+__device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArguments& p, const std::byte* stage, int tile, int lane, const T* x_lane, uint32_t offset) {
+  constexpr uint32_t kNumberOffset = kOffset<NumberType<T, kBits>>;
+  constexpr uint32_t kMiddle = (kNumberOffset + (kBits < 16 ? 1u << (kBits - 1) : 0u)) * 0x10001u;
+  const uint32_t* scales = reinterpret_cast<const uint32_t*>(stage + tile_bytes<kBits>());
+  const bool has_row = lane / 4 < p.rows;
+  float sums[2][4] = {};  // of even and odd steps: two chains of products
+  uint32_t zero[2] = {kMiddle, kMiddle};
+  float2 scale = {1.0f, 1.0f};
+#pragma unroll
+  for (int s = 0; s < 4; ++s) {
+    if (kBits != 16 && (kSteps == 1 || s == 0)) {
+      const int group = kSteps == 4 ? 0 : (tile * 4 + s) / p.group_steps - tile * 4 / p.group_steps;
+      const uint32_t* entry = scales + (group * 8 + lane / 4) * (kSym ? 1 : 2);
+      scale = unpack_pair<__half>(entry[0]);
+      if constexpr (!kSym) {
+        zero[0] = (kNumberOffset + (entry[1] & 0xFFFFu)) * 0x10001u;
+        zero[1] = (kNumberOffset + (entry[1] >> 16)) * 0x10001u;
+      }
+    }
+    uint32_t a[4], b[2] = {0, 0};
+    load_operand<T, kBits>(a, stage, lane, s, zero, offset);
+    if (has_row) {
+      const uint2 pair = *reinterpret_cast<const uint2*>(x_lane + tile * kTilePositions + s * 16);
+      b[0] = pair.x, b[1] = pair.y;
+    }
+    mma_16x8x16<T>(sums[s % 2], a, b);
+    if (kSteps == 1) {
+      for (int i = 0; i < 4; ++i) total[i] += sums[s % 2][i] * (i < 2 ? scale.x : scale.y), sums[s % 2][i] = 0.0f;
+    }
+  }
+  if (kSteps == 4) {
+    for (int i = 0; i < 4; ++i) total[i] += (sums[0][i] + sums[1][i]) * (i < 2 ? scale.x : scale.y);
+  }
+}
+
+template <typename T, int kBits, bool kSym, int kSteps>
+__global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const __grid_constant__ DecodeArguments p) {
   constexpr int kDepth = ring_depth<kBits>();
-  constexpr int kStage = tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>();
+  constexpr int kStage = stage_bytes<kBits, kSym, kSteps>();
+  constexpr int kTileStage = kStage / stage_tiles<kBits>();
   extern __shared__ __align__(16) std::byte shared[];
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   std::byte* ring = shared + warp * kDepth * kStage;
-  float* reduce = reinterpret_cast<float*>(shared + kDecodeWarps * kDepth * kStage);
-  T* x = reinterpret_cast<T*>(shared + kDecodeWarps * kDepth * kStage + kReduceBytes);
+  float* sums = reinterpret_cast<float*>(shared + kDecodeWarps * kDepth * kStage);
+  T* x = reinterpret_cast<T*>(shared + kDecodeWarps * kDepth * kStage + sum_bytes(p.sum_rows));
 
-  let_next_start();
-  TileCursor fetch{warp < p.tiles ? static_cast<int>(blockIdx.x) : p.blocks, 0, warp};
-  int fetch_slot = 0;
-  for (; fetch_slot < kDepth - 1; ++fetch_slot) {
-    fetch_tile<T, kBits, kSym, kSteps>(p, fetch, ring + fetch_slot * kStage, lane);
-    commit_copies();
-    if (fetch.block < p.blocks) fetch.advance(p, warp);
+  Fetcher<kBits, kSym, kSteps> fetcher(p, warp, lane);
+  for (int slot = 0; slot < kDepth - 1; ++slot) fetcher.fetch(ring + slot * kStage);
+  float4 norm_weights[kKeptVectors] = {};
+  if (p.norm != nullptr) {
+    for (int i = 0; i < kKeptVectors; ++i) {
+      const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
+      if (at < p.k / 4) norm_weights[i] = reinterpret_cast<const float4*>(p.norm)[at];
+    }
   }
   wait_for_previous();
-  stage_input(p, x, reduce);
+  stage_input(p, x, sums, norm_weights);
 
+  const uint32_t offset = in_register(kOffset<NumberType<T, kBits>> * 0x10001u);
   const T* x_lane = x + lane / 4 * p.x_stride_shared + lane % 4 * 4;
-  const bool has_row = lane / 4 < p.rows;
-  constexpr uint32_t kMiddle = (zero_offset<T, kBits>() + (kBits < 16 ? 1u << (kBits - 1) : 0u)) * 0x10001u;
-  int slot = 0, parity = 0;
-  for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x)) {
+  int slot = 0, free_slot = kDepth - 1, turn = 0;
+  for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x), ++turn) {
+    // Not earlier: a next kernel that moved in beside this one at its start would take loads from it.
+    if (block + static_cast<int>(gridDim.x) >= p.blocks) let_next_start();
+    float* of_block = sums + turn % 2 * 2 * (kDecodeWarps * kTileRows * p.sum_rows);
     for (int half = 0; half < (p.gated ? 2 : 1); ++half) {
       float total[4] = {};
-      for (int tile = warp; tile < p.tiles; tile += kDecodeWarps) {
+      for (int tile = warp * stage_tiles<kBits>(); tile < p.tiles; tile += kDecodeWarps * stage_tiles<kBits>()) {
         wait_for_copies<kDepth - 2>();
         __syncwarp();
+        fetcher.fetch(ring + free_slot * kStage);  // the slot that the whole warp has left behind
         const std::byte* stage = ring + slot * kStage;
-        const uint32_t* scales = reinterpret_cast<const uint32_t*>(stage + tile_bytes<kBits>());
-        float sum[4] = {};
-        uint32_t zero[2] = {kMiddle, kMiddle};
-        float2 scale = {1.0f, 1.0f};
-        for (int s = 0; s < 4; ++s) {
-          if (kBits != 16 && (kSteps == 1 || s == 0)) {
-            const int group = kSteps == 4 ? 0 : (tile * 4 + s) / p.group_steps - tile * 4 / p.group_steps;
-            const uint32_t* entry = scales + (group * 8 + lane / 4) * (kSym ? 1 : 2);
-            scale = unpack_pair<__half>(entry[0]);
-            if constexpr (!kSym) {
-              zero[0] = (zero_offset<T, kBits>() + (entry[1] & 0xFFFFu)) * 0x10001u;
-              zero[1] = (zero_offset<T, kBits>() + (entry[1] >> 16)) * 0x10001u;
-            }
-          }
-          uint32_t a[4], b[2] = {0, 0};
-          load_operand<T, kBits>(a, stage, lane, s, zero);
-          if (has_row) {
-            const uint2 pair = *reinterpret_cast<const uint2*>(x_lane + tile * kTilePositions + s * 16);
-            b[0] = pair.x, b[1] = pair.y;
-          }
-          mma_16x8x16<T>(sum, a, b);
-          if (kSteps == 1 || s == 3) {
-            total[0] += sum[0] * scale.x, total[1] += sum[1] * scale.x;
-            total[2] += sum[2] * scale.y, total[3] += sum[3] * scale.y;
-            sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
-          }
+#pragma unroll
+        for (int i = 0; i < stage_tiles<kBits>(); ++i) {
+          if (tile + i < p.tiles) multiply_tile<T, kBits, kSym, kSteps>(total, p, stage + i * kTileStage, tile + i, lane, x_lane, offset);
         }
-        __syncwarp();
-        fetch_tile<T, kBits, kSym, kSteps>(p, fetch, ring + fetch_slot * kStage, lane);
-        commit_copies();
-        if (fetch.block < p.blocks) fetch.advance(p, warp);
-        fetch_slot = fetch_slot + 1 == kDepth ? 0 : fetch_slot + 1;
+        free_slot = slot;
         slot = slot + 1 == kDepth ? 0 : slot + 1;
       }
-      float* sums = reduce + parity * (kDecodeWarps * kTileRows * DecodeLinear::kMaxRows);
-      float* mine = sums + (warp * kTileRows + lane / 4) * DecodeLinear::kMaxRows + lane % 4 * 2;
       if (lane % 4 * 2 < p.rows) {
+        float* mine = of_block + ((half * kDecodeWarps + warp) * kTileRows + lane / 4) * p.sum_rows + lane % 4 * 2;
         *reinterpret_cast<float2*>(mine) = {total[0], total[1]};
-        *reinterpret_cast<float2*>(mine + 8 * DecodeLinear::kMaxRows) = {total[2], total[3]};
+        *reinterpret_cast<float2*>(mine + 8 * p.sum_rows) = {total[2], total[3]};
       }
-      parity ^= 1;
     }
     __syncthreads();
-    const float* last = reduce + (parity ^ 1) * (kDecodeWarps * kTileRows * DecodeLinear::kMaxRows);
-    const float* before_last = reduce + parity * (kDecodeWarps * kTileRows * DecodeLinear::kMaxRows);
-    finish_block<T>(p, block, p.gated ? before_last : last, last);
-    if (p.gated) __syncthreads();  // both buffers are written again at once
+    if (warp == turn % kDecodeWarps) finish_block<T>(p, block, lane, of_block, of_block + kDecodeWarps * kTileRows * p.sum_rows);
   }
 }
 

@@ -31,7 +31,7 @@ inline MatrixView f32_view(const Buffer& buffer, int64_t rows, int64_t cols) {
 template <typename T>
 Buffer to_device(Context& context, std::span<const T> values) {
   Buffer buffer(context, values.size_bytes());
-  GPTQ_CUDA(cudaMemcpyAsync(buffer.as(), values.data(), values.size_bytes(), cudaMemcpyHostToDevice, context.stream()));
+  context.upload(buffer.as(), values.data(), values.size_bytes());
   return buffer;
 }
 

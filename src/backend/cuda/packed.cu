@@ -176,7 +176,7 @@ std::unique_ptr<CudaWeight> make_dense_weight(Context& context, DType dtype, con
   result->dtype = dtype;
   result->codes = Buffer(context, static_cast<size_t>(weight.size()) * 2);
   if (weight.dtype == dtype) {
-    GPTQ_CUDA(cudaMemcpyAsync(result->codes.as(), weight.data, weight.bytes(), cudaMemcpyHostToDevice, context.stream()));
+    context.upload(result->codes.as(), weight.data, weight.bytes());
   } else {
     const Buffer wide(context, static_cast<size_t>(weight.size()) * sizeof(float));
     load(context, {DType::kF32, wide.as(), result->n, result->k, result->k}, weight);

@@ -90,6 +90,19 @@ __device__ __forceinline__ uint32_t load_once(const uint32_t* global) {
   return v;
 }
 
+// (a & b) | c in one instruction: left to itself the compiler makes two of it when b and c are constants.
+__device__ __forceinline__ uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
+  uint32_t result;
+  asm("lop3.b32 %0, %1, %2, %3, 0xEA;" : "=r"(result) : "r"(a), "r"(b), "r"(c));
+  return result;
+}
+// A constant that stays in a register.
+__device__ __forceinline__ uint32_t in_register(uint32_t value) {
+  uint32_t result;
+  asm volatile("mov.b32 %0, %1;" : "=r"(result) : "r"(value));
+  return result;
+}
+
 // ---- 16-bit types
 template <typename T>
 __device__ __forceinline__ float to_float(T value);
