@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
     Model model(Checkpoint::open(argv[1]), *backend);
     const auto ids = parse_json(read_file(argv[2]), argv[2]).get<std::vector<int>>();
     const int64_t count = static_cast<int64_t>(ids.size());
-    KvCache cache = model.make_cache(count);
+    KvCache cache = model.make_cache(1, count);
     const std::vector<float> logits = backend->download(model.forward(ids, count, cache));
     const TensorView view{
         DType::kF32, {count, model.architecture().vocab_size}, reinterpret_cast<const std::byte*>(logits.data())};

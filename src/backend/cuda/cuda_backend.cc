@@ -83,7 +83,7 @@ class CudaBackend final : public Backend {
     for (const int id : ids) CHECK(id >= 0 && id < rows.n);
     const cuda::Buffer device_ids = cuda::to_device(context_, ids);
     cuda::Buffer scratch;
-    const MatrixView dense = dense_of(rows, scratch);
+    const MatrixView dense = dense_of(rows, scratch, false);
     for (int64_t first = 0; first < out.rows; first += 65535) {
       const int64_t count = std::min<int64_t>(65535, out.rows - first);
       cuda::embed(context_, out.row_range(first, count), device_ids.as<int32_t>() + first, dense);
@@ -191,11 +191,11 @@ class CudaBackend final : public Backend {
     context_.synchronize();
   }
 
-  MatrixView dense_of(const cuda::CudaWeight& w, cuda::Buffer& scratch) {
+  MatrixView dense_of(const cuda::CudaWeight& w, cuda::Buffer& scratch, bool sorted) {
     if (!w.is_packed()) return w.dense();
     scratch = cuda::Buffer(context_, static_cast<size_t>(w.n * w.k) * 2);
     const MatrixView dense{dtype_, scratch.as(), w.n, w.k, w.k};
-    cuda::dequantize(context_, dense, w.packed);
+    cuda::dequantize(context_, dense, w.packed, sorted);
     return dense;
   }
 
@@ -216,8 +216,14 @@ class CudaBackend final : public Backend {
       }
       return;
     }
-    cuda::Buffer scratch;
-    const MatrixView dense = dense_of(w, scratch);
+    cuda::Buffer scratch, sorted;
+    const MatrixView dense = dense_of(w, scratch, true);
+    if (w.packed.inputs != nullptr) {
+      sorted = cuda::Buffer(context_, static_cast<size_t>(x.rows * x.cols) * 2);
+      const MatrixView in_order{x.dtype, sorted.as(), x.rows, x.cols, x.cols};
+      cuda::sort_inputs(context_, in_order, x, w.packed.inputs);
+      x = in_order;
+    }
     cuda::Blas::Product p;
     p.m = y.rows;
     p.n = y.cols;

@@ -8,6 +8,9 @@ namespace gptq::cuda {
 
 namespace {
 
+// About what memory delivers while one kernel ends and the next begins, or while attention runs.
+constexpr size_t kPrefetchBytes = size_t{9} << 20;
+
 struct Instance {
   void (*kernel)(DecodeArguments);
   int ring_bytes;
@@ -94,13 +97,20 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   p.y = problem.y.data;
   p.y_stride = problem.y.stride;
 
+  const int grid = std::min(p.blocks, context.multiprocessors());
+  if (problem.next != nullptr) {
+    const size_t bytes = std::min(problem.next->codes.bytes(), kPrefetchBytes);
+    p.next = problem.next->codes.as<std::byte>();
+    p.next_bytes = static_cast<uint32_t>(bytes / static_cast<size_t>(grid) / 16 * 16);
+  }
+
   const int shared = chosen.ring_bytes + sum_bytes(p.sum_rows) + p.rows * p.x_stride_shared * 2;
   GPTQ_CUDA(cudaFuncSetAttribute(chosen.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   attribute.val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(std::min(p.blocks, context.multiprocessors())));
+  config.gridDim = dim3(static_cast<unsigned>(grid));
   config.blockDim = dim3(kDecodeThreads);
   config.dynamicSmemBytes = static_cast<size_t>(shared);
   config.stream = context.stream();

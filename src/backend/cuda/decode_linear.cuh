@@ -5,7 +5,8 @@
 //            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and add up through shared
 //            memory; blocks are finished by the warps in turn, while the others go on
 //   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
-//            asked for before the kernel in front has finished (programmatic dependent launch)
+//            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2 cache,
+//            where that kernel's last blocks have called them: memory stays busy between kernels
 //   tensor   codes become exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8 columns;
 //   cores    the scale of a group meets the fp32 sum of its 64 positions (16 where groups are not multiples of 64)
 //   bytes    the weights once; x once per CTA from the L2 cache
@@ -39,6 +40,8 @@ struct DecodeArguments {
   const uint16_t* place;
   void* y;
   int64_t y_stride;
+  const std::byte* next;  // brought into the L2 cache, `next_bytes` by each CTA
+  uint32_t next_bytes;
 };
 
 inline constexpr int kDecodeWarps = 16;
@@ -211,9 +214,17 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
     T* to = shared + m * p.x_stride_shared;
     if (p.norm == nullptr) {
       const T* from = static_cast<const T*>(p.x) + m * p.x_stride;
-      if (p.place == nullptr && p.k % 8 == 0 && (reinterpret_cast<uintptr_t>(from) & 15) == 0) {
+      if (p.k % 8 == 0 && (reinterpret_cast<uintptr_t>(from) & 15) == 0) {
         for (int i = static_cast<int>(threadIdx.x) * 8; i < p.k; i += kDecodeThreads * 8) {
-          *reinterpret_cast<uint4*>(to + i) = *reinterpret_cast<const uint4*>(from + i);
+          const uint4 eight = *reinterpret_cast<const uint4*>(from + i);
+          if (p.place == nullptr) {
+            *reinterpret_cast<uint4*>(to + i) = eight;
+          } else {
+            const uint4 places = *reinterpret_cast<const uint4*>(p.place + i);
+            for (int j = 0; j < 8; ++j) {
+              to[reinterpret_cast<const uint16_t*>(&places)[j]] = reinterpret_cast<const T*>(&eight)[j];
+            }
+          }
         }
       } else {
         for (int i = static_cast<int>(threadIdx.x); i < p.k; i += kDecodeThreads) to[p.place == nullptr ? i : p.place[i]] = from[i];
@@ -356,7 +367,10 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
   int slot = 0, free_slot = kDepth - 1, turn = 0;
   for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x), ++turn) {
     // Not earlier: a next kernel that moved in beside this one at its start would take loads from it.
-    if (block + static_cast<int>(gridDim.x) >= p.blocks) let_next_start();
+    if (block + static_cast<int>(gridDim.x) >= p.blocks) {
+      let_next_start();
+      if (threadIdx.x == 0 && p.next_bytes > 0) prefetch_to_l2(p.next + int64_t{blockIdx.x} * p.next_bytes, p.next_bytes);
+    }
     float* of_block = sums + turn % 2 * 2 * (kDecodeWarps * kTileRows * p.sum_rows);
     for (int half = 0; half < (p.gated ? 2 : 1); ++half) {
       float total[4] = {};

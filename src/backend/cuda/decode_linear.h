@@ -23,6 +23,8 @@ struct DecodeLinear {
   MatrixView y;
   bool residual = false;
   bool gated = false;
+  // What the linear behind this one reads first: its beginning is brought into the L2 cache while this one ends.
+  const CudaWeight* next = nullptr;
 };
 
 // Whether weights can go through one launch.

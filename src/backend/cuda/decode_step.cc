@@ -102,7 +102,7 @@ class GraphStep final : public DecodeStep {
     GPTQ_CUDA(cudaGraphDestroy(graph));
   }
 
-  void linear(const std::vector<const Weight*>& weights, MatrixView x, MatrixView norm, MatrixView y, bool residual, bool gated) {
+  void linear(const std::vector<const Weight*>& weights, MatrixView x, MatrixView norm, MatrixView y, bool residual, bool gated, const Weight* next) {
     const std::vector<const CudaWeight*> parts = as_cuda(weights);
     DecodeLinear p;
     p.weights = parts;
@@ -113,6 +113,7 @@ class GraphStep final : public DecodeStep {
     p.y = y;
     p.residual = residual;
     p.gated = gated;
+    p.next = static_cast<const CudaWeight*>(next);
     launch_decode_linear(context_, p, true);
   }
 
@@ -149,14 +150,16 @@ class GraphStep final : public DecodeStep {
 
   void queue(size_t slot) {
     embed(context_, hidden_, tokens_.as<int32_t>(), static_cast<const CudaWeight*>(model_.embedding)->dense());
-    for (const StepLayer& layer : model_.layers) {
-      linear(layer.groups[0], hidden_, layer.input_norm, qkv_, false, false);
+    for (size_t i = 0; i < model_.layers.size(); ++i) {
+      const StepLayer& layer = model_.layers[i];
+      const Weight* behind = i + 1 < model_.layers.size() ? model_.layers[i + 1].groups[0][0] : model_.head;
+      linear(layer.groups[0], hidden_, layer.input_norm, qkv_, false, false, layer.groups[1][0]);
       attention(layer);
-      linear(layer.groups[1], attended_, {}, hidden_, true, false);
-      linear(layer.groups[2], hidden_, layer.post_attention_norm, inner_, false, true);
-      linear(layer.groups[3], inner_, {}, hidden_, true, false);
+      linear(layer.groups[1], attended_, {}, hidden_, true, false, layer.groups[2][0]);
+      linear(layer.groups[2], hidden_, layer.post_attention_norm, inner_, false, true, layer.groups[3][0]);
+      linear(layer.groups[3], inner_, {}, hidden_, true, false, behind);
     }
-    linear({model_.head}, hidden_, model_.final_norm, logits_, false, false);
+    linear({model_.head}, hidden_, model_.final_norm, logits_, false, false, nullptr);
     choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(), record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
   }
 

@@ -122,6 +122,13 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
   }
 }
 
+__global__ void __launch_bounds__(kThreads) sort_inputs_kernel(uint16_t* to, int64_t to_stride, const uint16_t* from, int64_t from_stride, const uint16_t* inputs, int64_t rows, int64_t cols) {
+  const int64_t p = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (p >= cols) return;
+  const int input = inputs[p];
+  for (int64_t m = blockIdx.y; m < rows; m += gridDim.y) to[m * to_stride + p] = from[m * from_stride + input];
+}
+
 Buffer bias_of(Context& context, const TensorView* bias) {
   if (bias == nullptr) return {};
   Buffer values(context, static_cast<size_t>(bias->size()) * sizeof(float));
@@ -248,13 +255,21 @@ std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, co
   return result;
 }
 
-void dequantize(Context& context, MatrixView to, const PackedView& weight) {
+void dequantize(Context& context, MatrixView to, const PackedView& weight, bool sorted) {
+  PackedView view = weight;
+  if (sorted) view.inputs = nullptr;
   CHECK(to.rows == weight.n && to.cols == weight.k);
   with_half_type(to.dtype, [&](auto type) {
     using T = decltype(type);
-    dequantize_kernel<<<tiles(weight.n / kTileRows * weight.tiles * 32, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(to), to.stride, weight);
+    dequantize_kernel<<<tiles(weight.n / kTileRows * weight.tiles * 32, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(to), to.stride, view);
   });
   check_launch("dequantize", weight.n, weight.k);
+}
+
+void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_t* inputs) {
+  sort_inputs_kernel<<<grid_over(to.rows, to.cols, kThreads), kThreads, 0, context.stream()>>>(
+      pointer<uint16_t>(to), to.stride, pointer<uint16_t>(from), from.stride, inputs, to.rows, to.cols);
+  check_launch("sort_inputs", to.rows, to.cols);
 }
 
 }  // namespace gptq::cuda

@@ -58,7 +58,9 @@ std::unique_ptr<CudaWeight> make_dense_weight(Context& context, DType dtype, con
 // Groups of unequal sizes, or of sizes that 16 does not divide, become dense.
 std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, const PackedWeight& weight);
 
-// The dense matrix, inputs in their natural order.                                              to T [N, K]
-void dequantize(Context& context, MatrixView to, const PackedView& weight);
+// The dense matrix, inputs in their natural order or, with `sorted`, in the order of positions.      to T [N, K]
+void dequantize(Context& context, MatrixView to, const PackedView& weight, bool sorted);
+// to[:, p] = from[:, inputs[p]] for 16-bit elements                                                    [M, K]
+void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_t* inputs);
 
 }  // namespace gptq::cuda

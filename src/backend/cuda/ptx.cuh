@@ -71,6 +71,13 @@ __device__ __forceinline__ void wait_for_copies() {  // all groups but the newes
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
+// Asks for [global, global + bytes) in the L2 cache; both multiples of 16. Nothing on older devices.
+__device__ __forceinline__ void prefetch_to_l2(const void* global, uint32_t bytes) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
+#endif
+}
+
 // ---- loads of data that is read once: past the L1 cache, first to leave the L2 cache.
 __device__ __forceinline__ uint4 load_once(const uint4* global) {
   uint4 v;
