@@ -62,8 +62,9 @@ bool can_fuse(std::span<const CudaWeight* const> weights) {
 
 int rows_per_launch(const Context& context, const CudaWeight& weight) {
   if (weight.k % 32 != 0) return 0;
-  const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - sum_bytes(1);  // odd rows round up
-  return std::clamp(left / (shared_stride(weight) * 2 + sum_bytes(1)), 0, DecodeLinear::kMaxRows);
+  // At least one block's sums must fit, of both halves and for an even number of rows.
+  const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - 2 * sum_bytes(1);
+  return std::clamp(left / (shared_stride(weight) * 2 + 2 * sum_bytes(1)), 0, DecodeLinear::kMaxRows);
 }
 
 void launch_decode_linear(const Context& context, const DecodeLinear& problem, bool dependent) {
@@ -104,7 +105,10 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
     p.next_bytes = static_cast<uint32_t>(bytes / static_cast<size_t>(grid) / 16 * 16);
   }
 
-  const int shared = chosen.ring_bytes + sum_bytes(p.sum_rows) + p.rows * p.x_stride_shared * 2;
+  const int of_block = sum_bytes(p.sum_rows) * (p.gated ? 2 : 1), turns = (p.blocks + grid - 1) / grid;
+  const int without_sums = chosen.ring_bytes + p.rows * p.x_stride_shared * 2;
+  p.sum_blocks = std::clamp((context.shared_bytes_per_block() - without_sums) / of_block, 1, turns);
+  const int shared = without_sums + p.sum_blocks * of_block;
   GPTQ_CUDA(cudaFuncSetAttribute(chosen.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;

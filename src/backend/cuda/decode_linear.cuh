@@ -2,8 +2,8 @@
 //
 //   shapes   x [M, K] 16-bit, or F32 to be normed      W packed (packed.h) or dense [N, K]      y [M, N]
 //   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
-//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and add up through shared
-//            memory; blocks are finished by the warps in turn, while the others go on
+//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and leave their sums in shared
+//            memory, where all threads add them up at the end: a barrier for each block would cost a fifth of the time
 //   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
 //            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2 cache,
 //            where that kernel's last blocks have called them: memory stays busy between kernels
@@ -31,6 +31,7 @@ struct DecodeArguments {
   bool gated, residual, y_is_float;
   int rows, k, tiles, x_stride_shared;  // elements between rows of x in shared memory
   int sum_rows;                         // `rows`, rounded up to even
+  int sum_blocks;                       // blocks whose sums fit, at least one; those of the gate count for up too
   int group_steps, groups;
   uint32_t group_tiles_inverse;         // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
   const void* x;
@@ -62,8 +63,8 @@ constexpr int stage_bytes() { return stage_tiles<kBits>() * (tile_bytes<kBits>()
 template <int kBits, bool kSym, int kSteps>
 constexpr int ring_bytes() { return kDecodeWarps * ring_depth<kBits>() * stage_bytes<kBits, kSym, kSteps>(); }
 
-constexpr int kSumBuffers = 4;  // blocks finish one behind, and gated ones have two
-constexpr int sum_bytes(int sum_rows) { return kSumBuffers * kDecodeWarps * kTileRows * sum_rows * 4; }
+// Sums of one block of 16 outputs, of all warps.
+constexpr int sum_bytes(int sum_rows) { return kDecodeWarps * kTileRows * sum_rows * 4; }
 
 // The type in which a code becomes a number: its bits, put into the lowest mantissa bits of kOffset's number, minus
 // the zero point treated the same way, give the exact difference. Eight bits do not fit bf16's mantissa beside the
@@ -269,12 +270,13 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
   __syncthreads();
 }
 
-// The sums of all warps for one block of outputs become results; done by one warp.   sums [warps, 16 outputs, rows]
+// The sums of all warps become results, for `count` blocks from `first` on.   sums [count, halves, warps, 16, rows]
 template <typename T>
-__device__ __forceinline__ void finish_block(const DecodeArguments& p, int block, int lane, const float* sums, const float* up_sums) {
-  for (int i = lane; i < kTileRows * p.rows; i += 32) {
-    const int m = i / kTileRows, output = i % kTileRows;
-    const BlockPlace place = place_of(p, block, 0);
+__device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int first, int count, const float* sums) {
+  const int halves = p.gated ? 2 : 1, of_half = kDecodeWarps * kTileRows * p.sum_rows;
+  for (int i = static_cast<int>(threadIdx.x); i < count * kTileRows * p.rows; i += kDecodeThreads) {
+    const int output = i % kTileRows, m = i / kTileRows % p.rows, turn = i / kTileRows / p.rows;
+    const BlockPlace place = place_of(p, first + turn * static_cast<int>(gridDim.x), 0);
     const DecodePart& part = p.parts[place.part];
     const int n = place.block * kTileRows + output;
     if (n >= part.n) continue;
@@ -282,16 +284,18 @@ __device__ __forceinline__ void finish_block(const DecodeArguments& p, int block
     for (int before = 0; before < place.part; ++before) column += p.parts[before].n;
     float* y = static_cast<float*>(p.y) + m * p.y_stride + column;
     const float before = p.residual ? *y : 0.0f;
+    const float* mine = sums + turn * halves * of_half + output * p.sum_rows + m;
     const auto total = [&](const float* of_warps, const float* bias) {
       float sum = bias != nullptr ? bias[n] : 0.0f;
 #pragma unroll
-      for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[(w * kTileRows + output) * p.sum_rows + m];
+      for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[w * kTileRows * p.sum_rows];
       return sum;
     };
-    float value = total(sums, part.bias);
+    float value = total(mine, part.bias);
     if (p.gated) {
       // Rounded as the separate operations would.
-      const float gate = to_float(from_float<T>(value)), up = to_float(from_float<T>(total(up_sums, p.parts[1].bias)));
+      const float gate = to_float(from_float<T>(value));
+      const float up = to_float(from_float<T>(total(mine + of_half, p.parts[1].bias)));
       value = gate / (1.0f + expf(-gate)) * up;
     }
     if (p.y_is_float) {
@@ -348,7 +352,8 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
   std::byte* ring = shared + warp * kDepth * kStage;
   float* sums = reinterpret_cast<float*>(shared + kDecodeWarps * kDepth * kStage);
-  T* x = reinterpret_cast<T*>(shared + kDecodeWarps * kDepth * kStage + sum_bytes(p.sum_rows));
+  const int halves = p.gated ? 2 : 1, of_half = kDecodeWarps * kTileRows * p.sum_rows;
+  T* x = reinterpret_cast<T*>(shared + kDecodeWarps * kDepth * kStage + p.sum_blocks * halves * sum_bytes(p.sum_rows));
 
   Fetcher<kBits, kSym, kSteps> fetcher(p, warp, lane);
   for (int slot = 0; slot < kDepth - 1; ++slot) fetcher.fetch(ring + slot * kStage);
@@ -364,15 +369,15 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
 
   const uint32_t offset = in_register(kOffset<NumberType<T, kBits>> * 0x10001u);
   const T* x_lane = x + lane / 4 * p.x_stride_shared + lane % 4 * 4;
-  int slot = 0, free_slot = kDepth - 1, turn = 0;
-  for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x), ++turn) {
+  int slot = 0, free_slot = kDepth - 1, turn = 0, first_unfinished = static_cast<int>(blockIdx.x);
+  for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x)) {
+    const bool last = block + static_cast<int>(gridDim.x) >= p.blocks;
     // Not earlier: a next kernel that moved in beside this one at its start would take loads from it.
-    if (block + static_cast<int>(gridDim.x) >= p.blocks) {
+    if (last) {
       let_next_start();
       if (threadIdx.x == 0 && p.next_bytes > 0) prefetch_to_l2(p.next + int64_t{blockIdx.x} * p.next_bytes, p.next_bytes);
     }
-    float* of_block = sums + turn % 2 * 2 * (kDecodeWarps * kTileRows * p.sum_rows);
-    for (int half = 0; half < (p.gated ? 2 : 1); ++half) {
+    for (int half = 0; half < halves; ++half) {
       float total[4] = {};
       for (int tile = warp * stage_tiles<kBits>(); tile < p.tiles; tile += kDecodeWarps * stage_tiles<kBits>()) {
         wait_for_copies<kDepth - 2>();
@@ -387,13 +392,18 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
         slot = slot + 1 == kDepth ? 0 : slot + 1;
       }
       if (lane % 4 * 2 < p.rows) {
-        float* mine = of_block + ((half * kDecodeWarps + warp) * kTileRows + lane / 4) * p.sum_rows + lane % 4 * 2;
+        float* mine = sums + (turn * halves + half) * of_half + (warp * kTileRows + lane / 4) * p.sum_rows + lane % 4 * 2;
         *reinterpret_cast<float2*>(mine) = {total[0], total[1]};
         *reinterpret_cast<float2*>(mine + 8 * p.sum_rows) = {total[2], total[3]};
       }
     }
-    __syncthreads();
-    if (warp == turn % kDecodeWarps) finish_block<T>(p, block, lane, of_block, of_block + kDecodeWarps * kTileRows * p.sum_rows);
+    if (++turn == p.sum_blocks || last) {
+      __syncthreads();
+      finish_blocks<T>(p, first_unfinished, turn, sums);
+      if (!last) __syncthreads();
+      first_unfinished = block + static_cast<int>(gridDim.x);
+      turn = 0;
+    }
   }
 }
 
