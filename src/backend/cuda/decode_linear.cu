@@ -94,7 +94,8 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   p.x_stride = problem.x.stride;
   p.norm = problem.norm;
   p.norm_eps = problem.norm_eps;
-  p.place = first.packed.place;
+  p.place = problem.sorted_input ? nullptr : first.packed.place;
+  p.output_place = problem.output_place;
   p.y = problem.y.data;
   p.y_stride = problem.y.stride;
 

@@ -39,6 +39,7 @@ struct DecodeArguments {
   const float* norm;
   float norm_eps;
   const uint16_t* place;
+  const uint16_t* output_place;
   void* y;
   int64_t y_stride;
   const std::byte* next;  // brought into the L2 cache, `next_bytes` by each CTA
@@ -204,9 +205,27 @@ class Fetcher {
 
 inline constexpr int kKeptVectors = 2;  // of four elements a thread: K = 4096 in all
 
+// What staging needs of a thread's first elements besides x, loaded before x is there.
+struct InputConstants {
+  float4 weights[kKeptVectors];  // of the norm
+  ushort4 places[kKeptVectors];  // of normed inputs
+  uint4 eight_places;            // of others
+
+  __device__ __forceinline__ explicit InputConstants(const DecodeArguments& p) {
+    const int thread = static_cast<int>(threadIdx.x);
+    for (int i = 0; i < kKeptVectors; ++i) {
+      const int at = thread + i * kDecodeThreads;
+      if (p.norm == nullptr || at >= p.k / 4) continue;
+      weights[i] = reinterpret_cast<const float4*>(p.norm)[at];
+      if (p.place != nullptr) places[i] = reinterpret_cast<const ushort4*>(p.place)[at];
+    }
+    if (p.place != nullptr && thread * 8 < p.k) eight_places = *reinterpret_cast<const uint4*>(p.place + thread * 8);
+  }
+};
+
 // x into shared memory as T [M, x_stride_shared], in the order of positions, zero behind K.
 template <typename T>
-__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums, const float4 (&weights)[kKeptVectors]) {
+__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums, const InputConstants& constants) {
   for (int i = static_cast<int>(threadIdx.x); i < p.rows * (p.x_stride_shared - p.k); i += kDecodeThreads) {
     const int extra = p.x_stride_shared - p.k;
     shared[i / extra * p.x_stride_shared + p.k + i % extra] = from_float<T>(0.0f);
@@ -221,7 +240,7 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
           if (p.place == nullptr) {
             *reinterpret_cast<uint4*>(to + i) = eight;
           } else {
-            const uint4 places = *reinterpret_cast<const uint4*>(p.place + i);
+            const uint4 places = i == static_cast<int>(threadIdx.x) * 8 ? constants.eight_places : *reinterpret_cast<const uint4*>(p.place + i);
             for (int j = 0; j < 8; ++j) {
               to[reinterpret_cast<const uint16_t*>(&places)[j]] = reinterpret_cast<const T*>(&eight)[j];
             }
@@ -248,22 +267,22 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
     float total = 0;
     for (int w = 0; w < kDecodeWarps; ++w) total += sums[w];
     const float factor = rsqrtf(total / static_cast<float>(p.k) + p.norm_eps);
-    const auto put = [&](int at, const float4& v, const float4& g) {
+    const auto put = [&](int at, const float4& v, const float4& g, const ushort4& places) {
       const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y), pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
       if (p.place == nullptr) {
         *reinterpret_cast<uint2*>(to + at * 4) = result;
       } else {
         const T* values = reinterpret_cast<const T*>(&result);
-        const ushort4 places = reinterpret_cast<const ushort4*>(p.place)[at];
         to[places.x] = values[0], to[places.y] = values[1], to[places.z] = values[2], to[places.w] = values[3];
       }
     };
     for (int i = 0; i < kKeptVectors; ++i) {
       const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
-      if (at < p.k / 4) put(at, kept[i], weights[i]);
+      if (at < p.k / 4) put(at, kept[i], constants.weights[i], constants.places[i]);
     }
     for (int at = static_cast<int>(threadIdx.x) + kKeptVectors * kDecodeThreads; at < p.k / 4; at += kDecodeThreads) {
-      put(at, from[at], reinterpret_cast<const float4*>(p.norm)[at]);
+      put(at, from[at], reinterpret_cast<const float4*>(p.norm)[at],
+          p.place == nullptr ? ushort4{} : reinterpret_cast<const ushort4*>(p.place)[at]);
     }
     __syncthreads();
   }
@@ -280,7 +299,7 @@ __device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int firs
     const DecodePart& part = p.parts[place.part];
     const int n = place.block * kTileRows + output;
     if (n >= part.n) continue;
-    int64_t column = n;
+    int64_t column = p.output_place == nullptr ? n : p.output_place[n];
     for (int before = 0; before < place.part; ++before) column += p.parts[before].n;
     float* y = static_cast<float*>(p.y) + m * p.y_stride + column;
     const float before = p.residual ? *y : 0.0f;
@@ -357,15 +376,9 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
 
   Fetcher<kBits, kSym, kSteps> fetcher(p, warp, lane);
   for (int slot = 0; slot < kDepth - 1; ++slot) fetcher.fetch(ring + slot * kStage);
-  float4 norm_weights[kKeptVectors] = {};
-  if (p.norm != nullptr) {
-    for (int i = 0; i < kKeptVectors; ++i) {
-      const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
-      if (at < p.k / 4) norm_weights[i] = reinterpret_cast<const float4*>(p.norm)[at];
-    }
-  }
+  const InputConstants constants(p);
   wait_for_previous();
-  stage_input(p, x, sums, norm_weights);
+  stage_input(p, x, sums, constants);
 
   const uint32_t offset = in_register(kOffset<NumberType<T, kBits>> * 0x10001u);
   const T* x_lane = x + lane / 4 * p.x_stride_shared + lane % 4 * 4;

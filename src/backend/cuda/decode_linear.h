@@ -23,6 +23,10 @@ struct DecodeLinear {
   MatrixView y;
   bool residual = false;
   bool gated = false;
+  // act-order at no cost: the result is written where the linear behind this one wants it, which then reads its input
+  // as it lies.
+  const uint16_t* output_place = nullptr;  // [N] where output n goes; of single weights and gated pairs
+  bool sorted_input = false;
   // What the linear behind this one reads first: its beginning is brought into the L2 cache while this one ends.
   const CudaWeight* next = nullptr;
 };

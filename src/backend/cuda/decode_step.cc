@@ -102,19 +102,16 @@ class GraphStep final : public DecodeStep {
     GPTQ_CUDA(cudaGraphDestroy(graph));
   }
 
-  void linear(const std::vector<const Weight*>& weights, MatrixView x, MatrixView norm, MatrixView y, bool residual, bool gated, const Weight* next) {
-    const std::vector<const CudaWeight*> parts = as_cuda(weights);
+  // A linear of the whole batch; the caller says what surrounds it.
+  DecodeLinear linear(std::span<const CudaWeight* const> weights, MatrixView x, MatrixView y, const Weight* next) const {
     DecodeLinear p;
-    p.weights = parts;
+    p.weights = weights;
     p.rows = static_cast<int>(batch_);
     p.x = x;
-    p.norm = reinterpret_cast<const float*>(norm.data);
     p.norm_eps = model_.rms_norm_eps;
     p.y = y;
-    p.residual = residual;
-    p.gated = gated;
     p.next = static_cast<const CudaWeight*>(next);
-    launch_decode_linear(context_, p, true);
+    return p;
   }
 
   void attention(const StepLayer& layer) {
@@ -152,14 +149,32 @@ class GraphStep final : public DecodeStep {
     embed(context_, hidden_, tokens_.as<int32_t>(), static_cast<const CudaWeight*>(model_.embedding)->dense());
     for (size_t i = 0; i < model_.layers.size(); ++i) {
       const StepLayer& layer = model_.layers[i];
-      const Weight* behind = i + 1 < model_.layers.size() ? model_.layers[i + 1].groups[0][0] : model_.head;
-      linear(layer.groups[0], hidden_, layer.input_norm, qkv_, false, false, layer.groups[1][0]);
+      std::array<std::vector<const CudaWeight*>, 4> weights;
+      std::transform(layer.groups.begin(), layer.groups.end(), weights.begin(), as_cuda);
+
+      DecodeLinear qkv = linear(weights[0], hidden_, qkv_, weights[1][0]);
+      qkv.norm = reinterpret_cast<const float*>(layer.input_norm.data);
+      launch_decode_linear(context_, qkv, true);
       attention(layer);
-      linear(layer.groups[1], attended_, {}, hidden_, true, false, layer.groups[2][0]);
-      linear(layer.groups[2], hidden_, layer.post_attention_norm, inner_, false, true, layer.groups[3][0]);
-      linear(layer.groups[3], inner_, {}, hidden_, true, false, behind);
+      DecodeLinear o = linear(weights[1], attended_, hidden_, weights[2][0]);
+      o.residual = true;
+      launch_decode_linear(context_, o, true);
+
+      const bool last = i + 1 == model_.layers.size();
+      DecodeLinear gate_up = linear(weights[2], hidden_, inner_, weights[3][0]);
+      gate_up.norm = reinterpret_cast<const float*>(layer.post_attention_norm.data);
+      gate_up.gated = true;
+      gate_up.output_place = weights[3][0]->packed.place;
+      launch_decode_linear(context_, gate_up, true);
+      DecodeLinear down = linear(weights[3], inner_, hidden_, last ? model_.head : model_.layers[i + 1].groups[0][0]);
+      down.residual = true;
+      down.sorted_input = true;
+      launch_decode_linear(context_, down, true);
     }
-    linear({model_.head}, hidden_, model_.final_norm, logits_, false, false, nullptr);
+    const CudaWeight* const head[] = {static_cast<const CudaWeight*>(model_.head)};
+    DecodeLinear logits = linear(head, hidden_, logits_, nullptr);
+    logits.norm = reinterpret_cast<const float*>(model_.final_norm.data);
+    launch_decode_linear(context_, logits, true);
     choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(), record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
   }
 
