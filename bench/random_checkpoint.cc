@@ -131,7 +131,8 @@ class Generator {
     tasks_.push_back([this, prefix, group, linear, grid, module](CheckpointWriter& writer) {
       PackedWeight w = random_packed(module, linear, grid);
       fill_g_idx(w, RandomStream(wanted_.seed, prefix + group), grid.desc_act);
-      for (const auto& [name, tensor] : stored_tensors(w, module, plan_.format)) writer.write(name, tensor.view());
+      for_each_stored(w, module, plan_.format,
+                      [&](const std::string& name, const TensorView& tensor) { writer.write(name, tensor); });
     });
   }
 

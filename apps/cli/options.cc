@@ -1,6 +1,8 @@
 // Options that several subcommands share.
 #include "options.h"
 
+#include "numbers.h"
+
 namespace gptq::cli {
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
@@ -20,6 +22,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
   app.add_option("--threads", options.threads, "CPU threads; 0 takes one for each hardware thread")
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
+  const auto set_memory = [&options](const std::string& text) { options.max_gpu_memory = parse_bytes(text); };
+  app.add_option_function<std::string>("--max-gpu-memory", set_memory,
+                                       "GPU memory to use at most, for example 40GiB; needing more is an error")
+      ->type_name("SIZE");
 }
 
 CLI::Option* add_repeatable(CLI::App& app, const std::string& name, std::vector<std::string>& values,

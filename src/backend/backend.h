@@ -66,11 +66,11 @@ class Backend {
   virtual void synchronize() = 0;              // returns when all operations called so far are done
 
   // ---- memory
-  virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;  // not cleared; codes are U8
-  virtual void upload(MatrixView to, std::span<const float> from) = 0;   // [rows · cols], rounded to to.dtype
+  virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;   // not cleared; codes are U8
+  virtual void upload(MatrixView to, std::span<const float> from) = 0;    // [rows · cols], rounded to to.dtype
   virtual void upload(MatrixView to, std::span<const int32_t> from) = 0;  // I32 [rows · cols]
-  virtual std::vector<float> download(MatrixView from) = 0;              // [rows · cols]
-  virtual void copy(MatrixView to, MatrixView from) = 0;                 // same type, rows and cols
+  virtual std::vector<float> download(MatrixView from) = 0;               // [rows · cols]
+  virtual void copy(MatrixView to, MatrixView from) = 0;                  // same type, rows and cols
   // Rows of one sequence into a cache, from position `past` on.   cache [.., C]   rows [T, C]   pages of one sequence
   virtual void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) = 0;
 

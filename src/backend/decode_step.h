@@ -12,17 +12,18 @@ namespace gptq {
 
 class Weight;
 
-// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size]·page_size + j % page_size.
+// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size]·page_size + j %
+// page_size.
 struct PageTable {
   MatrixView pages;  // I32 [S, P]
   int64_t page_size = 0;
 };
 
 struct StepLayer {
-  MatrixView input_norm, post_attention_norm;  // F32 [1, E]
-  MatrixView q_norm, k_norm;                   // F32 [1, D], empty without q/k norms
+  MatrixView input_norm, post_attention_norm;        // F32 [1, E]
+  MatrixView q_norm, k_norm;                         // F32 [1, D], empty without q/k norms
   std::array<std::vector<const Weight*>, 4> groups;  // q k v | o | gate up | down
-  MatrixView keys, values;                     // the layer's cache
+  MatrixView keys, values;                           // the layer's cache
   int64_t window = 0;
 };
 
@@ -32,8 +33,8 @@ struct StepModel {
   const Weight* head = nullptr;       // [V, E]
   MatrixView final_norm;              // F32 [1, E]
   std::vector<StepLayer> layers;
-  MatrixView cos, sin;                // F32 [positions, D/2]
-  PageTable pages;                    // of all sequences: B = pages.pages.rows
+  MatrixView cos, sin;  // F32 [positions, D/2]
+  PageTable pages;      // of all sequences: B = pages.pages.rows
   float rms_norm_eps = 0;
   float attention_scale = 1;
   int heads = 0, kv_heads = 0, head_dim = 0;
@@ -43,7 +44,8 @@ struct StepModel {
 class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
-  // What the next launch reads, forgetting launches that were not taken: one token for each sequence and the position it takes.                     [B], [B]
+  // What the next launch reads, forgetting launches that were not taken: one token for each sequence and the position
+  // it takes.                     [B], [B]
   virtual void feed(std::span<const int> tokens, std::span<const int> positions) = 0;
   // Queues one token for every sequence. Without another feed, the launch after it reads its most likely tokens, at
   // the positions behind.

@@ -164,12 +164,6 @@ Tensor as_half(std::span<const float> values, const std::string& what) {
   return tensor;
 }
 
-Tensor copy_of(const Tensor& tensor) {
-  Tensor copy(tensor.dtype(), tensor.shape());
-  if (tensor.bytes() > 0) std::memcpy(copy.data(), tensor.data(), tensor.bytes());
-  return copy;
-}
-
 }  // namespace
 
 int64_t group_count(int64_t K, int64_t group_size) {
@@ -238,8 +232,8 @@ PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module
   return weight;
 }
 
-std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& weight, const std::string& module,
-                                                           CheckpointFormat format) {
+void for_each_stored(const PackedWeight& weight, const std::string& module, CheckpointFormat format,
+                     const StoredSink& sink) {
   const auto minus_one = [&](uint32_t zero) {
     if (zero == 0) {
       throw Error(ErrorKind::kUsage, "storing the zeros of " + module +
@@ -248,22 +242,19 @@ std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& w
     }
     return zero - 1u;
   };
-  std::vector<std::pair<std::string, Tensor>> tensors;
-  tensors.emplace_back(module + ".qweight", copy_of(weight.qweight));
-  tensors.emplace_back(module + ".qzeros", format == CheckpointFormat::kGptq
-                                               ? map_fields(weight.qzeros.view(), weight.bits, minus_one)
-                                               : copy_of(weight.qzeros));
   for (const Half scale : weight.scales.values<Half>()) {
     if (!std::isfinite(to_float(scale))) {
       throw Error(ErrorKind::kNumerical, "storing the scales of " + module + ": found NaN or infinity");
     }
   }
-  tensors.emplace_back(module + ".scales", copy_of(weight.scales));
-  tensors.emplace_back(module + ".g_idx", copy_of(weight.g_idx));
-  if (!weight.bias.empty()) {
-    tensors.emplace_back(module + ".bias", as_half(weight.bias.values<float>(), "the bias of " + module));
-  }
-  return tensors;
+  const bool shifted = format == CheckpointFormat::kGptq;
+  const Tensor zeros = shifted ? map_fields(weight.qzeros.view(), weight.bits, minus_one) : Tensor();
+  const Tensor bias = weight.bias.empty() ? Tensor() : as_half(weight.bias.values<float>(), "the bias of " + module);
+  sink(module + ".qweight", weight.qweight.view());
+  sink(module + ".qzeros", shifted ? zeros.view() : weight.qzeros.view());
+  sink(module + ".scales", weight.scales.view());
+  sink(module + ".g_idx", weight.g_idx.view());
+  if (!bias.empty()) sink(module + ".bias", bias.view());
 }
 
 }  // namespace gptq

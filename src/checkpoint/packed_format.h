@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,9 +40,12 @@ Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule);
 // Error(kNumerical) for NaN or infinite scales and biases.
 PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module, int64_t K, int64_t N);
 
-// The tensors to write for `weight`, named and ordered as in packed_specs. Throws Error(kUsage) for a zero of 0
-// in format v1, which has no place for it, and Error(kNumerical) for scales or biases that F16 cannot hold.
-std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& weight, const std::string& module,
-                                                           CheckpointFormat format);
+// Called with the tensors to write for `weight`, named and ordered as in packed_specs; the views live for the call.
+using StoredSink = std::function<void(const std::string& name, const TensorView& tensor)>;
+
+// Throws, before the first call, Error(kUsage) for a zero of 0 in format v1, which has no place for it, and
+// Error(kNumerical) for scales or biases that F16 cannot hold.
+void for_each_stored(const PackedWeight& weight, const std::string& module, CheckpointFormat format,
+                     const StoredSink& sink);
 
 }  // namespace gptq

@@ -45,7 +45,7 @@ bool all_finite(const TensorView& view, ThreadPool& pool) {
   pool.parallel_for(static_cast<int64_t>((count + kPiece - 1) / kPiece), [&](int64_t piece) {
     const size_t begin = static_cast<size_t>(piece) * kPiece, size = std::min(kPiece, count - begin);
     const std::byte* data = view.data + begin * element;
-    const bool found = view.dtype == DType::kF32    ? has_non_finite<uint32_t>(data, size, 0x7F800000u)
+    const bool found = view.dtype == DType::kF32   ? has_non_finite<uint32_t>(data, size, 0x7F800000u)
                        : view.dtype == DType::kF16 ? has_non_finite<uint16_t>(data, size, 0x7C00)
                                                    : has_non_finite<uint16_t>(data, size, 0x7F80);
     if (found) bad = true;

@@ -88,7 +88,9 @@ std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t
   return backend.prepare(tensor.view(), nullptr);
 }
 
-Matrix allocate_activations(Backend& backend, int64_t m, int64_t k) { return backend.allocate(backend.activation_dtype(), m, k); }
+Matrix allocate_activations(Backend& backend, int64_t m, int64_t k) {
+  return backend.allocate(backend.activation_dtype(), m, k);
+}
 
 Matrix random_activations(Backend& backend, int64_t m, int64_t k) {
   std::vector<float> values(static_cast<size_t>(m * k));

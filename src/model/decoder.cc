@@ -109,8 +109,7 @@ void Decoder::attend(const LayerWeights& layer, int64_t index, Activations& x, K
   backend_.attention(x.input, args);
 }
 
-void Decoder::layer(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache,
-                    int64_t sequence) {
+void Decoder::layer(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache, int64_t sequence) {
   for (int stage = 0; stage < kStages; ++stage) {
     enter(stage, layer, x);
     leave(stage, layer, index, x, cache, sequence);

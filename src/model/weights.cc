@@ -27,7 +27,8 @@ void require_finite(const TensorView& view, const std::string& name, const Check
 
 }  // namespace
 
-TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols, Backend& backend) {
+TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols,
+                       Backend& backend) {
   const TensorView view = checkpoint.tensor(name, {rows, cols});
   require_finite(view, name, checkpoint, backend);
   return view;
@@ -55,8 +56,7 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
   if (checkpoint.contains(module + ".qweight")) {
     return backend.prepare(read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
-  const TensorView weight =
-      load_matrix(checkpoint, module + ".weight", spec.out_features, spec.in_features, backend);
+  const TensorView weight = load_matrix(checkpoint, module + ".weight", spec.out_features, spec.in_features, backend);
   if (!spec.bias) return backend.prepare(weight, nullptr);
   const TensorView bias = checkpoint.tensor(module + ".bias", {spec.out_features});
   require_finite(bias, module + ".bias", checkpoint, backend);
@@ -128,7 +128,8 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
 
 ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
   ModelWeights weights;
-  weights.embedding = backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
+  weights.embedding =
+      backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
   weights.final_norm = load_norm_vector(checkpoint, kFinalNormName, a.hidden_size, backend);
   if (!a.tied_head) {
     weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);

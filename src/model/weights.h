@@ -23,16 +23,15 @@ struct LayerWeights {
 struct ModelWeights {
   std::unique_ptr<Weight> embedding;  // [V, E]
   std::vector<LayerWeights> layers;
-  Matrix final_norm;              // F32 [1, E]
-  std::unique_ptr<Weight> head;   // [V, E]; null when the embedding serves (tied)
+  Matrix final_norm;             // F32 [1, E]
+  std::unique_ptr<Weight> head;  // [V, E]; null when the embedding serves (tied)
 
   const Weight& head_or_embedding() const { return head ? *head : *embedding; }
 };
 
 // Each of these throws Error(kVerification) naming the tensor for missing tensors and wrong shapes or types, and
 // Error(kNumerical) for NaN or infinite weights.
-std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size,
-                               Backend& backend);
+std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend);
 TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols,
                        Backend& backend);
 

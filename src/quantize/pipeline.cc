@@ -185,12 +185,13 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   for (const LinearSpec& linear : plan.group.linears) {
     const int64_t n = linear.out_features;
     const std::string module = layer_prefix(index) + linear.name;
-    const PackedWeight packed = pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
+    const PackedWeight packed =
+        pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
     ModuleReport report;
-    for (const auto& [name, tensor] : stored_tensors(packed, module, in_.plan.format)) {
-      in_.writer.write(name, tensor.view());
+    for_each_stored(packed, module, in_.plan.format, [&](const std::string& name, const TensorView& tensor) {
+      in_.writer.write(name, tensor);
       report.bytes_out += static_cast<int64_t>(tensor.bytes());
-    }
+    });
     layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(packed));
 
     const auto sum = [&](const std::vector<double>& values) {

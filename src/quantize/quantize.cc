@@ -245,7 +245,8 @@ void replay_finished_layers(const Job& job, const PartialFolder& folder, Pipelin
   }
   for (int layer = 0; layer < folder.state.layers_done; ++layer) {
     if (stop.stop_requested()) {
-      throw Error(ErrorKind::kInterrupted, "resuming " + job.options.model + " stopped before any new layer; go on "
+      throw Error(ErrorKind::kInterrupted, "resuming " + job.options.model +
+                                               " stopped before any new layer; go on "
                                                "with the same command and --resume");
     }
     if (on_progress) {
@@ -273,7 +274,8 @@ QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progr
     throw Error(ErrorKind::kVerification,
                 "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
   }
-  const std::unique_ptr<Backend> backend = make_backend(job.options.compute, job.checkpoint.tensor(kEmbeddingName).dtype);
+  const std::unique_ptr<Backend> backend =
+      make_backend(job.options.compute, job.checkpoint.tensor(kEmbeddingName).dtype);
   Pipeline pipeline({job.checkpoint, job.architecture, job.options, job.plan, job.calibration, *backend, writer});
   if (on_progress) on_progress({"calibration", 0.0});
   pipeline.start();

@@ -77,7 +77,8 @@ TEST_P(ModelContract, Attention) {
             const float scale = 2.0f / std::sqrt(static_cast<float>(head_dim));
             const Placed dq(backend(), q, true), dk(backend(), k, true), dv(backend(), v, true);
             const Placed out(backend(), t, heads * head_dim, true);
-            AttentionArgs args{dq.view(), dk.view(), dv.view(), nullptr, 1, past, heads, kv_heads, head_dim, scale, window};
+            AttentionArgs args{dq.view(), dk.view(), dv.view(), nullptr, 1,     past,
+                               heads,     kv_heads,  head_dim,  scale,   window};
             backend().attention(out.view(), args);
             args.q = q.view();
             args.keys = k.view();

@@ -9,6 +9,17 @@
 namespace gptq {
 namespace {
 
+std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& weight, const std::string& module,
+                                                           CheckpointFormat format) {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for_each_stored(weight, module, format, [&](const std::string& name, const TensorView& view) {
+    Tensor copy(view.dtype, view.shape);
+    std::copy_n(view.data, view.bytes(), copy.data());
+    tensors.emplace_back(name, std::move(copy));
+  });
+  return tensors;
+}
+
 using testing::copy_tensor;
 using testing::expect_error;
 using testing::golden;

@@ -52,10 +52,11 @@ void* open_cublas() {
     if (void* library = ::dlopen((folder + "libcublas.so.13").c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
     tried += "\n  " + (folder.empty() ? std::string("the system's library path") : folder);
   }
-  throw Error(ErrorKind::kNotFound,
-              "loading cuBLAS: libcublas.so.13 is in none of these places; install the CUDA 13 toolkit, or `pip install "
-              "nvidia-cublas` in the active environment, or add its folder to LD_LIBRARY_PATH:" +
-                  tried);
+  throw Error(
+      ErrorKind::kNotFound,
+      "loading cuBLAS: libcublas.so.13 is in none of these places; install the CUDA 13 toolkit, or `pip install "
+      "nvidia-cublas` in the active environment, or add its folder to LD_LIBRARY_PATH:" +
+          tried);
 }
 
 cudaDataType_t data_type(DType dtype) {

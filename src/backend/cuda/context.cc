@@ -40,7 +40,8 @@ void check(cudaError_t status, const char* call) {
 void check_launch(const char* kernel, int64_t rows, int64_t cols) {
   const cudaError_t status = cudaPeekAtLastError();
   if (status == cudaSuccess) return;
-  check(cudaGetLastError(), (std::string(kernel) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]").c_str());
+  check(cudaGetLastError(),
+        (std::string(kernel) + " [" + std::to_string(rows) + ", " + std::to_string(cols) + "]").c_str());
 }
 
 Buffer::Buffer(Context& context, size_t bytes) : context_(&context), data_(context.allocate(bytes)), bytes_(bytes) {}

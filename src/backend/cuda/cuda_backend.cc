@@ -19,9 +19,9 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kBatchRows = 16384;   // tokens: every product of a 7B model fills the GPU
-constexpr int64_t kFewRows = 64;        // up to here reading packed weights beats making them dense
-constexpr int kOldestDriver = 13000;    // the CUDA version the runtime is built for
+constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model fills the GPU
+constexpr int64_t kFewRows = 64;       // up to here reading packed weights beats making them dense
+constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built for
 
 class CudaBackend final : public Backend {
  public:
@@ -263,7 +263,8 @@ void require_cuda_device(int index) {
   }
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status != cudaSuccess) {
-    throw Error(ErrorKind::kUsage, what + "the driver finds no GPU (" + cudaGetErrorString(status) + "); use --device cpu");
+    throw Error(ErrorKind::kUsage,
+                what + "the driver finds no GPU (" + cudaGetErrorString(status) + "); use --device cpu");
   }
   if (index >= count) {
     throw Error(ErrorKind::kUsage, what + "this machine has " + std::to_string(count) + " GPU" +

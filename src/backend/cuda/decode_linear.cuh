@@ -1,12 +1,15 @@
 // y = x · Wᵀ for M ≤ 8 rows of x, with the norm in front and the residual or SiLU behind it where asked for.
 //
 //   shapes   x [M, K] 16-bit, or F32 to be normed      W packed (packed.h) or dense [N, K]      y [M, N]
-//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
-//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and leave their sums in shared
-//            memory, where all threads add them up at the end: a barrier for each block would cost a fifth of the time
-//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
-//            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2 cache,
-//            where that kernel's last blocks have called them: memory stays busy between kernels
+//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take
+//   every
+//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and leave their sums in
+//            shared memory, where all threads add them up at the end: a barrier for each block would cost a fifth of
+//            the time
+//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones
+//   are
+//            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2
+//            cache, where that kernel's last blocks have called them: memory stays busy between kernels
 //   tensor   codes become exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8 columns;
 //   cores    the scale of a group meets the fp32 sum of its 64 positions (16 where groups are not multiples of 64)
 //   bytes    the weights once; x once per CTA from the L2 cache
@@ -33,7 +36,7 @@ struct DecodeArguments {
   int sum_rows;                         // `rows`, rounded up to even
   int sum_blocks;                       // blocks whose sums fit, at least one; those of the gate count for up too
   int group_steps, groups;
-  uint32_t group_tiles_inverse;         // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
+  uint32_t group_tiles_inverse;  // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
   const void* x;
   int64_t x_stride;
   const float* norm;
@@ -51,18 +54,30 @@ inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kDenseRowBytes = 160;  // of a dense tile in shared memory: 128 and a shift by 8 banks a row
 
 template <int kBits>
-constexpr int tile_bytes() { return kBits == 16 ? kTileRows * kDenseRowBytes : 128 * kBits; }
+constexpr int tile_bytes() {
+  return kBits == 16 ? kTileRows * kDenseRowBytes : 128 * kBits;
+}
 template <int kBits>
-constexpr int stage_tiles() { return kBits <= 4 ? 2 : 1; }
+constexpr int stage_tiles() {
+  return kBits <= 4 ? 2 : 1;
+}
 // kSteps: steps of 16 positions that share a scale, 4 or 1. Bytes of scales that a tile brings.
 template <int kBits, bool kSym, int kSteps>
-constexpr int scale_bytes() { return kBits == 16 ? 0 : (kSteps == 4 ? 1 : 4) * (kSym ? 32 : 64); }
+constexpr int scale_bytes() {
+  return kBits == 16 ? 0 : (kSteps == 4 ? 1 : 4) * (kSym ? 32 : 64);
+}
 template <int kBits>
-constexpr int ring_depth() { return kBits == 16 ? 3 : kBits == 2 ? 6 : 4; }
+constexpr int ring_depth() {
+  return kBits == 16 ? 3 : kBits == 2 ? 6 : 4;
+}
 template <int kBits, bool kSym, int kSteps>
-constexpr int stage_bytes() { return stage_tiles<kBits>() * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>()); }
+constexpr int stage_bytes() {
+  return stage_tiles<kBits>() * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>());
+}
 template <int kBits, bool kSym, int kSteps>
-constexpr int ring_bytes() { return kDecodeWarps * ring_depth<kBits>() * stage_bytes<kBits, kSym, kSteps>(); }
+constexpr int ring_bytes() {
+  return kDecodeWarps * ring_depth<kBits>() * stage_bytes<kBits, kSym, kSteps>();
+}
 
 // Sums of one block of 16 outputs, of all warps.
 constexpr int sum_bytes(int sum_rows) { return kDecodeWarps * kTileRows * sum_rows * 4; }
@@ -84,7 +99,8 @@ __device__ __forceinline__ uint32_t difference(uint32_t code, uint32_t zero) {
     const float2 pair = __half22float2(d);
     return pack_pair<T>(pair.x, pair.y);
   } else {
-    const __nv_bfloat162 d = __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&code), *reinterpret_cast<const __nv_bfloat162*>(&zero));
+    const __nv_bfloat162 d =
+        __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&code), *reinterpret_cast<const __nv_bfloat162*>(&zero));
     return *reinterpret_cast<const uint32_t*>(&d);
   }
 }
@@ -92,7 +108,8 @@ __device__ __forceinline__ uint32_t difference(uint32_t code, uint32_t zero) {
 // Registers of operand a for step `s`. `zero` are pairs of the zero point of rows r and r + 8, offset included;
 // `offset` is a pair of kOffset in a register.
 template <typename T, int kBits>
-__device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s, const uint32_t (&zero)[2], uint32_t offset) {
+__device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s,
+                                             const uint32_t (&zero)[2], uint32_t offset) {
   const uint32_t* words = reinterpret_cast<const uint32_t*>(tile);
   if constexpr (kBits == 16) {
     const uint2 low = *reinterpret_cast<const uint2*>(tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 8);
@@ -137,7 +154,8 @@ __device__ __forceinline__ BlockPlace place_of(const DecodeArguments& p, int blo
 template <int kBits, bool kSym, int kSteps>
 class Fetcher {
  public:
-  __device__ __forceinline__ Fetcher(const DecodeArguments& p, int warp, int lane) : p_(p), lane_(lane), first_(warp * stage_tiles<kBits>()) {
+  __device__ __forceinline__ Fetcher(const DecodeArguments& p, int warp, int lane)
+      : p_(p), lane_(lane), first_(warp * stage_tiles<kBits>()) {
     block_ = first_ < p.tiles ? static_cast<int>(blockIdx.x) : p.blocks;
     tile_ = first_;
     enter_block();
@@ -147,7 +165,8 @@ class Fetcher {
   __device__ __forceinline__ void fetch(std::byte* stage) {
     if (block_ < p_.blocks) {
       for (int i = 0; i < stage_tiles<kBits>(); ++i) {
-        if (tile_ + i < p_.tiles) fetch_tile(stage + i * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>()), tile_ + i);
+        if (tile_ + i < p_.tiles)
+          fetch_tile(stage + i * (tile_bytes<kBits>() + scale_bytes<kBits, kSym, kSteps>()), tile_ + i);
       }
       tile_ += kDecodeWarps * stage_tiles<kBits>();
       if (tile_ >= p_.tiles) {
@@ -182,7 +201,8 @@ class Fetcher {
       for (int i = lane_; i < kTileRows * 8; i += 32) {
         const int row = i / 8, column = tile * kTilePositions + i % 8 * 8, n = row_ + row;
         const bool valid = n < rows_ && column < p_.k;
-        copy_async_16(stage + row * kDenseRowBytes + i % 8 * 16, codes_ + (valid ? (int64_t{n} * p_.k + column) * 2 : 0), valid);
+        copy_async_16(stage + row * kDenseRowBytes + i % 8 * 16,
+                      codes_ + (valid ? (int64_t{n} * p_.k + column) * 2 : 0), valid);
       }
     } else {
       const std::byte* from = codes_ + tile * (128 * kBits);
@@ -190,7 +210,9 @@ class Fetcher {
         if (kBits * 8 % 32 == 0 || lane_ + i < kBits * 8) copy_async_16(stage + (lane_ + i) * 16, from + i * 16);
       }
       const int group = kSteps == 1 ? tile * 4 / p_.group_steps
-                        : p_.group_tiles_inverse == 0 ? tile : static_cast<int>(__umulhi(static_cast<uint32_t>(tile), p_.group_tiles_inverse));
+                        : p_.group_tiles_inverse == 0
+                            ? tile
+                            : static_cast<int>(__umulhi(static_cast<uint32_t>(tile), p_.group_tiles_inverse));
       constexpr int kChunks = scale_bytes<kBits, kSym, kSteps>() / 16;
       if (lane_ < kChunks) copy_async_16(stage + tile_bytes<kBits>() + lane_ * 16, scales_ + group * kGroupBytes);
     }
@@ -225,7 +247,8 @@ struct InputConstants {
 
 // x into shared memory as T [M, x_stride_shared], in the order of positions, zero behind K.
 template <typename T>
-__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums, const InputConstants& constants) {
+__device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums,
+                                            const InputConstants& constants) {
   for (int i = static_cast<int>(threadIdx.x); i < p.rows * (p.x_stride_shared - p.k); i += kDecodeThreads) {
     const int extra = p.x_stride_shared - p.k;
     shared[i / extra * p.x_stride_shared + p.k + i % extra] = from_float<T>(0.0f);
@@ -240,14 +263,16 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
           if (p.place == nullptr) {
             *reinterpret_cast<uint4*>(to + i) = eight;
           } else {
-            const uint4 places = i == static_cast<int>(threadIdx.x) * 8 ? constants.eight_places : *reinterpret_cast<const uint4*>(p.place + i);
+            const uint4 places = i == static_cast<int>(threadIdx.x) * 8 ? constants.eight_places
+                                                                        : *reinterpret_cast<const uint4*>(p.place + i);
             for (int j = 0; j < 8; ++j) {
               to[reinterpret_cast<const uint16_t*>(&places)[j]] = reinterpret_cast<const T*>(&eight)[j];
             }
           }
         }
       } else {
-        for (int i = static_cast<int>(threadIdx.x); i < p.k; i += kDecodeThreads) to[p.place == nullptr ? i : p.place[i]] = from[i];
+        for (int i = static_cast<int>(threadIdx.x); i < p.k; i += kDecodeThreads)
+          to[p.place == nullptr ? i : p.place[i]] = from[i];
       }
       continue;
     }
@@ -260,7 +285,8 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
     }
     const auto add_squares = [&](const float4& v) { squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w; };
     for (int i = 0; i < kKeptVectors; ++i) add_squares(kept[i]);
-    for (int at = static_cast<int>(threadIdx.x) + kKeptVectors * kDecodeThreads; at < p.k / 4; at += kDecodeThreads) add_squares(from[at]);
+    for (int at = static_cast<int>(threadIdx.x) + kKeptVectors * kDecodeThreads; at < p.k / 4; at += kDecodeThreads)
+      add_squares(from[at]);
     for (int offset = 16; offset > 0; offset /= 2) squares += __shfl_xor_sync(~0u, squares, offset);
     if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = squares;
     __syncthreads();
@@ -268,7 +294,8 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
     for (int w = 0; w < kDecodeWarps; ++w) total += sums[w];
     const float factor = rsqrtf(total / static_cast<float>(p.k) + p.norm_eps);
     const auto put = [&](int at, const float4& v, const float4& g, const ushort4& places) {
-      const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y), pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
+      const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y),
+                            pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
       if (p.place == nullptr) {
         *reinterpret_cast<uint2*>(to + at * 4) = result;
       } else {
@@ -327,7 +354,8 @@ __device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int firs
 
 // total += the product of one tile with x.
 template <typename T, int kBits, bool kSym, int kSteps>
-__device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArguments& p, const std::byte* stage, int tile, int lane, const T* x_lane, uint32_t offset) {
+__device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArguments& p, const std::byte* stage,
+                                              int tile, int lane, const T* x_lane, uint32_t offset) {
   constexpr uint32_t kNumberOffset = kOffset<NumberType<T, kBits>>;
   constexpr uint32_t kMiddle = (kNumberOffset + (kBits < 16 ? 1u << (kBits - 1) : 0u)) * 0x10001u;
   const uint32_t* scales = reinterpret_cast<const uint32_t*>(stage + tile_bytes<kBits>());
@@ -388,7 +416,8 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
     // Not earlier: a next kernel that moved in beside this one at its start would take loads from it.
     if (last) {
       let_next_start();
-      if (threadIdx.x == 0 && p.next_bytes > 0) prefetch_to_l2(p.next + int64_t{blockIdx.x} * p.next_bytes, p.next_bytes);
+      if (threadIdx.x == 0 && p.next_bytes > 0)
+        prefetch_to_l2(p.next + int64_t{blockIdx.x} * p.next_bytes, p.next_bytes);
     }
     for (int half = 0; half < halves; ++half) {
       float total[4] = {};
@@ -399,13 +428,15 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
         const std::byte* stage = ring + slot * kStage;
 #pragma unroll
         for (int i = 0; i < stage_tiles<kBits>(); ++i) {
-          if (tile + i < p.tiles) multiply_tile<T, kBits, kSym, kSteps>(total, p, stage + i * kTileStage, tile + i, lane, x_lane, offset);
+          if (tile + i < p.tiles)
+            multiply_tile<T, kBits, kSym, kSteps>(total, p, stage + i * kTileStage, tile + i, lane, x_lane, offset);
         }
         free_slot = slot;
         slot = slot + 1 == kDepth ? 0 : slot + 1;
       }
       if (lane % 4 * 2 < p.rows) {
-        float* mine = sums + (turn * halves + half) * of_half + (warp * kTileRows + lane / 4) * p.sum_rows + lane % 4 * 2;
+        float* mine =
+            sums + (turn * halves + half) * of_half + (warp * kTileRows + lane / 4) * p.sum_rows + lane % 4 * 2;
         *reinterpret_cast<float2*>(mine) = {total[0], total[1]};
         *reinterpret_cast<float2*>(mine + 8 * p.sum_rows) = {total[2], total[3]};
       }

@@ -32,7 +32,8 @@ class GraphStep final : public DecodeStep {
       : context_(context), dtype_(activations), model_(model), batch_(model.pages.pages.rows) {
     const StepLayer& layer = model.layers[0];
     width_ = layer.input_norm.cols;
-    const int64_t heads_width = int64_t{model.heads} * model.head_dim, kv_width = int64_t{model.kv_heads} * model.head_dim;
+    const int64_t heads_width = int64_t{model.heads} * model.head_dim,
+                  kv_width = int64_t{model.kv_heads} * model.head_dim;
     const int64_t inner = layer.groups[3][0]->in_features();
     const auto make = [&](Buffer& memory, DType dtype, int64_t cols) {
       memory = Buffer(context, static_cast<size_t>(batch_ * cols * size_of(dtype)));
@@ -46,7 +47,8 @@ class GraphStep final : public DecodeStep {
     tokens_ = Buffer(context, static_cast<size_t>(batch_) * 4);
     positions_ = Buffer(context, static_cast<size_t>(batch_) * 4);
     const int64_t capacity = model.pages.pages.cols * model.pages.page_size;
-    plan_ = plan_decode_attention(static_cast<int>(batch_), model.heads, model.kv_heads, model.head_dim, capacity, context.multiprocessors());
+    plan_ = plan_decode_attention(static_cast<int>(batch_), model.heads, model.kv_heads, model.head_dim, capacity,
+                                  context.multiprocessors());
     workspace_ = Buffer(context, plan_.workspace_floats * 4);
     counters_ = Buffer(context, static_cast<size_t>(plan_.counters) * 4);
     GPTQ_CUDA(cudaMemsetAsync(counters_.as(), 0, counters_.bytes(), context.stream()));
@@ -103,7 +105,8 @@ class GraphStep final : public DecodeStep {
   }
 
   // A linear of the whole batch; the caller says what surrounds it.
-  DecodeLinear linear(std::span<const CudaWeight* const> weights, MatrixView x, MatrixView y, const Weight* next) const {
+  DecodeLinear linear(std::span<const CudaWeight* const> weights, MatrixView x, MatrixView y,
+                      const Weight* next) const {
     DecodeLinear p;
     p.weights = weights;
     p.rows = static_cast<int>(batch_);
@@ -175,7 +178,8 @@ class GraphStep final : public DecodeStep {
     DecodeLinear logits = linear(head, hidden_, logits_, nullptr);
     logits.norm = reinterpret_cast<const float*>(model_.final_norm.data);
     launch_decode_linear(context_, logits, true);
-    choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(), record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
+    choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(),
+                  record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
   }
 
   Context& context_;

@@ -24,31 +24,42 @@ void with_type(DType dtype, const Body& body) {
 }
 
 template <typename T>
-__device__ __forceinline__ T converted(float value) { return from_float<T>(value); }
+__device__ __forceinline__ T converted(float value) {
+  return from_float<T>(value);
+}
 template <>
-__device__ __forceinline__ uint8_t converted(float value) { return static_cast<uint8_t>(value); }
+__device__ __forceinline__ uint8_t converted(float value) {
+  return static_cast<uint8_t>(value);
+}
 
 template <typename T>
-__device__ __forceinline__ float widened(T value) { return to_float(value); }
+__device__ __forceinline__ float widened(T value) {
+  return to_float(value);
+}
 template <>
-__device__ __forceinline__ float widened(uint8_t value) { return value; }
+__device__ __forceinline__ float widened(uint8_t value) {
+  return value;
+}
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) from_float_kernel(T* to, int64_t stride, const float* from, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    from_float_kernel(T* to, int64_t stride, const float* from, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) to[r * stride + c] = converted<T>(from[r * cols + c]);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) to_float_kernel(float* to, const T* from, int64_t stride, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    to_float_kernel(float* to, const T* from, int64_t stride, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) to[r * cols + c] = widened(from[r * stride + c]);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) embed_kernel(float* out, int64_t stride, const int32_t* ids, const T* table, int64_t table_stride, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    embed_kernel(float* out, int64_t stride, const int32_t* ids, const T* table, int64_t table_stride, int64_t cols) {
   wait_for_previous();
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   let_next_start();
@@ -68,7 +79,8 @@ __device__ float block_sum(float value) {
 }
 
 template <typename X, typename Out>
-__global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_t x_stride, const float* weight, int width, float eps, int64_t rows) {
+__global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_t x_stride, const float* weight,
+                                int width, float eps, int64_t rows) {
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
     const X* from = x + r * x_stride + blockIdx.x * width;
     Out* to = out + r * out_stride + blockIdx.x * width;
@@ -78,12 +90,15 @@ __global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_
       squares += value * value;
     }
     const float factor = rsqrtf(block_sum(squares) / static_cast<float>(width) + eps);
-    for (int i = threadIdx.x; i < width; i += blockDim.x) to[i] = from_float<Out>(to_float(from[i]) * factor * weight[i]);
+    for (int i = threadIdx.x; i < width; i += blockDim.x)
+      to[i] = from_float<Out>(to_float(from[i]) * factor * weight[i]);
   }
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) rope_kernel(T* x, int64_t stride, int half, const float* cos, const float* sin, int64_t angle_stride, int64_t angle_rows, int64_t rows, int64_t pairs) {
+__global__ void __launch_bounds__(kThreads)
+    rope_kernel(T* x, int64_t stride, int half, const float* cos, const float* sin, int64_t angle_stride,
+                int64_t angle_rows, int64_t rows, int64_t pairs) {
   const int64_t pair = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (pair >= pairs) return;
   const int64_t i = pair % half, column = pair / half * 2 * half + i;
@@ -99,7 +114,8 @@ __global__ void __launch_bounds__(kThreads) rope_kernel(T* x, int64_t stride, in
 __device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) silu_kernel(T* out, int64_t out_stride, const T* x, int64_t x_stride, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    silu_kernel(T* out, int64_t out_stride, const T* x, int64_t x_stride, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
@@ -109,7 +125,8 @@ __global__ void __launch_bounds__(kThreads) silu_kernel(T* out, int64_t out_stri
 
 // Eight columns a thread, where rows are aligned to 16 bytes.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) silu_wide_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    silu_wide_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
@@ -124,21 +141,26 @@ __global__ void __launch_bounds__(kThreads) silu_wide_kernel(uint4* out, int64_t
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) add_kernel(float* x, int64_t x_stride, const T* y, int64_t y_stride, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    add_kernel(float* x, int64_t x_stride, const T* y, int64_t y_stride, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) x[r * x_stride + c] += to_float(y[r * y_stride + c]);
 }
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads) add_bias_kernel(T* y, int64_t stride, const float* bias, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    add_bias_kernel(T* y, int64_t stride, const float* bias, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   const float value = bias[c];
-  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) y[r * stride + c] = from_float<T>(to_float(y[r * stride + c]) + value);
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y)
+    y[r * stride + c] = from_float<T>(to_float(y[r * stride + c]) + value);
 }
 
-__global__ void __launch_bounds__(kThreads) append_kernel(uint16_t* cache, int64_t cache_stride, const uint16_t* from, int64_t stride, const int32_t* pages, int64_t page_size, int64_t past, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    append_kernel(uint16_t* cache, int64_t cache_stride, const uint16_t* from, int64_t stride, const int32_t* pages,
+                  int64_t page_size, int64_t past, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
@@ -147,7 +169,8 @@ __global__ void __launch_bounds__(kThreads) append_kernel(uint16_t* cache, int64
   }
 }
 
-__global__ void __launch_bounds__(kThreads) cross_entropy_kernel(float* losses, const float* logits, int64_t stride, const int32_t* targets, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_kernel(float* losses, const float* logits, int64_t stride, const int32_t* targets, int64_t cols) {
   __shared__ float highest_of_warp[kThreads / 32];
   const float* row = logits + blockIdx.x * stride;
   float highest = -INFINITY;
@@ -164,7 +187,8 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_kernel(float* losses, 
 
 // Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
 template <typename Bits>
-__global__ void __launch_bounds__(kThreads) non_finite_kernel(int* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    non_finite_kernel(int* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   bool bad = false;
@@ -172,7 +196,8 @@ __global__ void __launch_bounds__(kThreads) non_finite_kernel(int* found, const 
   if (bad) *found = 1;
 }
 
-__global__ void __launch_bounds__(1024) choose_kernel(int32_t* tokens, int32_t* positions, int32_t* record, const float* logits, int64_t stride, int vocabulary) {
+__global__ void __launch_bounds__(1024) choose_kernel(int32_t* tokens, int32_t* positions, int32_t* record,
+                                                      const float* logits, int64_t stride, int vocabulary) {
   __shared__ float best_of_warp[32];
   __shared__ int id_of_warp[32];
   wait_for_previous();
@@ -200,7 +225,9 @@ __global__ void __launch_bounds__(1024) choose_kernel(int32_t* tokens, int32_t* 
   if (record != nullptr) record[blockIdx.x] = id;
 }
 
-bool wide(MatrixView x) { return x.stride % 8 == 0 && x.cols % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0; }
+bool wide(MatrixView x) {
+  return x.stride % 8 == 0 && x.cols % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
+}
 
 }  // namespace
 
@@ -222,7 +249,8 @@ void convert_to_float(Context& context, float* to, MatrixView from) {
   if (from.rows == 0 || from.cols == 0) return;
   const dim3 grid = grid_over(from.rows, from.cols, kThreads);
   if (from.dtype == DType::kU8) {
-    to_float_kernel<<<grid, kThreads, 0, context.stream()>>>(to, pointer<uint8_t>(from), from.stride, from.rows, from.cols);
+    to_float_kernel<<<grid, kThreads, 0, context.stream()>>>(to, pointer<uint8_t>(from), from.stride, from.rows,
+                                                             from.cols);
   } else {
     with_type(from.dtype, [&](auto type) {
       using T = decltype(type);
@@ -253,7 +281,8 @@ void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight,
     with_type(out.dtype, [&](auto out_type) {
       using X = decltype(x_type);
       using Out = decltype(out_type);
-      rms_norm_kernel<<<grid, threads, 0, context.stream()>>>(pointer<Out>(out), out.stride, pointer<X>(x), x.stride, pointer(weight), width, eps, x.rows);
+      rms_norm_kernel<<<grid, threads, 0, context.stream()>>>(pointer<Out>(out), out.stride, pointer<X>(x), x.stride,
+                                                              pointer(weight), width, eps, x.rows);
     });
   });
   check_launch("rms_norm", x.rows, x.cols);
@@ -279,7 +308,8 @@ void silu_multiply(Context& context, MatrixView out, MatrixView gate_up) {
     if constexpr (sizeof(T) == 2) {
       if (wide(out) && wide(gate_up)) {
         silu_wide_kernel<T><<<grid_over(out.rows, out.cols / 8, kThreads), kThreads, 0, context.stream()>>>(
-            reinterpret_cast<uint4*>(out.data), out.stride / 8, reinterpret_cast<const uint4*>(gate_up.data), gate_up.stride / 8, out.rows, out.cols / 8);
+            reinterpret_cast<uint4*>(out.data), out.stride / 8, reinterpret_cast<const uint4*>(gate_up.data),
+            gate_up.stride / 8, out.rows, out.cols / 8);
         return;
       }
     }
@@ -294,7 +324,8 @@ void add(Context& context, MatrixView x, MatrixView y) {
   if (x.rows == 0) return;
   with_type(y.dtype, [&](auto type) {
     using T = decltype(type);
-    add_kernel<<<grid_over(x.rows, x.cols, kThreads), kThreads, 0, context.stream()>>>(pointer(x), x.stride, pointer<T>(y), y.stride, x.rows, x.cols);
+    add_kernel<<<grid_over(x.rows, x.cols, kThreads), kThreads, 0, context.stream()>>>(
+        pointer(x), x.stride, pointer<T>(y), y.stride, x.rows, x.cols);
   });
   check_launch("add", x.rows, x.cols);
 }
@@ -303,7 +334,8 @@ void add_bias(Context& context, MatrixView y, const float* bias) {
   if (y.rows == 0) return;
   with_type(y.dtype, [&](auto type) {
     using T = decltype(type);
-    add_bias_kernel<<<grid_over(y.rows, y.cols, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(y), y.stride, bias, y.rows, y.cols);
+    add_bias_kernel<<<grid_over(y.rows, y.cols, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(y), y.stride,
+                                                                                            bias, y.rows, y.cols);
   });
   check_launch("add_bias", y.rows, y.cols);
 }
@@ -311,13 +343,15 @@ void add_bias(Context& context, MatrixView y, const float* bias) {
 void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) {
   if (rows.rows == 0) return;
   append_kernel<<<grid_over(rows.rows, rows.cols, kThreads), kThreads, 0, context.stream()>>>(
-      pointer<uint16_t>(cache), cache.stride, pointer<uint16_t>(rows), rows.stride, pointer<int32_t>(pages.pages), pages.page_size, past, rows.rows, rows.cols);
+      pointer<uint16_t>(cache), cache.stride, pointer<uint16_t>(rows), rows.stride, pointer<int32_t>(pages.pages),
+      pages.page_size, past, rows.rows, rows.cols);
   check_launch("append", rows.rows, rows.cols);
 }
 
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets) {
   if (logits.rows == 0) return;
-  cross_entropy_kernel<<<static_cast<unsigned>(logits.rows), kThreads, 0, context.stream()>>>(losses, pointer(logits), logits.stride, targets, logits.cols);
+  cross_entropy_kernel<<<static_cast<unsigned>(logits.rows), kThreads, 0, context.stream()>>>(
+      losses, pointer(logits), logits.stride, targets, logits.cols);
   check_launch("cross_entropy", logits.rows, logits.cols);
 }
 
@@ -325,16 +359,20 @@ void find_non_finite(Context& context, int* found, MatrixView x) {
   if (x.rows == 0 || x.cols == 0) return;
   const dim3 grid(tiles(x.cols, kThreads), static_cast<unsigned>(std::min<int64_t>(x.rows, 64)));
   if (x.dtype == DType::kF32) {
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint32_t*>(x.data), x.stride, 0x7F800000u, x.rows, x.cols);
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint32_t*>(x.data),
+                                                               x.stride, 0x7F800000u, x.rows, x.cols);
   } else {
     const uint16_t exponent = x.dtype == DType::kF16 ? 0x7C00 : 0x7F80;
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint16_t*>(x.data), x.stride, exponent, x.rows, x.cols);
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint16_t*>(x.data),
+                                                               x.stride, exponent, x.rows, x.cols);
   }
   check_launch("find_non_finite", x.rows, x.cols);
 }
 
-void choose_tokens(Context& context, int32_t* tokens, int32_t* positions, int32_t* record, MatrixView logits, int vocabulary) {
-  choose_kernel<<<static_cast<unsigned>(logits.rows), 1024, 0, context.stream()>>>(tokens, positions, record, pointer(logits), logits.stride, vocabulary);
+void choose_tokens(Context& context, int32_t* tokens, int32_t* positions, int32_t* record, MatrixView logits,
+                   int vocabulary) {
+  choose_kernel<<<static_cast<unsigned>(logits.rows), 1024, 0, context.stream()>>>(
+      tokens, positions, record, pointer(logits), logits.stride, vocabulary);
   check_launch("choose_tokens", logits.rows, logits.cols);
 }
 

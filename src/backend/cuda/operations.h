@@ -17,8 +17,8 @@ void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView tabl
 void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps);
 void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin);
 void silu_multiply(Context& context, MatrixView out, MatrixView gate_up);
-void add(Context& context, MatrixView x, MatrixView y);                    // x F32, y F32 or T
-void add_bias(Context& context, MatrixView y, const float* bias);          // to every row   [N]
+void add(Context& context, MatrixView x, MatrixView y);            // x F32, y F32 or T
+void add_bias(Context& context, MatrixView y, const float* bias);  // to every row   [N]
 void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past);
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
 void find_non_finite(Context& context, int* found, MatrixView x);  // sets *found, in device memory, to 1

@@ -29,7 +29,8 @@ __device__ __forceinline__ uint32_t field(const uint32_t* words, int64_t index, 
 
 // One thread makes the words of one lane of one tile.
 __global__ void __launch_bounds__(kThreads)
-    repack_kernel(uint32_t* tiles_out, const uint32_t* qweight, const int32_t* order, int bits, int64_t n_count, int64_t k_count, int64_t tiles_count, uint32_t filler) {
+    repack_kernel(uint32_t* tiles_out, const uint32_t* qweight, const int32_t* order, int bits, int64_t n_count,
+                  int64_t k_count, int64_t tiles_count, uint32_t filler) {
   const int64_t index = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   const int64_t lane = index % 32, tile = index / 32 % tiles_count, block = index / 32 / tiles_count;
   if (block * kTileRows >= n_count) return;
@@ -39,7 +40,9 @@ __global__ void __launch_bounds__(kThreads)
       for (int h = 0; h < 2; ++h) {
         const int64_t position = tile * kTilePositions + s * 16 + lane % 4 * 4 + (f / 2) * 2 + h;
         const int64_t n = block * kTileRows + lane / 4 + f % 2 * 8;
-        const uint32_t code = position < k_count ? field(qweight + n, order == nullptr ? position : order[position], bits, n_count) : filler;
+        const uint32_t code = position < k_count
+                                  ? field(qweight + n, order == nullptr ? position : order[position], bits, n_count)
+                                  : filler;
         if (bits == 4) words[s] |= code << (4 * f + 16 * h);
         if (bits == 2 || bits == 3) words[s / 2] |= (code & 3u) << (8 * (s % 2) + 2 * f + 16 * h);
         if (bits == 3) words[2] |= (code >> 2) << (4 * s + f + 16 * h);
@@ -55,7 +58,8 @@ __global__ void __launch_bounds__(kThreads)
 
 // One thread makes the scales and zeros of rows r and r + 8 of one group.
 __global__ void __launch_bounds__(kThreads)
-    repack_scales_kernel(uint32_t* out, const uint16_t* scales, const uint32_t* qzeros, int bits, bool sym, int64_t n_count, int groups) {
+    repack_scales_kernel(uint32_t* out, const uint16_t* scales, const uint32_t* qzeros, int bits, bool sym,
+                         int64_t n_count, int groups) {
   const int64_t index = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   const int64_t r = index % 8, g = index / 8 % (groups + kSpareGroups), block = index / 8 / (groups + kSpareGroups);
   if (block * kTileRows >= n_count) return;
@@ -70,7 +74,8 @@ __global__ void __launch_bounds__(kThreads)
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    dequantize_checkpoint_kernel(T* to, const uint32_t* qweight, const uint16_t* scales, const uint32_t* qzeros, const int32_t* g_idx, int bits, int64_t n_count, int64_t k_count) {
+    dequantize_checkpoint_kernel(T* to, const uint32_t* qweight, const uint16_t* scales, const uint32_t* qzeros,
+                                 const int32_t* g_idx, int bits, int64_t n_count, int64_t k_count) {
   const int64_t n = int64_t{blockIdx.x} * kThreads + threadIdx.x, k = blockIdx.y;
   if (n >= n_count) return;
   const int64_t g = g_idx[k];
@@ -94,7 +99,8 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
     const int g = static_cast<int>((tile * 4 + s) / w.group_steps);
     const uint32_t* at = scales + (g * 8 + row) * (w.sym ? 1 : 2);
     const float2 scale = __half22float2(*reinterpret_cast<const __half2*>(at));
-    const float zero[2] = {w.sym ? middle : static_cast<float>(at[1] & 0xFFFFu), w.sym ? middle : static_cast<float>(at[1] >> 16)};
+    const float zero[2] = {w.sym ? middle : static_cast<float>(at[1] & 0xFFFFu),
+                           w.sym ? middle : static_cast<float>(at[1] >> 16)};
     float values[2][4];  // rows r and r + 8, four positions
     for (int f = 0; f < 4; ++f) {
       for (int h = 0; h < 2; ++h) {
@@ -114,7 +120,8 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
     for (int half = 0; half < 2; ++half) {
       T* out = to + (block * kTileRows + row + 8 * half) * stride;
       if (w.inputs == nullptr) {
-        *reinterpret_cast<uint2*>(out + first) = {pack_pair<T>(values[half][0], values[half][1]), pack_pair<T>(values[half][2], values[half][3])};
+        *reinterpret_cast<uint2*>(out + first) = {pack_pair<T>(values[half][0], values[half][1]),
+                                                  pack_pair<T>(values[half][2], values[half][3])};
       } else {
         for (int i = 0; i < 4; ++i) out[w.inputs[first + i]] = from_float<T>(values[half][i]);
       }
@@ -122,7 +129,9 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
   }
 }
 
-__global__ void __launch_bounds__(kThreads) sort_inputs_kernel(uint16_t* to, int64_t to_stride, const uint16_t* from, int64_t from_stride, const uint16_t* inputs, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads)
+    sort_inputs_kernel(uint16_t* to, int64_t to_stride, const uint16_t* from, int64_t from_stride,
+                       const uint16_t* inputs, int64_t rows, int64_t cols) {
   const int64_t p = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (p >= cols) return;
   const int input = inputs[p];
@@ -132,7 +141,8 @@ __global__ void __launch_bounds__(kThreads) sort_inputs_kernel(uint16_t* to, int
 Buffer bias_of(Context& context, const TensorView* bias) {
   if (bias == nullptr) return {};
   Buffer values(context, static_cast<size_t>(bias->size()) * sizeof(float));
-  load(context, {DType::kF32, values.as(), 1, bias->size(), bias->size()}, {bias->dtype, {1, bias->size()}, bias->data});
+  load(context, {DType::kF32, values.as(), 1, bias->size(), bias->size()},
+       {bias->dtype, {1, bias->size()}, bias->data});
   return values;
 }
 
@@ -153,10 +163,13 @@ Order sort_by_group(const PackedWeight& w) {
   order.inputs.resize(g_idx.size());
   std::iota(order.inputs.begin(), order.inputs.end(), 0);
   if (!std::is_sorted(g_idx.begin(), g_idx.end())) {
-    std::stable_sort(order.inputs.begin(), order.inputs.end(), [&](int32_t a, int32_t b) { return g_idx[static_cast<size_t>(a)] < g_idx[static_cast<size_t>(b)]; });
+    std::stable_sort(order.inputs.begin(), order.inputs.end(), [&](int32_t a, int32_t b) {
+      return g_idx[static_cast<size_t>(a)] < g_idx[static_cast<size_t>(b)];
+    });
   }
   for (size_t p = 0; p < g_idx.size(); ++p) {
-    order.regular &= g_idx[static_cast<size_t>(order.inputs[p])] == static_cast<int32_t>(static_cast<int64_t>(p) / w.group_size);
+    order.regular &=
+        g_idx[static_cast<size_t>(order.inputs[p])] == static_cast<int32_t>(static_cast<int64_t>(p) / w.group_size);
   }
   order.regular &= w.group_size % 16 == 0 && w.in_features <= 65536 && w.out_features % kTileRows == 0;
   if (std::is_sorted(order.inputs.begin(), order.inputs.end())) order.inputs.clear();
@@ -176,7 +189,8 @@ bool has_only_zeros(const PackedWeight& w, uint32_t zero) {
 
 }  // namespace
 
-std::unique_ptr<CudaWeight> make_dense_weight(Context& context, DType dtype, const TensorView& weight, const TensorView* bias) {
+std::unique_ptr<CudaWeight> make_dense_weight(Context& context, DType dtype, const TensorView& weight,
+                                              const TensorView* bias) {
   auto result = std::make_unique<CudaWeight>();
   result->n = weight.shape[0];
   result->k = weight.shape[1];
@@ -211,8 +225,10 @@ std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, co
     result->codes = Buffer(context, static_cast<size_t>(n * k) * 2);
     with_half_type(dtype, [&](auto type) {
       using T = decltype(type);
-      dequantize_checkpoint_kernel<<<dim3(tiles(n, kThreads), static_cast<unsigned>(k)), kThreads, 0, context.stream()>>>(
-          result->codes.as<T>(), qweight.as<uint32_t>(), scales.as<uint16_t>(), qzeros.as<uint32_t>(), g_idx.as<int32_t>(), weight.bits, n, k);
+      dequantize_checkpoint_kernel<<<dim3(tiles(n, kThreads), static_cast<unsigned>(k)), kThreads, 0,
+                                     context.stream()>>>(result->codes.as<T>(), qweight.as<uint32_t>(),
+                                                         scales.as<uint16_t>(), qzeros.as<uint32_t>(),
+                                                         g_idx.as<int32_t>(), weight.bits, n, k);
     });
     check_launch("dequantize_checkpoint", n, k);
     return result;
@@ -242,7 +258,8 @@ std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, co
     result->place = to_device(context, std::span<const uint16_t>(place));
     view.place = result->place.as<uint16_t>();
     view.inputs = view.place + k;
-    result->order_hash = std::hash<std::string_view>()({reinterpret_cast<const char*>(place.data()), place.size() * 2}) | 1;
+    result->order_hash =
+        std::hash<std::string_view>()({reinterpret_cast<const char*>(place.data()), place.size() * 2}) | 1;
   }
   repack_kernel<<<tiles(blocks * view.tiles * 32, kThreads), kThreads, 0, context.stream()>>>(
       result->codes.as<uint32_t>(), qweight.as<uint32_t>(), order.as<int32_t>(), weight.bits, n, k, view.tiles, middle);
@@ -261,7 +278,8 @@ void dequantize(Context& context, MatrixView to, const PackedView& weight, bool 
   CHECK(to.rows == weight.n && to.cols == weight.k);
   with_half_type(to.dtype, [&](auto type) {
     using T = decltype(type);
-    dequantize_kernel<<<tiles(weight.n / kTileRows * weight.tiles * 32, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(to), to.stride, view);
+    dequantize_kernel<<<tiles(weight.n / kTileRows * weight.tiles * 32, kThreads), kThreads, 0, context.stream()>>>(
+        pointer<T>(to), to.stride, view);
   });
   check_launch("dequantize", weight.n, weight.k);
 }

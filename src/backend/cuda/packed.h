@@ -25,7 +25,8 @@ inline constexpr int kSpareGroups = 4;     // after each row of scales: a tile m
 
 struct PackedView {
   const uint32_t* codes = nullptr;  // [N/16, tiles, 32·bits]
-  const uint32_t* scales = nullptr;  // [N/16, groups + kSpareGroups, 8·(sym ? 1 : 2)]: fp16 scales of rows r and r+8, then their zeros
+  const uint32_t* scales =
+      nullptr;  // [N/16, groups + kSpareGroups, 8·(sym ? 1 : 2)]: fp16 scales of rows r and r+8, then their zeros
   const uint16_t* place = nullptr;   // [K] position of each input; null: the order is natural
   const uint16_t* inputs = nullptr;  // [K] input at each position; null with `place`
   int bits = 4;
@@ -48,7 +49,7 @@ class CudaWeight final : public Weight {
 
   int64_t n = 0, k = 0;
   DType dtype = DType::kBF16;  // of dense elements, and of what products compute in
-  uint64_t order_hash = 0;  // of the inputs' order; 0: natural
+  uint64_t order_hash = 0;     // of the inputs' order; 0: natural
   PackedView packed;
   Buffer codes, scales, place, bias_values;
 };

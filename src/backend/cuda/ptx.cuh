@@ -39,10 +39,9 @@ __device__ __forceinline__ void mma_16x8x16<__nv_bfloat16>(float (&d)[4], const 
 }
 template <>
 __device__ __forceinline__ void mma_16x8x16<__half>(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
 // Four 8×8 matrices of 16-bit elements from shared memory; lane l gives the address of row l % 8 of matrix l / 8.
@@ -88,7 +87,9 @@ __device__ __forceinline__ uint4 load_once(const uint4* global) {
 }
 __device__ __forceinline__ uint2 load_once(const uint2* global) {
   uint2 v;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v2.u32 {%0,%1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(global));
+  asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v2.u32 {%0,%1}, [%2];"
+               : "=r"(v.x), "=r"(v.y)
+               : "l"(global));
   return v;
 }
 __device__ __forceinline__ uint32_t load_once(const uint32_t* global) {
@@ -114,20 +115,32 @@ __device__ __forceinline__ uint32_t in_register(uint32_t value) {
 template <typename T>
 __device__ __forceinline__ float to_float(T value);
 template <>
-__device__ __forceinline__ float to_float(float value) { return value; }
+__device__ __forceinline__ float to_float(float value) {
+  return value;
+}
 template <>
-__device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
+__device__ __forceinline__ float to_float(__half value) {
+  return __half2float(value);
+}
 template <>
-__device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
+__device__ __forceinline__ float to_float(__nv_bfloat16 value) {
+  return __bfloat162float(value);
+}
 
 template <typename T>
 __device__ __forceinline__ T from_float(float value);
 template <>
-__device__ __forceinline__ float from_float(float value) { return value; }
+__device__ __forceinline__ float from_float(float value) {
+  return value;
+}
 template <>
-__device__ __forceinline__ __half from_float(float value) { return __float2half_rn(value); }
+__device__ __forceinline__ __half from_float(float value) {
+  return __float2half_rn(value);
+}
 template <>
-__device__ __forceinline__ __nv_bfloat16 from_float(float value) { return __float2bfloat16_rn(value); }
+__device__ __forceinline__ __nv_bfloat16 from_float(float value) {
+  return __float2bfloat16_rn(value);
+}
 
 // Two floats as one register of two 16-bit values, `low` in the lower half.
 template <typename T>
