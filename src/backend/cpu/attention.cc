@@ -40,9 +40,13 @@ void for_each_run(const AttentionArgs& args, int64_t sequence, int64_t begin, in
     return;
   }
   for (int64_t position = begin; position < end;) {
-    const int64_t row = cache_row(*args.pages, sequence, position);
-    int64_t count = 1;
-    while (position + count < end && cache_row(*args.pages, sequence, position + count) == row + count) ++count;
+    // Page after page, not position after position: this is in the way of every decoded token.
+    const int64_t page_size = args.pages->page_size, row = cache_row(*args.pages, sequence, position);
+    int64_t count = page_size - position % page_size;
+    while (position + count < end && cache_row(*args.pages, sequence, position + count) == row + count) {
+      count += page_size;
+    }
+    count = std::min(count, end - position);
     body(position, count, row);
     position += count;
   }

@@ -55,7 +55,8 @@ void* open_cublas() {
   throw Error(
       ErrorKind::kNotFound,
       "loading cuBLAS: libcublas.so.13 is in none of these places; install the CUDA 13 toolkit, or `pip install "
-      "nvidia-cublas` in the active environment, or add its folder to LD_LIBRARY_PATH:" +
+      "nvidia-cublas` in the active environment, or add its folder to LD_LIBRARY_PATH, or use "
+      "--device cpu:" +
           tried);
 }
 

@@ -26,7 +26,7 @@ class Blas {
 
   // c = alpha · a·b + beta · c, with a [M, K], b [K, N] after transposition. Accumulates in fp32 (F16, BF16, F32
   // operands; fp32 ones never through single-product TF32) or in fp64 (F64). c is F32, F64 or the operands' type.
-  // `c_batches` > 1: that many products, `*_step` elements between the starts of consecutive matrices.
+  // `batches` > 1: that many products, `*_step` elements between the starts of consecutive matrices.
   struct Product {
     int64_t m = 0, n = 0, k = 0;
     double alpha = 1, beta = 0;

@@ -2,6 +2,7 @@
 #include "backend/cuda/context.h"
 
 #include <algorithm>
+#include <string>
 
 #include <gptq/error.h>
 
@@ -9,9 +10,10 @@ namespace gptq::cuda {
 
 namespace {
 
-std::string gibibytes(size_t bytes) {
-  const size_t tenths = bytes * 10 / (size_t{1} << 30);
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+std::string size_in_words(size_t bytes) {
+  const bool large = bytes >= size_t{1} << 30;
+  const size_t tenths = bytes * 10 / (size_t{1} << (large ? 30 : 20));
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + (large ? " GiB" : " MiB");
 }
 
 bool is_lost(cudaError_t status) {
@@ -34,7 +36,8 @@ void check(cudaError_t status, const char* call) {
                                          "); look at `nvidia-smi` and the system log; an interrupted quantization goes "
                                          "on with --resume");
   }
-  throw Error(ErrorKind::kGeneral, "a CUDA call failed: " + std::string(call) + ": " + reason);
+  throw Error(ErrorKind::kGeneral, "a CUDA call failed: " + std::string(call) + ": " + reason +
+                                       "; try --device cpu, and report it with the command and the GPU's name");
 }
 
 void check_launch(const char* kernel, int64_t rows, int64_t cols) {
@@ -85,8 +88,9 @@ Context::~Context() {
 void* Context::allocate(size_t bytes) {
   bytes = std::max<size_t>(bytes, 16);
   if (cap_ != 0 && used_ + bytes > cap_) {
-    throw Error(ErrorKind::kOutOfMemory, "allocating " + gibibytes(bytes) + " on the GPU: " + gibibytes(used_) +
-                                             " are in use and --max-gpu-memory is " + gibibytes(cap_) + "; raise it");
+    throw Error(ErrorKind::kOutOfMemory, "allocating " + size_in_words(bytes) + " on the GPU: " + size_in_words(used_) +
+                                             " are in use and --max-gpu-memory is " + size_in_words(cap_) +
+                                             "; raise it");
   }
   void* data = nullptr;
   const cudaError_t status = cudaMallocAsync(&data, bytes, stream_);
@@ -95,32 +99,19 @@ void* Context::allocate(size_t bytes) {
     size_t available = 0, total = 0;
     cudaMemGetInfo(&available, &total);
     throw Error(ErrorKind::kOutOfMemory,
-                "allocating " + gibibytes(bytes) + " on " + properties_.name + ": " + gibibytes(used_) +
-                    " are in use by this program and " + gibibytes(available) + " of " + gibibytes(total) +
+                "allocating " + size_in_words(bytes) + " on " + properties_.name + ": " + size_in_words(used_) +
+                    " are in use by this program and " + size_in_words(available) + " of " + size_in_words(total) +
                     " are free; close other programs on it, or give a smaller --max-gpu-memory, --samples, --seqlen "
                     "or context");
   }
   check(status, "cudaMallocAsync");
   used_ += bytes;
-  peak_ = std::max(peak_, used_);
   return data;
 }
 
 void Context::free(void* data, size_t bytes) noexcept {
   cudaFreeAsync(data, stream_);
   used_ -= std::max<size_t>(bytes, 16);
-}
-
-size_t Context::free_bytes() const {
-  size_t available = 0, total = 0;
-  GPTQ_CUDA(cudaMemGetInfo(&available, &total));
-  cudaMemPool_t pool;
-  GPTQ_CUDA(cudaDeviceGetDefaultMemPool(&pool, device_));
-  uint64_t reserved = 0, in_use = 0;
-  GPTQ_CUDA(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrReservedMemCurrent, &reserved));
-  GPTQ_CUDA(cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemCurrent, &in_use));
-  available += reserved - in_use;
-  return cap_ == 0 ? available : std::min(available, cap_ - std::min(cap_, used_));
 }
 
 }  // namespace gptq::cuda

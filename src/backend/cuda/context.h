@@ -64,9 +64,6 @@ class Context {
   // Throws Error(kOutOfMemory) past the cap or the device's memory.
   void* allocate(size_t bytes);
   void free(void* data, size_t bytes) noexcept;
-  size_t used_bytes() const { return used_; }
-  size_t peak_bytes() const { return peak_; }
-  size_t free_bytes() const;  // what can still be allocated, under the cap
 
   void upload(void* to, const void* from, size_t bytes) { staging_->upload(to, from, bytes, stream_); }
   ThreadPool& pool() { return staging_->pool(); }
@@ -77,7 +74,7 @@ class Context {
   int device_ = 0;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
-  size_t cap_ = 0, used_ = 0, peak_ = 0;
+  size_t cap_ = 0, used_ = 0;
   std::unique_ptr<Blas> blas_;
   std::unique_ptr<Staging> staging_;
 };

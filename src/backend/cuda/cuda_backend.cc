@@ -2,7 +2,6 @@
 #include "backend/cuda_backend.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <gptq/error.h>
 
@@ -20,7 +19,7 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model fills the GPU
-constexpr int64_t kFewRows = 64;       // up to here reading packed weights beats making them dense
+constexpr int64_t kMostLaunches = 4;   // of the few-rows kernel: beyond, making packed weights dense is as fast
 constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built for
 
 class CudaBackend final : public Backend {
@@ -203,7 +202,7 @@ class CudaBackend final : public Backend {
     if (x.rows == 0) return;
     const int64_t at_once = cuda::rows_per_launch(context_, w);
     const bool aligned = x.stride % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
-    if (at_once > 0 && aligned && x.rows <= (w.is_packed() ? std::min(kFewRows, 4 * at_once) : at_once)) {
+    if (at_once > 0 && aligned && x.rows <= (w.is_packed() ? kMostLaunches : 1) * at_once) {
       const cuda::CudaWeight* const weights[] = {&w};
       for (int64_t first = 0; first < x.rows; first += at_once) {
         const int64_t count = std::min(at_once, x.rows - first);

@@ -77,27 +77,7 @@ __device__ __forceinline__ void prefetch_to_l2(const void* global, uint32_t byte
 #endif
 }
 
-// ---- loads of data that is read once: past the L1 cache, first to leave the L2 cache.
-__device__ __forceinline__ uint4 load_once(const uint4* global) {
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(global));
-  return v;
-}
-__device__ __forceinline__ uint2 load_once(const uint2* global) {
-  uint2 v;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.v2.u32 {%0,%1}, [%2];"
-               : "=r"(v.x), "=r"(v.y)
-               : "l"(global));
-  return v;
-}
-__device__ __forceinline__ uint32_t load_once(const uint32_t* global) {
-  uint32_t v;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::evict_first.u32 %0, [%1];" : "=r"(v) : "l"(global));
-  return v;
-}
-
+// ---- integers
 // (a & b) | c in one instruction: left to itself the compiler makes two of it when b and c are constants.
 __device__ __forceinline__ uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t result;
