@@ -115,7 +115,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   add_model_argument(app, options->model);
   add_list(app, "--prompt-lengths", options->prompt_lengths, "Prompts to read, in tokens");
   add_list(app, "--depths", options->depths, "Tokens in front of those that are made");
-  add_list(app, "--batches", options->batches, "Sequences decoded side by side; 1 in this version");
+  add_list(app, "--batches", options->batches, "Sequences decoded side by side");
   app.add_option("--tokens", options->tokens, "Tokens to make at each depth")->type_name("N");
   app.add_option("--repeat", options->repeat, "Measured runs of each test")->type_name("N");
   add_compute_options(app, options->compute);

@@ -14,7 +14,7 @@ struct BenchOptions {
   std::string model;                                   // folder
   std::vector<int> prompt_lengths = {128, 512, 2048};  // tokens of the prompts that are read
   std::vector<int> depths = {128, 1024, 4096};         // tokens in the cache before the first measured one
-  std::vector<int> batches = {1};                      // sequences decoded side by side; 1 in this version
+  std::vector<int> batches = {1};                      // sequences decoded side by side
   int tokens = 128;                                    // made at each depth
   int repeat = 3;                                      // measured runs of each row, after one that warms up
   ComputeOptions compute;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <span>
 
 #include <gptq/engine.h>
 #include <gptq/error.h>
@@ -11,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "generate/device_rates.h"
 #include "model/families.h"
+#include "model/model.h"
 
 namespace gptq {
 
@@ -37,17 +39,61 @@ void check(const BenchOptions& options) {
   require_positive("batches", options.batches);
   require_positive("numbers of tokens", {options.tokens});
   require_positive("repetitions", {options.repeat});
-  for (const int batch : options.batches) {
-    if (batch != 1) {
-      throw Error(ErrorKind::kUsage, "measuring a batch of " + std::to_string(batch) +
-                                         ": this version decodes one sequence at a time; use --batches 1");
-    }
-  }
 }
+
+// A model without an engine around it, which decodes several sequences at once.
+class BatchRun {
+ public:
+  BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
+      : backend_(make_backend(options.compute, checkpoint.tensor(kEmbeddingName).dtype)),
+        model_(checkpoint, *backend_),
+        vocabulary_(vocabulary) {}
+
+  // Room for `capacity` positions of each of `batch` sequences.
+  void reset(int batch, int capacity) {
+    step_.reset();
+    cache_ = {};
+    cache_ = model_.make_cache(batch, capacity);
+    tokens_.assign(static_cast<size_t>(batch), 0);
+  }
+
+  void fill(int sequence, std::span<const TokenId> prompt) {
+    cache_.set_length(sequence, 0);
+    for (size_t done = 0; done < prompt.size(); done += kChunk) {
+      model_.forward(prompt.subspan(done, std::min(kChunk, prompt.size() - done)), 1, cache_, sequence);
+    }
+    tokens_[static_cast<size_t>(sequence)] = prompt.back();
+  }
+
+  // Seconds of `count` tokens for every sequence, behind `depth` positions.
+  double decode(int depth, int count) {
+    if (!step_) step_ = model_.make_step(cache_, vocabulary_);
+    const std::vector<int> positions(tokens_.size(), depth);
+    const auto start = std::chrono::steady_clock::now();
+    step_->feed(tokens_, positions);
+    int launched = 0;
+    for (int taken = 0; taken < count; ++taken) {
+      for (; launched < std::min(count, taken + DecodeStep::kAhead); ++launched) step_->launch();
+      step_->take();
+    }
+    return seconds_since(start);
+  }
+
+ private:
+  static constexpr size_t kChunk = 512;
+
+  std::unique_ptr<Backend> backend_;
+  Model model_;
+  int vocabulary_;
+  KvCache cache_;
+  std::vector<int> tokens_;  // the last of each sequence
+  std::unique_ptr<DecodeStep> step_;
+};
 
 class Bench {
  public:
-  Bench(const BenchOptions& options, const BenchSink& on_progress) : options_(options), on_progress_(on_progress) {
+  Bench(const BenchOptions& options, const BenchSink& on_progress)
+      : options_(options), on_progress_(on_progress), checkpoint_(Checkpoint::open(options.model)) {
     steps_ = 2 + options.prompt_lengths.size() + options.depths.size() * options.batches.size();
   }
 
@@ -63,7 +109,7 @@ class Bench {
     for (const int batch : options_.batches) {
       for (const int depth : options_.depths) {
         progress(decode_name(depth));
-        measure_decode(depth, batch);
+        batch == 1 ? measure_decode(depth) : measure_batch(depth, batch);
       }
     }
     return std::move(report_);
@@ -83,14 +129,27 @@ class Bench {
 
   void load() {
     const auto start = std::chrono::steady_clock::now();
-    engine_ = std::make_unique<Engine>(Engine::open(options_.model, options_.compute));
+    engine();
     report_.load_seconds = seconds_since(start);
-    generate(random_prompt(std::min(kFirstPrompt, engine_->context_length() - 1)), 1);
+    context_length_ = engine().context_length();
+    vocabulary_ = std::min(engine().vocab_size(), engine().tokenizer().vocab_size());
+    generate(random_prompt(std::min(kFirstPrompt, context_length_ - 1)), 1);
     report_.first_token_seconds = seconds_since(start);
-    const Checkpoint checkpoint = Checkpoint::open(options_.model);
-    architecture_ = read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string());
+    architecture_ = read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
     report_.model = options_.model;
-    report_.weight_bytes = engine_->weight_bytes();
+    report_.weight_bytes = engine().weight_bytes();
+  }
+
+  // One of the two holds the model's weights.
+  Engine& engine() {
+    batch_run_.reset();
+    if (!engine_) engine_ = std::make_unique<Engine>(Engine::open(options_.model, options_.compute));
+    return *engine_;
+  }
+  BatchRun& batch_run() {
+    engine_.reset();
+    if (!batch_run_) batch_run_ = std::make_unique<BatchRun>(options_, checkpoint_, vocabulary_);
+    return *batch_run_;
   }
 
   void measure_limits() {
@@ -103,7 +162,7 @@ class Bench {
   }
 
   void measure_prompt(int length) {
-    if (length >= engine_->context_length()) return skip("pp" + std::to_string(length), length + 1);
+    if (length >= context_length_) return skip("pp" + std::to_string(length), length + 1);
     BenchRow row;
     row.kind = BenchRow::Kind::kPrompt;
     row.name = "pp" + std::to_string(length);
@@ -115,17 +174,31 @@ class Bench {
     report_.rows.push_back(row);
   }
 
-  void measure_decode(int depth, int batch) {
+  void measure_decode(int depth) {
     const int needed = depth + options_.tokens + 1;
-    if (needed > engine_->context_length()) return skip(decode_name(depth), needed);
+    if (needed > context_length_) return skip(decode_name(depth), needed);
+    // The same prompt again: the engine finds it in its cache. The first token belongs to the prompt.
+    const std::vector<TokenId> prompt = random_prompt(depth);
+    add_decode_row(depth, 1, [&] { return generate(prompt, options_.tokens + 1).decode_seconds; });
+  }
+
+  void measure_batch(int depth, int batch) {
+    const int needed = depth + options_.tokens;
+    if (needed > context_length_) return skip(decode_name(depth), needed);
+    BatchRun& run = batch_run();
+    run.reset(batch, needed);
+    for (int sequence = 0; sequence < batch; ++sequence) run.fill(sequence, random_prompt(depth));
+    add_decode_row(depth, batch, [&] { return run.decode(depth, options_.tokens); });
+  }
+
+  template <typename Run>
+  void add_decode_row(int depth, int batch, const Run& run) {
     BenchRow row;
     row.kind = BenchRow::Kind::kDecode;
     row.name = decode_name(depth);
     row.batch = batch;
     row.tokens = options_.tokens;
-    // The same prompt again: the engine finds it in its cache. The first token belongs to the prompt.
-    const std::vector<TokenId> prompt = random_prompt(depth);
-    repeat(row, [&] { return generate(prompt, options_.tokens + 1).decode_seconds; });
+    repeat(row, run);
     row.bytes_per_second = decode_bytes(depth, batch) / row.median_seconds;
     row.share = row.bytes_per_second / report_.copy_rate;
     report_.rows.push_back(row);
@@ -146,7 +219,7 @@ class Bench {
 
   void skip(const std::string& name, int needed) {
     report_.notes.push_back(name + " left out: it needs a context of " + std::to_string(needed) + ", the model has " +
-                            std::to_string(engine_->context_length()));
+                            std::to_string(context_length_));
   }
 
   Result generate(std::vector<TokenId> prompt, int tokens) {
@@ -154,11 +227,11 @@ class Bench {
     request.tokens = std::move(prompt);
     request.max_new_tokens = tokens;
     request.ignore_eos = true;
-    return engine_->generate(request);
+    return engine().generate(request);
   }
 
   std::vector<TokenId> random_prompt(int length) {
-    const uint64_t ids = static_cast<uint64_t>(std::min(engine_->vocab_size(), engine_->tokenizer().vocab_size()));
+    const uint64_t ids = static_cast<uint64_t>(vocabulary_);
     std::vector<TokenId> prompt;
     for (int i = 0; i < length; ++i) {
       random_ = random_ * 6364136223846793005ull + 1442695040888963407ull;
@@ -205,8 +278,11 @@ class Bench {
   const BenchOptions& options_;
   const BenchSink& on_progress_;
   size_t steps_ = 1, step_ = 0;
+  Checkpoint checkpoint_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<BatchRun> batch_run_;
   Architecture architecture_;
+  int context_length_ = 0, vocabulary_ = 0;
   int64_t activation_bytes_ = 0;
   uint64_t random_ = 1;
   TokenId last_first_ = -1;

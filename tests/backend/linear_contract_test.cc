@@ -152,6 +152,22 @@ TEST_P(LinearContract, PackedWeightsOfEveryKind) {
   }
 }
 
+// Long enough that a GPU's blocks of threads share the positions of an output, and end in the middle of them.
+TEST_P(LinearContract, ManyPositions) {
+  uint32_t seed = 100;
+  for (const int bits : {2, 3, 4, 8}) {
+    for (const bool sym : {true, false}) {
+      const int64_t group_size = sym ? 64 : 32;
+      const PackedCase c{bits, group_size, 1728, 672, sym, sym ? Grouping::kNatural : Grouping::kScattered, sym};
+      SCOPED_TRACE(c.name());
+      const PackedWeight weight = random_packed(c, ++seed);
+      const auto prepared = backend().prepare(weight);
+      check("linear, packed " + std::to_string(bits) + " bits", {prepared.get()}, {packed_check(weight)}, 1728,
+            {1, 8, 9, 32, 57, 64, 65, 130});
+    }
+  }
+}
+
 TEST_P(LinearContract, WeightsSideBySide) {
   const PackedWeight a = random_packed({4, 32, 96, 64, false, Grouping::kScattered, true}, 1);
   const PackedWeight b = random_packed({3, 96, 96, 32, true, Grouping::kNatural, false}, 2);

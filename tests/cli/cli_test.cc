@@ -178,7 +178,13 @@ TEST(CliBench, RowsStandBesideTheDevice) {
   for (const char* part : {"pp8", "tg2@d8", "tokens/s", "FLOP/s", "B/s", "first token after"})
     EXPECT_TRUE(has(text.out, part)) << text.out;
   EXPECT_EQ(text.err, "");
-  expect_failure(gptq({"bench", kDemo, "--batches", "2"}), 2, {"batch of 2", "--batches 1"});
+  const Json batches = expect_json(gptq({"bench", kDemo, "--prompt-lengths", "8", "--depths", "8", "--batches", "1,3",
+                                         "--tokens", "2", "--repeat", "1", "--json"}),
+                                   {"rows"});
+  ASSERT_EQ(batches["rows"].size(), 3u);
+  EXPECT_EQ(batches["rows"][2]["batch"], 3);
+  EXPECT_GT(batches["rows"][2]["tokens_per_second"].get<double>(), 0);
+  expect_failure(gptq({"bench", kDemo, "--batches", "0"}), 2, {"0 among the batches"});
   expect_failure(gptq({"bench", kDemo, "--depths", "0"}), 2, {"0 among the depths"});
 }
 

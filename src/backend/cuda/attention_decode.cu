@@ -15,6 +15,7 @@
 
 #include "backend/cuda/attention.h"
 #include "backend/cuda/attention_tile.cuh"
+#include "backend/cuda/launch.h"
 #include "core/check.h"
 
 namespace gptq::cuda {
@@ -95,6 +96,7 @@ __device__ void norm_and_rotate(Element* tile, int row, int head_dim, const floa
       b[i] = to_float(from_float<Element>(b[i] * factor * weight[col + half]));
     }
   }
+  __syncwarp();
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) {
     const int col = lane + 32 * i;
@@ -383,21 +385,9 @@ template <typename Element, int kD>
 void launch(const Context& context, const DecodeArgs& args, bool dependent) {
   const DecodeAttentionProblem& problem = args.problem;
   constexpr size_t kSharedBytes = DecodeShape<kD>::kNewBytes + DecodeShape<kD>::kRingBytes;
-  GPTQ_CUDA(cudaFuncSetAttribute(decode_attention<Element, kD>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(kSharedBytes)));
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim =
-      dim3(static_cast<unsigned>(problem.splits), static_cast<unsigned>(problem.kv_heads * args.head_blocks),
-           static_cast<unsigned>(problem.batch));
-  config.blockDim = dim3(DecodeShape<kD>::kThreads);
-  config.dynamicSmemBytes = kSharedBytes;
-  config.stream = context.stream();
-  config.attrs = &attribute;
-  config.numAttrs = dependent && context.has_dependent_launch() ? 1 : 0;
-  GPTQ_CUDA(cudaLaunchKernelEx(&config, decode_attention<Element, kD>, args));
+  const dim3 grid(static_cast<unsigned>(problem.splits), static_cast<unsigned>(problem.kv_heads * args.head_blocks),
+                  static_cast<unsigned>(problem.batch));
+  launch_kernel(context, decode_attention<Element, kD>, grid, DecodeShape<kD>::kThreads, kSharedBytes, dependent, args);
 }
 
 template <typename Element>

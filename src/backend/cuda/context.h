@@ -57,6 +57,7 @@ class Context {
   cudaStream_t stream() const { return stream_; }
   int multiprocessors() const { return properties_.multiProcessorCount; }
   int shared_bytes_per_block() const { return static_cast<int>(properties_.sharedMemPerBlockOptin); }
+  int shared_bytes_per_multiprocessor() const { return static_cast<int>(properties_.sharedMemPerMultiprocessor); }
   bool has_dependent_launch() const { return properties_.major >= 9; }
   std::string name() const { return properties_.name; }
   const Blas& blas() const { return *blas_; }

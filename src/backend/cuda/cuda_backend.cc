@@ -2,10 +2,12 @@
 #include "backend/cuda_backend.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <gptq/error.h>
 
 #include "backend/cuda/attention.h"
+#include "backend/cuda/batch_linear.h"
 #include "backend/cuda/context.h"
 #include "backend/cuda/decode_linear.h"
 #include "backend/cuda/decode_step.h"
@@ -19,7 +21,7 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model fills the GPU
-constexpr int64_t kMostLaunches = 4;   // of the few-rows kernel: beyond, making packed weights dense is as fast
+constexpr int64_t kMostLaunches = 4;   // of the batch kernel: beyond, making packed weights dense is as fast
 constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built for
 
 class CudaBackend final : public Backend {
@@ -200,46 +202,40 @@ class CudaBackend final : public Backend {
 
   void linear(MatrixView y, MatrixView x, const cuda::CudaWeight& w) {
     if (x.rows == 0) return;
-    const int64_t at_once = cuda::rows_per_launch(context_, w);
     const bool aligned = x.stride % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
-    if (at_once > 0 && aligned && x.rows <= (w.is_packed() ? kMostLaunches : 1) * at_once) {
-      const cuda::CudaWeight* const weights[] = {&w};
-      for (int64_t first = 0; first < x.rows; first += at_once) {
-        const int64_t count = std::min(at_once, x.rows - first);
-        cuda::DecodeLinear p;
-        p.weights = weights;
-        p.rows = static_cast<int>(count);
-        p.x = x.row_range(first, count);
-        p.y = y.row_range(first, count);
-        cuda::launch_decode_linear(context_, p, false);
-      }
-      return;
-    }
+    const cuda::CudaWeight* const weights[] = {&w};
+    cuda::DecodeLinear p;
+    p.weights = weights;
+    p.rows = static_cast<int>(x.rows);
+    p.x = x;
+    p.y = y;
+    if (aligned && x.rows <= cuda::decode_rows(context_, w)) return cuda::launch_decode_linear(context_, p, false);
+
     cuda::Buffer scratch, sorted;
-    const MatrixView dense = dense_of(w, scratch, true);
     if (w.packed.inputs != nullptr) {
       sorted = cuda::Buffer(context_, static_cast<size_t>(x.rows * x.cols) * 2);
       const MatrixView in_order{x.dtype, sorted.as(), x.rows, x.cols, x.cols};
       cuda::sort_inputs(context_, in_order, x, w.packed.inputs);
       x = in_order;
     }
-    cuda::Blas::Product p;
-    p.m = y.rows;
-    p.n = y.cols;
-    p.k = x.cols;
-    p.a = {x.data, x.dtype, x.stride, false};
-    p.b = {dense.data, dense.dtype, dense.stride, true};
-    p.c = y.data;
-    p.c_dtype = y.dtype;
-    p.c_stride = y.stride;
-    p.beta = 0;
-    context_.blas().multiply(p);
-    if (w.bias() != nullptr) cuda::add_bias(context_, y, w.bias());
+    const int64_t at_once = cuda::BatchLinear::most_rows(context_, w);
+    if ((aligned || w.packed.inputs != nullptr) && x.rows <= kMostLaunches * at_once) {
+      if (!batch_) batch_.emplace(context_);
+      for (int64_t first = 0; first < x.rows; first += at_once) {
+        p.rows = static_cast<int>(std::min(at_once, x.rows - first));
+        p.x = x.row_range(first, p.rows);
+        p.y = y.row_range(first, p.rows);
+        batch_->launch(p, false);
+      }
+      return;
+    }
+    cuda::dense_linear(context_, y, x, dense_of(w, scratch, true), w.bias());
   }
 
   cuda::Context context_;
   DType dtype_;
   cuda::Buffer flag_;
+  std::optional<cuda::BatchLinear> batch_;  // made at first use
 };
 
 }  // namespace

@@ -43,24 +43,14 @@ Instance pick(const CudaWeight& w) {
   return w.dtype == DType::kF16 ? pick_bits<__half>(w) : pick_bits<__nv_bfloat16>(w);
 }
 
-int64_t tiles_of(const CudaWeight& w) { return (w.k + kTilePositions - 1) / kTilePositions; }
-
 // Eight rows of x start in different banks.
-int shared_stride(const CudaWeight& w) { return static_cast<int>(tiles_of(w)) * kTilePositions + 16; }
+int shared_stride(const CudaWeight& w) {
+  return static_cast<int>((w.k + kTilePositions - 1) / kTilePositions) * kTilePositions + 16;
+}
 
 }  // namespace
 
-bool can_fuse(std::span<const CudaWeight* const> weights) {
-  if (weights.size() > DecodeLinear::kMaxParts) return false;
-  const CudaWeight& first = *weights[0];
-  return std::all_of(weights.begin(), weights.end(), [&](const CudaWeight* w) {
-    if (w->k != first.k || w->is_packed() != first.is_packed() || w->n % kTileRows != 0) return false;
-    const PackedView &a = w->packed, &b = first.packed;
-    return a.bits == b.bits && a.sym == b.sym && a.group_steps == b.group_steps && w->order_hash == first.order_hash;
-  });
-}
-
-int rows_per_launch(const Context& context, const CudaWeight& weight) {
+int decode_rows(const Context& context, const CudaWeight& weight) {
   if (weight.k % 32 != 0) return 0;
   // At least one block's sums must fit, of both halves and for an even number of rows.
   const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - 2 * sum_bytes(1);
@@ -71,33 +61,12 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   const CudaWeight& first = *problem.weights[0];
   const Instance chosen = pick(first);
   DecodeArguments p{};
-  p.parts_count = static_cast<int>(problem.weights.size());
-  for (int i = 0; i < p.parts_count; ++i) {
-    const CudaWeight& w = *problem.weights[static_cast<size_t>(i)];
-    p.parts[i] = {w.codes.as<std::byte>(), w.scales.as<std::byte>(), w.bias(), static_cast<int>(w.n)};
-    if (i == 0 || !problem.gated) p.blocks += static_cast<int>((w.n + kTileRows - 1) / kTileRows);
-  }
-  p.gated = problem.gated;
-  p.residual = problem.residual;
-  p.y_is_float = problem.y.dtype == DType::kF32;
-  p.rows = problem.rows;
-  p.k = static_cast<int>(first.k);
-  p.tiles = static_cast<int>(tiles_of(first));
+  static_cast<LinearArguments&>(p) = arguments_of(problem);
   p.x_stride_shared = shared_stride(first);
   p.sum_rows = (p.rows + 1) / 2 * 2;
-  const int64_t group_tiles = std::max(1, first.packed.group_steps / 4);
-  p.group_tiles_inverse =
-      group_tiles == 1 ? 0 : static_cast<uint32_t>(((int64_t{1} << 32) + group_tiles - 1) / group_tiles);
-  p.group_steps = first.packed.group_steps;
-  p.groups = first.packed.groups;
-  p.x = problem.x.data;
-  p.x_stride = problem.x.stride;
   p.norm = problem.norm;
   p.norm_eps = problem.norm_eps;
   p.place = problem.sorted_input ? nullptr : first.packed.place;
-  p.output_place = problem.output_place;
-  p.y = problem.y.data;
-  p.y_stride = problem.y.stride;
 
   const int grid = std::min(p.blocks, context.multiprocessors());
   if (problem.next != nullptr) {
@@ -110,18 +79,8 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
   const int without_sums = chosen.ring_bytes + p.rows * p.x_stride_shared * 2;
   p.sum_blocks = std::clamp((context.shared_bytes_per_block() - without_sums) / of_block, 1, turns);
   const int shared = without_sums + p.sum_blocks * of_block;
-  GPTQ_CUDA(cudaFuncSetAttribute(chosen.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(grid));
-  config.blockDim = dim3(kDecodeThreads);
-  config.dynamicSmemBytes = static_cast<size_t>(shared);
-  config.stream = context.stream();
-  config.attrs = &attribute;
-  config.numAttrs = dependent && context.has_dependent_launch() ? 1 : 0;
-  GPTQ_CUDA(cudaLaunchKernelEx(&config, chosen.kernel, p));
+  launch_kernel(context, chosen.kernel, dim3(static_cast<unsigned>(grid)), kDecodeThreads, static_cast<size_t>(shared),
+                dependent, p);
 }
 
 }  // namespace gptq::cuda

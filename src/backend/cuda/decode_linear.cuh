@@ -17,34 +17,17 @@
 #pragma once
 
 #include "backend/cuda/decode_linear.h"
-#include "backend/cuda/ptx.cuh"
+#include "backend/cuda/fused_linear.cuh"
 
 namespace gptq::cuda {
 
-struct DecodePart {
-  const std::byte* codes;
-  const std::byte* scales;
-  const float* bias;
-  int n;  // outputs
-};
-
-struct DecodeArguments {
-  DecodePart parts[DecodeLinear::kMaxParts];
-  int parts_count, blocks;  // blocks of 16 outputs of all parts, or of the gate
-  bool gated, residual, y_is_float;
-  int rows, k, tiles, x_stride_shared;  // elements between rows of x in shared memory
-  int sum_rows;                         // `rows`, rounded up to even
-  int sum_blocks;                       // blocks whose sums fit, at least one; those of the gate count for up too
-  int group_steps, groups;
-  uint32_t group_tiles_inverse;  // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
-  const void* x;
-  int64_t x_stride;
+struct DecodeArguments : LinearArguments {
+  int x_stride_shared;  // elements between rows of x in shared memory
+  int sum_rows;         // `rows`, rounded up to even
+  int sum_blocks;       // blocks whose sums fit, at least one; those of the gate count for up too
   const float* norm;
   float norm_eps;
   const uint16_t* place;
-  const uint16_t* output_place;
-  void* y;
-  int64_t y_stride;
   const std::byte* next;  // brought into the L2 cache, `next_bytes` by each CTA
   uint32_t next_bytes;
 };
@@ -82,74 +65,6 @@ constexpr int ring_bytes() {
 // Sums of one block of 16 outputs, of all warps.
 constexpr int sum_bytes(int sum_rows) { return kDecodeWarps * kTileRows * sum_rows * 4; }
 
-// The type in which a code becomes a number: its bits, put into the lowest mantissa bits of kOffset's number, minus
-// the zero point treated the same way, give the exact difference. Eight bits do not fit bf16's mantissa beside the
-// offset, so their difference is taken in fp16.
-template <typename T, int kBits>
-using NumberType = std::conditional_t<kBits == 8, __half, T>;
-template <typename T>
-constexpr uint32_t kOffset = std::is_same_v<T, __half> ? 0x6400u : 0x4300u;  // 1024 and 128
-
-template <typename T, int kBits>
-__device__ __forceinline__ uint32_t difference(uint32_t code, uint32_t zero) {
-  using Number = NumberType<T, kBits>;
-  if constexpr (std::is_same_v<Number, __half>) {
-    const __half2 d = __hsub2(*reinterpret_cast<const __half2*>(&code), *reinterpret_cast<const __half2*>(&zero));
-    if constexpr (std::is_same_v<T, __half>) return *reinterpret_cast<const uint32_t*>(&d);
-    const float2 pair = __half22float2(d);
-    return pack_pair<T>(pair.x, pair.y);
-  } else {
-    const __nv_bfloat162 d =
-        __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&code), *reinterpret_cast<const __nv_bfloat162*>(&zero));
-    return *reinterpret_cast<const uint32_t*>(&d);
-  }
-}
-
-// Registers of operand a for step `s`. `zero` are pairs of the zero point of rows r and r + 8, offset included;
-// `offset` is a pair of kOffset in a register.
-template <typename T, int kBits>
-__device__ __forceinline__ void load_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s,
-                                             const uint32_t (&zero)[2], uint32_t offset) {
-  const uint32_t* words = reinterpret_cast<const uint32_t*>(tile);
-  if constexpr (kBits == 16) {
-    const uint2 low = *reinterpret_cast<const uint2*>(tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 8);
-    const uint2 high = *reinterpret_cast<const uint2*>(tile + (lane / 4 + 8) * kDenseRowBytes + s * 32 + lane % 4 * 8);
-    a[0] = low.x, a[1] = high.x, a[2] = low.y, a[3] = high.y;
-  } else {
-    uint32_t codes[4];
-    if constexpr (kBits == 4) {
-      const uint32_t word = words[lane * 4 + s];
-      for (int f = 0; f < 4; ++f) codes[f] = and_or(word >> (4 * f), 0x000F000Fu, offset);
-    } else if constexpr (kBits == 8) {
-      for (int f = 0; f < 4; ++f) {
-        const int i = 2 * s + f / 2;
-        codes[f] = and_or(words[i / 4 * 128 + lane * 4 + i % 4] >> (8 * (f % 2)), 0x00FF00FFu, offset);
-      }
-    } else {
-      const uint32_t word = words[lane * kBits + s / 2];
-      for (int f = 0; f < 4; ++f) codes[f] = and_or(word >> (8 * (s % 2) + 2 * f), 0x00030003u, offset);
-      if constexpr (kBits == 3) {
-        const uint32_t highs = words[lane * 3 + 2];
-        for (int f = 0; f < 4; ++f) codes[f] |= (highs >> (4 * s + f) & 0x00010001u) << 2;
-      }
-    }
-    for (int f = 0; f < 4; ++f) a[f] = difference<T, kBits>(codes[f], zero[f % 2]);
-  }
-}
-
-struct BlockPlace {
-  int part, block;  // block within the part
-};
-__device__ __forceinline__ BlockPlace place_of(const DecodeArguments& p, int block, int half) {
-  if (p.gated) return {half, block};
-  int part = 0;
-  while (part + 1 < p.parts_count && block >= (p.parts[part].n + kTileRows - 1) / kTileRows) {
-    block -= (p.parts[part].n + kTileRows - 1) / kTileRows;
-    ++part;
-  }
-  return {part, block};
-}
-
 // A warp's walk over its stages: tile after tile of a block, then the block's other half or the next block.
 template <int kBits, bool kSym, int kSteps>
 class Fetcher {
@@ -185,7 +100,7 @@ class Fetcher {
   __device__ __forceinline__ void enter_block() {
     if (block_ >= p_.blocks) return;
     const BlockPlace place = place_of(p_, block_, half_);
-    const DecodePart& part = p_.parts[place.part];
+    const LinearPart& part = p_.parts[place.part];
     if constexpr (kBits == 16) {
       row_ = place.block * kTileRows;
       rows_ = part.n;
@@ -323,45 +238,35 @@ __device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int firs
   for (int i = static_cast<int>(threadIdx.x); i < count * kTileRows * p.rows; i += kDecodeThreads) {
     const int output = i % kTileRows, m = i / kTileRows % p.rows, turn = i / kTileRows / p.rows;
     const BlockPlace place = place_of(p, first + turn * static_cast<int>(gridDim.x), 0);
-    const DecodePart& part = p.parts[place.part];
     const int n = place.block * kTileRows + output;
-    if (n >= part.n) continue;
-    int64_t column = p.output_place == nullptr ? n : p.output_place[n];
-    for (int before = 0; before < place.part; ++before) column += p.parts[before].n;
-    float* y = static_cast<float*>(p.y) + m * p.y_stride + column;
-    const float before = p.residual ? *y : 0.0f;
+    if (n >= p.parts[place.part].n) continue;
     const float* mine = sums + turn * halves * of_half + output * p.sum_rows + m;
-    const auto total = [&](const float* of_warps, const float* bias) {
-      float sum = bias != nullptr ? bias[n] : 0.0f;
+    const auto total = [&](const float* of_warps) {
+      float sum = 0;
 #pragma unroll
       for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[w * kTileRows * p.sum_rows];
       return sum;
     };
-    float value = total(mine, part.bias);
-    if (p.gated) {
-      // Rounded as the separate operations would.
-      const float gate = to_float(from_float<T>(value));
-      const float up = to_float(from_float<T>(total(mine + of_half, p.parts[1].bias)));
-      value = gate / (1.0f + expf(-gate)) * up;
-    }
-    if (p.y_is_float) {
-      *y = p.residual ? before + to_float(from_float<T>(value)) : value;
-    } else {
-      static_cast<T*>(p.y)[m * p.y_stride + column] = from_float<T>(value);
-    }
+    store_output<T>(p, place.part, n, m, total(mine), p.gated ? total(mine + of_half) : 0.0f);
   }
+}
+
+__device__ __forceinline__ void load_dense_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s) {
+  const uint2 low = *reinterpret_cast<const uint2*>(tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 8);
+  const uint2 high = *reinterpret_cast<const uint2*>(tile + (lane / 4 + 8) * kDenseRowBytes + s * 32 + lane % 4 * 8);
+  a[0] = low.x, a[1] = high.x, a[2] = low.y, a[3] = high.y;
 }
 
 // total += the product of one tile with x.
 template <typename T, int kBits, bool kSym, int kSteps>
 __device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArguments& p, const std::byte* stage,
                                               int tile, int lane, const T* x_lane, uint32_t offset) {
-  constexpr uint32_t kNumberOffset = kOffset<NumberType<T, kBits>>;
-  constexpr uint32_t kMiddle = (kNumberOffset + (kBits < 16 ? 1u << (kBits - 1) : 0u)) * 0x10001u;
   const uint32_t* scales = reinterpret_cast<const uint32_t*>(stage + tile_bytes<kBits>());
   const bool has_row = lane / 4 < p.rows;
+  uint32_t words[kBits];
+  if constexpr (kBits != 16) load_codes<kBits>(words, stage, lane);
   float sums[2][4] = {};  // of even and odd steps: two chains of products
-  uint32_t zero[2] = {kMiddle, kMiddle};
+  uint32_t zero[2] = {kMiddleZeros<T, kBits>, kMiddleZeros<T, kBits>};
   float2 scale = {1.0f, 1.0f};
 #pragma unroll
   for (int s = 0; s < 4; ++s) {
@@ -369,13 +274,14 @@ __device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArg
       const int group = kSteps == 4 ? 0 : (tile * 4 + s) / p.group_steps - tile * 4 / p.group_steps;
       const uint32_t* entry = scales + (group * 8 + lane / 4) * (kSym ? 1 : 2);
       scale = unpack_pair<__half>(entry[0]);
-      if constexpr (!kSym) {
-        zero[0] = (kNumberOffset + (entry[1] & 0xFFFFu)) * 0x10001u;
-        zero[1] = (kNumberOffset + (entry[1] >> 16)) * 0x10001u;
-      }
+      if constexpr (!kSym) make_zeros<T, kBits>(zero, entry[1]);
     }
     uint32_t a[4], b[2] = {0, 0};
-    load_operand<T, kBits>(a, stage, lane, s, zero, offset);
+    if constexpr (kBits == 16) {
+      load_dense_operand(a, stage, lane, s);
+    } else {
+      make_operand<T, kBits>(a, words, s, zero, offset);
+    }
     if (has_row) {
       const uint2 pair = *reinterpret_cast<const uint2*>(x_lane + tile * kTilePositions + s * 16);
       b[0] = pair.x, b[1] = pair.y;

@@ -3,6 +3,9 @@
 //   embed │ norm → q k v │ attention (rotation, cache) │ o → residual │ norm → gate up → SiLU │ down → residual │ … │
 //   norm → head │ choose
 //
+// More sequences than a decode linear has rows go through batch linears, with the norms in front as their own kernels,
+// and dense weights through cuBLAS.
+//
 // Each kernel asks for its first weights before the one in front has finished (programmatic dependent launch). The
 // chosen tokens and the positions stay on the device as the next launch's input; the host reads tokens from a ring of
 // pinned memory, a few launches behind.
@@ -12,12 +15,17 @@
 #include <array>
 
 #include "backend/cuda/attention.h"
+#include "backend/cuda/batch_linear.h"
 #include "backend/cuda/decode_linear.h"
 #include "backend/cuda/operations.h"
 
 namespace gptq::cuda {
 
 namespace {
+
+bool is_few(const Context& context, std::span<const CudaWeight* const> weights, int64_t rows) {
+  return rows <= decode_rows(context, *weights[0]);
+}
 
 std::vector<const CudaWeight*> as_cuda(const std::vector<const Weight*>& weights) {
   std::vector<const CudaWeight*> result;
@@ -29,7 +37,7 @@ std::vector<const CudaWeight*> as_cuda(const std::vector<const Weight*>& weights
 class GraphStep final : public DecodeStep {
  public:
   GraphStep(Context& context, DType activations, const StepModel& model)
-      : context_(context), dtype_(activations), model_(model), batch_(model.pages.pages.rows) {
+      : context_(context), dtype_(activations), model_(model), batch_(model.pages.pages.rows), batch_linear_(context) {
     const StepLayer& layer = model.layers[0];
     width_ = layer.input_norm.cols;
     const int64_t heads_width = int64_t{model.heads} * model.head_dim,
@@ -44,6 +52,10 @@ class GraphStep final : public DecodeStep {
     attended_ = make(memory_[2], dtype_, heads_width);
     inner_ = make(memory_[3], dtype_, inner);
     logits_ = make(memory_[4], DType::kF32, model.head->out_features());
+    // Of linears that the decode kernel does not take.
+    normed_ = make(memory_[5], dtype_, width_);
+    sorted_ = make(memory_[6], dtype_, std::max({width_, heads_width, inner}));
+    outputs_ = make(memory_[7], dtype_, std::max(width_, 2 * inner));
     tokens_ = Buffer(context, static_cast<size_t>(batch_) * 4);
     positions_ = Buffer(context, static_cast<size_t>(batch_) * 4);
     const int64_t capacity = model.pages.pages.cols * model.pages.page_size;
@@ -53,7 +65,7 @@ class GraphStep final : public DecodeStep {
     counters_ = Buffer(context, static_cast<size_t>(plan_.counters) * 4);
     GPTQ_CUDA(cudaMemsetAsync(counters_.as(), 0, counters_.bytes(), context.stream()));
     GPTQ_CUDA(cudaMallocHost(reinterpret_cast<void**>(&record_), static_cast<size_t>(kSlots * batch_) * 4));
-    for (int slot = 0; slot < kSlots; ++slot) {
+    for (size_t slot = 0; slot < kSlots; ++slot) {
       GPTQ_CUDA(cudaEventCreateWithFlags(&done_[slot], cudaEventDisableTiming));
       capture(slot);
     }
@@ -61,7 +73,7 @@ class GraphStep final : public DecodeStep {
 
   ~GraphStep() override {
     cudaStreamSynchronize(context_.stream());
-    for (int slot = 0; slot < kSlots; ++slot) {
+    for (size_t slot = 0; slot < kSlots; ++slot) {
       if (graphs_[slot] != nullptr) cudaGraphExecDestroy(graphs_[slot]);
       if (done_[slot] != nullptr) cudaEventDestroy(done_[slot]);
     }
@@ -105,16 +117,52 @@ class GraphStep final : public DecodeStep {
   }
 
   // A linear of the whole batch; the caller says what surrounds it.
-  DecodeLinear linear(std::span<const CudaWeight* const> weights, MatrixView x, MatrixView y,
-                      const Weight* next) const {
+  DecodeLinear linear(std::span<const CudaWeight* const> weights, MatrixView x, MatrixView y) const {
     DecodeLinear p;
     p.weights = weights;
     p.rows = static_cast<int>(batch_);
     p.x = x;
     p.norm_eps = model_.rms_norm_eps;
     p.y = y;
-    p.next = static_cast<const CudaWeight*>(next);
     return p;
+  }
+
+  void launch_linear(DecodeLinear p) {
+    const CudaWeight& first = *p.weights[0];
+    if (is_few(context_, p.weights, batch_)) return launch_decode_linear(context_, p, true);
+    if (p.norm != nullptr) {
+      const MatrixView weight{DType::kF32, reinterpret_cast<std::byte*>(const_cast<float*>(p.norm)), 1, width_, width_};
+      rms_norm(context_, normed_, p.x, weight, p.norm_eps);
+      p.x = normed_;
+    }
+    if (!first.is_packed()) return launch_dense(p);
+    if (first.packed.inputs != nullptr && !p.sorted_input) {
+      const MatrixView in_order = sorted_.column_range(0, first.k);
+      sort_inputs(context_, in_order, p.x, first.packed.inputs);
+      p.x = in_order;
+    }
+    const MatrixView x = p.x, y = p.y;
+    const int64_t at_once = BatchLinear::most_rows(context_, first);
+    for (int64_t row = 0; row < batch_; row += at_once) {
+      p.rows = static_cast<int>(std::min(at_once, batch_ - row));
+      p.x = x.row_range(row, p.rows);
+      p.y = y.row_range(row, p.rows);
+      batch_linear_.launch(p, true);
+    }
+  }
+
+  void launch_dense(const DecodeLinear& p) {
+    int64_t width = 0;
+    for (const CudaWeight* weight : p.weights) width += weight->n;
+    const bool direct = !p.residual && !p.gated;
+    const MatrixView out = direct ? p.y : outputs_.column_range(0, width);
+    int64_t column = 0;
+    for (const CudaWeight* weight : p.weights) {
+      dense_linear(context_, out.column_range(column, weight->n), p.x, weight->dense(), weight->bias());
+      column += weight->n;
+    }
+    if (p.gated) silu_multiply(context_, p.y, out);
+    if (p.residual) add(context_, p.y, out);
   }
 
   void attention(const StepLayer& layer) {
@@ -155,29 +203,35 @@ class GraphStep final : public DecodeStep {
       std::array<std::vector<const CudaWeight*>, 4> weights;
       std::transform(layer.groups.begin(), layer.groups.end(), weights.begin(), as_cuda);
 
-      DecodeLinear qkv = linear(weights[0], hidden_, qkv_, weights[1][0]);
+      DecodeLinear qkv = linear(weights[0], hidden_, qkv_);
       qkv.norm = reinterpret_cast<const float*>(layer.input_norm.data);
-      launch_decode_linear(context_, qkv, true);
+      qkv.next = weights[1][0];
+      launch_linear(qkv);
       attention(layer);
-      DecodeLinear o = linear(weights[1], attended_, hidden_, weights[2][0]);
+      DecodeLinear o = linear(weights[1], attended_, hidden_);
       o.residual = true;
-      launch_decode_linear(context_, o, true);
+      o.next = weights[2][0];
+      launch_linear(o);
 
       const bool last = i + 1 == model_.layers.size();
-      DecodeLinear gate_up = linear(weights[2], hidden_, inner_, weights[3][0]);
+      DecodeLinear gate_up = linear(weights[2], hidden_, inner_);
       gate_up.norm = reinterpret_cast<const float*>(layer.post_attention_norm.data);
       gate_up.gated = true;
-      gate_up.output_place = weights[3][0]->packed.place;
-      launch_decode_linear(context_, gate_up, true);
-      DecodeLinear down = linear(weights[3], inner_, hidden_, last ? model_.head : model_.layers[i + 1].groups[0][0]);
+      gate_up.next = weights[3][0];
+      DecodeLinear down = linear(weights[3], inner_, hidden_);
       down.residual = true;
-      down.sorted_input = true;
-      launch_decode_linear(context_, down, true);
+      down.next = static_cast<const CudaWeight*>(last ? model_.head : model_.layers[i + 1].groups[0][0]);
+      if (weights[2][0]->is_packed() || is_few(context_, weights[2], batch_)) {
+        gate_up.output_place = weights[3][0]->packed.place;
+        down.sorted_input = true;
+      }
+      launch_linear(gate_up);
+      launch_linear(down);
     }
     const CudaWeight* const head[] = {static_cast<const CudaWeight*>(model_.head)};
-    DecodeLinear logits = linear(head, hidden_, logits_, nullptr);
+    DecodeLinear logits = linear(head, hidden_, logits_);
     logits.norm = reinterpret_cast<const float*>(model_.final_norm.data);
-    launch_decode_linear(context_, logits, true);
+    launch_linear(logits);
     choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(),
                   record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
   }
@@ -186,8 +240,9 @@ class GraphStep final : public DecodeStep {
   DType dtype_;
   StepModel model_;
   int64_t batch_, width_ = 0;
-  std::array<Buffer, 5> memory_;
-  MatrixView hidden_, qkv_, attended_, inner_, logits_;
+  BatchLinear batch_linear_;
+  std::array<Buffer, 8> memory_;
+  MatrixView hidden_, qkv_, attended_, inner_, logits_, normed_, sorted_, outputs_;
   Buffer tokens_, positions_, workspace_, counters_;
   DecodeAttentionPlan plan_;
   int32_t* record_ = nullptr;  // pinned [slots, B]
@@ -201,12 +256,16 @@ class GraphStep final : public DecodeStep {
 std::unique_ptr<DecodeStep> make_decode_step(Context& context, DType activations, const StepModel& model) {
   const int64_t batch = model.pages.pages.rows;
   if (static_cast<const CudaWeight*>(model.embedding)->is_packed() || model.head_dim % 8 != 0) return nullptr;
-  if (rows_per_launch(context, *static_cast<const CudaWeight*>(model.head)) < batch) return nullptr;
+  const auto fits = [&](std::span<const CudaWeight* const> weights) {
+    return can_fuse(weights) && (!weights[0]->is_packed() || is_few(context, weights, batch) ||
+                                 BatchLinear::most_rows(context, *weights[0]) > 0);
+  };
+  const CudaWeight* const head[] = {static_cast<const CudaWeight*>(model.head)};
+  if (!fits(head)) return nullptr;
   for (const StepLayer& layer : model.layers) {
     if (layer.input_norm.cols % 4 != 0) return nullptr;
     for (const std::vector<const Weight*>& group : layer.groups) {
-      const std::vector<const CudaWeight*> weights = as_cuda(group);
-      if (!can_fuse(weights) || rows_per_launch(context, *weights[0]) < batch) return nullptr;
+      if (!fits(as_cuda(group))) return nullptr;
     }
   }
   return std::make_unique<GraphStep>(context, activations, model);

@@ -8,7 +8,7 @@
 
 namespace gptq::cuda {
 
-// Null when the model's weights cannot be fused, or when it runs more sequences than a decode linear has rows.
+// Null when the model's weights cannot be fused, for want of a kernel for their shapes.
 std::unique_ptr<DecodeStep> make_decode_step(Context& context, DType activations, const StepModel& model);
 
 }  // namespace gptq::cuda

@@ -28,6 +28,25 @@ inline MatrixView f32_view(const Buffer& buffer, int64_t rows, int64_t cols) {
   return {DType::kF32, buffer.as<std::byte>(), rows, cols, cols};
 }
 
+// `dependent`: by programmatic dependent launch, where the device has it: the kernel starts before the one in front is
+// done and waits for it itself (ptx.cuh).
+template <typename Arguments>
+void launch_kernel(const Context& context, void (*kernel)(Arguments), dim3 grid, int threads, size_t shared_bytes,
+                   bool dependent, const Arguments& arguments) {
+  GPTQ_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = context.stream();
+  config.attrs = &attribute;
+  config.numAttrs = dependent && context.has_dependent_launch() ? 1 : 0;
+  GPTQ_CUDA(cudaLaunchKernelEx(&config, kernel, arguments));
+}
+
 template <typename T>
 Buffer to_device(Context& context, std::span<const T> values) {
   Buffer buffer(context, values.size_bytes());

@@ -284,6 +284,20 @@ void dequantize(Context& context, MatrixView to, const PackedView& weight, bool 
   check_launch("dequantize", weight.n, weight.k);
 }
 
+void dense_linear(Context& context, MatrixView y, MatrixView x, MatrixView weight, const float* bias) {
+  Blas::Product p;
+  p.m = y.rows;
+  p.n = y.cols;
+  p.k = x.cols;
+  p.a = {x.data, x.dtype, x.stride, false};
+  p.b = {weight.data, weight.dtype, weight.stride, true};
+  p.c = y.data;
+  p.c_dtype = y.dtype;
+  p.c_stride = y.stride;
+  context.blas().multiply(p);
+  if (bias != nullptr) add_bias(context, y, bias);
+}
+
 void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_t* inputs) {
   sort_inputs_kernel<<<grid_over(to.rows, to.cols, kThreads), kThreads, 0, context.stream()>>>(
       pointer<uint16_t>(to), to.stride, pointer<uint16_t>(from), from.stride, inputs, to.rows, to.cols);

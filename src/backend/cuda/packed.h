@@ -61,6 +61,8 @@ std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, co
 
 // The dense matrix, inputs in their natural order or, with `sorted`, in the order of positions.      to T [N, K]
 void dequantize(Context& context, MatrixView to, const PackedView& weight, bool sorted);
+// y = x · weightᵀ + bias, by cuBLAS      y [M, N] T or F32   x T [M, K]   weight T [N, K]   bias [N], may be null
+void dense_linear(Context& context, MatrixView y, MatrixView x, MatrixView weight, const float* bias);
 // to[:, p] = from[:, inputs[p]] for 16-bit elements                                                    [M, K]
 void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_t* inputs);
 
