@@ -21,8 +21,8 @@ struct Instance {
 
 template <typename T, int kBits, int kSteps>
 Instance pick_columns(int columns) {
-  if (columns <= 32) return {batch_linear_kernel<T, kBits, kSteps, 32>, batch_shared_bytes<kBits, kSteps, 32>()};
-  return {batch_linear_kernel<T, kBits, kSteps, 64>, batch_shared_bytes<kBits, kSteps, 64>()};
+  if (columns <= 32) return {batch_linear_kernel<T, kBits, kSteps, 32>, BatchStage<kBits, kSteps, 32>::kSharedBytes};
+  return {batch_linear_kernel<T, kBits, kSteps, 64>, BatchStage<kBits, kSteps, 64>::kSharedBytes};
 }
 
 template <typename T, int kBits>

@@ -34,7 +34,7 @@ struct DecodeArguments : LinearArguments {
 
 inline constexpr int kDecodeWarps = 16;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
-inline constexpr int kDenseRowBytes = 160;  // of a dense tile in shared memory: 128 and a shift by 8 banks a row
+inline constexpr int kDenseRowBytes = 144;  // of a dense tile in shared memory: 128 and a shift by 4 banks a row
 
 template <int kBits>
 constexpr int tile_bytes() {
@@ -160,7 +160,12 @@ struct InputConstants {
   }
 };
 
-// x into shared memory as T [M, x_stride_shared], in the order of positions, zero behind K.
+// Where a position lies in shared memory: the four of a step that a lane reads (packed.h) are neighbours.
+__device__ __forceinline__ int operand_order(int position) {
+  return (position & ~15) | (position & 6) << 1 | (position & 8) >> 2 | (position & 1);
+}
+
+// x into shared memory as T [M, x_stride_shared], in operand order, zero behind K.
 template <typename T>
 __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums,
                                             const InputConstants& constants) {
@@ -176,18 +181,19 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
         for (int i = static_cast<int>(threadIdx.x) * 8; i < p.k; i += kDecodeThreads * 8) {
           const uint4 eight = *reinterpret_cast<const uint4*>(from + i);
           if (p.place == nullptr) {
-            *reinterpret_cast<uint4*>(to + i) = eight;
+            uint32_t* pairs = reinterpret_cast<uint32_t*>(to + operand_order(i));
+            pairs[0] = eight.x, pairs[2] = eight.y, pairs[4] = eight.z, pairs[6] = eight.w;
           } else {
             const uint4 places = i == static_cast<int>(threadIdx.x) * 8 ? constants.eight_places
                                                                         : *reinterpret_cast<const uint4*>(p.place + i);
             for (int j = 0; j < 8; ++j) {
-              to[reinterpret_cast<const uint16_t*>(&places)[j]] = reinterpret_cast<const T*>(&eight)[j];
+              to[operand_order(reinterpret_cast<const uint16_t*>(&places)[j])] = reinterpret_cast<const T*>(&eight)[j];
             }
           }
         }
       } else {
         for (int i = static_cast<int>(threadIdx.x); i < p.k; i += kDecodeThreads)
-          to[p.place == nullptr ? i : p.place[i]] = from[i];
+          to[operand_order(p.place == nullptr ? i : p.place[i])] = from[i];
       }
       continue;
     }
@@ -212,10 +218,12 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
       const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y),
                             pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
       if (p.place == nullptr) {
-        *reinterpret_cast<uint2*>(to + at * 4) = result;
+        uint32_t* pairs = reinterpret_cast<uint32_t*>(to + operand_order(at * 4));
+        pairs[0] = result.x, pairs[2] = result.y;
       } else {
         const T* values = reinterpret_cast<const T*>(&result);
-        to[places.x] = values[0], to[places.y] = values[1], to[places.z] = values[2], to[places.w] = values[3];
+        to[operand_order(places.x)] = values[0], to[operand_order(places.y)] = values[1];
+        to[operand_order(places.z)] = values[2], to[operand_order(places.w)] = values[3];
       }
     };
     for (int i = 0; i < kKeptVectors; ++i) {
@@ -247,14 +255,15 @@ __device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int firs
       for (int w = 0; w < kDecodeWarps; ++w) sum += of_warps[w * kTileRows * p.sum_rows];
       return sum;
     };
-    store_output<T>(p, place.part, n, m, total(mine), p.gated ? total(mine + of_half) : 0.0f);
+    store_output<T>(p, OutputColumn(p, place.part, n), m, total(mine), p.gated ? total(mine + of_half) : 0.0f);
   }
 }
 
 __device__ __forceinline__ void load_dense_operand(uint32_t (&a)[4], const std::byte* tile, int lane, int s) {
-  const uint2 low = *reinterpret_cast<const uint2*>(tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 8);
-  const uint2 high = *reinterpret_cast<const uint2*>(tile + (lane / 4 + 8) * kDenseRowBytes + s * 32 + lane % 4 * 8);
-  a[0] = low.x, a[1] = high.x, a[2] = low.y, a[3] = high.y;
+  const std::byte* low = tile + lane / 4 * kDenseRowBytes + s * 32 + lane % 4 * 4;
+  const std::byte* high = low + 8 * kDenseRowBytes;
+  a[0] = *reinterpret_cast<const uint32_t*>(low), a[1] = *reinterpret_cast<const uint32_t*>(high);
+  a[2] = *reinterpret_cast<const uint32_t*>(low + 16), a[3] = *reinterpret_cast<const uint32_t*>(high + 16);
 }
 
 // total += the product of one tile with x.

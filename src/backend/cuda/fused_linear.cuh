@@ -84,19 +84,29 @@ __device__ __forceinline__ BlockPlace place_of(const LinearArguments& p, int blo
   return {part, block - p.parts[part].begin};
 }
 
-// Output `n` of a part for row `m`: bias, SiLU, residual; rounded as the separate operations would. `up` counts with
-// gated weights only.
-template <typename T>
-__device__ __forceinline__ void store_output(const LinearArguments& p, int part, int n, int m, float value, float up) {
-  if (p.parts[part].bias != nullptr) value += p.parts[part].bias[n];
-  if (p.gated) {
-    if (p.parts[1].bias != nullptr) up += p.parts[1].bias[n];
-    const float gate = to_float(from_float<T>(value));
-    value = gate / (1.0f + expf(-gate)) * to_float(from_float<T>(up));
+// Where output `n` of a part goes in every row, and its bias.
+struct OutputColumn {
+  int64_t column;
+  float bias, up_bias;
+
+  __device__ __forceinline__ OutputColumn(const LinearArguments& p, int part, int n) {
+    column = p.output_place == nullptr ? n : p.output_place[n];
+    for (int before = 0; before < part; ++before) column += p.parts[before].n;
+    bias = p.parts[part].bias == nullptr ? 0.0f : p.parts[part].bias[n];
+    up_bias = !p.gated || p.parts[1].bias == nullptr ? 0.0f : p.parts[1].bias[n];
   }
-  int64_t column = p.output_place == nullptr ? n : p.output_place[n];
-  for (int before = 0; before < part; ++before) column += p.parts[before].n;
-  const int64_t at = m * p.y_stride + column;
+};
+
+// One result: bias, SiLU, residual; rounded as the separate operations would. `up` counts with gated weights only.
+template <typename T>
+__device__ __forceinline__ void store_output(const LinearArguments& p, const OutputColumn& c, int m, float value,
+                                             float up) {
+  value += c.bias;
+  if (p.gated) {
+    const float gate = to_float(from_float<T>(value));
+    value = gate / (1.0f + expf(-gate)) * to_float(from_float<T>(up + c.up_bias));
+  }
+  const int64_t at = m * p.y_stride + c.column;
   if (p.residual) {
     static_cast<float*>(p.y)[at] += to_float(from_float<T>(value));
   } else if (p.y_is_float) {

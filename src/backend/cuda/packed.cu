@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int s = 0; s < 4; ++s) {
     for (int f = 0; f < 4; ++f) {
       for (int h = 0; h < 2; ++h) {
-        const int64_t position = tile * kTilePositions + s * 16 + lane % 4 * 4 + (f / 2) * 2 + h;
+        const int64_t position = tile * kTilePositions + s * 16 + lane % 4 * 2 + (f / 2) * 8 + h;
         const int64_t n = block * kTileRows + lane / 4 + f % 2 * 8;
         const uint32_t code = position < k_count
                                   ? field(qweight + n, order == nullptr ? position : order[position], bits, n_count)
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
   const uint32_t* scales = w.scales + block * (w.groups + kSpareGroups) * 8 * (w.sym ? 1 : 2);
   const float middle = static_cast<float>(1 << (w.bits - 1));
   for (int s = 0; s < 4; ++s) {
-    const int64_t first = tile * kTilePositions + s * 16 + lane % 4 * 4;
+    const int64_t first = tile * kTilePositions + s * 16 + lane % 4 * 2;  // and 1, 8, 9 behind it
     if (first >= w.k) return;  // K is a multiple of 32: the four positions are all inside or all outside
     const int g = static_cast<int>((tile * 4 + s) / w.group_steps);
     const uint32_t* at = scales + (g * 8 + row) * (w.sym ? 1 : 2);
@@ -120,10 +120,10 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
     for (int half = 0; half < 2; ++half) {
       T* out = to + (block * kTileRows + row + 8 * half) * stride;
       if (w.inputs == nullptr) {
-        *reinterpret_cast<uint2*>(out + first) = {pack_pair<T>(values[half][0], values[half][1]),
-                                                  pack_pair<T>(values[half][2], values[half][3])};
+        *reinterpret_cast<uint32_t*>(out + first) = pack_pair<T>(values[half][0], values[half][1]);
+        *reinterpret_cast<uint32_t*>(out + first + 8) = pack_pair<T>(values[half][2], values[half][3]);
       } else {
-        for (int i = 0; i < 4; ++i) out[w.inputs[first + i]] = from_float<T>(values[half][i]);
+        for (int i = 0; i < 4; ++i) out[w.inputs[first + i / 2 * 8 + i % 2]] = from_float<T>(values[half][i]);
       }
     }
   }

@@ -2,8 +2,8 @@
 //
 // Inputs are sorted by group at load (act-order), so that kernels never see g_idx; position p of the sorted order is
 // input order[p]. A tile is 16 outputs × 64 positions, 128·bits bytes; tiles follow each other along the positions.
-// In the product's step s (16 positions), lane l holds, with r = l / 4 and c = 4·(l % 4), the codes
-//   f = 0  (r, c..c+1)    f = 1  (r+8, c..c+1)    f = 2  (r, c+2..c+3)    f = 3  (r+8, c+2..c+3)
+// In the product's step s (16 positions), lane l holds, with r = l / 4 and c = 2·(l % 4), the codes of its operand
+//   f = 0  (r, c..c+1)    f = 1  (r+8, c..c+1)    f = 2  (r, c+8..c+9)    f = 3  (r+8, c+8..c+9)
 // as two halves h, in `bits` words w of 32 bits:
 //   4 bits  w[s]              bit 4·f + 16·h
 //   2 bits  w[s / 2]          bit 8·(s % 2) + 2·f + 16·h

@@ -58,6 +58,122 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&d)[4], const
                : "r"(address));
 }
 
+// ---- tensor cores of four warps together: d[64, N] = a[64, 16·S] · b[N, 16·S]ᵀ, fp32. Warp w of four, the first of
+// them a multiple of four, has rows 16·w..16·w + 15 of a and d in its registers, as in mma_16x8x16. b lies in shared
+// memory, rows of 128 bytes from a multiple of 1024 on; its chunks of 16 bytes have changed places: chunk c of row r is
+// at c ^ (r % 8).
+//
+// start_product() may return before the product is done (sm_90a): a, b and d belong to it until finish_product().
+// Before, b was written by copy_async_16 or plain stores, then shared_is_ready() by the writers, then a barrier.
+__device__ __forceinline__ void shared_is_ready() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+template <typename T, int kN8>
+__device__ __forceinline__ void warpgroup_product(float (&d)[kN8][4], const uint32_t (&a)[4], uint64_t b, bool add);
+template <>
+__device__ __forceinline__ void warpgroup_product<__nv_bfloat16>(float (&d)[4][4], const uint32_t (&a)[4], uint64_t b,
+                                                                 bool add) {
+  asm volatile(
+      "{.reg .pred p; setp.ne.b32 p, %21, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, "
+      "{%16,%17,%18,%19}, %20, p, 1, 1, 0;}"
+      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
+        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
+        "+f"(d[3][2]), "+f"(d[3][3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+template <>
+__device__ __forceinline__ void warpgroup_product<__half>(float (&d)[4][4], const uint32_t (&a)[4], uint64_t b,
+                                                          bool add) {
+  asm volatile(
+      "{.reg .pred p; setp.ne.b32 p, %21, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16 {%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, "
+      "{%16,%17,%18,%19}, %20, p, 1, 1, 0;}"
+      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
+        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
+        "+f"(d[3][2]), "+f"(d[3][3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+template <>
+__device__ __forceinline__ void warpgroup_product<__nv_bfloat16>(float (&d)[8][4], const uint32_t (&a)[4], uint64_t b,
+                                                                 bool add) {
+  asm volatile(
+      "{.reg .pred p; setp.ne.b32 p, %37, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%"
+      "30,%31}, "
+      "{%32,%33,%34,%35}, %36, p, 1, 1, 0;}"
+      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
+        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
+        "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]),
+        "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
+        "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+template <>
+__device__ __forceinline__ void warpgroup_product<__half>(float (&d)[8][4], const uint32_t (&a)[4], uint64_t b,
+                                                          bool add) {
+  asm volatile(
+      "{.reg .pred p; setp.ne.b32 p, %37, 0;\n"
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 "
+      "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%"
+      "30,%31}, "
+      "{%32,%33,%34,%35}, %36, p, 1, 1, 0;}"
+      : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]),
+        "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]), "+f"(d[3][0]), "+f"(d[3][1]),
+        "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]), "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]),
+        "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]), "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
+        "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(add)));
+}
+#endif
+
+template <typename T, int kSteps, int kN8>
+__device__ __forceinline__ void start_product(float (&d)[kN8][4], const uint32_t (&a)[kSteps][4], const std::byte* b,
+                                              int lane) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  // Address, bytes between groups of eight rows, the swizzle of 128 bytes ("Parallel Thread Execution
+  // ISA", 9.7.15.5.1).
+  const uint64_t address = static_cast<uint64_t>(__cvta_generic_to_shared(b)) >> 4 & 0x3FFF;
+  const uint64_t matrix = address | uint64_t{1} << 16 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
+  asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#pragma unroll
+  for (int s = 0; s < kSteps; ++s) warpgroup_product<T>(d, a[s], matrix + static_cast<uint64_t>(s * 32 >> 4), s > 0);
+  asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#else
+  // Lane l gives the address of row l % 8 of matrix l / 8: both halves of a step's chunks for 16 rows of b.
+  const int row = lane % 8 + lane / 16 * 8, half = lane / 8 % 2;
+  const int first = static_cast<int>(static_cast<uint32_t>(__cvta_generic_to_shared(b)) / 16 % 8);
+#pragma unroll
+  for (int n = 0; n < kN8; ++n) d[n][0] = d[n][1] = d[n][2] = d[n][3] = 0.0f;
+#pragma unroll
+  for (int s = 0; s < kSteps; ++s) {
+#pragma unroll
+    for (int n = 0; n < kN8; n += 2) {
+      uint32_t pair[4];
+      const int chunk = (first + 2 * s + half) ^ (row % 8);
+      load_matrices(pair, b - first * 16 + (n * 8 + row) * 128 + chunk * 16);
+      mma_16x8x16<T>(d[n], a[s], {pair[0], pair[1]});
+      mma_16x8x16<T>(d[n + 1], a[s], {pair[2], pair[3]});
+    }
+  }
+#endif
+}
+
+template <int kSteps, int kN8>
+__device__ __forceinline__ void finish_product(float (&d)[kN8][4], uint32_t (&a)[kSteps][4]) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+  // Nothing that reads d or writes a moves in front of the wait.
+  for (auto& row : d) asm volatile("" : "+f"(row[0]), "+f"(row[1]), "+f"(row[2]), "+f"(row[3])::"memory");
+  for (auto& row : a) asm volatile("" : "+r"(row[0]), "+r"(row[1]), "+r"(row[2]), "+r"(row[3])::"memory");
+#endif
+}
+
 // ---- asynchronous copies of 16 bytes from global to shared memory; `valid` false writes zeros.
 __device__ __forceinline__ void copy_async_16(void* shared, const void* global, bool valid = true) {
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
