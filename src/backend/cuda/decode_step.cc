@@ -131,9 +131,9 @@ class GraphStep final : public DecodeStep {
     const CudaWeight& first = *p.weights[0];
     if (is_few(context_, p.weights, batch_)) return launch_decode_linear(context_, p, true);
     if (p.norm != nullptr) {
-      const MatrixView weight{DType::kF32, reinterpret_cast<std::byte*>(const_cast<float*>(p.norm)), 1, width_, width_};
-      rms_norm(context_, normed_, p.x, weight, p.norm_eps);
+      norm_inputs(context_, normed_, p.x, p.norm, p.norm_eps, first.packed.place, true);
       p.x = normed_;
+      p.sorted_input = true;
     }
     if (!first.is_packed()) return launch_dense(p);
     if (first.packed.inputs != nullptr && !p.sorted_input) {
@@ -263,7 +263,7 @@ std::unique_ptr<DecodeStep> make_decode_step(Context& context, DType activations
   const CudaWeight* const head[] = {static_cast<const CudaWeight*>(model.head)};
   if (!fits(head)) return nullptr;
   for (const StepLayer& layer : model.layers) {
-    if (layer.input_norm.cols % 4 != 0) return nullptr;
+    if (layer.input_norm.cols % 4 != 0 || layer.input_norm.cols > kMostNormed) return nullptr;
     for (const std::vector<const Weight*>& group : layer.groups) {
       if (!fits(as_cuda(group))) return nullptr;
     }

@@ -95,6 +95,55 @@ __global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_
   }
 }
 
+constexpr int kNormThreads = 512;
+constexpr int kNormVectors = static_cast<int>(kMostNormed) / 4 / kNormThreads;  // of a thread
+
+struct NormArguments {
+  void* out;
+  int64_t out_stride;
+  const float* x;
+  int64_t x_stride;
+  const float* weight;
+  const uint16_t* place;
+  int vectors;  // of a row
+  float eps;
+};
+
+// A CTA a row, read once.
+template <typename T>
+__global__ void __launch_bounds__(kNormThreads) norm_inputs_kernel(const __grid_constant__ NormArguments p) {
+  let_next_start();
+  wait_for_previous();
+  const float4* from = reinterpret_cast<const float4*>(p.x + blockIdx.x * p.x_stride);
+  T* to = static_cast<T*>(p.out) + blockIdx.x * p.out_stride;
+  float4 kept[kNormVectors];
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kNormThreads;
+    kept[i] = at < p.vectors ? from[at] : float4{};
+  }
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i)
+    squares += kept[i].x * kept[i].x + kept[i].y * kept[i].y + kept[i].z * kept[i].z + kept[i].w * kept[i].w;
+  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(4 * p.vectors) + p.eps);
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kNormThreads;
+    if (at >= p.vectors) continue;
+    const float4 g = reinterpret_cast<const float4*>(p.weight)[at], v = kept[i];
+    const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y),
+                          pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
+    if (p.place == nullptr) {
+      reinterpret_cast<uint2*>(to)[at] = result;
+    } else {
+      const ushort4 places = reinterpret_cast<const ushort4*>(p.place)[at];
+      const T* values = reinterpret_cast<const T*>(&result);
+      to[places.x] = values[0], to[places.y] = values[1], to[places.z] = values[2], to[places.w] = values[3];
+    }
+  }
+}
+
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     rope_kernel(T* x, int64_t stride, int half, const float* cos, const float* sin, int64_t angle_stride,
@@ -271,9 +320,22 @@ void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView tabl
   check_launch("embed", out.rows, out.cols);
 }
 
+void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps, const uint16_t* place,
+                 bool dependent) {
+  NormArguments p{out.data, out.stride, pointer(x), x.stride, weight, place, static_cast<int>(x.cols / 4), eps};
+  const dim3 grid(static_cast<unsigned>(x.rows));
+  if (out.dtype == DType::kF16)
+    return launch_kernel(context, norm_inputs_kernel<__half>, grid, kNormThreads, 0, dependent, p);
+  launch_kernel(context, norm_inputs_kernel<__nv_bfloat16>, grid, kNormThreads, 0, dependent, p);
+}
+
 void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps) {
   if (x.rows == 0) return;
   const int width = static_cast<int>(weight.cols);
+  if (width == x.cols && x.dtype == DType::kF32 && size_of(out.dtype) == 2 && width % 4 == 0 && width <= kMostNormed &&
+      wide(x) && wide(out)) {
+    return norm_inputs(context, out, x, pointer(weight), eps, nullptr, false);
+  }
   CHECK(x.cols % width == 0 && out.cols == x.cols && out.rows == x.rows);
   const dim3 grid(static_cast<unsigned>(x.cols / width), static_cast<unsigned>(std::min<int64_t>(x.rows, 65535)));
   const int threads = width <= 256 ? 32 : kThreads;

@@ -15,6 +15,11 @@ void convert_to_float(Context& context, float* to, MatrixView from);
 
 void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table);  // out F32   table T [V, E]
 void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps);
+// rms_norm of the residual stream, x F32 [M, K], for the linear behind it: out T [M, K], in the order of its positions
+// where `place` [K] is given. `dependent` as in launch_kernel. For K up to kMostNormed, a multiple of 4.
+inline constexpr int64_t kMostNormed = 8192;
+void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps, const uint16_t* place,
+                 bool dependent);
 void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin);
 void silu_multiply(Context& context, MatrixView out, MatrixView gate_up);
 void add(Context& context, MatrixView x, MatrixView y);            // x F32, y F32 or T
