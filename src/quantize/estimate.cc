@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <vector>
 
 #include "model/decoder.h"
@@ -23,13 +24,16 @@ constexpr double kCpuFactor = 1.25;
 
 // Floating-point operations per second of a matrix product like those of a layer.
 double measure_rate(Backend& backend) {
-  const int64_t size = backend.device().kind == Device::Kind::kCpu ? 512 : 4096;
-  std::vector<float> values(static_cast<size_t>(size * size), 0.5f);
+  const bool cpu = backend.device().kind == Device::Kind::kCpu;
+  const int64_t size = cpu ? 512 : 4096, rows = cpu ? 2048 : 4096;
+  std::mt19937 random(1);  // zeros and constants draw less power than data
+  std::vector<float> values(static_cast<size_t>(rows * size));
+  for (float& value : values) value = static_cast<float>(random()) * 0x1p-32f - 0.5f;
   const TensorView view{DType::kF32, {size, size}, reinterpret_cast<const std::byte*>(values.data())};
   const std::unique_ptr<Weight> weight = backend.prepare(view, nullptr);
-  const Matrix x = backend.allocate(backend.activation_dtype(), 4 * size, size);
-  const Matrix y = backend.allocate(backend.activation_dtype(), 4 * size, size);
-  backend.clear(x.view());
+  const Matrix x = backend.allocate(backend.activation_dtype(), rows, size);
+  const Matrix y = backend.allocate(backend.activation_dtype(), rows, size);
+  backend.upload(x.view(), values);
   const Weight* weights[] = {weight.get()};
   backend.linear(y.view(), x.view(), weights);
   backend.synchronize();
@@ -42,7 +46,7 @@ double measure_rate(Backend& backend) {
     seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   const double n = static_cast<double>(size);
-  return runs * 2.0 * 4 * n * n * n / seconds;
+  return runs * 2.0 * static_cast<double>(rows) * n * n / seconds;
 }
 
 struct Work {

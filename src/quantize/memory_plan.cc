@@ -27,9 +27,9 @@ constexpr double kPoolLoss = 1.05;
 int64_t square(int64_t k) { return k * k * kFloat; }
 
 struct Group {
-  int64_t n = 0, widest = 0, k = 0;                    // outputs of all linears and of the widest, inputs
-  int64_t stored_bits = 0;                             // of a weight on the device after quantizing, at most
-  bool dense = false, sorted = false, solved = false;  // whether any layer's group is
+  int64_t n = 0, widest = 0, k = 0;     // outputs of all linears and of the widest, inputs
+  int64_t stored_bits = 0;              // of a weight on the device after quantizing, at most
+  bool sorted = false, solved = false;  // whether any layer's group is
 };
 
 class Counter {
@@ -45,7 +45,6 @@ class Counter {
           group.k = linear.in_features;
         }
         const auto& grid = layer[i].grid;
-        group.dense |= !grid;
         group.solved |= grid.has_value();
         group.sorted |= grid && grid->desc_act;
         // With scale and zero for each group of columns.

@@ -146,6 +146,7 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
   streams_.for_each(0, streams_.followed(), Streams::Access::kRead, observe);
   drop(original);
+  release_scratch();  // the other stream's
   if (differs) {
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);
     in_.backend.copy(cross_hessian.view(), hessian.view());

@@ -1,6 +1,7 @@
 // The residual streams of all calibration batches, on the device or in host memory as the plan says.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <span>
 #include <vector>
