@@ -23,8 +23,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
   const auto set_memory = [&options](const std::string& text) { options.max_gpu_memory = parse_bytes(text); };
-  app.add_option_function<std::string>("--max-gpu-memory", set_memory,
-                                       "GPU memory to use at most, for example 40GiB; needing more is an error")
+  app.add_option_function<std::string>(
+         "--max-gpu-memory", set_memory,
+         "GPU memory to use at most, for example 8GiB; quantizing adapts to it, running a model that needs "
+         "more is an error")
       ->type_name("SIZE");
 }
 

@@ -51,9 +51,18 @@ std::string module_table(const std::vector<ModuleReport>& modules) {
 }  // namespace
 
 Json plan_json(const QuantizeOptions& options, const QuantizePlan& plan) {
+  Json gpu;  // null on a CPU
+  if (plan.gpu.limit_bytes > 0) {
+    gpu = {{"peak_bytes", plan.gpu.peak_bytes},
+           {"limit_bytes", plan.gpu.limit_bytes},
+           {"host_bytes", plan.gpu.host_bytes},
+           {"batch_tokens", plan.gpu.batch_tokens},
+           {"recomputes", plan.gpu.recomputes}};
+  }
   return {{"output", options.output},    {"layers", plan.layers},         {"modules", plan.modules},
           {"tokens", plan.tokens},       {"peak_bytes", plan.peak_bytes}, {"bytes_in", plan.bytes_in},
-          {"bytes_out", plan.bytes_out}, {"seconds", plan.seconds},       {"notes", plan.notes}};
+          {"bytes_out", plan.bytes_out}, {"seconds", plan.seconds},       {"gpu", gpu},
+          {"notes", plan.notes}};
 }
 
 std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) {
@@ -66,6 +75,7 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"calibration", human_count(plan.tokens) + " tokens"});
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
   table.add({"peak memory", "about " + human_bytes(plan.peak_bytes)});
+  if (plan.gpu.limit_bytes > 0) table.add({"GPU memory", to_string(plan.gpu)});
   table.add({"time", "about " + human_seconds(plan.seconds)});
   std::string text = table.str();
   for (const std::string& note : plan.notes) text += "note: " + note + "\n";
@@ -85,9 +95,15 @@ Json report_json(const QuantizeReport& report) {
                        {"bytes_in", module.bytes_in},
                        {"bytes_out", module.bytes_out}});
   }
-  return {{"output", report.output},       {"seconds", report.seconds},     {"peak_bytes", report.peak_bytes},
-          {"bytes_in", report.bytes_in},   {"bytes_out", report.bytes_out}, {"resumed_layers", report.resumed_layers},
-          {"modules", std::move(modules)}, {"notes", report.notes}};
+  return {{"output", report.output},
+          {"seconds", report.seconds},
+          {"peak_bytes", report.peak_bytes},
+          {"gpu_peak_bytes", report.gpu_peak_bytes},
+          {"bytes_in", report.bytes_in},
+          {"bytes_out", report.bytes_out},
+          {"resumed_layers", report.resumed_layers},
+          {"modules", std::move(modules)},
+          {"notes", report.notes}};
 }
 
 std::string report_text(const QuantizeReport& report, bool all_modules) {
@@ -112,6 +128,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
   table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
+  if (report.gpu_peak_bytes > 0) table.add({"peak GPU memory", human_bytes(report.gpu_peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});
   if (report.resumed_layers > 0) {
     table.add({"resumed", fmt::format("{} layers came from an earlier run", report.resumed_layers)});

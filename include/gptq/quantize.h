@@ -68,10 +68,21 @@ struct ModuleReport {
   int64_t bytes_in = 0, bytes_out = 0;
 };
 
+// What a quantization takes of a GPU, chosen to fit it; all 0 on a CPU.
+struct GpuMemoryPlan {
+  int64_t peak_bytes = 0;    // expected of the process at its highest, the driver's share included
+  int64_t limit_bytes = 0;   // --max-gpu-memory, or what is free
+  int64_t host_bytes = 0;    // of the residual streams, and of a Hessian, that wait in host memory
+  int64_t batch_tokens = 0;  // calibration tokens that run at once
+  bool recomputes = false;   // runs part of each layer twice rather than keep what it gave
+};
+std::string to_string(const GpuMemoryPlan& plan);  // "7.4 of 8.0 GiB on the GPU (…)"
+
 struct QuantizePlan {
   int layers = 0, modules = 0;
-  int64_t tokens = 0;                   // calibration tokens
-  int64_t peak_bytes = 0;               // expected resident memory at its highest
+  int64_t tokens = 0;      // calibration tokens
+  int64_t peak_bytes = 0;  // expected resident memory at its highest
+  GpuMemoryPlan gpu;
   int64_t bytes_in = 0, bytes_out = 0;  // tensor bytes before and after
   double seconds = 0;                   // expected time
   std::vector<std::string> notes;       // what will be skipped or changed, and why
@@ -80,7 +91,8 @@ struct QuantizePlan {
 struct QuantizeReport {
   std::string output;
   double seconds = 0;
-  int64_t peak_bytes = 0;  // measured
+  int64_t peak_bytes = 0;      // measured
+  int64_t gpu_peak_bytes = 0;  // measured, but for the driver's share; 0 on a CPU
   int64_t bytes_in = 0, bytes_out = 0;
   int resumed_layers = 0;
   std::vector<ModuleReport> modules;
@@ -100,8 +112,10 @@ QuantizePlan plan_quantize(const QuantizeOptions& options);
 
 // Quantizes layer by layer; work in progress lives in `<output>.partial` and is renamed at the end, so that
 // `output` is either absent or complete. A stop request ends the current layer and throws Error(kInterrupted);
-// `resume` then goes on. Errors: kUsage (options), kNotFound, kVerification (files), kNumerical (NaN, naming the
-// first module), kGeneral (disk), kPermission, kOutOfMemory.
+// `resume` then goes on, as it does after any error behind the first layer. When memory runs out on the way, the work
+// goes on from the last finished layer with less; the report's notes say so. Errors: kUsage (options), kNotFound,
+// kVerification (files), kNumerical (NaN, naming the first module), kGeneral (disk, a lost GPU), kPermission,
+// kOutOfMemory (before anything is written when no plan fits the GPU).
 QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress = {},
                         std::stop_token stop = {});
 

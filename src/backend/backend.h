@@ -55,6 +55,11 @@ struct SolveArgs {
   MatrixView codes;           // [K, N]  U8, out
 };
 
+struct DeviceMemory {
+  int64_t available = 0;  // bytes that may still be allocated; INT64_MAX where nobody counts (CPU)
+  int64_t peak = 0;       // bytes of the device that the backend has held at most, the driver's included; 0 on a CPU
+};
+
 // Operations of one backend run in the order they were called. Linears, attention and what lies between them work
 // on matrices of `activation_dtype()`; the residual stream, norms, logits and all of GPTQ are F32.
 class Backend {
@@ -63,14 +68,27 @@ class Backend {
   virtual Device device() const = 0;
   virtual DType activation_dtype() const = 0;  // F32, BF16 or F16
   virtual int64_t batch_rows() const = 0;      // rows from which `linear` runs at full rate
-  virtual void synchronize() = 0;              // returns when all operations called so far are done
+  virtual void synchronize() = 0;              // returns when all operations and transfers called so far are done
 
-  // ---- memory
+  // ---- memory. A matrix may be freed at any time: its memory is used again when what was called before is done.
+  virtual DeviceMemory memory() = 0;
   virtual Matrix allocate(DType dtype, int64_t rows, int64_t cols) = 0;   // not cleared; codes are U8
   virtual void upload(MatrixView to, std::span<const float> from) = 0;    // [rows · cols], rounded to to.dtype
   virtual void upload(MatrixView to, std::span<const int32_t> from) = 0;  // I32 [rows · cols]
   virtual std::vector<float> download(MatrixView from) = 0;               // [rows · cols]
   virtual void copy(MatrixView to, MatrixView from) = 0;                  // same type, rows and cols
+
+  // ---- matrices that wait in host memory. Only `fetch` and `store` take them; both matrices of a transfer have the
+  // same type and shape and are contiguous. Transfers run beside the operations:
+  //   fetch          begins when the operations and stores called before it are done
+  //   store          begins when the operations called before it are done
+  //   await_fetches  operations called after it begin when the fetches called before it are done
+  // A device matrix that is being stored may be overwritten by nothing but a fetch.
+  virtual Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) = 0;
+  virtual void fetch(MatrixView to, MatrixView host) = 0;
+  virtual void store(MatrixView host, MatrixView from) = 0;
+  virtual void await_fetches() = 0;
+
   // Rows of one sequence into a cache, from position `past` on.   cache [.., C]   rows [T, C]   pages of one sequence
   virtual void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) = 0;
 
@@ -93,7 +111,8 @@ class Backend {
   virtual void add(MatrixView x, MatrixView y) = 0;                       // x += y          x F32 [T, E]   y [T, E]
   // −log softmax(logits)[target] of each row                          logits F32 [T, V]   targets [T]
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
-  virtual bool all_finite(MatrixView x) = 0;
+  // found, F32 [1, 1], becomes 1 when x holds NaN or infinity; otherwise it stays as it is
+  virtual void find_non_finite(MatrixView found, MatrixView x) = 0;
   virtual bool all_finite(const TensorView& stored) = 0;  // F32, F16 or BF16 in host memory
   // One token of a whole model in as few launches as the device allows; null where `model` needs the operations
   // above one by one.

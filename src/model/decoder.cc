@@ -158,6 +158,10 @@ std::unique_ptr<DecodeStep> Decoder::make_step(const ModelWeights& weights, cons
 
 float Decoder::attention_scale() const { return 1.0f / std::sqrt(static_cast<float>(a_.head_dim)); }
 
+void Decoder::release() {
+  for (Matrix* memory : {&outputs_, &logits_, &normed_}) *memory = {};
+}
+
 MatrixView Decoder::scratch(Matrix& buffer, DType dtype, int64_t rows, int64_t cols) {
   if (buffer.dtype() != dtype || buffer.rows() * buffer.cols() < rows * cols) {
     buffer = {};

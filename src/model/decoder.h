@@ -57,6 +57,11 @@ class Decoder {
   // Columns of `Activations::input` at each stage: K of the group.
   int64_t input_width(int stage) const;
 
+  // The stage, this one or the one before, whose input comes from the residual stream alone.
+  static constexpr int starting_stage(int stage) { return stage / 2 * 2; }
+
+  void release();  // scratch; the next use makes it again
+
  private:
   void attend(const LayerWeights& layer, int64_t index, Activations& x, KvCache* cache, int64_t sequence);
   MatrixView scratch(Matrix& buffer, DType dtype, int64_t rows, int64_t cols);

@@ -126,7 +126,8 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
   return weights;
 }
 
-ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
+ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
+  constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
   ModelWeights weights;
   weights.embedding =
       backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
@@ -134,12 +135,6 @@ ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Back
   if (!a.tied_head) {
     weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);
   }
-  return weights;
-}
-
-ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
-  constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
-  ModelWeights weights = load_ends(checkpoint, a, backend);
   for (int64_t layer = 0; layer < a.layers; ++layer) {
     weights.layers.push_back(load_layer_norms(checkpoint, a, layer, backend));
   }

@@ -42,8 +42,6 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
 LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 
-// Embedding, final norm and head, without layers.
-ModelWeights load_ends(const Checkpoint& checkpoint, const Architecture& a, Backend& backend);
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend);
 
 }  // namespace gptq

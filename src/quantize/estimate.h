@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "model/architecture.h"
-#include "quantize/module_plan.h"
+#include "backend/backend.h"
+#include "quantize/memory_plan.h"
 
 namespace gptq {
 
@@ -13,11 +13,10 @@ struct Estimate {
   double seconds = 0;
 };
 
-// `bytes_in` are the source's tensor bytes (its mapped pages count as ours while they are read), `ends_bytes`
-// those of embedding and head. Time comes from the arithmetic of the forward passes and Hessians and a short
-// measurement of this machine's matrix multiplication.
-Estimate estimate(const Architecture& architecture, const ModelPlan& plan, int64_t samples, int64_t seqlen, bool gptaq,
-                  int64_t bytes_in, int threads);
+// `bytes_in` are the source's tensor bytes (its mapped pages count as ours while they are read). Time comes from the
+// arithmetic of the forward passes and Hessians, what the plan does twice or moves, and a short measurement of the
+// backend's matrix multiplication. Memory is the host's.
+Estimate estimate(const MemoryProblem& problem, const MemoryPlan& plan, int64_t bytes_in, Backend& backend);
 
 int64_t peak_resident_bytes();  // of this process so far
 

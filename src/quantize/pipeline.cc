@@ -15,9 +15,6 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are followed, or not, together
-constexpr int64_t kOriginalEvery = 2;     // every second stretch is followed through the original model too
-
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -34,127 +31,160 @@ Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, cons
 
 }  // namespace
 
-Pipeline::Pipeline(const PipelineInputs& inputs) : in_(inputs), decoder_(inputs.architecture, inputs.backend) {}
+Pipeline::Pipeline(const PipelineInputs& inputs)
+    : in_(inputs),
+      decoder_(inputs.architecture, inputs.backend),
+      streams_(inputs.architecture, inputs.backend, inputs.memory) {}
 
 void Pipeline::start() {
-  const ModelWeights ends = load_ends(in_.checkpoint, in_.architecture, in_.backend);
-  const int64_t length = in_.calibration.seqlen, per_batch = std::max<int64_t>(1, in_.backend.batch_rows() / length);
+  const Architecture& a = in_.architecture;
   for (const TokenId id : in_.calibration.tokens) {
-    if (id >= 0 && id < in_.architecture.vocab_size) continue;
+    if (id >= 0 && id < a.vocab_size) continue;
     throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer made token " +
                                               std::to_string(id) + ", the model's vocabulary has " +
-                                              std::to_string(in_.architecture.vocab_size) +
+                                              std::to_string(a.vocab_size) +
                                               "; tokenizer.json belongs to another model");
   }
-  // Which windows both models run does not depend on the size of a batch, so that every device does the same.
-  const int64_t stretch = std::max<int64_t>(1, kStretchTokens / length);
-  for (const bool followed : {true, false}) {
+  // What comes after the layers is not run; that it is there and sound is better known now than at the end.
+  load_vector(in_.checkpoint, kFinalNormName, a.hidden_size, in_.backend);
+  if (!a.tied_head) load_matrix(in_.checkpoint, kHeadName, a.vocab_size, a.hidden_size, in_.backend);
+  const std::unique_ptr<Weight> embedding = in_.backend.prepare(
+      load_matrix(in_.checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, in_.backend), nullptr);
+  const int64_t length = in_.calibration.seqlen;
+  for (const Batch& batch : make_batches(in_.calibration.samples, length, gptaq(), in_.memory.windows_per_batch)) {
     std::vector<TokenId> tokens;
-    const auto embed = [&] {
-      const int64_t count = static_cast<int64_t>(tokens.size()) / length;
-      if (count == 0) return;
-      decoder_.embed(quantized_.emplace_back(), tokens, count, *ends.embedding);
-      original_.emplace_back();
-      if (followed) decoder_.embed(original_.back().emplace(), tokens, count, *ends.embedding);
-      tokens.clear();
-    };
-    for (int64_t window = 0; window < in_.calibration.samples; ++window) {
-      if ((gptaq() && window / stretch % kOriginalEvery == 0) != followed) continue;
+    for (const int64_t window : batch.windows) {
       const auto first = in_.calibration.tokens.begin() + window * length;
       tokens.insert(tokens.end(), first, first + length);
-      if (static_cast<int64_t>(tokens.size()) == per_batch * length) embed();
     }
-    embed();
+    streams_.add(tokens, static_cast<int64_t>(batch.windows.size()), batch.followed, *embedding);
+  }
+  if (in_.memory.hessian_on_host) {
+    int64_t widest = 0;
+    for (int stage = 0; stage < Decoder::kStages; ++stage) widest = std::max(widest, decoder_.input_width(stage));
+    hessian_on_host_ = in_.backend.allocate_host(DType::kF32, widest, widest);
   }
 }
 
 void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module) {
   LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   LayerWeights original = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
-  if (in_.options.true_sequential) {
-    for (int stage = 0; stage < Decoder::kStages; ++stage) {
-      run_stage(stage, index, layer, original, on_step, on_module);
-    }
-    return;
+  if (!in_.options.true_sequential) {
+    return quantize_from_unquantized_layer(index, layer, original, on_step, on_module);
   }
-  // All Hessians from the unquantized layer, then all solves, then the quantized layer.
+  for (int stage = 0; stage < Decoder::kStages; ++stage) {
+    run_stage(stage, index, layer, original, on_step, on_module);
+  }
+}
+
+// All Hessians from the unquantized layer, then all solves, then the quantized layer.
+void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
+                                               const StepSink& on_step, const ModuleSink& on_module) {
   std::array<Matrix, kInputGroups> hessians;
+  const Matrix found = zeros(Decoder::kStages, 1);
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     load_dense(stage, index, original);
-    hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage));
+    hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage), decoder_.input_width(stage));
   }
   Activations copy;
-  for (const Activations& batch : quantized_) {
-    decoder_.copy(copy, batch);
+  streams_.for_each(0, streams_.size(), Streams::Access::kRead, [&](const Activations& x, Activations*) {
+    decoder_.copy(copy, x);
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       decoder_.enter(stage, original, copy);
-      check_finite(stage, index, copy.input);
+      in_.backend.find_non_finite(found.view().row_range(stage, 1), copy.input);
       in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input);
       decoder_.leave(stage, original, index, copy);
     }
-  }
+  });
+  copy = {};
+  original = {};
+  release_scratch();
+  check_finite(0, index, found);
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     on_step(0.5 + 0.1 * stage, in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)].group.name);
-    solve(stage, index, layer, hessians[static_cast<size_t>(stage)], std::nullopt, on_module);
+    solve(stage, index, layer, std::move(hessians[static_cast<size_t>(stage)]), std::nullopt, on_module);
   }
-  for (Activations& batch : quantized_) decoder_.layer(layer, index, batch);
+  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate,
+                    [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
+  release_scratch();
 }
 
 void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                          const ModuleSink& on_module) {
   const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
-  const auto step = [&](double part) { on_step((stage + part) / Decoder::kStages, plan.group.name); };
+  // A pass runs the stages from here on; where inputs are kept, the ones before have left theirs behind.
+  const int first = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage);
+  const auto load_original = [&](int begin, int end) {
+    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original);
+  };
+  const auto drop = [&](LayerWeights& weights) {
+    for (int s = first; s <= stage; ++s) weights.groups[static_cast<size_t>(s)].clear();
+  };
+  size_t done = 0;
+  const auto step = [&](double from, double part) {
+    ++done;
+    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(streams_.size())) / Decoder::kStages,
+            plan.group.name);
+  };
   const int64_t k = decoder_.input_width(stage);
   const bool solved = plan.grid.has_value();
   // The very first input is the same in both streams.
   const bool differs = gptaq() && solved && !(index == 0 && stage == 0);
   Matrix hessian, cross, cross_hessian;
-  if (solved) hessian = zeros(k);
-  if (differs) cross = zeros(k);
-  size_t done = 0;
-  const auto observe = [&](size_t b) {
-    Activations& x = quantized_[b];
-    decoder_.enter(stage, layer, x);
-    check_finite(stage, index, x.input);
-    if (original_[b]) decoder_.enter(stage, original, *original_[b]);
+  if (solved) hessian = zeros(k, k);
+  if (differs) cross = zeros(k, k);
+  const Matrix found = zeros(1, 1);
+  load_original(first, stage);
+  const Streams::Body observe = [&](Activations& x, Activations* other) {
+    reach(stage, index, layer, x);
+    in_.backend.find_non_finite(found.view(), x.input);
+    if (other) reach(stage, index, original, *other);
     if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input);
-    if (original_[b] && differs) in_.backend.accumulate_cross(cross.view(), original_[b]->input, x.input);
-    step(0.4 * static_cast<double>(++done) / static_cast<double>(quantized_.size()));
+    if (other && differs) in_.backend.accumulate_cross(cross.view(), other->input, x.input);
+    step(0, 0.4);
   };
   // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
-  for (size_t b = 0; b < quantized_.size(); ++b) {
-    if (original_[b]) observe(b);
-  }
+  streams_.for_each(0, streams_.followed(), Streams::Access::kRead, observe);
+  drop(original);
+  release_scratch();  // the other stream's
   if (differs) {
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);
     in_.backend.copy(cross_hessian.view(), hessian.view());
   }
-  for (size_t b = 0; b < quantized_.size(); ++b) {
-    if (!original_[b]) observe(b);
-  }
-  if (solved) {
-    solve(stage, index, layer, hessian,
-          differs ? std::optional(GptaqTerms{cross.view(), cross_hessian.view()}) : std::nullopt, on_module);
-  } else {
-    load_dense(stage, index, layer);
-  }
-  hessian = {};
-  cross = {};
-  cross_hessian = {};
+  streams_.for_each(streams_.followed(), streams_.size(), Streams::Access::kRead, observe);
+  release_scratch();
+  check_finite(stage, index, found);
+  std::optional<GptaqTerms> terms;
+  if (differs) terms = GptaqTerms{std::move(cross), std::move(cross_hessian)};
+  solve(stage, index, layer, std::move(hessian), std::move(terms), on_module);
+
   const bool last = index + 1 == in_.architecture.layers && stage + 1 == Decoder::kStages;
   if (last) return;  // nobody reads what the model's last linear adds
-  if (gptaq()) load_dense(stage, index, original);
-  for (size_t b = 0; b < quantized_.size(); ++b) {
-    decoder_.leave(stage, layer, index, quantized_[b]);
-    if (original_[b]) decoder_.leave(stage, original, index, *original_[b]);
-    step(0.5 + 0.5 * static_cast<double>(b + 1) / static_cast<double>(quantized_.size()));
-  }
-  layer.groups[static_cast<size_t>(stage)].clear();
-  original.groups[static_cast<size_t>(stage)].clear();
+  if (!in_.memory.keep_inputs && stage == Decoder::starting_stage(stage)) return;  // the next pass runs this stage
+  load_original(first, stage + 1);
+  done = 0;
+  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+    reach(stage, index, layer, x);
+    decoder_.leave(stage, layer, index, x);
+    if (other) reach(stage, index, original, *other);
+    if (other) decoder_.leave(stage, original, index, *other);
+    step(0.5, 0.5);
+  });
+  drop(layer);
+  drop(original);
+  release_scratch();
 }
 
-void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian,
-                     const std::optional<GptaqTerms>& gptaq, const ModuleSink& on_module) {
+void Pipeline::reach(int stage, int64_t index, const LayerWeights& layer, Activations& x) {
+  for (int s = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage); s < stage; ++s) {
+    decoder_.enter(s, layer, x);
+    decoder_.leave(s, layer, index, x);
+  }
+  decoder_.enter(stage, layer, x);
+}
+
+void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, Matrix hessian, std::optional<GptaqTerms> gptaq,
+                     const ModuleSink& on_module) {
   const auto start = std::chrono::steady_clock::now();
   const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
   if (!plan.grid) return load_dense(stage, index, layer);
@@ -171,15 +201,15 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     first += linear.out_features;
   }
   GroupProblem problem;
-  problem.weights = stacked.view();
-  problem.hessian = hessian.view();
-  problem.gptaq = gptaq;
+  problem.weights = std::move(stacked);
+  problem.hessian = std::move(hessian);
+  problem.gptaq = std::move(gptaq);
+  if (in_.memory.hessian_on_host) problem.hessian_on_host = {DType::kF32, hessian_on_host_.view().data, k, k, k};
   problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
   problem.grid = *plan.grid;
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
-  const GroupSolution solution = solve_group(problem, in_.backend);
-  stacked = {};
+  const GroupSolution solution = solve_group(std::move(problem), in_.backend);
 
   first = 0;
   for (const LinearSpec& linear : plan.group.linears) {
@@ -229,27 +259,35 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
       layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(linears[next++]));
     }
   }
-  for (Activations& batch : quantized_) decoder_.layer(layer, index, batch);
-  if (!gptaq()) return;
-  const LayerWeights original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
-  for (std::optional<Activations>& batch : original_) {
-    if (batch) decoder_.layer(original, index, *batch);
-  }
+  LayerWeights original;
+  if (gptaq()) original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
+  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+    decoder_.layer(layer, index, x);
+    if (other) decoder_.layer(original, index, *other);
+  });
+  release_scratch();
 }
 
-Matrix Pipeline::zeros(int64_t size) {
-  Matrix matrix = in_.backend.allocate(DType::kF32, size, size);
+Matrix Pipeline::zeros(int64_t rows, int64_t cols) {
+  Matrix matrix = in_.backend.allocate(DType::kF32, rows, cols);
   in_.backend.clear(matrix.view());
   return matrix;
 }
 
-void Pipeline::check_finite(int stage, int64_t index, MatrixView input) const {
-  if (in_.backend.all_finite(input)) return;
-  const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
-  throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer_prefix(index) +
-                                         plan.group.linears[0].name +
-                                         " holds NaN or infinity (the first place where it happens); the model's "
-                                         "weights overflow there, check them with another tool");
+void Pipeline::release_scratch() {
+  decoder_.release();
+  streams_.release();
+}
+
+void Pipeline::check_finite(int stage, int64_t index, const Matrix& found) const {
+  for (const float value : in_.backend.download(found.view())) {
+    const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage++)];
+    if (value == 0.0f) continue;
+    throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer_prefix(index) +
+                                           plan.group.linears[0].name +
+                                           " holds NaN or infinity (the first place where it happens); the model's "
+                                           "weights overflow there, check them with another tool");
+  }
 }
 
 }  // namespace gptq

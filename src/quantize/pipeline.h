@@ -13,8 +13,10 @@
 #include "checkpoint/writer.h"
 #include "model/decoder.h"
 #include "quantize/calibration.h"
+#include "quantize/memory_plan.h"
 #include "quantize/module_plan.h"
 #include "quantize/solver.h"
+#include "quantize/streams.h"
 
 namespace gptq {
 
@@ -24,14 +26,16 @@ struct PipelineInputs {
   const QuantizeOptions& options;
   const ModelPlan& plan;
   const Calibration& calibration;
+  const MemoryPlan& memory;
   Backend& backend;
   CheckpointWriter& writer;
 };
 
-// The stages of one layer are run once each: every sub-step sees quantized predecessors ("true sequential") and
-// no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and, beside it
-// for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at any time:
-// the streams, one layer's weights, one group's matrices.
+// All batches go through a stage before its linears are solved: every sub-step sees quantized predecessors ("true
+// sequential") and no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and,
+// beside it for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at
+// any time: the streams, one layer's weights, one group's matrices; the memory plan says where, and whether a stage's
+// inputs are kept or computed again. After an error the pipeline cannot go on; a new one replays the finished layers.
 class Pipeline {
  public:
   using ModuleSink = std::function<void(const ModuleReport&)>;
@@ -53,17 +57,22 @@ class Pipeline {
  private:
   void run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                  const ModuleSink& on_module);
-  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& hessian,
-             const std::optional<GptaqTerms>& gptaq, const ModuleSink& on_module);
-  Matrix zeros(int64_t size);  // [size, size]
+  void quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
+                                       const StepSink& on_step, const ModuleSink& on_module);
+  // From the batch's residual stream, or the inputs that were kept, to the input of `stage`.
+  void reach(int stage, int64_t index, const LayerWeights& layer, Activations& x);
+  void solve(int stage, int64_t index, LayerWeights& layer, Matrix hessian, std::optional<GptaqTerms> gptaq,
+             const ModuleSink& on_module);
+  Matrix zeros(int64_t rows, int64_t cols);
   void load_dense(int stage, int64_t index, LayerWeights& layer);
-  void check_finite(int stage, int64_t index, MatrixView input) const;
+  void release_scratch();
+  void check_finite(int stage, int64_t index, const Matrix& found) const;  // found as Backend::find_non_finite left it
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
   Decoder decoder_;
-  std::vector<Activations> quantized_;                // one a batch: the quantized model's stream
-  std::vector<std::optional<Activations>> original_;  // the original model's beside it, where it is followed
+  Streams streams_;
+  Matrix hessian_on_host_;  // in a plan that moves it there
 };
 
 }  // namespace gptq

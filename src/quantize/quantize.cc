@@ -17,10 +17,16 @@
 #include "quantize/estimate.h"
 #include "quantize/journal.h"
 #include "quantize/pipeline.h"
+#include "quantize/quantize_with.h"
 
 namespace gptq {
 
 namespace {
+
+std::string size_in_gib(int64_t bytes) {
+  const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
 
 // Everything that is known before the first layer.
 struct Job {
@@ -65,6 +71,17 @@ struct Job {
       if (!group.grid) continue;
       for (const LinearSpec& linear : group.group.linears) body(layer_prefix(layer) + linear.name, linear, *group.grid);
     }
+  }
+
+  MemoryProblem memory_problem(const Backend& backend) const {
+    return {architecture,         plan,
+            calibration.samples,  calibration.seqlen,
+            options.gptaq > 0,    options.true_sequential,
+            backend.batch_rows(), static_cast<int64_t>(size_of(backend.activation_dtype()))};
+  }
+
+  std::unique_ptr<Backend> open_backend(const BackendMaker& make) const {
+    return make(options.compute, checkpoint.tensor(kEmbeddingName).dtype);
   }
 
   // Tensors of the output that are copied as they are, and those of the packed modules.
@@ -224,6 +241,13 @@ class PartialFolder {
     fs::remove_all(old);
   }
 
+  // Forgets what belongs to a layer that was not finished.
+  void go_back_to_journal() {
+    const std::string fingerprint = state.fingerprint;
+    state = journal_.read().value_or(JournalState{});
+    state.fingerprint = fingerprint;
+  }
+
   // Nothing worth resuming: leave nothing behind.
   void discard() {
     std::error_code ignored;
@@ -265,21 +289,51 @@ void replay_finished_layers(const Job& job, const PartialFolder& folder, Pipelin
   }
 }
 
-QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progress, std::stop_token stop) {
-  const auto start = std::chrono::steady_clock::now();
+// The plan for what the device has. Throws Error(kOutOfMemory) naming what would help when it has too little.
+MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Backend& backend) {
+  const DeviceMemory memory = backend.memory();
+  if (const std::optional<MemoryPlan> plan = plan_memory(problem, memory.available)) return *plan;
+  const auto needed = [&](const MemoryProblem& p) {
+    return size_in_gib(required_bytes(smallest_memory_plan(p)) + memory.peak);
+  };
+  MemoryProblem plain = problem;
+  plain.gptaq = false;
+  throw Error(ErrorKind::kOutOfMemory,
+              "quantizing " + job.options.model + " needs at least " + needed(problem) +
+                  (problem.gptaq ? " of GPU memory, or " + needed(plain) + " with --gptaq 0" : " of GPU memory") +
+                  "; found " + size_in_gib(memory.available + memory.peak) +
+                  (job.options.compute.max_gpu_memory > 0 ? " allowed by --max-gpu-memory" : " free") +
+                  "; give more, close other programs on the GPU, use a shorter --seqlen or --device cpu");
+}
+
+GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Backend& backend) {
+  if (backend.device().kind == Device::Kind::kCpu) return {};
+  const DeviceMemory memory = backend.memory();
+  return {plan.device_bytes + memory.peak, memory.available + memory.peak, plan.host_bytes(),
+          plan.windows_per_batch * problem.seqlen, problem.true_sequential && !plan.keep_inputs};
+}
+
+// After memory ran out: a plan that needs clearly less, if there is one.
+std::optional<MemoryPlan> smaller_plan(const MemoryProblem& problem, const MemoryPlan& failed, Backend& backend) {
+  const int64_t limit = std::min(backend.memory().available, required_bytes(failed) / 4 * 3);
+  if (const std::optional<MemoryPlan> plan = plan_memory(problem, limit)) return plan;
+  const MemoryPlan smallest = smallest_memory_plan(problem);
+  return smallest.device_bytes < failed.device_bytes ? std::optional(smallest) : std::nullopt;
+}
+
+// The layers that are missing, and what comes after them.
+QuantizeReport run(Job& job, PartialFolder& folder, const MemoryPlan& memory, Backend& backend,
+                   const QuantizeSink& on_progress, const std::stop_token& stop) {
   QuantizeReport report;
-  report.notes = job.notes();
   CheckpointWriter writer(folder.partial(), job.all_tensors(), job.options.max_shard_bytes);
   if (folder.state.layers_done > 0 && !writer.resumed()) {
     throw Error(ErrorKind::kVerification,
                 "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
   }
-  const std::unique_ptr<Backend> backend =
-      make_backend(job.options.compute, job.checkpoint.tensor(kEmbeddingName).dtype);
-  Pipeline pipeline({job.checkpoint, job.architecture, job.options, job.plan, job.calibration, *backend, writer});
+  Pipeline pipeline(
+      {job.checkpoint, job.architecture, job.options, job.plan, job.calibration, memory, backend, writer});
   if (on_progress) on_progress({"calibration", 0.0});
   pipeline.start();
-  report.resumed_layers = folder.state.layers_done;
   replay_finished_layers(job, folder, pipeline, writer, on_progress, stop);
 
   const int64_t layers = job.architecture.layers;
@@ -316,12 +370,18 @@ QuantizeReport run(Job& job, PartialFolder& folder, const QuantizeSink& on_progr
   report.modules = folder.state.modules;
   report.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   report.bytes_out = job.bytes_out();
-  report.peak_bytes = peak_resident_bytes();
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
 
 }  // namespace
+
+std::string to_string(const GpuMemoryPlan& plan) {
+  std::string limit = size_in_gib(plan.limit_bytes), peak = size_in_gib(plan.peak_bytes);
+  return peak.substr(0, peak.find(' ')) + " of " + limit + " on the GPU (" +
+         (plan.host_bytes > 0 ? "streams in host memory: " + size_in_gib(plan.host_bytes) + ", " : "") +
+         (plan.recomputes ? "parts of a layer run twice, " : "") + "batches of " + std::to_string(plan.batch_tokens) +
+         " tokens)";
+}
 
 QuantizePlan plan_quantize(const QuantizeOptions& options) {
   Job job(options);
@@ -332,24 +392,60 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.tokens = job.calibration.samples * job.calibration.seqlen;
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();
-  const Estimate e = estimate(job.architecture, job.plan, job.calibration.samples, job.calibration.seqlen,
-                              options.gptaq > 0, plan.bytes_in, options.compute.threads);
+  const std::unique_ptr<Backend> backend = job.open_backend(make_backend);
+  const MemoryProblem problem = job.memory_problem(*backend);
+  const MemoryPlan memory = choose_memory_plan(problem, job, *backend);
+  const Estimate e = estimate(problem, memory, plan.bytes_in, *backend);
+  plan.gpu = gpu_plan(problem, memory, *backend);
   plan.peak_bytes = e.peak_bytes;
   plan.seconds = e.seconds;
   plan.notes = job.notes();
   return plan;
 }
 
-QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress, std::stop_token stop) {
+QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
+                             const std::stop_token& stop) {
+  const auto start = std::chrono::steady_clock::now();
   Job job(options);
   job.list_tensors();
+  const std::unique_ptr<Backend> backend = job.open_backend(make);
+  const MemoryProblem problem = job.memory_problem(*backend);
+  MemoryPlan memory = choose_memory_plan(problem, job, *backend);
+  const GpuMemoryPlan gpu = gpu_plan(problem, memory, *backend);
+  if (gpu.peak_bytes > 0) note("memory: " + to_string(gpu));
   PartialFolder folder(options, job.fingerprint());
+  const int resumed_layers = folder.state.layers_done;
+  std::vector<std::string> notes = job.notes();
   try {
-    return run(job, folder, on_progress, stop);
+    for (;;) {
+      try {
+        QuantizeReport report = run(job, folder, memory, *backend, on_progress, stop);
+        report.notes = notes;
+        report.resumed_layers = resumed_layers;
+        report.peak_bytes = peak_resident_bytes();
+        report.gpu_peak_bytes = backend->memory().peak;
+        report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        return report;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::kOutOfMemory) throw;
+        const std::optional<MemoryPlan> smaller = smaller_plan(problem, memory, *backend);
+        if (!smaller) throw;
+        folder.go_back_to_journal();
+        notes.push_back("memory ran out (" + std::string(error.what()) + "); went on behind layer " +
+                        std::to_string(folder.state.layers_done) + " with a plan for " +
+                        size_in_gib(smaller->device_bytes) + " instead of " + size_in_gib(memory.device_bytes));
+        warn(notes.back());
+        memory = *smaller;
+      }
+    }
   } catch (...) {
     if (folder.state.layers_done == 0) folder.discard();
     throw;
   }
+}
+
+QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress, std::stop_token stop) {
+  return quantize_with(make_backend, options, on_progress, stop);
 }
 
 }  // namespace gptq

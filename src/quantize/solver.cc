@@ -35,12 +35,12 @@ void factorize(const GroupProblem& problem, double average, MatrixView s, GroupS
   solution.method = "gptq";
   for (int i = 0; i <= kDampingDoublings; ++i, solution.damp *= 2) {
     const float lambda = static_cast<float>(solution.damp * average);
-    if (backend.factorize(s, problem.hessian, solution.order, lambda, false)) return;
+    if (backend.factorize(s, problem.hessian.view(), solution.order, lambda, false)) return;
   }
   solution.method = "gptq (double precision)";
   solution.damp /= 2;
   const float lambda = static_cast<float>(solution.damp * average);
-  if (backend.factorize(s, problem.hessian, solution.order, lambda, true)) return;
+  if (backend.factorize(s, problem.hessian.view(), solution.order, lambda, true)) return;
   solution.method = "rtn";
   solution.damp = 0;
   set_diagonal(s, std::vector<float>(static_cast<size_t>(s.rows), 1.0f), backend);
@@ -50,14 +50,30 @@ void factorize(const GroupProblem& problem, double average, MatrixView s, GroupS
 // outputs wanted. Where no damping makes H invertible the target stays W; the factorisation will then fail too and be
 // reported.
 void regress(const GroupProblem& problem, Backend& backend) {
-  const GptaqTerms& terms = *problem.gptaq;
-  const double average = mean(backend.diagonal(terms.hessian));
+  const MatrixView cross = problem.gptaq->cross.view(), hessian = problem.gptaq->hessian.view();
+  const double average = mean(backend.diagonal(hessian));
   const float strength = static_cast<float>(problem.gptaq_strength);
   double damp = problem.damp;
   for (int i = 0; i <= kDampingDoublings; ++i, damp *= 2) {
     const float lambda = static_cast<float>(damp * average);
-    if (backend.regress(problem.weights, terms.cross, terms.hessian, lambda, strength)) return;
+    if (backend.regress(problem.weights.view(), cross, hessian, lambda, strength)) return;
   }
+}
+
+// Moves the weights to GPTAQ's target and frees its matrices; where memory is short, the Hessian waits outside.
+void aim(GroupProblem& problem, Backend& backend) {
+  const int64_t k = problem.hessian.cols();
+  const MatrixView host = problem.hessian_on_host;
+  if (host.data != nullptr) {
+    backend.store(host, problem.hessian.view());
+    problem.hessian = {};
+  }
+  regress(problem, backend);
+  problem.gptaq.reset();
+  if (host.data == nullptr) return;
+  problem.hessian = backend.allocate(DType::kF32, k, k);
+  backend.fetch(problem.hessian.view(), host);
+  backend.await_fetches();
 }
 
 GridSpec grid_spec(const GroupProblem& problem) {
@@ -70,7 +86,7 @@ GridSpec grid_spec(const GroupProblem& problem) {
 // Static groups: scales from the weights before any feedback. A diagonal factor makes the same loop do just that.
 void find_static_scales(const GroupProblem& problem, int64_t group_size, std::span<const float> diagonal,
                         double average, const SolveArgs& solve, Backend& backend) {
-  const int64_t n = problem.weights.rows, k = problem.weights.cols;
+  const int64_t n = problem.weights.rows(), k = problem.weights.cols();
   std::vector<float> factor;
   std::vector<int32_t> group;
   for (int64_t j = 0; j < k; ++j) {
@@ -79,7 +95,7 @@ void find_static_scales(const GroupProblem& problem, int64_t group_size, std::sp
     group.push_back(static_cast<int32_t>(j / group_size));
   }
   const Matrix w = backend.allocate(DType::kF32, n, k), s = backend.allocate(DType::kF32, k, k);
-  backend.copy(w.view(), problem.weights);
+  backend.copy(w.view(), problem.weights.view());
   set_diagonal(s.view(), factor, backend);
   SolveArgs args = solve;
   args.weights = w.view();
@@ -113,8 +129,8 @@ std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::
   return order;
 }
 
-GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
-  const int64_t n = problem.weights.rows, k = problem.weights.cols;
+GroupSolution solve_group(GroupProblem problem, Backend& backend) {
+  const int64_t n = problem.weights.rows(), k = problem.weights.cols();
   GroupSolution s;
   s.rows = n;
   s.columns = k;
@@ -124,11 +140,11 @@ GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
 
   // Columns the calibration never excited have H_kk = 0; damping alone makes them well-defined, and they are
   // rounded to nearest.
-  const std::vector<float> diagonal = backend.diagonal(problem.hessian);
+  const std::vector<float> diagonal = backend.diagonal(problem.hessian.view());
   const double average = mean(diagonal);
 
-  s.energy = backend.quadratic(problem.weights, problem.hessian);
-  if (problem.gptaq) regress(problem, backend);
+  s.energy = backend.quadratic(problem.weights.view(), problem.hessian.view());
+  if (problem.gptaq) aim(problem, backend);
 
   s.order = column_order(problem.grid, s.group_size, diagonal);
   const bool scattered = problem.grid.desc_act && !problem.grid.static_groups;
@@ -155,7 +171,7 @@ GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
     args.given_scales = true;
   }
   const Matrix w = backend.allocate(DType::kF32, n, k), factor = backend.allocate(DType::kF32, k, k);
-  backend.gather_columns(w.view(), problem.weights, s.order);
+  backend.gather_columns(w.view(), problem.weights.view(), s.order);
   factorize(problem, average, factor.view(), s, backend);
   args.weights = w.view();
   args.factor = factor.view();
@@ -163,8 +179,9 @@ GroupSolution solve_group(const GroupProblem& problem, Backend& backend) {
 
   s.scales = backend.download(scales.view());
   s.zeros = backend.download(zeros.view());
-  backend.subtract_columns(problem.weights, w.view(), s.order);  // what is left between the target and the result
-  s.error = backend.quadratic(problem.weights, problem.hessian);
+  backend.subtract_columns(problem.weights.view(), w.view(),
+                           s.order);  // what is left between the target and the result
+  s.error = backend.quadratic(problem.weights.view(), problem.hessian.view());
   return s;
 }
 

@@ -15,14 +15,16 @@ namespace gptq {
 
 // What GPTAQ knows about the original model's inputs x° beside the inputs x that quantized layers give.
 struct GptaqTerms {
-  MatrixView cross;    // [K, K]  Σ (x° − x)·xᵀ; overwritten
-  MatrixView hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
+  Matrix cross;    // [K, K]  Σ (x° − x)·xᵀ
+  Matrix hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
 };
 
 struct GroupProblem {
-  MatrixView weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32; overwritten
-  MatrixView hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
+  Matrix weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
+  Matrix hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
   std::optional<GptaqTerms> gptaq;
+  MatrixView
+      hessian_on_host;  // [K, K] in host memory, where the Hessian waits while GPTAQ works; without data it stays
   double gptaq_strength = 1;
   double damp = 0.01;
   GridOptions grid;
@@ -42,9 +44,10 @@ struct GroupSolution {
   std::string method;  // "gptq", "gptq (double precision)" or "rtn"
 };
 
+// Consumes the problem: its matrices are freed as soon as they are not needed.
 // Never fails for numerical reasons: damping is raised until the Hessian factorises, then double precision is
 // tried, then the rows are rounded to nearest without feedback; `method` and `damp` say what happened.
-GroupSolution solve_group(const GroupProblem& problem, Backend& backend);
+GroupSolution solve_group(GroupProblem problem, Backend& backend);
 
 // Processing order of K columns in groups of `group_size` from the diagonal of H. Equal values keep their order.
 std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::span<const float> diagonal);

@@ -137,6 +137,13 @@ class Placed {
   Matrix whole_;
 };
 
+inline bool all_finite(Backend& backend, MatrixView x) {
+  const Matrix found = backend.allocate(DType::kF32, 1, 1);
+  backend.clear(found.view());
+  backend.find_non_finite(found.view(), x);
+  return backend.download(found.view())[0] == 0.0f;
+}
+
 // ---- comparison
 
 constexpr double kEps = 0x1p-24;  // rounding of one fp32 operation, relative

@@ -57,7 +57,8 @@ TEST(Quantize, ReportsAsJson) {
       output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
-  for (const char* key : {"output", "seconds", "peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
+  for (const char* key :
+       {"output", "seconds", "peak_bytes", "gpu_peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["modules"].size(), 36u);
@@ -87,6 +88,7 @@ TEST(Quantize, DryRunWritesNothing) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["tokens"], 8 * 128);
+  EXPECT_TRUE(Json::parse(gptq(command(output, {"--dry-run", "--json", "--device", "cpu"})).out).at("gpu").is_null());
   EXPECT_FALSE(fs::exists(output));
   EXPECT_FALSE(fs::exists(output + ".partial"));
 }

@@ -75,14 +75,13 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
     backend.upload(matrix.view(), values);
     return matrix;
   };
-  const Matrix hessian = put(lower), cross = put(inputs().cross), w = put(weights);
 
   GroupProblem problem;
-  problem.weights = w.view();
-  problem.hessian = hessian.view();
+  problem.weights = put(weights);
+  problem.hessian = put(lower);
   problem.damp = std::stod(options.at("damp"));
   problem.gptaq_strength = std::stod(options.at("gptaq"));
-  if (problem.gptaq_strength > 0) problem.gptaq = GptaqTerms{cross.view(), hessian.view()};
+  if (problem.gptaq_strength > 0) problem.gptaq = GptaqTerms{put(inputs().cross), put(lower)};
   problem.grid.bits = std::stoi(options.at("bits"));
   problem.grid.group_size = std::stoi(options.at("group_size"));
   problem.grid.sym = options.at("sym") == "1";
@@ -91,10 +90,11 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   problem.grid.static_groups = options.at("static_groups") == "1";
   problem.grid.clip = options.at("clip");
   problem.lowest_zero = std::stoi(options.at("lowest_zero"));
-  const GroupSolution solution = solve_group(problem, backend);
+  const double damp = problem.damp;
+  const GroupSolution solution = solve_group(std::move(problem), backend);
 
   EXPECT_EQ(solution.method, "gptq");
-  EXPECT_EQ(solution.damp, problem.damp);
+  EXPECT_EQ(solution.damp, damp);
   EXPECT_EQ(std::vector<int32_t>(g_idx.begin(), g_idx.end()), solution.g_idx);
   EXPECT_EQ(solution.scales.size(), scales.size());
   const std::vector<float> solved = backend.download(solution.codes.view());  // rows in processing order

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include <gptq/error.h>
@@ -35,6 +36,7 @@ class CpuBackend final : public Backend {
   int64_t batch_rows() const override { return 4096; }
   void synchronize() override {}  // nothing is ever left to be done
 
+  DeviceMemory memory() override { return {std::numeric_limits<int64_t>::max(), 0}; }
   Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
     const size_t bytes = static_cast<size_t>(rows * cols * size_of(dtype));
     void* memory = ::operator new (std::max<size_t>(bytes, 64), std::align_val_t{64}, std::nothrow);
@@ -82,6 +84,11 @@ class CpuBackend final : public Backend {
     CHECK(to.rows == from.rows && to.cols == from.cols);
     for_rows(to.rows, [&](int64_t i) { std::copy_n(from.row(i), from.cols, to.row(i)); });
   }
+
+  Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) override { return allocate(dtype, rows, cols); }
+  void fetch(MatrixView to, MatrixView host) override { copy(to, host); }
+  void store(MatrixView host, MatrixView from) override { copy(host, from); }
+  void await_fetches() override {}  // every transfer is done when its call returns
 
   void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
     for (int64_t i = 0; i < rows.rows; ++i) {
@@ -207,7 +214,7 @@ class CpuBackend final : public Backend {
     return losses;
   }
 
-  bool all_finite(MatrixView x) override {
+  void find_non_finite(MatrixView found, MatrixView x) override {
     // Exponent bits all ones means infinity or NaN; an integer test survives every floating-point optimisation.
     for (int64_t t = 0; t < x.rows; ++t) {
       uint32_t bad = 0;
@@ -216,9 +223,8 @@ class CpuBackend final : public Backend {
         std::memcpy(&bits, x.row(t) + i, sizeof(bits));
         bad |= (bits & 0x7F800000u) == 0x7F800000u;
       }
-      if (bad) return false;
+      if (bad) *found.row(0) = 1.0f;
     }
-    return true;
   }
 
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, pool_); }

@@ -86,7 +86,9 @@ struct Blas::Api {
 
   void check(cublasStatus_t status, const std::string& what) const {
     if (status == CUBLAS_STATUS_SUCCESS) return;
-    throw Error(ErrorKind::kGeneral, what + " failed in cuBLAS: " + status_string(status));
+    const bool full = status == CUBLAS_STATUS_ALLOC_FAILED;
+    throw Error(full ? ErrorKind::kOutOfMemory : ErrorKind::kGeneral,
+                what + " failed in cuBLAS: " + status_string(status));
   }
 };
 

@@ -10,6 +10,8 @@ namespace gptq::cuda {
 
 namespace {
 
+constexpr size_t kLoadedLater = size_t{256} << 20;
+
 std::string size_in_words(size_t bytes) {
   const bool large = bytes >= size_t{1} << 30;
   const size_t tenths = bytes * 10 / (size_t{1} << (large ? 30 : 20));
@@ -60,7 +62,15 @@ Buffer::~Buffer() {
   if (data_ != nullptr) context_->free(data_, bytes_);
 }
 
-Context::Context(int device, int64_t max_bytes, int threads) : device_(device), cap_(static_cast<size_t>(max_bytes)) {
+Context::Context(int device, int64_t max_bytes, int threads) : device_(device) {
+  if (max_bytes > 0) {
+    if (static_cast<size_t>(max_bytes) <= kDriverBytes) {
+      throw Error(ErrorKind::kUsage, "--max-gpu-memory is " + size_in_words(static_cast<size_t>(max_bytes)) +
+                                         ", and CUDA and cuBLAS alone take " + size_in_words(kDriverBytes) +
+                                         "; give more, or use --device cpu");
+    }
+    cap_ = static_cast<size_t>(max_bytes) - kDriverBytes;
+  }
   GPTQ_CUDA(cudaSetDevice(device));
   GPTQ_CUDA(cudaGetDeviceProperties(&properties_, device));
   if (properties_.major < 8) {
@@ -70,10 +80,13 @@ Context::Context(int device, int64_t max_bytes, int threads) : device_(device), 
                                        ", expected 8.0 (Ampere) or newer; use --device cpu");
   }
   GPTQ_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-  cudaMemPool_t pool;
-  GPTQ_CUDA(cudaDeviceGetDefaultMemPool(&pool, device));
+  cudaMemPoolProps pool{};
+  pool.allocType = cudaMemAllocationTypePinned;
+  pool.location = {cudaMemLocationTypeDevice, device};
+  pool.maxSize = cap_;
+  GPTQ_CUDA(cudaMemPoolCreate(&pool_, &pool));
   uint64_t keep = UINT64_MAX;  // freed memory stays ours: asking the driver again costs milliseconds
-  GPTQ_CUDA(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+  GPTQ_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
   blas_ = std::make_unique<Blas>(stream_);
   staging_ = std::make_unique<Staging>(threads);
 }
@@ -82,6 +95,7 @@ Context::~Context() {
   cudaStreamSynchronize(stream_);
   staging_.reset();
   blas_.reset();
+  cudaMemPoolDestroy(pool_);
   cudaStreamDestroy(stream_);
 }
 
@@ -89,11 +103,18 @@ void* Context::allocate(size_t bytes) {
   bytes = std::max<size_t>(bytes, 16);
   if (cap_ != 0 && used_ + bytes > cap_) {
     throw Error(ErrorKind::kOutOfMemory, "allocating " + size_in_words(bytes) + " on the GPU: " + size_in_words(used_) +
-                                             " are in use and --max-gpu-memory is " + size_in_words(cap_) +
-                                             "; raise it");
+                                             " are in use and --max-gpu-memory leaves " + size_in_words(cap_) +
+                                             " beside what CUDA itself takes; raise it");
   }
   void* data = nullptr;
-  const cudaError_t status = cudaMallocAsync(&data, bytes, stream_);
+  cudaError_t status = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+  if (status == cudaErrorMemoryAllocation) {
+    // What is free in the pool may lie in pieces that are too small: give it back and ask again.
+    cudaGetLastError();
+    synchronize();
+    GPTQ_CUDA(cudaMemPoolTrimTo(pool_, 0));
+    status = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
+  }
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     size_t available = 0, total = 0;
@@ -104,9 +125,22 @@ void* Context::allocate(size_t bytes) {
                     " are free; close other programs on it, or give a smaller --max-gpu-memory, --samples, --seqlen "
                     "or context");
   }
-  check(status, "cudaMallocAsync");
+  check(status, "cudaMallocFromPoolAsync");
   used_ += bytes;
   return data;
+}
+
+DeviceMemory Context::memory() const {
+  uint64_t reserved = 0, peak = 0;
+  size_t available = 0, total = 0;
+  GPTQ_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved));
+  GPTQ_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemHigh, &peak));
+  GPTQ_CUDA(cudaMemGetInfo(&available, &total));
+  // The driver's share grows as kernels are loaded.
+  available = available > kLoadedLater ? available - kLoadedLater : 0;
+  available += reserved - std::min<size_t>(reserved, used_);
+  if (cap_ != 0) available = std::min(available, cap_ - used_);
+  return {static_cast<int64_t>(available), static_cast<int64_t>(peak + kDriverBytes)};
 }
 
 void Context::free(void* data, size_t bytes) noexcept {

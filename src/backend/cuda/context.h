@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/backend.h"
 #include "backend/cuda/blas.h"
 #include "backend/cuda/staging.h"
 
@@ -20,6 +21,9 @@ void check(cudaError_t status, const char* call);
 
 // After a launch: reports launch errors with the kernel's name and shape.
 void check_launch(const char* kernel, int64_t rows, int64_t cols);
+
+// What a process takes beside its pool: the driver's context, the code of the kernels, cuBLAS and its workspace.
+inline constexpr size_t kDriverBytes = size_t{640} << 20;
 
 class Context;
 
@@ -44,10 +48,12 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-// All work of a backend is queued on one stream; memory is allocated and freed in its order.
+// All work of a backend is queued on one stream; memory is allocated and freed in its order, in a pool of our own.
 class Context {
  public:
-  // Throws Error(kUsage) when there is no such GPU or the driver is too old. `max_bytes` > 0 caps device memory.
+  // Throws Error(kUsage) when there is no such GPU or the driver is too old. `max_bytes` > 0 caps what the process
+  // takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when it is
+  // less.
   explicit Context(int device, int64_t max_bytes = 0, int threads = 0);
   ~Context();
   Context(const Context&) = delete;
@@ -64,6 +70,7 @@ class Context {
 
   // Throws Error(kOutOfMemory) past the cap or the device's memory.
   void* allocate(size_t bytes);
+  DeviceMemory memory() const;
   void free(void* data, size_t bytes) noexcept;
 
   void upload(void* to, const void* from, size_t bytes) { staging_->upload(to, from, bytes, stream_); }
@@ -75,7 +82,8 @@ class Context {
   int device_ = 0;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
-  size_t cap_ = 0, used_ = 0;
+  cudaMemPool_t pool_ = nullptr;
+  size_t cap_ = 0, used_ = 0;  // of the pool; 0: no cap
   std::unique_ptr<Blas> blas_;
   std::unique_ptr<Staging> staging_;
 };

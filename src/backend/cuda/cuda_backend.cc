@@ -15,6 +15,7 @@
 #include "backend/cuda/launch.h"
 #include "backend/cuda/operations.h"
 #include "backend/cuda/packed.h"
+#include "backend/cuda/transfers.h"
 
 namespace gptq {
 
@@ -27,17 +28,24 @@ constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built 
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, DType activations, int64_t max_bytes, int threads)
-      : context_(device, max_bytes, threads), dtype_(activations), flag_(context_, sizeof(int)) {}
+      : context_(device, max_bytes, threads), transfers_(context_), dtype_(activations) {}
 
   Device device() const override { return {Device::Kind::kCuda, context_.device()}; }
   DType activation_dtype() const override { return dtype_; }
   int64_t batch_rows() const override { return kBatchRows; }
-  void synchronize() override { context_.synchronize(); }
+  void synchronize() override {
+    context_.synchronize();
+    transfers_.synchronize();
+  }
 
+  DeviceMemory memory() override { return context_.memory(); }
   Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
     const size_t bytes = static_cast<size_t>(rows * cols * size_of(dtype));
     auto* memory = static_cast<std::byte*>(context_.allocate(bytes));
-    return {dtype, rows, cols, Matrix::Memory(memory, [this, bytes](std::byte* p) { context_.free(p, bytes); })};
+    return {dtype, rows, cols, Matrix::Memory(memory, [this, bytes](std::byte* p) {
+              transfers_.release();
+              context_.free(p, bytes);
+            })};
   }
 
   void upload(MatrixView to, std::span<const float> from) override {
@@ -52,7 +60,7 @@ class CudaBackend final : public Backend {
     std::vector<float> values(static_cast<size_t>(from.rows * from.cols));
     const cuda::Buffer wide(context_, values.size() * sizeof(float));
     cuda::convert_to_float(context_, wide.as<float>(), from);
-    fetch(values.data(), wide, values.size() * sizeof(float));
+    read_back(values.data(), wide, values.size() * sizeof(float));
     return values;
   }
   void copy(MatrixView to, MatrixView from) override {
@@ -68,6 +76,19 @@ class CudaBackend final : public Backend {
                                 static_cast<size_t>(from.stride) * element, static_cast<size_t>(to.cols) * element,
                                 static_cast<size_t>(to.rows), cudaMemcpyDeviceToDevice, context_.stream()));
   }
+  Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) override {
+    const size_t bytes = static_cast<size_t>(rows * cols * size_of(dtype));
+    return {dtype, rows, cols,
+            Matrix::Memory(transfers_.allocate_host(bytes), [this](std::byte* p) { transfers_.free_host(p); })};
+  }
+  void fetch(MatrixView to, MatrixView host) override {
+    transfers_.fetch(to.data, host.data, transfer_bytes(to, host));
+  }
+  void store(MatrixView host, MatrixView from) override {
+    transfers_.store(host.data, from.data, transfer_bytes(host, from));
+  }
+  void await_fetches() override { transfers_.await_fetches(); }
+
   void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
     cuda::append(context_, cache, rows, pages, past);
   }
@@ -146,15 +167,11 @@ class CudaBackend final : public Backend {
     std::vector<float> values(static_cast<size_t>(logits.rows));
     const cuda::Buffer losses(context_, values.size() * sizeof(float)), ids = cuda::to_device(context_, targets);
     cuda::cross_entropy(context_, losses.as<float>(), logits, ids.as<int32_t>());
-    fetch(values.data(), losses, values.size() * sizeof(float));
+    read_back(values.data(), losses, values.size() * sizeof(float));
     return values;
   }
-  bool all_finite(MatrixView x) override {
-    int found = 0;
-    GPTQ_CUDA(cudaMemsetAsync(flag_.as(), 0, sizeof(int), context_.stream()));
-    cuda::find_non_finite(context_, flag_.as<int>(), x);
-    fetch(&found, flag_, sizeof(int));
-    return found == 0;
+  void find_non_finite(MatrixView found, MatrixView x) override {
+    cuda::find_non_finite(context_, cuda::pointer(found), x);
   }
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, context_.pool()); }
   std::unique_ptr<DecodeStep> make_step(const StepModel& model) override {
@@ -187,7 +204,13 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  void fetch(void* to, const cuda::Buffer& from, size_t bytes) {
+  static size_t transfer_bytes(MatrixView to, MatrixView from) {
+    CHECK(to.dtype == from.dtype && to.rows == from.rows && to.cols == from.cols);
+    CHECK(to.stride == to.cols && from.stride == from.cols);
+    return static_cast<size_t>(to.rows * to.cols * size_of(to.dtype));
+  }
+
+  void read_back(void* to, const cuda::Buffer& from, size_t bytes) {
     GPTQ_CUDA(cudaMemcpyAsync(to, from.as(), bytes, cudaMemcpyDeviceToHost, context_.stream()));
     context_.synchronize();
   }
@@ -233,8 +256,8 @@ class CudaBackend final : public Backend {
   }
 
   cuda::Context context_;
+  cuda::Transfers transfers_;
   DType dtype_;
-  cuda::Buffer flag_;
   std::optional<cuda::BatchLinear> batch_;  // made at first use
 };
 

@@ -237,12 +237,12 @@ __global__ void __launch_bounds__(kThreads)
 // Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
 template <typename Bits>
 __global__ void __launch_bounds__(kThreads)
-    non_finite_kernel(int* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
+    non_finite_kernel(float* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   bool bad = false;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) bad |= (x[r * stride + c] & exponent) == exponent;
-  if (bad) *found = 1;
+  if (bad) *found = 1.0f;
 }
 
 __global__ void __launch_bounds__(1024) choose_kernel(int32_t* tokens, int32_t* positions, int32_t* record,
@@ -417,7 +417,7 @@ void cross_entropy(Context& context, float* losses, MatrixView logits, const int
   check_launch("cross_entropy", logits.rows, logits.cols);
 }
 
-void find_non_finite(Context& context, int* found, MatrixView x) {
+void find_non_finite(Context& context, float* found, MatrixView x) {
   if (x.rows == 0 || x.cols == 0) return;
   const dim3 grid(tiles(x.cols, kThreads), static_cast<unsigned>(std::min<int64_t>(x.rows, 64)));
   if (x.dtype == DType::kF32) {

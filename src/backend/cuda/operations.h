@@ -26,7 +26,7 @@ void add(Context& context, MatrixView x, MatrixView y);            // x F32, y F
 void add_bias(Context& context, MatrixView y, const float* bias);  // to every row   [N]
 void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past);
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
-void find_non_finite(Context& context, int* found, MatrixView x);  // sets *found, in device memory, to 1
+void find_non_finite(Context& context, float* found, MatrixView x);  // sets *found, in device memory, to 1
 
 // The most likely of the first `vocabulary` ids of each row of logits; the lowest id of equals.
 // Then positions[b] += 1.   tokens [B]   record [B], may be null: in host memory

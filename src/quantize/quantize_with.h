@@ -1,0 +1,19 @@
+// quantize() on a backend of the caller's making.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <gptq/quantize.h>
+
+#include "backend/backend.h"
+
+namespace gptq {
+
+// The arguments are those of make_backend().
+using BackendMaker = std::function<std::unique_ptr<Backend>(const ComputeOptions& options, DType activations)>;
+
+QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
+                             const std::stop_token& stop);
+
+}  // namespace gptq

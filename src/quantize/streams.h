@@ -1,0 +1,63 @@
+// The residual streams of all calibration batches, on the device or in host memory as the plan says.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "model/architecture.h"
+#include "model/decoder.h"
+#include "quantize/batches.h"
+#include "quantize/memory_plan.h"
+
+namespace gptq {
+
+// Two streams flow through the layers: the quantized model's and, beside it for followed batches, the original's.
+class Streams {
+ public:
+  Streams(const Architecture& architecture, Backend& backend, const MemoryPlan& plan);
+
+  // Embeds the tokens [S·T] of S windows as the next batch. Followed batches come first.
+  void add(std::span<const int> tokens, int64_t windows, bool followed, const Weight& embedding);
+
+  size_t size() const { return batches_.size(); }
+  size_t followed() const { return followed_; }  // batches
+
+  enum class Access { kRead, kUpdate };
+  // `original` is null for batches that are not followed.
+  using Body = std::function<void(Activations& x, Activations* original)>;
+
+  // Calls body for the batches [first, last), one after the other, with `hidden` on the device; while one is worked on
+  // the next one comes and the one before goes back. With kRead, `hidden` must stay as it is. `input` is the body's:
+  // the plan says whether it is still there in the next pass.
+  void for_each(size_t first, size_t last, Access access, const Body& body);
+
+  void release();  // memory that passes share; the next one makes it again
+
+ private:
+  struct Stream {
+    Matrix hidden;  // F32 [M, E]
+    Activations kept;
+  };
+  struct Placed {
+    std::vector<Stream> streams;  // the quantized model's, the original's
+    int64_t windows = 0;
+    bool resident = true;
+  };
+  // Device memory for one batch of streamed ones.
+  using Window = std::array<Matrix, 2>;
+
+  void fetch(const Placed& batch, Window& window);
+  Activations& enter(Placed& batch, size_t stream, Window& window);
+
+  const Architecture& a_;
+  Backend& backend_;
+  MemoryPlan plan_;
+  std::vector<Placed> batches_;
+  size_t followed_ = 0;
+  std::array<Activations, 2> shared_;  // with inputs that no pass keeps
+};
+
+}  // namespace gptq

@@ -1,0 +1,117 @@
+// A CPU backend that fails on purpose: little memory, memory that runs out on the way, a device that is lost.
+#pragma once
+
+#include <gptq/error.h>
+
+#include "backend/backend.h"
+
+namespace gptq::testing {
+
+// What tests set before a run and read after it; shared by all backends made from it.
+struct Scarcity {
+  int64_t available = INT64_MAX;  // bytes that memory() promises
+  int64_t batch_rows = 96;
+  int allocation_that_fails = -1;  // counted from 0
+  int allocations_that_fail = 1;   // from that one on
+  int solve_that_is_lost = -1;     // counted from 0, and everything after it
+  int allocations = 0, solves = 0, fetched = 0, stored = 0;
+};
+
+// Forwards everything to the CPU.
+class ScarceBackend final : public Backend {
+ public:
+  ScarceBackend(std::unique_ptr<Backend> cpu, Scarcity& scarcity) : cpu_(std::move(cpu)), s_(scarcity) {}
+
+  Device device() const override { return cpu_->device(); }
+  DType activation_dtype() const override { return cpu_->activation_dtype(); }
+  int64_t batch_rows() const override { return s_.batch_rows; }
+  void synchronize() override { cpu_->synchronize(); }
+
+  DeviceMemory memory() override { return {s_.available, 0}; }
+  Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
+    const int behind = s_.allocations++ - s_.allocation_that_fails;
+    if (s_.allocation_that_fails >= 0 && behind >= 0 && behind < s_.allocations_that_fail) {
+      throw Error(ErrorKind::kOutOfMemory, "the test took the memory");
+    }
+    return cpu_->allocate(dtype, rows, cols);
+  }
+  void upload(MatrixView to, std::span<const float> from) override { cpu_->upload(to, from); }
+  void upload(MatrixView to, std::span<const int32_t> from) override { cpu_->upload(to, from); }
+  std::vector<float> download(MatrixView from) override { return cpu_->download(from); }
+  void copy(MatrixView to, MatrixView from) override { cpu_->copy(to, from); }
+  Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) override {
+    return cpu_->allocate_host(dtype, rows, cols);
+  }
+  void fetch(MatrixView to, MatrixView host) override {
+    ++s_.fetched;
+    cpu_->fetch(to, host);
+  }
+  void store(MatrixView host, MatrixView from) override {
+    ++s_.stored;
+    cpu_->store(host, from);
+  }
+  void await_fetches() override { cpu_->await_fetches(); }
+  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
+    cpu_->append(cache, rows, pages, past);
+  }
+
+  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
+    return cpu_->prepare(weight, bias);
+  }
+  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override { return cpu_->prepare(weight); }
+
+  void embed(MatrixView out, std::span<const int> ids, const Weight& table) override { cpu_->embed(out, ids, table); }
+  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
+    cpu_->rms_norm(out, x, weight, eps);
+  }
+  void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
+    cpu_->linear(y, x, weights);
+  }
+  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override { cpu_->rope(x, head_dim, cos, sin); }
+  void attention(MatrixView out, const AttentionArgs& args) override { cpu_->attention(out, args); }
+  void silu_multiply(MatrixView out, MatrixView gate_up) override { cpu_->silu_multiply(out, gate_up); }
+  void add(MatrixView x, MatrixView y) override { cpu_->add(x, y); }
+  std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
+    return cpu_->cross_entropy(logits, targets);
+  }
+  void find_non_finite(MatrixView found, MatrixView x) override { cpu_->find_non_finite(found, x); }
+  bool all_finite(const TensorView& stored) override { return cpu_->all_finite(stored); }
+  std::unique_ptr<DecodeStep> make_step(const StepModel& model) override { return cpu_->make_step(model); }
+
+  void clear(MatrixView x) override { cpu_->clear(x); }
+  void load(MatrixView to, const TensorView& from) override { cpu_->load(to, from); }
+  void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cpu_->gather_columns(to, from, order);
+  }
+  void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
+    cpu_->subtract_columns(to, from, order);
+  }
+  void accumulate_hessian(MatrixView h, MatrixView x) override { cpu_->accumulate_hessian(h, x); }
+  void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
+    cpu_->accumulate_cross(d, target, x);
+  }
+  std::vector<float> diagonal(MatrixView h) override { return cpu_->diagonal(h); }
+  bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
+    return cpu_->factorize(s, h, order, damping, precise);
+  }
+  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cpu_->regress(w, d, h, damping, alpha);
+  }
+  void solve_columns(const SolveArgs& args) override {
+    if (s_.solve_that_is_lost >= 0 && s_.solves >= s_.solve_that_is_lost) {
+      throw Error(ErrorKind::kGeneral, "the test took the device");
+    }
+    ++s_.solves;
+    cpu_->solve_columns(args);
+  }
+  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_->quadratic(w, h); }
+  Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
+    return cpu_->pack_codes(codes, order, bits, first, count);
+  }
+
+ private:
+  std::unique_ptr<Backend> cpu_;
+  Scarcity& s_;
+};
+
+}  // namespace gptq::testing
