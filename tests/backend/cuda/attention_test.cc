@@ -39,6 +39,8 @@ class CudaAttention : public testing::TestWithParam<TypeAndSize> {
 
   DType dtype() const { return GetParam().dtype; }
   int head_dim() const { return GetParam().head_dim; }
+  // Cases that go round: every type and size takes another third of them.
+  bool has_turn(int count) const { return (count + head_dim() / 8 + (dtype() == DType::kF16 ? 1 : 0)) % 3 == 0; }
   double unit() const { return dtype() == DType::kF16 ? 0x1p-11 : 0x1p-8; }  // of rounding to 16 bits
   uint16_t bits(double value) const {
     const float single = static_cast<float>(value);
@@ -262,6 +264,7 @@ TEST_P(CudaPrefillAttention, EqualsPlainLoops) {
     for (const int64_t past : {0, 1, 17, 200}) {
       for (const int64_t window : {0, 1, 8, 100}) {
         const size_t n = static_cast<size_t>(count++);  // strides that have no factor in common
+        if (!has_turn(static_cast<int>(n / 2))) continue;
         run({kHeads[n % 4], n % 3 == 0 && queries < 300 ? 3 : 1, queries, past, window, kPageSizes[n % 5]});
         if (HasFatalFailure()) return;
       }
@@ -401,7 +404,7 @@ class CudaDecodeAttention : public CudaAttention {
 
     launch_decode_attention(*context_, problem, c.dependent);
     const std::vector<uint16_t> result = download(out), stored_keys = download(keys), stored_values = download(values);
-    for (int repeat = 0; repeat < 3; ++repeat) {
+    for (int repeat = 0; repeat < 2; ++repeat) {
       upload(out);
       launch_decode_attention(*context_, problem, c.dependent);
       launch_decode_attention(*context_, problem, c.dependent);
@@ -473,6 +476,7 @@ TEST_P(CudaDecodeAttention, EqualsPlainLoops) {
     for (const int64_t window : {0, 1, 8, 100}) {
       for (const bool norm : {false, true}) {
         const size_t n = static_cast<size_t>(count++);
+        if (!has_turn(static_cast<int>(n / 2))) continue;
         run({kHeads[n % 5], positions, window, norm, kPageSizes[n % 3],
              n % 7 == 0   ? 1
              : n % 7 == 1 ? 128
