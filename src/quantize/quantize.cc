@@ -395,8 +395,8 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   const std::unique_ptr<Backend> backend = job.open_backend(make_backend);
   const MemoryProblem problem = job.memory_problem(*backend);
   const MemoryPlan memory = choose_memory_plan(problem, job, *backend);
-  const Estimate e = estimate(problem, memory, plan.bytes_in, *backend);
   plan.gpu = gpu_plan(problem, memory, *backend);
+  const Estimate e = estimate(problem, memory, plan.bytes_in, *backend);
   plan.peak_bytes = e.peak_bytes;
   plan.seconds = e.seconds;
   plan.notes = job.notes();
