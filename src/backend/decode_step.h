@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include <gptq/sampling.h>
+
 #include "backend/matrix.h"
 
 namespace gptq {
@@ -41,18 +43,27 @@ struct StepModel {
   int vocabulary = 0;  // ids from here on are never chosen
 };
 
+// Where one sequence stands, and how its tokens are chosen.
+struct StepSequence {
+  int token = 0;     // what the next launch reads
+  int position = 0;  // and the position it takes
+  Sampling sampling = {};
+  std::span<const int> seen = {};  // ids that the repetition penalty counts; chosen ones join them
+};
+
+// Tokens are chosen as `choose_token` does (backend/choose.h).
 class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
-  // What the next launch reads, forgetting launches that were not taken: one token for each sequence and the position
-  // it takes.                     [B], [B]
-  virtual void feed(std::span<const int> tokens, std::span<const int> positions) = 0;
-  // Queues one token for every sequence. Without another feed, the launch after it reads its most likely tokens, at
-  // the positions behind.
-  virtual void launch() = 0;
-  // Most likely tokens of the oldest launch that was not taken yet; waits for it. At most kAhead may be untaken.  [B]
+  // Starts all sequences anew, forgetting launches that were not taken.                                     [B]
+  virtual void feed(std::span<const StepSequence> sequences) = 0;
+  // Queues one token for every sequence, drawn at `points` in [0, 1); a sequence at temperature 0 reads none, and
+  // when all are, the span may be empty. Without another feed, the launch after it reads the tokens that this one
+  // chose, at the positions behind. At most kAhead may be untaken.                                           [B]
+  virtual void launch(std::span<const double> points) = 0;
+  // Tokens that the oldest launch not taken yet has chosen; waits for it.                                    [B]
   virtual std::vector<int> take() = 0;
-  // Logits of the newest launch, valid until the next one.                                                 [B, V]
+  // What the newest launch chose from, once it has been taken; valid until the next one.                  [B, V]
   virtual MatrixView logits() = 0;
 
   static constexpr int kAhead = 4;

@@ -68,12 +68,13 @@ class BatchRun {
   // Seconds of `count` tokens for every sequence, behind `depth` positions.
   double decode(int depth, int count) {
     if (!step_) step_ = model_.make_step(cache_, vocabulary_);
-    const std::vector<int> positions(tokens_.size(), depth);
+    std::vector<StepSequence> sequences;
+    for (const int token : tokens_) sequences.push_back({token, depth});
     const auto start = std::chrono::steady_clock::now();
-    step_->feed(tokens_, positions);
+    step_->feed(sequences);
     int launched = 0;
     for (int taken = 0; taken < count; ++taken) {
-      for (; launched < std::min(count, taken + DecodeStep::kAhead); ++launched) step_->launch();
+      for (; launched < std::min(count, taken + DecodeStep::kAhead); ++launched) step_->launch({});
       step_->take();
     }
     return seconds_since(start);

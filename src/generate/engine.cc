@@ -8,6 +8,7 @@
 
 #include <gptq/error.h>
 
+#include "backend/choose.h"
 #include "checkpoint/checkpoint.h"
 #include "core/log.h"
 #include "generate/sampler.h"
@@ -89,8 +90,8 @@ class Engine::Impl {
     const int budget = std::min(request.max_new_tokens, context_length() - result.prompt_tokens);
     reserve(result.prompt_tokens + budget);
     std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
-    const int vocabulary = std::min(tokenizer_.vocab_size(), vocab_size());
-    TokenId id = budget > 0 ? sampler.sample(logits, seen, vocabulary) : 0;
+    logits.resize(static_cast<size_t>(choosable()));
+    TokenId id = budget > 0 ? choose_token(logits, seen, sampler.sampling(), sampler.next_point()) : 0;
     while (result.new_tokens < budget) {
       if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
       ++result.new_tokens;
@@ -104,12 +105,7 @@ class Engine::Impl {
       if (stop.found()) return finish(result, start, FinishReason::kStop);
       const int wanted = budget - result.new_tokens;
       if (wanted == 0) break;
-      if (sampler.is_greedy()) {
-        id = most_likely_after(id, wanted);
-      } else {
-        logits = logits_after(id);
-        id = sampler.sample(logits, seen, vocabulary);
-      }
+      id = next_after(seen, sampler, wanted);
     }
     show(stop.push(decoder.finish()), result, on_text);
     show(stop.finish(), result, on_text);
@@ -232,36 +228,32 @@ class Engine::Impl {
     return logits;
   }
 
+  // Ids that may be answered: others are padding of the model's table.
+  int choosable() const { return std::min(tokenizer_.vocab_size(), vocab_size()); }
+
   DecodeStep& step() {
-    if (!step_) step_ = model_.make_step(cache_, std::min(tokenizer_.vocab_size(), vocab_size()));
+    if (!step_) step_ = model_.make_step(cache_, choosable());
     return *step_;
   }
 
-  // The token after `id` under greedy sampling. Steps behind it are queued before anyone asks, at most as many as
-  // are `wanted`: the device never waits for the host.
-  TokenId most_likely_after(TokenId id, int wanted) {
+  // The token after those `seen`, the last of which has not run yet. Steps behind it are queued before anyone asks, at
+  // most as many as are `wanted`: the device never waits for the host. Points go out in the order of the tokens they
+  // are for, so that the answer does not depend on how many were queued.
+  TokenId next_after(std::span<const TokenId> seen, Sampler& sampler, int wanted) {
     const int position = static_cast<int>(cached_.size());
     if (ahead_ == 0) {
       reserve(position + 1);
-      step().feed({&id, 1}, {&position, 1});
+      const StepSequence sequence = {seen.back(), position, sampler.sampling(), seen};
+      step().feed({&sequence, 1});
     }
     while (ahead_ < std::min(DecodeStep::kAhead, wanted) && position + ahead_ < cache_.capacity()) {
-      step().launch();
+      const double point = sampler.next_point();
+      step().launch({&point, 1});
       ++ahead_;
     }
-    cached_.push_back(id);
+    cached_.push_back(seen.back());
     --ahead_;
     return step().take()[0];
-  }
-
-  std::vector<float> logits_after(TokenId id) {
-    const int position = static_cast<int>(cached_.size());
-    reserve(position + 1);
-    step().feed({&id, 1}, {&position, 1});
-    step().launch();
-    step().take();
-    cached_.push_back(id);
-    return backend_->download(step().logits());
   }
 
   // Grows by doubling, so that decoding allocates a handful of times in a conversation.

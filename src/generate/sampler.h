@@ -1,26 +1,22 @@
-// From logits to the next token.
+// The random side of sampling: where each token of an answer is drawn from the distribution.
 #pragma once
 
 #include <random>
-#include <span>
-#include <vector>
 
-#include <gptq/engine.h>
+#include <gptq/sampling.h>
 
 namespace gptq {
 
-// A chain of small steps in transformers' order: repetition penalty, temperature, top-k, top-p, min-p, draw.
-// Deterministic for a seed: the generator and the arithmetic do not depend on the platform's library.
+// The tokens themselves are chosen where the logits are (backend/choose.h), from one point for each token.
+// Deterministic for a seed: the numbers do not depend on the platform's library.
 class Sampler {
  public:
   explicit Sampler(const Sampling& sampling);  // throws Error(kUsage) for values out of range
 
-  // Always the most likely token, whatever came before.
-  bool is_greedy() const { return sampling_.temperature == 0 && sampling_.repetition_penalty == 1.0f; }
+  const Sampling& sampling() const { return sampling_; }
 
-  // `logits` [V] are changed; `seen` are the prompt's and the answer's tokens so far; ids at and above
-  // `vocab_size` (padding of the model's table) are never chosen.
-  TokenId sample(std::span<float> logits, std::span<const TokenId> seen, int vocab_size);
+  // The next token's, in [0, 1).
+  double next_point() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 
  private:
   Sampling sampling_;

@@ -1,4 +1,4 @@
-// A decode step by the model's ordinary forward pass, sequence after sequence.
+// A decode step by the model's ordinary forward pass, sequence after sequence, when its tokens are taken.
 #pragma once
 
 #include <deque>
@@ -13,8 +13,8 @@ class ForwardStep final : public DecodeStep {
   ForwardStep(Model& model, KvCache& cache, Backend& backend, int vocabulary)
       : model_(model), cache_(cache), backend_(backend), vocabulary_(vocabulary) {}
 
-  void feed(std::span<const int> tokens, std::span<const int> positions) override;
-  void launch() override;
+  void feed(std::span<const StepSequence> sequences) override;
+  void launch(std::span<const double> points) override;
   std::vector<int> take() override;
   MatrixView logits() override { return logits_.view(); }
 
@@ -25,7 +25,9 @@ class ForwardStep final : public DecodeStep {
   int vocabulary_;  // ids from here on are never chosen
   Matrix logits_;   // [B, V]
   std::vector<int> tokens_;
-  std::deque<std::vector<int>> done_;
+  std::vector<Sampling> sampling_;
+  std::vector<std::vector<int>> seen_;
+  std::deque<std::vector<double>> launched_;  // the points of each launch
 };
 
 }  // namespace gptq

@@ -64,6 +64,12 @@ std::vector<int> most_likely(const std::vector<float>& logits, size_t batch) {
   return ids;
 }
 
+std::vector<StepSequence> sequences(const std::vector<int>& tokens, const std::vector<int>& positions) {
+  std::vector<StepSequence> result;
+  for (size_t s = 0; s < tokens.size(); ++s) result.push_back({tokens[s], positions[s]});
+  return result;
+}
+
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
   const Checkpoint checkpoint = Checkpoint::open(folder);
@@ -88,8 +94,8 @@ TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
     }
     const auto step = model.make_step(cache, vocabulary);
     for (int i = 0; i < 3; ++i) {
-      step->feed(tokens, positions);
-      step->launch();
+      step->feed(sequences(tokens, positions));
+      step->launch({});
       const std::vector<int> chosen = step->take();
       const std::vector<float> logits = backend->download(step->logits());
       EXPECT_EQ(chosen, most_likely(logits, batch));
@@ -107,16 +113,16 @@ TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
       }
     }
     // Launches that follow without a word go on from the tokens they chose.
-    step->feed(tokens, positions);
-    step->launch();
-    step->launch();
+    step->feed(sequences(tokens, positions));
+    step->launch({});
+    step->launch({});
     const std::vector<int> first = step->take(), second = step->take();
-    step->feed(tokens, positions);
-    step->launch();
+    step->feed(sequences(tokens, positions));
+    step->launch({});
     EXPECT_EQ(step->take(), first);
     for (int& position : positions) ++position;
-    step->feed(first, positions);
-    step->launch();
+    step->feed(sequences(first, positions));
+    step->launch({});
     EXPECT_EQ(step->take(), second);
   }
   if (folder != kDemo) std::filesystem::remove_all(folder);

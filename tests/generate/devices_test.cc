@@ -1,10 +1,14 @@
 // A GPU says what the CPU says: the demo model's logits, its greedy answers, and its quantization.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <gptq/engine.h>
 #include <gptq/error.h>
+
+#include "backend/choose.h"
+#include "generate/sampler.h"
 
 namespace gptq {
 namespace {
@@ -53,7 +57,34 @@ TEST_F(Devices, GreedyAnswersAreEqual) {
   }
 }
 
-// The decode step keeps tokens of its own; a sampled answer takes the way over the logits. Both start from any state.
+// The host's chain over the logits of whole prompts: other kernels made them, so that a draw here and there differs.
+TEST_F(Devices, SampledAnswersFollowTheHostsChain) {
+  Engine gpu = Engine::open(kDemo, {.device = "cuda:0"});
+  for (Sampling sampling : std::vector<Sampling>{{.temperature = 1.0f},
+                                                 {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .min_p = 0.02f},
+                                                 {.temperature = 1.5f, .top_p = 0.95f, .repetition_penalty = 1.3f},
+                                                 {.repetition_penalty = 1.3f}}) {
+    sampling.seed = 42;
+    Request request;
+    request.tokens = gpu.tokenizer().encode(kPrompts[0]);
+    request.max_new_tokens = 60;
+    request.ignore_eos = true;
+    request.sampling = sampling;
+    Sampler sampler(sampling);
+    std::vector<TokenId> tokens = request.tokens;
+    int same = 0;
+    for (const TokenId id : gpu.generate(request).tokens) {
+      const std::vector<float> logits = gpu.logits(tokens);
+      std::vector<float> last(logits.end() - gpu.vocab_size(), logits.end());
+      last.resize(static_cast<size_t>(std::min(gpu.vocab_size(), gpu.tokenizer().vocab_size())));
+      same += choose_token(last, tokens, sampling, sampler.next_point()) == id;
+      tokens.push_back(id);
+    }
+    EXPECT_GE(same, 54) << "temperature " << sampling.temperature;
+  }
+}
+
+// The decode step keeps tokens, marks and settings of its own: every answer starts from any state.
 TEST_F(Devices, TheSameAnswerAgainAndAfterOthers) {
   Engine gpu = Engine::open(kDemo, {.device = "cuda:0"});
   Request request;
@@ -64,6 +95,7 @@ TEST_F(Devices, TheSameAnswerAgainAndAfterOthers) {
   Request other;
   other.tokens = gpu.tokenizer().encode(kPrompts[1]);
   other.sampling.temperature = 1.0f;
+  other.sampling.repetition_penalty = 1.2f;
   const std::string drawn = gpu.generate(other).text;
   EXPECT_EQ(gpu.generate(request).text, first);
   EXPECT_EQ(gpu.generate(other).text, drawn);

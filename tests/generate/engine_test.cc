@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backend/choose.h"
+#include "generate/sampler.h"
 #include "tests/checkpoint/model_files.h"
 
 namespace gptq {
@@ -41,6 +43,49 @@ TEST_F(EngineTest, GreedyFollowsTheLogits) {
   }
   EXPECT_EQ(result.new_tokens, 8);
   EXPECT_EQ(result.finish_reason, FinishReason::kLength);
+}
+
+// One point of the generator for each token, and the chain over the logits of all tokens before it.
+TEST_F(EngineTest, SampledTokensFollowTheLogitsAndThePoints) {
+  Engine cpu = Engine::open(kDemo, {.device = "cpu"});
+  for (Sampling sampling : std::vector<Sampling>{{.temperature = 1.0f},
+                                                 {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .min_p = 0.02f},
+                                                 {.temperature = 1.5f, .top_p = 0.95f, .repetition_penalty = 1.3f},
+                                                 {.repetition_penalty = 1.3f}}) {
+    sampling.seed = 42;
+    Request r = request("The old man looked at the", 40);
+    r.sampling = sampling;
+    const Result result = cpu.generate(r);
+    Sampler sampler(sampling);
+    std::vector<TokenId> tokens = r.tokens;
+    for (const TokenId id : result.tokens) {
+      const std::vector<float> logits = cpu.logits(tokens);
+      std::vector<float> last(logits.end() - cpu.vocab_size(), logits.end());
+      last.resize(static_cast<size_t>(std::min(cpu.vocab_size(), cpu.tokenizer().vocab_size())));
+      ASSERT_EQ(id, choose_token(last, tokens, sampling, sampler.next_point())) << tokens.size();
+      tokens.push_back(id);
+    }
+    EXPECT_EQ(result.new_tokens, 40);
+  }
+}
+
+// Launches run ahead of what is wanted at most, and nobody sees it.
+TEST_F(EngineTest, SampledAnswersDoNotDependOnTheLaunchesAhead) {
+  Request r = request("It was a dark and stormy night,", 40);
+  r.sampling.temperature = 1.0f;
+  r.sampling.repetition_penalty = 1.1f;
+  r.sampling.seed = 3;
+  const std::vector<TokenId> whole = engine().generate(r).tokens;
+  for (const int count : {1, 2, 3, 6, 17}) {
+    r.max_new_tokens = count;
+    EXPECT_EQ(engine().generate(r).tokens, std::vector<TokenId>(whole.begin(), whole.begin() + count));
+  }
+  r.max_new_tokens = 40;
+  int pieces = 0;
+  engine().generate(r, [&](const std::string&) { return ++pieces < 4; });  // cancelled with launches on their way
+  EXPECT_EQ(engine().generate(r).tokens, whole);
+  r.sampling.seed = 4;
+  EXPECT_NE(engine().generate(r).tokens, whole);
 }
 
 TEST_F(EngineTest, StreamedPiecesAddUpToTheText) {

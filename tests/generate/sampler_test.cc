@@ -1,89 +1,40 @@
-// The sampling chain, step by step.
+// The points that tokens are drawn at.
 #include "generate/sampler.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
+#include <vector>
 
 #include <gptq/error.h>
 
 namespace gptq {
 namespace {
 
-const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, -1.0f, 2.5f};
-
-TokenId draw(const Sampling& sampling, std::vector<TokenId> seen = {}, int vocab_size = 5) {
-  std::vector<float> logits = kLogits;
-  return Sampler(sampling).sample(logits, seen, vocab_size);
-}
-
-std::map<TokenId, int> histogram(Sampling sampling, int draws = 4000) {
+std::vector<double> points(uint64_t seed, int count = 1000) {
+  Sampling sampling;
+  sampling.seed = seed;
   Sampler sampler(sampling);
-  std::map<TokenId, int> counts;
-  for (int i = 0; i < draws; ++i) {
-    std::vector<float> logits = kLogits;
-    ++counts[sampler.sample(logits, {}, 5)];
+  std::vector<double> result;
+  for (int i = 0; i < count; ++i) result.push_back(sampler.next_point());
+  return result;
+}
+
+TEST(Sampler, SameSeedSamePoints) {
+  EXPECT_EQ(points(5), points(5));
+  EXPECT_NE(points(5), points(6));
+}
+
+TEST(Sampler, PointsAreUniform) {
+  double sum = 0, squares = 0;
+  for (const double point : points(1, 100000)) {
+    ASSERT_GE(point, 0);
+    ASSERT_LT(point, 1);
+    sum += point / 100000;
+    squares += point * point / 100000;
   }
-  return counts;
-}
-
-TEST(Sampler, GreedyTakesTheMostLikely) { EXPECT_EQ(draw({}), 1); }
-
-TEST(Sampler, PaddingOfTheVocabularyIsNeverChosen) { EXPECT_EQ(draw({}, {}, 1), 0); }
-
-TEST(Sampler, RepetitionPenaltyDividesPositiveAndMultipliesNegativeLogits) {
-  Sampling s;
-  s.repetition_penalty = 1.3f;
-  EXPECT_EQ(draw(s, {1}), 4);     // 3 / 1.3 < 2.5
-  EXPECT_EQ(draw(s, {1, 4}), 1);  // 2.5 / 1.3 < 3 / 1.3
-  std::vector<float> logits = {-1.0f, -1.2f};
-  EXPECT_EQ(Sampler(s).sample(logits, std::vector<TokenId>{0, 0}, 2), 1);  // −1.3 once, however often it was seen
-}
-
-TEST(Sampler, DrawsFollowTheSoftmax) {
-  Sampling s;
-  s.temperature = 1;
-  const auto counts = histogram(s, 20000);
-  double total = 0;
-  for (float logit : kLogits) total += std::exp(logit);
-  for (int id = 0; id < 5; ++id) {
-    const double expected = std::exp(kLogits[static_cast<size_t>(id)]) / total;
-    const double seen = counts.count(id) ? counts.at(id) / 20000.0 : 0.0;
-    EXPECT_NEAR(seen, expected, 4 * std::sqrt(expected / 20000)) << id;  // four standard deviations
-  }
-}
-
-TEST(Sampler, TemperatureSharpens) {
-  Sampling cold, hot;
-  cold.temperature = 0.2f;
-  hot.temperature = 2.0f;
-  EXPECT_GT(histogram(cold)[1], histogram(hot)[1] + 500);
-}
-
-TEST(Sampler, TopKTopPAndMinPCutTheTail) {
-  Sampling s;
-  s.temperature = 1;
-  s.top_k = 2;
-  EXPECT_EQ(histogram(s).size(), 2u);
-  s.top_k = 0;
-  s.top_p = 0.5f;  // the best alone has 0.47
-  EXPECT_EQ(histogram(s).size(), 2u);
-  s.top_p = 0.4f;
-  EXPECT_EQ(histogram(s).size(), 1u);
-  s.top_p = 1;
-  s.min_p = 0.5f;  // e^-0.5 = 0.61 stays, e^-1 = 0.37 goes
-  EXPECT_EQ(histogram(s).size(), 2u);
-}
-
-TEST(Sampler, SameSeedSameDraws) {
-  Sampling s;
-  s.temperature = 1;
-  s.seed = 5;
-  EXPECT_EQ(histogram(s), histogram(s));
-  Sampling other = s;
-  other.seed = 6;
-  EXPECT_NE(histogram(s), histogram(other));
+  EXPECT_NEAR(sum, 0.5, 0.004);  // four standard deviations
+  EXPECT_NEAR(squares, 1.0 / 3, 0.004);
 }
 
 TEST(Sampler, RefusesImpossibleSettings) {

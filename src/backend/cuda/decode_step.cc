@@ -7,8 +7,9 @@
 // and dense weights through cuBLAS.
 //
 // Each kernel asks for its first weights before the one in front has finished (programmatic dependent launch). The
-// chosen tokens and the positions stay on the device as the next launch's input; the host reads tokens from a ring of
-// pinned memory, a few launches behind.
+// chosen tokens and the positions stay on the device as the next launch's input; the host hands over the points of the
+// draws and reads tokens through rings of pinned memory, a few launches behind. How tokens are chosen is data on the
+// device too: another request needs no other graph.
 #include "backend/cuda/decode_step.h"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 
 #include "backend/cuda/attention.h"
 #include "backend/cuda/batch_linear.h"
+#include "backend/cuda/choose.h"
 #include "backend/cuda/decode_linear.h"
 #include "backend/cuda/operations.h"
 
@@ -64,7 +66,11 @@ class GraphStep final : public DecodeStep {
     workspace_ = Buffer(context, plan_.workspace_floats * 4);
     counters_ = Buffer(context, static_cast<size_t>(plan_.counters) * 4);
     GPTQ_CUDA(cudaMemsetAsync(counters_.as(), 0, counters_.bytes(), context.stream()));
-    GPTQ_CUDA(cudaMallocHost(reinterpret_cast<void**>(&record_), static_cast<size_t>(kSlots * batch_) * 4));
+    sampling_ = Buffer(context, static_cast<size_t>(batch_) * sizeof(Sampling));
+    seen_ = Buffer(context, static_cast<size_t>(batch_ * model.vocabulary));
+    const size_t slots = kSlots * static_cast<size_t>(batch_);
+    GPTQ_CUDA(cudaMallocHost(reinterpret_cast<void**>(&record_), slots * sizeof(int32_t)));
+    GPTQ_CUDA(cudaMallocHost(reinterpret_cast<void**>(&points_), slots * sizeof(double)));
     for (size_t slot = 0; slot < kSlots; ++slot) {
       GPTQ_CUDA(cudaEventCreateWithFlags(&done_[slot], cudaEventDisableTiming));
       capture(slot);
@@ -78,18 +84,32 @@ class GraphStep final : public DecodeStep {
       if (done_[slot] != nullptr) cudaEventDestroy(done_[slot]);
     }
     cudaFreeHost(record_);
+    cudaFreeHost(points_);
   }
 
-  void feed(std::span<const int> tokens, std::span<const int> positions) override {
-    const size_t bytes = static_cast<size_t>(batch_) * 4;
-    GPTQ_CUDA(cudaMemcpyAsync(tokens_.as(), tokens.data(), bytes, cudaMemcpyHostToDevice, context_.stream()));
-    GPTQ_CUDA(cudaMemcpyAsync(positions_.as(), positions.data(), bytes, cudaMemcpyHostToDevice, context_.stream()));
+  void feed(std::span<const StepSequence> sequences) override {
+    CHECK(static_cast<int64_t>(sequences.size()) == batch_);
+    std::vector<int32_t> tokens, positions;
+    std::vector<Sampling> sampling;
+    for (const StepSequence& sequence : sequences) {
+      tokens.push_back(sequence.token);
+      positions.push_back(sequence.position);
+      sampling.push_back(sequence.sampling);
+    }
+    upload(tokens_, tokens);
+    upload(positions_, positions);
+    upload(sampling_, sampling);
+    if (std::any_of(sampling.begin(), sampling.end(), [](auto& s) { return s.repetition_penalty != 1.0f; })) {
+      upload(seen_, marks_of_seen(sequences));
+    }
     taken_ = launched_;
   }
 
-  void launch() override {
-    CHECK(launched_ - taken_ < kAhead);
+  void launch(std::span<const double> points) override {
+    CHECK(launched_ - taken_ < kAhead && (points.empty() || static_cast<int64_t>(points.size()) == batch_));
     const size_t slot = launched_++ % kSlots;
+    // A forgotten launch may still be reading this slot: nobody wants its token.
+    std::copy(points.begin(), points.end(), points_ + slot * static_cast<size_t>(batch_));
     GPTQ_CUDA(cudaGraphLaunch(graphs_[slot], context_.stream()));
     GPTQ_CUDA(cudaEventRecord(done_[slot], context_.stream()));
   }
@@ -106,6 +126,21 @@ class GraphStep final : public DecodeStep {
 
  private:
   static constexpr size_t kSlots = kAhead + 1;
+
+  template <typename T>
+  void upload(const Buffer& to, const std::vector<T>& from) {
+    context_.upload(to.as(), from.data(), from.size() * sizeof(T));
+  }
+
+  std::vector<uint8_t> marks_of_seen(std::span<const StepSequence> sequences) const {  // [B, vocabulary]
+    std::vector<uint8_t> marks(seen_.bytes());
+    for (size_t b = 0; b < sequences.size(); ++b) {
+      for (const int id : sequences[b].seen) {
+        if (id < model_.vocabulary) marks[b * static_cast<size_t>(model_.vocabulary) + static_cast<size_t>(id)] = 1;
+      }
+    }
+    return marks;
+  }
 
   void capture(size_t slot) {
     GPTQ_CUDA(cudaStreamBeginCapture(context_.stream(), cudaStreamCaptureModeThreadLocal));
@@ -232,8 +267,22 @@ class GraphStep final : public DecodeStep {
     DecodeLinear logits = linear(head, hidden_, logits_);
     logits.norm = reinterpret_cast<const float*>(model_.final_norm.data);
     launch_linear(logits);
-    choose_tokens(context_, tokens_.as<int32_t>(), positions_.as<int32_t>(),
-                  record_ + static_cast<int64_t>(slot) * batch_, logits_, model_.vocabulary);
+    choose(slot);
+  }
+
+  void choose(size_t slot) {
+    ChooseProblem p;
+    p.logits = reinterpret_cast<const float*>(logits_.data);
+    p.stride = logits_.stride;
+    p.batch = static_cast<int>(batch_);
+    p.vocabulary = model_.vocabulary;
+    p.sampling = sampling_.as<Sampling>();
+    p.points = points_ + slot * static_cast<size_t>(batch_);
+    p.seen = seen_.as<uint8_t>();
+    p.tokens = tokens_.as<int32_t>();
+    p.positions = positions_.as<int32_t>();
+    p.record = record_ + slot * static_cast<size_t>(batch_);
+    launch_choose(context_, p, true);
   }
 
   Context& context_;
@@ -243,9 +292,11 @@ class GraphStep final : public DecodeStep {
   BatchLinear batch_linear_;
   std::array<Buffer, 8> memory_;
   MatrixView hidden_, qkv_, attended_, inner_, logits_, normed_, sorted_, outputs_;
-  Buffer tokens_, positions_, workspace_, counters_;
+  Buffer tokens_, positions_, sampling_, workspace_, counters_;
+  Buffer seen_;  // [B, vocabulary] bytes
   DecodeAttentionPlan plan_;
   int32_t* record_ = nullptr;  // pinned [slots, B]
+  double* points_ = nullptr;   // pinned [slots, B]
   std::array<cudaGraphExec_t, kSlots> graphs_{};
   std::array<cudaEvent_t, kSlots> done_{};
   size_t launched_ = 0, taken_ = 0;

@@ -245,35 +245,6 @@ __global__ void __launch_bounds__(kThreads)
   if (bad) *found = 1.0f;
 }
 
-__global__ void __launch_bounds__(1024) choose_kernel(int32_t* tokens, int32_t* positions, int32_t* record,
-                                                      const float* logits, int64_t stride, int vocabulary) {
-  __shared__ float best_of_warp[32];
-  __shared__ int id_of_warp[32];
-  wait_for_previous();
-  let_next_start();
-  const float* row = logits + blockIdx.x * stride;
-  float best = -INFINITY;
-  int id = 0;
-  for (int c = threadIdx.x; c < vocabulary; c += 1024) {
-    const float value = row[c];
-    if (value > best) best = value, id = c;
-  }
-  const auto keep_better = [&](float other, int other_id) {
-    if (other > best || (other == best && other_id < id)) best = other, id = other_id;
-  };
-  for (int offset = 16; offset > 0; offset /= 2) {
-    const float other = __shfl_xor_sync(~0u, best, offset);
-    keep_better(other, __shfl_xor_sync(~0u, id, offset));
-  }
-  if (threadIdx.x % 32 == 0) best_of_warp[threadIdx.x / 32] = best, id_of_warp[threadIdx.x / 32] = id;
-  __syncthreads();
-  if (threadIdx.x != 0) return;
-  for (int w = 1; w < 32; ++w) keep_better(best_of_warp[w], id_of_warp[w]);
-  tokens[blockIdx.x] = id;
-  positions[blockIdx.x] += 1;
-  if (record != nullptr) record[blockIdx.x] = id;
-}
-
 bool wide(MatrixView x) {
   return x.stride % 8 == 0 && x.cols % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
 }
@@ -429,13 +400,6 @@ void find_non_finite(Context& context, float* found, MatrixView x) {
                                                                x.stride, exponent, x.rows, x.cols);
   }
   check_launch("find_non_finite", x.rows, x.cols);
-}
-
-void choose_tokens(Context& context, int32_t* tokens, int32_t* positions, int32_t* record, MatrixView logits,
-                   int vocabulary) {
-  choose_kernel<<<static_cast<unsigned>(logits.rows), 1024, 0, context.stream()>>>(
-      tokens, positions, record, pointer(logits), logits.stride, vocabulary);
-  check_launch("choose_tokens", logits.rows, logits.cols);
 }
 
 }  // namespace gptq::cuda

@@ -28,9 +28,4 @@ void append(Context& context, MatrixView cache, MatrixView rows, const PageTable
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
 void find_non_finite(Context& context, float* found, MatrixView x);  // sets *found, in device memory, to 1
 
-// The most likely of the first `vocabulary` ids of each row of logits; the lowest id of equals.
-// Then positions[b] += 1.   tokens [B]   record [B], may be null: in host memory
-void choose_tokens(Context& context, int32_t* tokens, int32_t* positions, int32_t* record, MatrixView logits,
-                   int vocabulary);
-
 }  // namespace gptq::cuda

@@ -1,0 +1,31 @@
+// The sampling chain on the device: logits to tokens in one launch.
+#pragma once
+
+#include <cstdint>
+
+#include <gptq/sampling.h>
+
+#include "backend/cuda/context.h"
+
+namespace gptq::cuda {
+
+// Each sequence's token as `choose_token` takes it (backend/choose.h), and what the next decode step reads.
+struct ChooseProblem {
+  const float* logits = nullptr;  // [B, ≥ vocabulary], rows `stride` apart
+  int64_t stride = 0;
+  int batch = 0;
+  int vocabulary = 0;                  // ids from here on are never chosen
+  const Sampling* sampling = nullptr;  // [B]
+  const double* points = nullptr;      // [B], may lie in host memory; not read at temperature 0
+  uint8_t* seen = nullptr;             // [B, vocabulary]  1 = seen; chosen tokens are marked. Used with a repetition
+                                       // penalty only
+  int32_t* tokens = nullptr;           // [B], out
+  int32_t* positions = nullptr;        // [B], grow by 1; may be null
+  int32_t* record = nullptr;           // [B], out: the tokens again, in host memory; may be null
+};
+
+// `dependent`: by programmatic dependent launch, where the device has it. `sampling` and `points` are read before
+// waiting for the kernel in front.
+void launch_choose(const Context& context, const ChooseProblem& problem, bool dependent);
+
+}  // namespace gptq::cuda
