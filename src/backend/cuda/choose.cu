@@ -13,6 +13,7 @@
 
 #include "backend/choose.h"
 #include "backend/cuda/choose.h"
+#include "backend/cuda/launch.h"
 #include "backend/cuda/ptx.cuh"
 #include "core/check.h"
 
@@ -290,16 +291,7 @@ __global__ void __launch_bounds__(kThreads) choose_kernel(const ChooseProblem p)
 
 void launch_choose(const Context& context, const ChooseProblem& problem, bool dependent) {
   CHECK(problem.vocabulary <= 1 << (32 - kPartBits));
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = dim3(static_cast<unsigned>(problem.batch));
-  config.blockDim = dim3(kThreads);
-  config.stream = context.stream();
-  config.attrs = &attribute;
-  config.numAttrs = dependent && context.has_dependent_launch() ? 1 : 0;
-  GPTQ_CUDA(cudaLaunchKernelEx(&config, choose_kernel, problem));
+  launch_kernel(context, choose_kernel, dim3(static_cast<unsigned>(problem.batch)), kThreads, 0, dependent, problem);
 }
 
 }  // namespace gptq::cuda
