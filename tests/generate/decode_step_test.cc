@@ -9,6 +9,7 @@
 #include <gptq/error.h>
 #include <gptq/quantize.h>
 
+#include "backend/choose.h"
 #include "checkpoint/checkpoint.h"
 #include "model/families.h"
 #include "model/model.h"
@@ -70,6 +71,32 @@ std::vector<StepSequence> sequences(const std::vector<int>& tokens, const std::v
   return result;
 }
 
+// Steps with samplings of all kinds take what the host's chain takes from their own logits.
+void expect_sampled(DecodeStep& step, Backend& backend, std::vector<StepSequence> start, int vocabulary) {
+  const Sampling kinds[] = {{.temperature = 1.0f},
+                            {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .min_p = 0.02f},
+                            {.temperature = 1.5f, .top_p = 0.95f, .repetition_penalty = 1.3f},
+                            {.repetition_penalty = 1.3f}};
+  std::vector<std::vector<int>> seen;
+  for (size_t s = 0; s < start.size(); ++s) seen.push_back({static_cast<int>(s), start[s].token});
+  for (size_t s = 0; s < start.size(); ++s) start[s].sampling = kinds[s % std::size(kinds)], start[s].seen = seen[s];
+  std::mt19937_64 random(3);
+  step.feed(start);
+  for (int i = 0; i < 3; ++i) {
+    std::vector<double> points;
+    for (size_t s = 0; s < start.size(); ++s) points.push_back(static_cast<double>(random() >> 11) * 0x1p-53);
+    step.launch(points);
+    const std::vector<int> chosen = step.take();
+    std::vector<float> logits = backend.download(step.logits());
+    const size_t width = logits.size() / start.size();
+    for (size_t s = 0; s < start.size(); ++s) {
+      const auto row = std::span(logits).subspan(s * width, static_cast<size_t>(vocabulary));
+      EXPECT_EQ(chosen[s], choose_token(row, seen[s], start[s].sampling, points[s])) << "sequence " << s;
+      seen[s].push_back(chosen[s]);
+    }
+  }
+}
+
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
   const Checkpoint checkpoint = Checkpoint::open(folder);
@@ -124,6 +151,7 @@ TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
     step->feed(sequences(first, positions));
     step->launch({});
     EXPECT_EQ(step->take(), second);
+    expect_sampled(*step, *backend, sequences(first, positions), vocabulary);
   }
   if (folder != kDemo) std::filesystem::remove_all(folder);
 }

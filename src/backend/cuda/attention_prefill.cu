@@ -210,7 +210,8 @@ __global__ void __launch_bounds__(PrefillShape<kD>::kThreads, PrefillShape<kD>::
   }
   if (!has_rows) return;
 
-    // Results pass through the warp's own rows of `queries`, to leave in whole chunks.
+  // Results pass through the warp's own rows of `queries`, to leave in whole chunks.
+  __syncwarp();
 #pragma unroll
   for (int part = 0; part < kParts; ++part) {
 #pragma unroll
