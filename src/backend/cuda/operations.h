@@ -17,7 +17,7 @@ void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView tabl
 void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps);
 // rms_norm of the residual stream, x F32 [M, K], for the linear behind it: out T [M, K], in the order of its positions
 // where `place` [K] is given. `dependent` as in launch_kernel. For K up to kMostNormed, a multiple of 4.
-inline constexpr int64_t kMostNormed = 8192;
+inline constexpr int64_t kMostNormed = 16384;
 void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps, const uint16_t* place,
                  bool dependent);
 void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin);
