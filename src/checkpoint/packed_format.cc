@@ -32,7 +32,7 @@ Tensor read_int32(const Checkpoint& checkpoint, const std::string& name, const S
     fail(ErrorKind::kVerification, place_of(checkpoint, name),
          "found the type " + std::string(name_of(view.dtype)) + ", expected I32; the layout is not GPTQ's");
   }
-  Tensor tensor(view.dtype, view.shape);
+  Tensor tensor = Tensor::uninitialized(view.dtype, view.shape);
   if (view.bytes() > 0) std::memcpy(tensor.data(), view.data, view.bytes());
   return tensor;
 }

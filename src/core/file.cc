@@ -106,6 +106,15 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void bring_to_memory(std::span<const std::byte> mapped) {
+  if (mapped.empty()) return;
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(mapped.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size());
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);  // large requests, beyond the fault at hand
+  for (uintptr_t at = begin; at < end; at += page) *reinterpret_cast<const volatile std::byte*>(at);
+}
+
 std::string read_file(const fs::path& path) {
   struct stat info {};
   const Descriptor fd(open_for_reading(path, info));

@@ -29,6 +29,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
+void bring_to_memory(std::span<const std::byte> mapped);
+
 // The whole file as bytes; throws like MappedFile.
 std::string read_file(const fs::path& path);
 

@@ -53,17 +53,29 @@ bool all_finite(const TensorView& view, ThreadPool& pool) {
   return !bad;
 }
 
-Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {
-  const size_t padded = (bytes() + 63) / 64 * 64;
-  if (padded == 0) return;
-  void* memory = ::operator new (padded, std::align_val_t{64}, std::nothrow);
+namespace {
+size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
+}  // namespace
+
+Tensor::Tensor(DType dtype, Shape shape) {
+  *this = uninitialized(dtype, std::move(shape));
+  if (!empty()) std::memset(data_.get(), 0, padded(bytes()));
+}
+
+Tensor Tensor::uninitialized(DType dtype, Shape shape) {
+  Tensor tensor;
+  tensor.dtype_ = dtype;
+  tensor.shape_ = std::move(shape);
+  const size_t bytes = padded(tensor.bytes());
+  if (bytes == 0) return tensor;
+  void* memory = ::operator new (bytes, std::align_val_t{64}, std::nothrow);
   if (memory == nullptr) {
-    throw Error(ErrorKind::kOutOfMemory, "allocating a tensor of " + std::to_string(padded) +
+    throw Error(ErrorKind::kOutOfMemory, "allocating a tensor of " + std::to_string(bytes) +
                                              " bytes failed: out of host memory; use a smaller model, fewer "
                                              "--samples or a shorter --seqlen");
   }
-  std::memset(memory, 0, padded);
-  data_.reset(static_cast<std::byte*>(memory));
+  tensor.data_.reset(static_cast<std::byte*>(memory));
+  return tensor;
 }
 
 void Tensor::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{64}); }
@@ -95,7 +107,7 @@ void to_float32(std::span<float> out, const TensorView& view, const std::string&
 }
 
 Tensor to_float32(const TensorView& view, const std::string& what) {
-  Tensor result(DType::kF32, view.shape);
+  Tensor result = Tensor::uninitialized(DType::kF32, view.shape);
   to_float32(result.values<float>(), view, what);
   return result;
 }

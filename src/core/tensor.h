@@ -44,6 +44,7 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(DType dtype, Shape shape);
+  static Tensor uninitialized(DType dtype, Shape shape);  // for one that is filled right away
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }

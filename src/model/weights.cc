@@ -12,12 +12,16 @@ namespace gptq {
 
 namespace {
 
-void require_finite(const TensorView& view, const std::string& name, const Checkpoint& checkpoint, Backend& backend) {
+void require_floats(const TensorView& view, const std::string& name, const Checkpoint& checkpoint) {
   if (view.dtype != DType::kF32 && view.dtype != DType::kF16 && view.dtype != DType::kBF16) {
     throw Error(ErrorKind::kVerification, "loading tensor " + name + " of " + checkpoint.folder().string() +
                                               ": found type " + std::string(name_of(view.dtype)) +
                                               ", expected F32, F16 or BF16");
   }
+}
+
+void require_finite(const TensorView& view, const std::string& name, const Checkpoint& checkpoint, Backend& backend) {
+  require_floats(view, name, checkpoint);
   if (backend.all_finite(view)) return;
   throw Error(ErrorKind::kNumerical, "loading tensor " + name + " from " +
                                          (checkpoint.folder() / checkpoint.file_of(name)).string() +
@@ -26,6 +30,12 @@ void require_finite(const TensorView& view, const std::string& name, const Check
 }
 
 }  // namespace
+
+TensorView find_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols) {
+  const TensorView view = checkpoint.tensor(name, {rows, cols});
+  require_floats(view, name, checkpoint);
+  return view;
+}
 
 TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols,
                        Backend& backend) {
@@ -52,11 +62,14 @@ Matrix load_norm_vector(const Checkpoint& checkpoint, const std::string& name, i
 }  // namespace
 
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
-                                    Backend& backend) {
+                                    Backend& backend, Values values) {
   if (checkpoint.contains(module + ".qweight")) {
     return backend.prepare(read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
-  const TensorView weight = load_matrix(checkpoint, module + ".weight", spec.out_features, spec.in_features, backend);
+  const std::string name = module + ".weight";
+  const TensorView weight = values == Values::kFinite
+                                ? find_matrix(checkpoint, name, spec.out_features, spec.in_features)
+                                : load_matrix(checkpoint, name, spec.out_features, spec.in_features, backend);
   if (!spec.bias) return backend.prepare(weight, nullptr);
   const TensorView bias = checkpoint.tensor(module + ".bias", {spec.out_features});
   require_finite(bias, module + ".bias", checkpoint, backend);

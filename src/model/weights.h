@@ -30,14 +30,17 @@ struct ModelWeights {
 };
 
 // Each of these throws Error(kVerification) naming the tensor for missing tensors and wrong shapes or types, and
-// Error(kNumerical) for NaN or infinite weights.
+// Error(kNumerical) for NaN or infinite weights; find_matrix leaves the values alone.
+TensorView find_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols);
 std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend);
 TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols,
                        Backend& backend);
 
-// A packed or dense linear, whichever the checkpoint holds.
+// A packed or dense linear, whichever the checkpoint holds. Of a dense one that is known to be finite the weights are
+// not read for that again.
+enum class Values { kUnknown, kFinite };
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
-                                    Backend& backend);
+                                    Backend& backend, Values values = Values::kUnknown);
 
 LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);

@@ -34,7 +34,8 @@ Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, cons
 Pipeline::Pipeline(const PipelineInputs& inputs)
     : in_(inputs),
       decoder_(inputs.architecture, inputs.backend),
-      streams_(inputs.architecture, inputs.backend, inputs.memory) {}
+      streams_(inputs.architecture, inputs.backend, inputs.memory),
+      reader_(inputs.checkpoint) {}
 
 void Pipeline::start() {
   const Architecture& a = in_.architecture;
@@ -67,6 +68,7 @@ void Pipeline::start() {
 }
 
 void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module) {
+  read_ahead(index);
   LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   LayerWeights original = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   if (!in_.options.true_sequential) {
@@ -81,9 +83,10 @@ void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const Modu
 void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
                                                const StepSink& on_step, const ModuleSink& on_module) {
   std::array<Matrix, kInputGroups> hessians;
-  const Matrix found = zeros(Decoder::kStages, 1);
+  std::array<Matrix, kInputGroups> found;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    load_dense(stage, index, original);
+    load_dense(stage, index, original, Values::kUnknown);
+    found[static_cast<size_t>(stage)] = zeros(2, 1);
     hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage), decoder_.input_width(stage));
   }
   Activations copy;
@@ -91,7 +94,7 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
     decoder_.copy(copy, x);
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       decoder_.enter(stage, original, copy);
-      in_.backend.find_non_finite(found.view().row_range(stage, 1), copy.input);
+      in_.backend.find_non_finite(found[static_cast<size_t>(stage)].view().row_range(0, 1), copy.input);
       in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input);
       decoder_.leave(stage, original, index, copy);
     }
@@ -99,10 +102,10 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
   copy = {};
   original = {};
   release_scratch();
-  check_finite(0, index, found);
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    on_step(0.5 + 0.1 * stage, in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)].group.name);
-    solve(stage, index, layer, std::move(hessians[static_cast<size_t>(stage)]), std::nullopt, on_module);
+    on_step(0.5 + 0.1 * stage, group_plan(stage, index).group.name);
+    solve(stage, index, layer, found[static_cast<size_t>(stage)], std::move(hessians[static_cast<size_t>(stage)]),
+          std::nullopt, on_module);
   }
   streams_.for_each(0, streams_.size(), Streams::Access::kUpdate,
                     [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
@@ -111,11 +114,11 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
 
 void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                          const ModuleSink& on_module) {
-  const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
+  const GroupPlan& plan = group_plan(stage, index);
   // A pass runs the stages from here on; where inputs are kept, the ones before have left theirs behind.
   const int first = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage);
-  const auto load_original = [&](int begin, int end) {
-    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original);
+  const auto load_original = [&](int begin, int end) {  // of stages that solve() has seen to be finite
+    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original, Values::kFinite);
   };
   const auto drop = [&](LayerWeights& weights) {
     for (int s = first; s <= stage; ++s) weights.groups[static_cast<size_t>(s)].clear();
@@ -133,11 +136,11 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   Matrix hessian, cross, cross_hessian;
   if (solved) hessian = zeros(k, k);
   if (differs) cross = zeros(k, k);
-  const Matrix found = zeros(1, 1);
+  const Matrix found = zeros(2, 1);
   load_original(first, stage);
   const Streams::Body observe = [&](Activations& x, Activations* other) {
     reach(stage, index, layer, x);
-    in_.backend.find_non_finite(found.view(), x.input);
+    in_.backend.find_non_finite(found.view().row_range(0, 1), x.input);
     if (other) reach(stage, index, original, *other);
     if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input);
     if (other && differs) in_.backend.accumulate_cross(cross.view(), other->input, x.input);
@@ -153,10 +156,9 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   }
   streams_.for_each(streams_.followed(), streams_.size(), Streams::Access::kRead, observe);
   release_scratch();
-  check_finite(stage, index, found);
   std::optional<GptaqTerms> terms;
   if (differs) terms = GptaqTerms{std::move(cross), std::move(cross_hessian)};
-  solve(stage, index, layer, std::move(hessian), std::move(terms), on_module);
+  solve(stage, index, layer, found, std::move(hessian), std::move(terms), on_module);
 
   const bool last = index + 1 == in_.architecture.layers && stage + 1 == Decoder::kStages;
   if (last) return;  // nobody reads what the model's last linear adds
@@ -183,25 +185,19 @@ void Pipeline::reach(int stage, int64_t index, const LayerWeights& layer, Activa
   decoder_.enter(stage, layer, x);
 }
 
-void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, Matrix hessian, std::optional<GptaqTerms> gptaq,
-                     const ModuleSink& on_module) {
+void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& found, Matrix hessian,
+                     std::optional<GptaqTerms> gptaq, const ModuleSink& on_module) {
   const auto start = std::chrono::steady_clock::now();
-  const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
-  if (!plan.grid) return load_dense(stage, index, layer);
-  const int64_t k = plan.group.linears[0].in_features;
-
-  int64_t rows = 0;
-  for (const LinearSpec& linear : plan.group.linears) rows += linear.out_features;
-  Matrix stacked = in_.backend.allocate(DType::kF32, rows, k);
-  int64_t first = 0;
-  for (const LinearSpec& linear : plan.group.linears) {
-    const std::string name = layer_prefix(index) + linear.name + ".weight";
-    in_.backend.load(stacked.view().row_range(first, linear.out_features),
-                     load_matrix(in_.checkpoint, name, linear.out_features, k, in_.backend));
-    first += linear.out_features;
+  const GroupPlan& plan = group_plan(stage, index);
+  if (!plan.grid) {
+    check_finite(stage, index, found);
+    return load_dense(stage, index, layer, Values::kUnknown);
   }
   GroupProblem problem;
-  problem.weights = std::move(stacked);
+  problem.weights = load_stacked(stage, index);  // while the device is still busy with the passes before
+  in_.backend.find_non_finite(found.view().row_range(1, 1), problem.weights.view());
+  check_finite(stage, index, found);
+  const int64_t rows = problem.weights.rows(), k = problem.weights.cols();
   problem.hessian = std::move(hessian);
   problem.gptaq = std::move(gptaq);
   if (in_.memory.hessian_on_host) problem.hessian_on_host = {DType::kF32, hessian_on_host_.view().data, k, k, k};
@@ -211,22 +207,19 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, Matrix hessi
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
   const GroupSolution solution = solve_group(std::move(problem), in_.backend);
 
-  first = 0;
+  int64_t first = 0;
   for (const LinearSpec& linear : plan.group.linears) {
     const int64_t n = linear.out_features;
     const std::string module = layer_prefix(index) + linear.name;
-    const PackedWeight packed =
+    PackedWeight packed =
         pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
-    ModuleReport report;
-    for_each_stored(packed, module, in_.plan.format, [&](const std::string& name, const TensorView& tensor) {
-      in_.writer.write(name, tensor);
-      report.bytes_out += static_cast<int64_t>(tensor.bytes());
-    });
     layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(packed));
+    in_.output.write(module, std::move(packed));
 
     const auto sum = [&](const std::vector<double>& values) {
       return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
     };
+    ModuleReport report;
     report.name = module;
     report.bits = plan.grid->bits;
     report.group_size = plan.grid->group_size;
@@ -236,16 +229,46 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, Matrix hessi
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
     report.bytes_in = static_cast<int64_t>(in_.checkpoint.tensor(module + ".weight").bytes());
+    for (const TensorSpec& spec : packed_specs(module, k, n, report.bits, report.group_size, linear.bias)) {
+      report.bytes_out += static_cast<int64_t>(spec.bytes());
+    }
     on_module(report);
     first += n;
   }
 }
 
-void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer) {
-  const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
-  for (const LinearSpec& linear : plan.group.linears) {
+Matrix Pipeline::load_stacked(int stage, int64_t index) {
+  const std::vector<LinearSpec>& linears = group_plan(stage, index).group.linears;
+  const int64_t k = linears[0].in_features;
+  int64_t rows = 0;
+  for (const LinearSpec& linear : linears) rows += linear.out_features;
+  Matrix stacked = in_.backend.allocate(DType::kF32, rows, k);
+  int64_t first = 0;
+  for (const LinearSpec& linear : linears) {
+    const std::string name = layer_prefix(index) + linear.name + ".weight";
+    in_.backend.load(stacked.view().row_range(first, linear.out_features),
+                     find_matrix(in_.checkpoint, name, linear.out_features, k));
+    first += linear.out_features;
+  }
+  return stacked;
+}
+
+void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer, Values values) {
+  for (const LinearSpec& linear : group_plan(stage, index).group.linears) {
     layer.groups[static_cast<size_t>(stage)].push_back(
-        load_linear(in_.checkpoint, layer_prefix(index) + linear.name, linear, in_.backend));
+        load_linear(in_.checkpoint, layer_prefix(index) + linear.name, linear, in_.backend, values));
+  }
+}
+
+void Pipeline::read_ahead(int64_t index) {
+  for (int64_t layer = index; layer < std::min(index + 2, in_.architecture.layers); ++layer) {
+    if (layer < layers_expected_) continue;
+    layers_expected_ = layer + 1;
+    for (const GroupPlan& plan : in_.plan.layers[static_cast<size_t>(layer)]) {
+      for (const LinearSpec& linear : plan.group.linears) {
+        reader_.expect(layer_prefix(layer) + linear.name + ".weight");
+      }
+    }
   }
 }
 
@@ -253,13 +276,14 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
   LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   size_t next = 0;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
-    if (!plan.grid) load_dense(stage, index, layer);
+    const GroupPlan& plan = group_plan(stage, index);
+    if (!plan.grid) load_dense(stage, index, layer, Values::kUnknown);
     for (size_t i = 0; plan.grid && i < plan.group.linears.size(); ++i) {
       layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(linears[next++]));
     }
   }
   LayerWeights original;
+  if (gptaq()) read_ahead(index);
   if (gptaq()) original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
   streams_.for_each(0, streams_.size(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
     decoder_.layer(layer, index, x);
@@ -280,14 +304,22 @@ void Pipeline::release_scratch() {
 }
 
 void Pipeline::check_finite(int stage, int64_t index, const Matrix& found) const {
-  for (const float value : in_.backend.download(found.view())) {
-    const GroupPlan& plan = in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage++)];
-    if (value == 0.0f) continue;
+  const std::vector<float> flags = in_.backend.download(found.view());
+  const std::vector<LinearSpec>& linears = group_plan(stage, index).group.linears;
+  if (flags[0] != 0.0f) {
     throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer_prefix(index) +
-                                           plan.group.linears[0].name +
+                                           linears[0].name +
                                            " holds NaN or infinity (the first place where it happens); the model's "
                                            "weights overflow there, check them with another tool");
   }
+  if (flags[1] == 0.0f) return;
+  for (const LinearSpec& linear : linears) {  // says which one it is
+    load_matrix(in_.checkpoint, layer_prefix(index) + linear.name + ".weight", linear.out_features, linear.in_features,
+                in_.backend);
+  }
+  throw Error(ErrorKind::kNumerical, "loading the weights of " + layer_prefix(index) + linears[0].name +
+                                         ": the device found NaN or infinity that the file does not hold; run again, "
+                                         "and test the device's memory if it comes back");
 }
 
 }  // namespace gptq

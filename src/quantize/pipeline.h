@@ -10,7 +10,8 @@
 
 #include "backend/backend.h"
 #include "checkpoint/checkpoint.h"
-#include "checkpoint/writer.h"
+#include "checkpoint/read_ahead.h"
+#include "checkpoint/write_behind.h"
 #include "model/decoder.h"
 #include "quantize/calibration.h"
 #include "quantize/memory_plan.h"
@@ -28,7 +29,7 @@ struct PipelineInputs {
   const Calibration& calibration;
   const MemoryPlan& memory;
   Backend& backend;
-  CheckpointWriter& writer;
+  WriteBehind& output;
 };
 
 // All batches go through a stage before its linears are solved: every sub-step sees quantized predecessors ("true
@@ -47,7 +48,7 @@ class Pipeline {
   // Embeds the calibration windows. Call once, first.
   void start();
 
-  // Quantizes a layer, writes its tensors, and leaves the streams at the next layer's input. Throws
+  // Quantizes a layer, hands its tensors to the output, and leaves the streams at the next layer's input. Throws
   // Error(kNumerical) naming the first module whose input is not finite.
   void quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module);
 
@@ -61,18 +62,28 @@ class Pipeline {
                                        const StepSink& on_step, const ModuleSink& on_module);
   // From the batch's residual stream, or the inputs that were kept, to the input of `stage`.
   void reach(int stage, int64_t index, const LayerWeights& layer, Activations& x);
-  void solve(int stage, int64_t index, LayerWeights& layer, Matrix hessian, std::optional<GptaqTerms> gptaq,
-             const ModuleSink& on_module);
+  // `found` [2, 1]: what Backend::find_non_finite says of the stage's inputs, and place for what it says of its
+  // weights.
+  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& found, Matrix hessian,
+             std::optional<GptaqTerms> gptaq, const ModuleSink& on_module);
+  void check_finite(int stage, int64_t index, const Matrix& found) const;
   Matrix zeros(int64_t rows, int64_t cols);
-  void load_dense(int stage, int64_t index, LayerWeights& layer);
+  // The group's weights, F32, one linear below the other.
+  Matrix load_stacked(int stage, int64_t index);
+  void load_dense(int stage, int64_t index, LayerWeights& layer, Values values);
   void release_scratch();
-  void check_finite(int stage, int64_t index, const Matrix& found) const;  // found as Backend::find_non_finite left it
+  void read_ahead(int64_t index);  // this layer's weights and the next one's
+  const GroupPlan& group_plan(int stage, int64_t index) const {
+    return in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
+  }
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
   Decoder decoder_;
   Streams streams_;
   Matrix hessian_on_host_;  // in a plan that moves it there
+  ReadAhead reader_;
+  int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };
 
 }  // namespace gptq

@@ -169,7 +169,7 @@ PackedWeight read_finished(const std::vector<SafetensorsFile>& shards, const std
   };
   const auto copy = [&](const std::string& name) {
     const TensorView view = tensor(name);
-    Tensor result(view.dtype, view.shape);
+    Tensor result = Tensor::uninitialized(view.dtype, view.shape);
     std::copy_n(view.data, view.bytes(), result.data());
     return result;
   };
@@ -228,7 +228,12 @@ class PartialFolder {
   }
 
   fs::path partial() const { return output_.string() + ".partial"; }
-  const Journal& journal() const { return journal_; }
+
+  // The layers of `progress` are on the disk: a later run can go on behind them.
+  void commit(const JournalState& progress) {
+    journal_.write(progress);
+    state = progress;
+  }
 
   // The complete folder takes its name; an old one of that name goes last.
   void finish() {
@@ -241,20 +246,13 @@ class PartialFolder {
     fs::remove_all(old);
   }
 
-  // Forgets what belongs to a layer that was not finished.
-  void go_back_to_journal() {
-    const std::string fingerprint = state.fingerprint;
-    state = journal_.read().value_or(JournalState{});
-    state.fingerprint = fingerprint;
-  }
-
   // Nothing worth resuming: leave nothing behind.
   void discard() {
     std::error_code ignored;
     fs::remove_all(partial(), ignored);
   }
 
-  JournalState state;
+  JournalState state;  // what the journal holds
 
  private:
   fs::path output_;
@@ -330,14 +328,17 @@ QuantizeReport run(Job& job, PartialFolder& folder, const MemoryPlan& memory, Ba
     throw Error(ErrorKind::kVerification,
                 "resuming " + folder.partial().string() + ": its weight files are damaged; start over with --force");
   }
+  WriteBehind output(writer, job.plan.format);
+  for (const TensorSpec& spec : job.copied) output.write(spec.name, job.checkpoint.tensor(spec.name));
   Pipeline pipeline(
-      {job.checkpoint, job.architecture, job.options, job.plan, job.calibration, memory, backend, writer});
+      {job.checkpoint, job.architecture, job.options, job.plan, job.calibration, memory, backend, output});
   if (on_progress) on_progress({"calibration", 0.0});
   pipeline.start();
   replay_finished_layers(job, folder, pipeline, writer, on_progress, stop);
 
   const int64_t layers = job.architecture.layers;
-  for (int64_t layer = folder.state.layers_done; layer < layers; ++layer) {
+  JournalState progress = folder.state;
+  for (int64_t layer = progress.layers_done; layer < layers; ++layer) {
     const std::string phase = "layer " + std::to_string(layer + 1) + "/" + std::to_string(layers) + " ";
     double fraction = 0;
     pipeline.quantize_layer(
@@ -347,21 +348,20 @@ QuantizeReport run(Job& job, PartialFolder& folder, const MemoryPlan& memory, Ba
           if (on_progress) on_progress({phase + what, fraction});
         },
         [&](const ModuleReport& module) {
-          folder.state.modules.push_back(module);
+          progress.modules.push_back(module);
           if (on_progress) on_progress({phase + module.name, fraction, &module});
         });
-    writer.sync();
-    folder.state.layers_done = static_cast<int>(layer + 1);
-    folder.journal().write(folder.state);
+    progress.layers_done = static_cast<int>(layer + 1);
+    output.when_synced([&folder, progress] { folder.commit(progress); });
     if (stop.stop_requested() && layer + 1 < layers) {
+      output.wait();
       throw Error(ErrorKind::kInterrupted, "quantizing " + job.options.model + " stopped after layer " +
                                                std::to_string(layer + 1) + " of " + std::to_string(layers) +
                                                "; go on with the same command and --resume");
     }
   }
   if (on_progress) on_progress({"saving", 1.0});
-  for (const TensorSpec& spec : job.copied) writer.write(spec.name, job.checkpoint.tensor(spec.name));
-  writer.finish();
+  output.finish();
   copy_companion_files(job.checkpoint.folder(), folder.partial());
   write_configs(folder.partial(), job.checkpoint.ordered_config(), job.config());
   folder.finish();
@@ -430,7 +430,6 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
         if (error.kind() != ErrorKind::kOutOfMemory) throw;
         const std::optional<MemoryPlan> smaller = smaller_plan(problem, memory, *backend);
         if (!smaller) throw;
-        folder.go_back_to_journal();
         notes.push_back("memory ran out (" + std::string(error.what()) + "); went on behind layer " +
                         std::to_string(folder.state.layers_done) + " with a plan for " +
                         size_in_gib(smaller->device_bytes) + " instead of " + size_in_gib(memory.device_bytes));

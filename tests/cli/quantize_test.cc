@@ -1,4 +1,7 @@
 // gptq quantize from outside: report, plan, refusals, Ctrl-C and --resume.
+#include <cstring>
+#include <random>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/process.h"
@@ -136,6 +139,60 @@ TEST(Quantize, ASecondCtrlCAborts) {
   EXPECT_EQ(process.finish().code, 130);
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
   EXPECT_FALSE(fs::exists(output));
+}
+
+// Whether the layers that the journal names lie in the unfinished weights as they do in the finished ones.
+void expect_journal_is_true(const std::string& partial, const std::string& finished) {
+  const std::string journal = read_whole(partial + "/journal.json");
+  if (journal.empty()) return;
+  const int layers = Json::parse(journal)["layers_done"];
+  const std::string have = read_whole(partial + "/model.safetensors");
+  const std::string want = read_whole(finished + "/model.safetensors");
+  ASSERT_EQ(have.size(), want.size());
+  uint64_t length = 0;
+  std::memcpy(&length, want.data(), sizeof(length));
+  const size_t data = 8 + length;
+  const Json tensors = Json::parse(want.substr(8, length));
+  for (int layer = 0; layer < layers; ++layer) {
+    for (const auto& [name, tensor] : tensors.items()) {
+      if (name.rfind("model.layers." + std::to_string(layer) + ".", 0) != 0 || has(name, "norm")) continue;
+      const size_t begin = tensor["data_offsets"][0], end = tensor["data_offsets"][1];
+      EXPECT_EQ(have.compare(data + begin, end - begin, want, data + begin, end - begin), 0)
+          << name << " of " << layers << " finished layers";
+    }
+  }
+}
+
+TEST(Quantize, KilledRunsGoOnToTheSameBytes) {
+  const Scratch scratch;
+  const std::string straight = scratch / "straight", output = scratch / "killed";
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_EQ(gptq(command(straight, {"-q"})).code, 0);
+  const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  std::mt19937 random(1);
+  int killed = 0;
+  const auto check_finished = [&] {
+    EXPECT_TRUE(read_whole(output + "/model.safetensors") == read_whole(straight + "/model.safetensors"));
+    EXPECT_TRUE(read_whole(output + "/config.json") == read_whole(straight + "/config.json"));
+    EXPECT_FALSE(fs::exists(output + ".partial"));
+    fs::remove_all(output);
+  };
+  for (int round = 0; round < 16; ++round) {
+    Process process(command(output, {"-q", "--resume"}));
+    std::this_thread::sleep_for(whole * std::uniform_int_distribution<>(20, 100)(random) / 100);
+    process.send(SIGKILL);
+    const Outcome outcome = process.finish();
+    if (fs::exists(output)) {  // it was done, or as good as done
+      check_finished();
+      continue;
+    }
+    ASSERT_EQ(outcome.code, -SIGKILL) << outcome.err;
+    ++killed;
+    expect_journal_is_true(output + ".partial", straight);
+  }
+  EXPECT_GT(killed, 4);
+  ASSERT_EQ(gptq(command(output, {"-q", "--resume"})).code, 0);
+  check_finished();
 }
 
 TEST(Quantize, OutputThatCannotBeWritten) {

@@ -1,9 +1,7 @@
 // Bad input to quantize(): the error's kind and words, and that nothing half-written stays behind.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
-
+#include "tests/checkpoint/full_disk.h"
 #include "tests/quantize/demo_model.h"
 
 namespace gptq {
@@ -171,15 +169,11 @@ TEST(QuantizeBadInput, UnwritablePlaces) {
 TEST(QuantizeBadInput, FullDisk) {
   const TempFolder folder;
   const QuantizeOptions options = quick_options(folder / "out");
-  rlimit old{};
-  getrlimit(RLIMIT_FSIZE, &old);
-  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit small{1 << 20, old.rlim_max};
-  setrlimit(RLIMIT_FSIZE, &small);
-  testing::expect_error(ErrorKind::kGeneral, {"reserving", "model.safetensors", "disk space"},
-                        [&] { quantize(options); });
-  setrlimit(RLIMIT_FSIZE, &old);
-  std::signal(SIGXFSZ, old_handler);
+  {
+    const testing::FullDisk disk(1 << 20);
+    testing::expect_error(ErrorKind::kGeneral, {"reserving", "model.safetensors", "disk space"},
+                          [&] { quantize(options); });
+  }
   EXPECT_FALSE(fs::exists(folder / "out"));
   EXPECT_FALSE(fs::exists(folder / "out.partial"));
 }

@@ -1,7 +1,9 @@
 // Helpers of the quantize tests: the demo model, cheap options, and copies of it with a tensor changed.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <thread>
 
 #include <gptq/quantize.h>
 
@@ -41,6 +43,12 @@ inline void copy_demo(const fs::path& folder, const std::string& tensor = "",
     views[tensor] = changed.view();
   }
   write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+}
+
+// Waits until `condition` holds; false after a minute.
+inline bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 60'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return condition();
 }
 
 // File name -> content of everything in a folder.

@@ -123,7 +123,7 @@ Tensor pack_codes(Context& context, MatrixView codes, std::span<const int> order
   std::vector<int> place(order.size());
   for (size_t j = 0; j < order.size(); ++j) place[static_cast<size_t>(order[j])] = static_cast<int>(j);
   const Buffer places = to_device(context, std::span<const int>(place));
-  Tensor words(DType::kI32, {codes.rows * bits / 32, count});
+  Tensor words = Tensor::uninitialized(DType::kI32, {codes.rows * bits / 32, count});
   const Buffer packed(context, words.bytes());
   const dim3 grid(tiles(count, kThreads), static_cast<unsigned>(codes.rows / 32));
   pack_kernel<<<grid, kThreads, 0, context.stream()>>>(packed.as<uint32_t>(), pointer<uint8_t>(codes) + first,
