@@ -26,6 +26,7 @@ struct Case {
   int bits;  // 16: the demo model as it is
   bool desc_act;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class DecodeSteps : public ::testing::TestWithParam<Case> {
  protected:
