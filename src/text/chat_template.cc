@@ -47,8 +47,8 @@ Value role_value(Runtime& runtime, const std::string& role) {
 
 Value message_value(Runtime& runtime, const Message& message) {
   const Value dict = runtime.dict();
-  dict.dict().set(Value::string("role"), role_value(runtime, message.role));
-  dict.dict().set(Value::string("content"), input_text(runtime, message.content));
+  dict.dict().set("role", role_value(runtime, message.role));
+  dict.dict().set("content", input_text(runtime, message.content));
   return dict;
 }
 
@@ -56,7 +56,7 @@ Value message_value(Runtime& runtime, const Message& message) {
 Value message_value(Runtime& runtime, const OrderedJson& json) {
   const Value dict = chat::from_json(runtime, json, true);
   const Value* role = dict.is_dict() ? dict.dict().find("role") : nullptr;
-  if (role != nullptr && role->is_string()) dict.dict().set(Value::string("role"), role_value(runtime, role->text()));
+  if (role != nullptr && role->is_string()) dict.dict().set("role", role_value(runtime, role->text()));
   return dict;
 }
 
@@ -76,12 +76,12 @@ void tag_last_message(Runtime& runtime, std::vector<Value>& messages) {
   };
   auto& message = messages.back().dict();
   const Value* content = message.find("content");
-  if (content != nullptr && content->is_string()) return message.set(Value::string("content"), tagged(*content));
+  if (content != nullptr && content->is_string()) return message.set("content", tagged(*content));
   if (content == nullptr || !content->is_list()) cannot_continue();
   auto& parts = content->list().items;
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
     const Value* text = part->is_dict() ? part->dict().find("text") : nullptr;
-    if (text != nullptr && text->is_string()) return part->dict().set(Value::string("text"), tagged(*text));
+    if (text != nullptr && text->is_string()) return part->dict().set("text", tagged(*text));
   }
   cannot_continue();
 }

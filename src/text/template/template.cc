@@ -15,7 +15,9 @@ namespace {
 
 constexpr size_t kLongestSource = size_t{1} << 22;
 
-std::string at_line(int line) { return ", line " + std::to_string(line) + ": "; }
+std::string at(const Place& place) {
+  return ", line " + std::to_string(place.line) + ", column " + std::to_string(place.column) + ": ";
+}
 
 }  // namespace
 
@@ -26,7 +28,7 @@ Template::Template(std::string source) : source_(to_valid_utf8(source)) {
   try {
     body_ = parse_template(source_);
   } catch (const TemplateError& error) {
-    throw Error(ErrorKind::kVerification, "reading the chat template" + at_line(error.line) + error.reason);
+    throw Error(ErrorKind::kVerification, "reading the chat template" + at(error.place) + error.reason);
   }
 }
 
@@ -40,7 +42,7 @@ MarkedText Template::render(int64_t clock, const Define& define) const {
     define(runtime, variables);
     return evaluator.run(body_, variables);
   } catch (const TemplateFailure& failure) {
-    throw Error(ErrorKind::kVerification, "rendering the chat template" + at_line(evaluator.line()) + failure.reason);
+    throw Error(ErrorKind::kVerification, "rendering the chat template" + at(evaluator.place()) + failure.reason);
   } catch (const RaisedByTemplate& raised) {
     throw Error(ErrorKind::kUsage, "the chat template refuses this conversation: " + raised.message);
   }
