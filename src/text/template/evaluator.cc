@@ -106,14 +106,17 @@ void Evaluator::run_loop(const Statement& statement, Scope& scope, const Value& 
     loop->size = known_length(items);
   if (statement.condition || statement.recursive) scope.pin();
   if (statement.recursive) loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
+  bool completed = false;  // any turn, up to its end: after break and continue alone, Jinja goes on with the else part
   while (loop->advance(runtime_)) {
     runtime_.limits.step();
     LocalScope inner(runtime_, scope);
     assign(statement.target, loop->current, *inner);
     (*inner).set("loop", Value::object(Kind::kLoop, loop));
-    if (execute(statement.body, *inner) == Flow::kBreak) break;
+    const Flow flow = execute(statement.body, *inner);
+    if (flow == Flow::kBreak) break;
+    completed |= flow == Flow::kNext;
   }
-  if (loop->index >= 0) return;
+  if (completed) return;
   LocalScope otherwise(runtime_, scope);
   execute(statement.orelse, *otherwise);
 }
@@ -144,7 +147,9 @@ Evaluator::Flow Evaluator::execute_filter_block(const Statement& statement, Scop
   Flow flow = Flow::kNext;
   const Value text = runtime_.string(captured(statement.body, scope, flow));
   if (flow != Flow::kNext) return flow;
-  runtime_.append(out_, to_text(runtime_, filtered(*statement.expr, text, scope)));
+  const Value result = filtered(*statement.expr, text, scope);
+  if (!result.is_string()) fail("a filter block must give a string, not " + type_name(result));
+  runtime_.append(out_, result.marked());
   return flow;
 }
 

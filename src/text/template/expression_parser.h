@@ -60,7 +60,7 @@ class ExpressionParser {
 
   ExprPtr expression();                // with "a if b else c"
   ExprPtr tuple_expression();          // expression, or several with commas
-  ExprPtr without_condition();         // an iterable of a for tag: the "if" after it is the loop's own
+  ExprPtr without_condition();         // of an if or a for tag: an "if" after it is not part of it
   ExprPtr filter_chain(ExprPtr base);  // | f | g after a base that may be null
   CallArguments call_arguments();      // after "("
   ExprPtr make(ExprKind kind) const;

@@ -122,6 +122,7 @@ class Lexer {
   }
 
   void comment() {
+    if (position_ == source_.size()) return;  // Jinja lets a template end right behind the sign
     const size_t close = source_.find("#}", position_);
     if (close == std::string::npos) fail("a comment is not closed");
     const char before = close > position_ ? source_[close - 1] : '\0';
@@ -140,6 +141,7 @@ class Lexer {
     const bool minus = at(after) == '-';
     if (source_.compare(after + (minus ? 1 : 0), 2, "%}") != 0) return false;
     advance_to(end_of_close(after, minus, false, false));
+    if (position_ == source_.size()) return true;
     for (size_t open = source_.find("{%", position_); open != std::string::npos; open = source_.find("{%", open + 2)) {
       after = open + 2;
       const char sign = at(after) == '-' || at(after) == '+' ? at(after) : '\0';

@@ -1,44 +1,44 @@
 // The bounds of a rendering.
 #include "text/template/limits.h"
 
+#include <string>
+
 #include "text/template/value.h"
 
 namespace gptq::chat {
 
 namespace {
 
-constexpr size_t kMaxSteps = 5'000'000;
-constexpr size_t kMaxWork = size_t{1} << 33;
-constexpr size_t kMaxProduced = size_t{1} << 30;
-constexpr size_t kMaxHeld = 4'000'000;
-constexpr int kMaxDepth = 1000;
+[[noreturn]] void exceed(const char* what, size_t bound, const char* unit) {
+  fail(std::string("it ") + what + " more than " + std::to_string(bound) + " " + unit);
+}
 
 }  // namespace
 
 void Limits::step() {
-  if (++steps_ > kMaxSteps) fail("it runs for more than 5 million steps");
+  if (++steps_ > bounds_.steps) exceed("runs for", bounds_.steps, "steps");
 }
 
 void Limits::work(size_t bytes) {
   worked_ += bytes;
-  if (worked_ > kMaxWork) fail("it searches and compares more than 8 GiB of text");
+  if (worked_ > bounds_.work) exceed("searches and compares", bounds_.work, "bytes of text");
 }
 
 void Limits::produce(size_t bytes) {
   produced_ += bytes;
-  if (bytes > kLongestString || produced_ > kMaxProduced) fail("it makes more than 1 GiB of text, or 64 MiB at once");
+  if (bytes > kLongestString) exceed("makes a text of", kLongestString, "bytes");
+  if (produced_ > bounds_.produced) exceed("makes", bounds_.produced, "bytes of text");
 }
 
 void Limits::hold(size_t items) {
   held_ += items;
-  if (items > kMaxHeld || held_ > kMaxHeld) fail("it makes more than 4 million values in lists and dicts");
+  if (items > bounds_.held || held_ > bounds_.held) exceed("makes", bounds_.held, "values in lists and dicts");
 }
 
 void Limits::enter() {
-  if (++depth_ > kMaxDepth) {
-    --depth_;
-    fail("it nests calls, blocks or values more than 1000 deep");
-  }
+  constexpr int kMostDepth = 1000;
+  if (depth_ == kMostDepth) exceed("nests calls, blocks or values", kMostDepth, "deep");
+  ++depth_;
 }
 
 }  // namespace gptq::chat

@@ -5,9 +5,18 @@
 
 namespace gptq::chat {
 
+struct Bounds {
+  size_t steps = 5'000'000;
+  size_t work = size_t{1} << 33;      // bytes
+  size_t produced = size_t{1} << 30;  // bytes
+  size_t held = 4'000'000;            // items
+};
+
 class Limits {
  public:
   static constexpr size_t kLongestString = size_t{1} << 26;
+  explicit Limits(const Bounds& bounds) : bounds_(bounds) {}
+
   void step();                 // one evaluated node
   void work(size_t bytes);     // text read: searched, compared, counted
   void produce(size_t bytes);  // text made, whether or not it is still in use
@@ -16,6 +25,7 @@ class Limits {
   void leave() { --depth_; }
 
  private:
+  Bounds bounds_;
   size_t steps_ = 0;
   size_t worked_ = 0;
   size_t produced_ = 0;

@@ -64,7 +64,6 @@ Value join(Runtime& runtime, const Value& value, const Arguments& arguments) {
 Value get_attribute(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"name"}, "attr");
   const std::string& name = bound.string(0).text;
-  if (value.is_undefined()) return Value::undefined(name);
   const Value found = attribute(runtime, value, name);
   const bool key = value.is_dict() && value.dict().find(name) != nullptr && !found.is(Kind::kCallable);
   return key ? Value::undefined(name) : found;  // attributes only, no keys

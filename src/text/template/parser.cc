@@ -129,7 +129,7 @@ class Parser : private ExpressionParser {
 
   StatementPtr if_tag() {
     StatementPtr statement = make_statement(StatementKind::kIf);
-    ExprPtr condition = tuple_expression();
+    ExprPtr condition = without_condition();
     while (true) {
       unknown_.clear();
       end_tag();
@@ -140,7 +140,7 @@ class Parser : private ExpressionParser {
       if (last) fail("found " + describe() + " after else, expected 'endif'");
       condition = nullptr;
       if (accept_name("elif"))
-        condition = tuple_expression();
+        condition = without_condition();
       else
         expect_name("else");
     }

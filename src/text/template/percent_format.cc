@@ -99,6 +99,10 @@ class PercentFormatter {
   }
 
   void convert() {
+    if (peek() == '%') {
+      ++position_;
+      return runtime_.append(out_, "%");
+    }
     const bool named = peek() == '(';
     Value value;
     if (named) value = named_argument();
@@ -127,7 +131,6 @@ class PercentFormatter {
     if (position_ >= format_.text.size()) fail("incomplete format");
     conversion.type = peek();
     ++position_;
-    if (conversion.type == '%') return runtime_.append(out_, "%");
     put(named ? value : argument(), conversion);
   }
 

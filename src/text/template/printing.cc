@@ -141,9 +141,7 @@ void append_json_string(Runtime& runtime, MarkedText& out, const MarkedText& tex
       case '\f': return "\\f";
       default: break;
     }
-    if (code < 0x20 || (ensure_ascii && code >= 0x7F && code < 0x10000)) {
-      return code == 0x7F ? "" : "\\u" + hex(code, 4);
-    }
+    if (code < 0x20 || (ensure_ascii && code >= 0x7F && code < 0x10000)) return "\\u" + hex(code, 4);
     if (ensure_ascii && code >= 0x10000) {
       return "\\u" + hex(0xD800 + ((code - 0x10000) >> 10), 4) + "\\u" + hex(0xDC00 + ((code - 0x10000) & 0x3FF), 4);
     }

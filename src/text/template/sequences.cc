@@ -31,7 +31,7 @@ Value char_at(Runtime& runtime, const Value& string, int64_t index, const Value&
   return runtime.string(substring(string.marked(), begin, end));
 }
 
-struct Bounds {
+struct SliceBounds {
   int64_t begin, end, stride;
   size_t count() const {
     const int64_t distance = stride > 0 ? end - begin : begin - end;
@@ -43,7 +43,7 @@ struct Bounds {
 };
 
 // Python's rules: bounds are clamped, negative ones count from the end, a negative step walks backwards.
-Bounds slice_bounds(int64_t size, const Value& start, const Value& stop, const Value& step) {
+SliceBounds slice_bounds(int64_t size, const Value& start, const Value& stop, const Value& step) {
   const int64_t stride = step.is_none() ? 1 : to_index(step, "a slice step");
   if (stride == 0) fail("slice step cannot be zero");
   const int64_t lowest = stride > 0 ? 0 : -1;
@@ -57,7 +57,7 @@ Bounds slice_bounds(int64_t size, const Value& start, const Value& stop, const V
   return {bound(start, stride > 0 ? lowest : highest), bound(stop, stride > 0 ? highest : lowest), stride};
 }
 
-Value slice_string(Runtime& runtime, const Value& string, const Bounds& bounds) {
+Value slice_string(Runtime& runtime, const Value& string, const SliceBounds& bounds) {
   const std::string& text = string.text();
   const size_t count = bounds.count();
   if (bounds.stride == 1 || count == 0) {
@@ -81,7 +81,7 @@ Value slice_string(Runtime& runtime, const Value& string, const Bounds& bounds) 
   return runtime.string(std::move(out));
 }
 
-Value slice_range(Runtime& runtime, const RangeObject& range, const Bounds& bounds) {
+Value slice_range(Runtime& runtime, const RangeObject& range, const SliceBounds& bounds) {
   runtime.limits.hold(1);
   auto* part = runtime.heap.make<RangeObject>();
   part->start = range.start + bounds.begin * range.step;
@@ -142,7 +142,7 @@ Value slice(Runtime& runtime, const Value& sequence, const Value& start, const V
     fail("'" + type_name(sequence) + "' object cannot be sliced");
   }
   if (sequence.is_string()) runtime.limits.work(sequence.text().size());
-  const Bounds bounds = slice_bounds(static_cast<int64_t>(length(sequence)), start, stop, step);
+  const SliceBounds bounds = slice_bounds(static_cast<int64_t>(length(sequence)), start, stop, step);
   if (sequence.is_string()) return slice_string(runtime, sequence, bounds);
   if (sequence.is(Kind::kRange)) return slice_range(runtime, sequence.range(), bounds);
   std::vector<Value> items;

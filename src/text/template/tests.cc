@@ -95,10 +95,12 @@ bool has_case(Runtime& runtime, const Value& value, const Arguments& arguments) 
   return is_case_of(to_text(runtime, value).text, kUpper);
 }
 
-bool is_filter(Runtime&, const Value& value, const Arguments&) {
+bool is_filter(Runtime& runtime, const Value& value, const Arguments&) {
+  hash_key(runtime.limits, value);  // fails where Python's look-up would
   return value.is_string() && find_filter(value.text()) != nullptr;
 }
-bool is_test(Runtime&, const Value& value, const Arguments&) {
+bool is_test(Runtime& runtime, const Value& value, const Arguments&) {
+  hash_key(runtime.limits, value);
   return value.is_string() && find_test(value.text()) != nullptr;
 }
 

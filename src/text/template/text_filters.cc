@@ -101,7 +101,8 @@ Value word_count(Runtime& runtime, const Value& value, const Arguments& argument
   int64_t words = 0;
   bool inside = false;
   for (size_t position = 0; position < text.size();) {
-    const bool word = is_word(next_char(text, position));
+    const char32_t code = next_char(text, position);
+    const bool word = code == '_' || is_letter(code) || is_numeric_char(code);
     words += word && !inside ? 1 : 0;
     inside = word;
   }

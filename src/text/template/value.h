@@ -194,7 +194,7 @@ class Heap {
 // What operations, filters and functions share during one rendering.
 class Runtime {
  public:
-  explicit Runtime(int64_t clock_seconds) : clock(clock_seconds) {}
+  explicit Runtime(int64_t clock_seconds, const Bounds& bounds = {}) : limits(bounds), clock(clock_seconds) {}
 
   Value list(std::vector<Value> items);
   Value tuple(std::vector<Value> items);
