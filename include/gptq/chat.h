@@ -31,18 +31,18 @@ struct RenderOptions {
 
 // What a chat template can do, found out by rendering harmless conversations with it.
 struct ChatAbilities {
-  bool system_role = false;        // prints system messages; else their text belongs into the first user message
-  bool text_content = false;       // prints content that is a string; else render makes it a list of one text part
-  bool content_parts = false;      // prints content that is a list: [{"type": "text", "text": "..."}]
-  bool tools = false;              // prints RenderOptions::tools
-  bool tool_calls = false;         // prints tool_calls of assistant messages
+  bool system_role = false;          // prints system messages; else their text belongs into the first user message
+  bool text_content = false;         // prints content that is a string; else render makes it a list of one text part
+  bool content_parts = false;        // prints content that is a list: [{"type": "text", "text": "..."}]
+  bool tools = false;                // prints RenderOptions::tools
+  bool tool_calls = false;           // prints tool_calls of assistant messages
   bool parallel_tool_calls = false;  // more than one in a message
-  bool object_arguments = false;   // prints arguments of calls that are JSON objects, as JSON or in its own manner
-  bool string_arguments = false;   // prints arguments that are JSON text, without quoting it once more
-  bool tool_results = false;       // prints messages of the role "tool"
-  bool enable_thinking = false;    // the variable of this name changes the prompt
+  bool object_arguments = false;     // prints arguments of calls that are JSON objects, as JSON or in its own manner
+  bool string_arguments = false;     // prints arguments that are JSON text, without quoting it once more
+  bool tool_results = false;         // prints messages of the role "tool"
+  bool enable_thinking = false;      // the variable of this name changes the prompt
   std::string reasoning_field = {};  // the field of assistant messages whose text it prints as reasoning, or empty
-  bool writes_bos = false;         // the prompt begins with the BOS token: the tokenizer must not add another
+  bool writes_bos = false;           // the prompt begins with the BOS token: the tokenizer must not add another
 };
 
 // A compiled chat template: Jinja in the environment that transformers gives it (trim_blocks, lstrip_blocks, loop

@@ -134,9 +134,9 @@ class ChatTemplate::Impl {
     const int64_t clock = options.clock.value_or(static_cast<int64_t>(std::time(nullptr)));
     const bool continues = options.continue_final_message;
     const OrderedJson tools = options.tools.empty() ? nullptr : chat::parse_input(options.tools, "the list of tools");
-    MarkedText text = chosen_template.render({messages, tools, parse_variables(options.variables),
-                                              options.add_generation_prompt && !continues, continues},
-                                             clock, {});
+    MarkedText text = chosen_template.render(
+        {messages, tools, parse_variables(options.variables), options.add_generation_prompt && !continues, continues},
+        clock, {});
     if (continues) text = chat::cut_at_tag(std::move(text));
     Prompt prompt;
     prompt.input_ranges = text.ranges();

@@ -151,7 +151,8 @@ TEST(ChatTemplate, ErrorsHaveKindLineAndReason) {
   EXPECT_NE(std::string(raised.what()).find("no system"), std::string::npos);
   const Error undefined = failure("a\nb\n{{ x.y }}");
   EXPECT_EQ(undefined.kind(), ErrorKind::kVerification);
-  EXPECT_NE(std::string(undefined.what()).find("line 3, column 5: 'x' is undefined"), std::string::npos) << undefined.what();
+  EXPECT_NE(std::string(undefined.what()).find("line 3, column 5: 'x' is undefined"), std::string::npos)
+      << undefined.what();
   EXPECT_NE(std::string(failure("\n{% if %}").what()).find("line 2"), std::string::npos);
   EXPECT_NE(std::string(failure("{% include 'x' %}").what()).find("include"), std::string::npos);
   EXPECT_NE(std::string(failure("{{ 'é' ! }}").what()).find("'!'"), std::string::npos);

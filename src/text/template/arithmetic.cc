@@ -61,7 +61,8 @@ Value integer_power(int64_t base, int64_t exponent) {
 }
 
 Value integer_arithmetic(Operator operation, int64_t left, int64_t right) {
-  const bool divides = operation == Operator::kDivide || operation == Operator::kFloorDivide || operation == Operator::kModulo;
+  const bool divides =
+      operation == Operator::kDivide || operation == Operator::kFloorDivide || operation == Operator::kModulo;
   if (divides && right == 0) fail("division by zero");
   int64_t result = 0;
   bool fits = true;
@@ -94,7 +95,8 @@ std::pair<double, double> floor_division(double left, double right) {
 }
 
 Value real_arithmetic(Operator operation, double left, double right) {
-  const bool divides = operation == Operator::kDivide || operation == Operator::kFloorDivide || operation == Operator::kModulo;
+  const bool divides =
+      operation == Operator::kDivide || operation == Operator::kFloorDivide || operation == Operator::kModulo;
   if (divides && right == 0) fail("float division by zero");
   switch (operation) {
     case Operator::kAdd: return Value::real(left + right);

@@ -110,7 +110,8 @@ MarkedText format_text(Runtime& runtime, const Value& value, const Spec& spec) {
   if (spec.align == '=') fail("'=' alignment not allowed in string format specifier");
   if (spec.grouping != '\0') fail(std::string("Cannot specify '") + spec.grouping + "' with 's'.");
   MarkedText text = value.marked();
-  if (spec.precision >= 0) text = substring(text, 0, char_offset(runtime, text.text, static_cast<size_t>(spec.precision)));
+  if (spec.precision >= 0)
+    text = substring(text, 0, char_offset(runtime, text.text, static_cast<size_t>(spec.precision)));
   return padded(runtime, spec, text, '<');
 }
 
@@ -161,7 +162,11 @@ MarkedText format_real(Runtime& runtime, const Value& value, const Spec& spec) {
   if (spec.type == '\0')
     digits = spec.precision < 0 ? float_text(std::abs(number)) : general_digits(number, spec.precision);
   else
-    digits = real_digits(number, spec.type == '%' ? 'f' : spec.type == 'n' ? 'g' : spec.type, precision, spec.alternate);
+    digits = real_digits(number,
+                         spec.type == '%'   ? 'f'
+                         : spec.type == 'n' ? 'g'
+                                            : spec.type,
+                         precision, spec.alternate);
   if (spec.type == '%') digits += '%';
   const bool zero = spec.no_negative_zero && digits.find_first_of("123456789in") == std::string::npos;
   return format_digits(runtime, spec, std::signbit(number) && !std::isnan(number) && !zero, "", digits);

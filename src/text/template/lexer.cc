@@ -13,7 +13,9 @@ namespace gptq::chat {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char32_t code) { return code == '_' || (is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code)))); }
+bool is_name_start(char32_t code) {
+  return code == '_' || (is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code))));
+}
 
 std::string normalized_newlines(const std::string& source) {
   std::string out;
@@ -166,7 +168,8 @@ class Lexer {
     std::string open_brackets;
     while (true) {
       advance_to(space_end(position_));
-      if (position_ >= source_.size()) fail(std::string("the template ends inside a tag, expected '") + (block ? "%}'" : "}}'"));
+      if (position_ >= source_.size())
+        fail(std::string("the template ends inside a tag, expected '") + (block ? "%}'" : "}}'"));
       const bool minus = at(position_) == '-', plus = block && at(position_) == '+';
       const size_t sign = minus || plus ? 1 : 0;
       if (open_brackets.empty() && source_.compare(position_ + sign, 2, close) == 0) {

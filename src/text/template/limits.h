@@ -7,8 +7,8 @@ namespace gptq::chat {
 
 struct Bounds {
   size_t steps = 5'000'000;
-  size_t work = size_t{1} << 33;      // bytes
-  size_t produced = size_t{1} << 30;  // bytes
+  size_t work = size_t{1} << 30;      // bytes
+  size_t produced = size_t{1} << 29;  // bytes
   size_t held = 4'000'000;            // items
 };
 

@@ -55,8 +55,7 @@ Value join(Runtime& runtime, const Value& value, const Arguments& arguments) {
   for (const Value& item : iterate(runtime, value)) {
     if (begun) runtime.append(out, separator);
     begun = true;
-    runtime.append(out,
-                   to_text(runtime, attribute_path(runtime, item, bound.get(1, Value::none()))));
+    runtime.append(out, to_text(runtime, attribute_path(runtime, item, bound.get(1, Value::none()))));
   }
   return runtime.string(std::move(out));
 }
@@ -181,21 +180,11 @@ Value groupby(Runtime& runtime, const Value& value, const Arguments& arguments) 
 }  // namespace
 
 const std::map<std::string, Native>& list_filters() {
-  static const std::map<std::string, Native> kFilters = {{"default", fallback},
-                                                         {"d", fallback},
-                                                         {"length", count},
-                                                         {"count", count},
-                                                         {"first", first},
-                                                         {"last", last},
-                                                         {"list", list},
-                                                         {"join", join},
-                                                         {"attr", get_attribute},
-                                                         {"sort", sort},
-                                                         {"dictsort", dictsort},
-                                                         {"min", extreme<false>},
-                                                         {"max", extreme<true>},
-                                                         {"sum", sum},
-                                                         {"groupby", groupby}};
+  static const std::map<std::string, Native> kFilters = {
+      {"default", fallback},   {"d", fallback}, {"length", count},      {"count", count},
+      {"first", first},        {"last", last},  {"list", list},         {"join", join},
+      {"attr", get_attribute}, {"sort", sort},  {"dictsort", dictsort}, {"min", extreme<false>},
+      {"max", extreme<true>},  {"sum", sum},    {"groupby", groupby}};
   return kFilters;
 }
 

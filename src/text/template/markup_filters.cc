@@ -42,9 +42,9 @@ MarkedText quoted(Runtime& runtime, const MarkedText& text, bool query) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        kPlain.find(c) != std::string_view::npos || (c == '/' && !query);
     const auto byte = static_cast<unsigned char>(c);
-    const std::string spelling = plain                ? std::string(1, c)
+    const std::string spelling = plain               ? std::string(1, c)
                                  : query && c == ' ' ? "+"
-                                                      : std::string("%") + kHex[byte >> 4] + kHex[byte & 15];
+                                                     : std::string("%") + kHex[byte >> 4] + kHex[byte & 15];
     runtime.append(out, spelling, text.marks.empty() ? '\0' : text.marks[i]);
   }
   return out;

@@ -92,18 +92,11 @@ class Parser : private ExpressionParser {
 
   StatementPtr tag() {
     using Reader = StatementPtr (Parser::*)();
-    static const std::map<std::string, Reader, std::less<>> kTags = {{"if", &Parser::if_tag},
-                                                                     {"for", &Parser::for_tag},
-                                                                     {"set", &Parser::set_tag},
-                                                                     {"macro", &Parser::macro_tag},
-                                                                     {"call", &Parser::call_tag},
-                                                                     {"filter", &Parser::filter_tag},
-                                                                     {"with", &Parser::with_tag},
-                                                                     {"print", &Parser::print_tag},
-                                                                     {"block", &Parser::block_tag},
-                                                                     {"break", &Parser::break_tag},
-                                                                     {"continue", &Parser::continue_tag},
-                                                                     {"generation", &Parser::generation_tag}};
+    static const std::map<std::string, Reader, std::less<>> kTags = {
+        {"if", &Parser::if_tag},       {"for", &Parser::for_tag},           {"set", &Parser::set_tag},
+        {"macro", &Parser::macro_tag}, {"call", &Parser::call_tag},         {"filter", &Parser::filter_tag},
+        {"with", &Parser::with_tag},   {"print", &Parser::print_tag},       {"block", &Parser::block_tag},
+        {"break", &Parser::break_tag}, {"continue", &Parser::continue_tag}, {"generation", &Parser::generation_tag}};
     const auto found = is(TokenKind::kName) ? kTags.find(peek().text) : kTags.end();
     if (found == kTags.end()) refuse_tag();
     take();
@@ -123,7 +116,9 @@ class Parser : private ExpressionParser {
 
   StatementPtr print_tag() {
     StatementPtr statement = make_statement(StatementKind::kPrint);
-    statement->expr = tuple_expression();
+    statement->expr = make(ExprKind::kConcat);
+    do adopt(*statement->expr, expression());
+    while (accept_operator(","));
     return statement;
   }
 
@@ -225,9 +220,7 @@ class Parser : private ExpressionParser {
     return expr.kind == ExprKind::kConcat && is_target(*expr.operands[0], target);
   }
 
-  static bool is_sum(const Expr& expr) {
-    return expr.kind == ExprKind::kBinary && expr.operation == Operator::kAdd;
-  }
+  static bool is_sum(const Expr& expr) { return expr.kind == ExprKind::kBinary && expr.operation == Operator::kAdd; }
 
   // target + more + ... becomes one sum of many operands; anything else stays as it is.
   ExprPtr growing(ExprPtr expr, const Target& target) const {

@@ -21,7 +21,7 @@ struct Conversion {
 
 // A number before padding.
 struct Spelled {
-  std::string sign;    // with the prefix of #x
+  std::string sign;  // with the prefix of #x
   std::string digits;
 };
 
@@ -94,7 +94,8 @@ class PercentFormatter {
     position_ = end;
     if (values_.is_undefined()) fail_undefined(values_);
     const Value* found = values_.is_dict() ? values_.dict().find(name) : nullptr;
-    if (found == nullptr) fail(values_.is_dict() ? "the format names '" + name + "', which is not passed" : "format requires a mapping");
+    if (found == nullptr)
+      fail(values_.is_dict() ? "the format names '" + name + "', which is not passed" : "format requires a mapping");
     return *found;
   }
 

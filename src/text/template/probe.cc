@@ -15,9 +15,8 @@ bool has(const std::optional<std::string>& text, const std::string& part) {
 }
 
 OrderedJson call(const std::string& name, OrderedJson arguments) {
-  return {{"id", "call12345"},
-          {"type", "function"},
-          {"function", {{"name", name}, {"arguments", std::move(arguments)}}}};
+  return {
+      {"id", "call12345"}, {"type", "function"}, {"function", {{"name", name}, {"arguments", std::move(arguments)}}}};
 }
 
 OrderedJson tool(const std::string& name) {
@@ -59,7 +58,8 @@ class Prober {
     abilities_.content_parts = has(parts, kNeedle) && !has(parts, "'type'") && !has(parts, "\"type\"");
     const auto& prompt = abilities_.text_content ? plain : parts;
     abilities_.writes_bos = !bos_token_.empty() && prompt.has_value() && prompt->starts_with(bos_token_);
-    abilities_.system_role = has(render(OrderedJson::array({say("system", text(kNeedle)), say("user", text("Hi"))})), kNeedle);
+    abilities_.system_role =
+        has(render(OrderedJson::array({say("system", text(kNeedle)), say("user", text("Hi"))})), kNeedle);
   }
 
   void ask_about_tools() {

@@ -63,8 +63,7 @@ Value slice_string(Runtime& runtime, const Value& string, const SliceBounds& bou
   if (bounds.stride == 1 || count == 0) {
     if (count == 0) return runtime.string(MarkedText{});
     const size_t begin = char_offset(runtime, text, static_cast<size_t>(bounds.begin));
-    const size_t end =
-        begin + char_offset(runtime, text.substr(begin), static_cast<size_t>(bounds.end - bounds.begin));
+    const size_t end = begin + char_offset(runtime, text.substr(begin), static_cast<size_t>(bounds.end - bounds.begin));
     return runtime.string(substring(string.marked(), begin, end));
   }
   runtime.limits.produce(text.size());

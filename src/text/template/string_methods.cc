@@ -147,8 +147,7 @@ Value partition(Runtime& runtime, const Value& self, const Arguments& arguments)
   const std::string& part = bound.string(0).text;
   if (part.empty()) fail("empty separator");
   runtime.limits.work(self.text().size());
-  const size_t at =
-      kFromRight ? rfind_text(self.text(), part, self.text().size()) : find_text(self.text(), part, 0);
+  const size_t at = kFromRight ? rfind_text(self.text(), part, self.text().size()) : find_text(self.text(), part, 0);
   const Value nothing = Value::string("");
   if (at == std::string::npos) {
     return kFromRight ? runtime.tuple({nothing, nothing, self}) : runtime.tuple({self, nothing, nothing});

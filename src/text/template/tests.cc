@@ -69,7 +69,8 @@ enum class Order { kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
 
 template <Order kOrder>
 bool ordered(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const std::partial_ordering order = compare(runtime, value, BoundArguments(arguments, {"other"}, "a comparison").at(0));
+  const std::partial_ordering order =
+      compare(runtime, value, BoundArguments(arguments, {"other"}, "a comparison").at(0));
   switch (kOrder) {
     case Order::kLess: return order < 0;
     case Order::kLessOrEqual: return order <= 0;

@@ -74,12 +74,12 @@ class Value {
   double real() const { return kind_ == Kind::kFloat ? real_ : static_cast<double>(integer_); }
   const MarkedText& marked() const { return *text_; }
   const std::string& text() const { return text_->text; }
-  MarkedText* unshared();  // the text, when no other value has it, else nullptr
+  MarkedText* unshared();           // the text, when no other value has it, else nullptr
   const std::string& name() const;  // of an undefined value
   ListObject& list() const;         // of kList, kTuple and kView
   RangeObject& range() const;
   Iterator& iterator() const;
-  DictObject& dict() const;         // of kDict and kNamespace
+  DictObject& dict() const;  // of kDict and kNamespace
   Callable& callable() const;
   LoopObject& loop() const;
   const Object* identity() const { return object_; }
