@@ -133,8 +133,9 @@ Value added(Runtime& runtime, const Value& left, const Value& right) {
     runtime.append(out, right.marked());
     return runtime.string(std::move(out));
   }
-  runtime.limits.hold(left.list().items.size() + right.list().items.size());
-  std::vector<Value> items = left.list().items;
+  std::vector<Value> items;
+  items.reserve(left.list().items.size() + right.list().items.size());
+  items.insert(items.end(), left.list().items.begin(), left.list().items.end());
   items.insert(items.end(), right.list().items.begin(), right.list().items.end());
   return left.is(Kind::kList) ? runtime.list(std::move(items)) : runtime.tuple(std::move(items));
 }
