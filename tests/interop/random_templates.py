@@ -25,7 +25,7 @@ FILTERS = ["length", "count", "string", "upper", "lower", "title", "capitalize",
            "batch(3, fill_with=none)|list", "slice(2)|list", "slice(3, 'f')|list", "groupby('age')", "groupby('name')|list", "groupby('age')|map('first')|list",
            "replace('a', 'b')", "replace('', '-')", "replace('a', '', 1)", "replace('b', 2)", "indent", "indent(2, true)", "indent(1, blank=true)", "indent('>')",
            "truncate(5)", "truncate(6, true)", "truncate(9, false, '!', 0)", "center(9)", "wordcount", "format", "format(1, 'b')", "format(1)", "items|list",
-           "attr('upper')", "attr('name')", "urlencode", "filesizeformat", "filesizeformat(true)", "xmlattr", "nosuch"]
+           "attr('upper')", "attr('name')", "urlencode", "filesizeformat", "filesizeformat(true)", "xmlattr"]
 METHODS = [".split()", ".split(',')", ".split(' ', 1)", ".rsplit(',', 1)", ".rsplit(none, 1)", ".split(none, 1)", ".strip()", ".lstrip()", ".rstrip()",
            ".strip('ab')", ".lstrip('x')", ".rstrip('\\n')", ".upper()", ".lower()", ".title()", ".capitalize()", ".swapcase()", ".casefold()",
            ".replace('a', 'X')", ".replace('a', 'X', 1)", ".replace('', '.')", ".startswith('a')", ".startswith(('x', 'a'))", ".endswith('c')", ".endswith('d', 1)",
@@ -153,7 +153,8 @@ class Generator:
 
     def operand(self, depth):
         inner = self.expression(depth)
-        return inner if self.chance(0.45) else f"({inner})"
+        # Behind a test without parentheses, a dot would make a longer name of it.
+        return inner if self.chance(0.45) and " is " not in inner else f"({inner})"
 
     # --- statements
     def tag(self, inside):
