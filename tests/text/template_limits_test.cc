@@ -57,6 +57,21 @@ TEST(TemplateLimits, Recursion) {
       "1000");
 }
 
+TEST(TemplateLimits, ValuesThatContainThemselves) {
+  expect_refused("{% set n = namespace() %}{% set n.n = n %}{{ n }}", "1000");
+  expect_refused("{% set n = namespace() %}{% set n.l = [n] %}{{ n.l }}", "1000");
+  expect_refused("{% set n = namespace() %}{% set n.l = [n] %}{{ n.l|tojson }}", "JSON");
+  expect_refused("{% set n = namespace() %}{% set n.l = [n] %}{{ n.l|string|length }}", "1000");
+}
+
+TEST(TemplateLimits, Integers) {
+  for (const std::string expression :
+       {"2 ** 64", "-9223372036854775807 - 2", "(-9223372036854775807 - 1) // -1", "9223372036854775807 * 2",
+        "9223372036854775808", "'99999999999999999999'|int", "1e30|int", "-(-9223372036854775807 - 1)"}) {
+    expect_refused("{{ " + expression + " }}", "64 bits");
+  }
+}
+
 TEST(TemplateLimits, Sizes) {
   expect_refused("{{ 'a' * 99999999999 }}", "repetition");
   expect_refused("{{ [0] * 9999999 }}", "values in lists");

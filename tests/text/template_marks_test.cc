@@ -109,7 +109,7 @@ class RandomTemplate {
 
 TEST(TemplateMarks, StayWithTheTextThroughRandomTemplates) {
   int rendered = 0;
-  for (unsigned seed = 0; seed < 4000; ++seed) {
+  for (unsigned seed = 0; seed < 1500; ++seed) {
     const std::string source = RandomTemplate(seed).run();
     RenderOptions options;
     options.adapt = false;
@@ -129,7 +129,7 @@ TEST(TemplateMarks, StayWithTheTextThroughRandomTemplates) {
       ASSERT_FALSE(from_template && marks[i] == 'i') << source << "\n" << prompt.text << "\nat byte " << i;
     }
   }
-  EXPECT_GT(rendered, 1500);
+  EXPECT_GT(rendered, 500);
 }
 
 }  // namespace
