@@ -208,7 +208,7 @@ class Generator:
         if roll < 0.88 and self.macros:
             return self.tag(f"call{self.pick(['', '(x)', '(x, y=2)'])} {self.macro_call()}") + self.isolated(depth - 1) + self.tag("endcall")
         if roll < 0.90:
-            return self.tag("filter " + self.pick(["upper", "trim", "replace('a', 'b')|upper", "indent(2)", "title", "length"])) + self.body(depth - 1) + self.tag("endfilter")
+            return self.tag("filter " + self.pick(["upper", "trim", "replace('a', 'b')|upper", "indent(2)", "title"])) + self.body(depth - 1) + self.tag("endfilter")
         if roll < 0.92:
             return self.tag("with " + self.pick(["", "x = 1", "x = n, y = x", "x=s"])) + self.body(depth - 1) + self.tag("endwith")
         if roll < 0.93:
