@@ -41,5 +41,6 @@ CASES = [
     ("other_filters", "{{ 'a b/ü'|urlencode }}{{ {'a': 'x y', 'b': 1}|urlencode }}{{ 1500|filesizeformat }}{{ 1|filesizeformat }}{{ 123456789|filesizeformat(true) }}{{ {'k': '<', 'n': none}|xmlattr }}", {}),
     ("sort_several", "{{ p|sort(attribute='a,b')|map(attribute='b')|list }}{{ p|groupby('a')|map('first')|list }}{{ p|map(attribute='z.q', default='?')|list }}{{ p|unique(attribute='a')|map(attribute='b')|list }}",
      {"p": [{"a": "x", "b": 2}, {"a": "X", "b": 1}, {"a": "w", "b": 3}]}),
+    ("format_number_with_attribute", "{{ '{0.x:{}}'.format('') }}|{{ '{0[a]}{}'.format({'a': 1}) }}", {}), ("error_not_hashable_key", "{{ [1] in {'a': 1}.keys() }}", {}),
     ("error_not_hashable", "{{ {[1]: 2} }}", {}), ("error_attr_of_undefined", "{{ missing|attr('x') }}", {}), ("error_int_of_undefined", "{{ missing|int }}", {}), ("error_infinite_int", "{{ 'inf'|float|int }}", {}),
 ]

@@ -91,7 +91,7 @@ class BraceFormatter {
 
   Value find(const std::string& name) {
     const size_t first_end = std::min(name.find_first_of(".["), name.size());
-    Value value = argument(name.substr(0, first_end), name.empty());
+    Value value = argument(name.substr(0, first_end), name.empty(), is_number(name));
     for (size_t position = first_end; position < name.size();) {
       if (name[position] == '.') {
         const size_t end = std::min(name.find_first_of(".[", position + 1), name.size());
@@ -111,16 +111,16 @@ class BraceFormatter {
     return value;
   }
 
-  // By name, by number, or, for "{}", the next one. The two kinds of numbers do not go together.
-  Value argument(const std::string& name, bool automatic) {
+  // By name, by number, or, for "{}", the next one. "{}" and "{0}" do not go together; "{0.x}" goes with both.
+  Value argument(const std::string& name, bool automatic, bool bare) {
     if (!automatic && !is_number(name)) {
       const auto named = std::find_if(arguments_.named.begin(), arguments_.named.end(),
                                       [&](const auto& entry) { return entry.first == name; });
       if (named == arguments_.named.end()) fail("a format string names '" + name + "', which is not passed");
       return named->second;
     }
-    if (automatic ? numbered_ : next_ > 0) fail("a format string mixes fields with and without numbers");
-    numbered_ = !automatic;
+    if (automatic ? numbered_ : bare && next_ > 0) fail("a format string mixes fields with and without numbers");
+    numbered_ |= bare;
     const auto index = automatic ? next_++ : static_cast<size_t>(to_number(name));
     if (index >= arguments_.positional.size()) fail("a format string has more fields than arguments");
     return arguments_.positional[index];

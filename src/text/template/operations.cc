@@ -129,6 +129,7 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
   }
   if (container.is_dict()) return container.dict().find(runtime.limits, item) != nullptr;
   if (!is_iterable(container)) fail("argument of type '" + type_name(container) + "' is not iterable");
+  if (container.is(Kind::kView) && type_name(container) == "dict_keys") hash_key(runtime.limits, item);  // may fail
   Iterator& iterator = start_iteration(runtime, container);
   for (Value candidate; iterator.next(runtime, candidate);) {
     if (equal(runtime, candidate, item)) return true;
