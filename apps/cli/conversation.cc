@@ -44,16 +44,12 @@ Prompt Conversation::render() {
   const ChatTemplate& chat = *engine_->chat_template();
   if (system_.empty()) return chat.render(messages_);
   std::vector<Message> messages = messages_;
-  if (!fold_system_) {
+  if (chat.abilities().system_role) {
     messages.insert(messages.begin(), {"system", system_});
-    try {
-      return chat.render(messages);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::kUsage) throw;
-    }
-    messages = messages_;
+    return chat.render(messages);
+  }
+  if (!std::exchange(noted_, true)) {
     say("note: the chat template has no system role; the system text goes in front of the first question");
-    fold_system_ = true;
   }
   messages.front().content = system_ + "\n\n" + messages.front().content;
   return chat.render(messages);

@@ -32,7 +32,7 @@ class Conversation {
   Engine* engine_;
   std::string system_;
   std::vector<Message> messages_;
-  bool fold_system_ = false;  // the template knows no system role: its text goes into the first question
+  bool noted_ = false;  // that the template knows no system role, so that its text goes into the first question
   bool full_ = false;
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kFooter = R"(Examples:
   gptq template models/demo --show
+  gptq template models/demo --abilities
   gptq template models/demo --messages talk.json --add-generation-prompt
   echo '[{"role": "user", "content": "Hi"}]' | gptq template models/demo --messages - --tokens
 
@@ -26,18 +27,48 @@ struct Arguments {
   std::string model, name, messages, tools;
   RenderOptions render;
   bool show = false;
+  bool abilities = false;
   bool tokens = false;
 };
 
-int run(Arguments& a, const CommonOptions& common) {
-  const ChatTemplate chat = ChatTemplate::open(a.model, a.name);
-  if (a.show) {
-    common.json ? put_json({{"source", chat.source()}}) : put(chat.source());
+int show_source(const ChatTemplate& chat, const Arguments& a, const CommonOptions& common) {
+  const std::string& source = chat.source(!a.tools.empty());
+  common.json ? put_json({{"names", chat.names()}, {"source", source}}) : put(source);
+  return 0;
+}
+
+int show_abilities(const ChatTemplate& chat, const CommonOptions& common) {
+  const ChatAbilities& found = chat.abilities();
+  const Json json = {{"system_role", found.system_role},
+                     {"text_content", found.text_content},
+                     {"content_parts", found.content_parts},
+                     {"tools", found.tools},
+                     {"tool_calls", found.tool_calls},
+                     {"parallel_tool_calls", found.parallel_tool_calls},
+                     {"object_arguments", found.object_arguments},
+                     {"string_arguments", found.string_arguments},
+                     {"tool_results", found.tool_results},
+                     {"enable_thinking", found.enable_thinking},
+                     {"reasoning_field", found.reasoning_field},
+                     {"writes_bos", found.writes_bos}};
+  if (common.json) {
+    put_json(json);
     return 0;
   }
+  for (const auto& [name, value] : json.items()) {
+    const std::string shown = value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : value.get<std::string>();
+    put(fmt::format("{:<20}  {}\n", name, shown.empty() ? "none" : shown));
+  }
+  return 0;
+}
+
+int run(Arguments& a, const CommonOptions& common) {
+  const ChatTemplate chat = ChatTemplate::open(a.model, a.name);
+  if (a.show) return show_source(chat, a, common);
+  if (a.abilities) return show_abilities(chat, common);
   if (a.messages.empty()) {
     throw Error(ErrorKind::kUsage,
-                "there is nothing to render: pass --messages FILE (- for standard input), or --show");
+                "there is nothing to render: pass --messages FILE (- for standard input), --show or --abilities");
   }
   if (!a.tools.empty()) a.render.tools = read_text(a.tools);
   const Prompt prompt = chat.render_json(read_text(a.messages), a.render);
@@ -74,10 +105,12 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   app.add_option("--variables", arguments->render.variables, "Further template variables, a JSON object")
       ->type_name("JSON");
   app.add_option("--name", arguments->name,
-                 "Which template, for models that have several (default: the one named default)")
+                 "Which template, for models that have several (default: tool_use with --tools, else default)")
       ->type_name("NAME");
   app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)");
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
+  app.add_flag("--abilities", arguments->abilities,
+               "Print what the template can do: system messages, tools, thinking and more (default: off)");
   app.footer(kFooter);
   return [arguments, &common] { return run(*arguments, common); };
 }

@@ -1,149 +1,143 @@
-// The chat template's front door: finding it in a model folder, and giving it the variables it expects.
+// The chat template's front door: choosing among a model's templates, and giving them the variables they expect.
 #include <ctime>
+#include <mutex>
+#include <utility>
 
 #include <gptq/chat.h>
 #include <gptq/error.h>
 
-#include "core/file.h"
 #include "core/json.h"
 #include "text/template/from_json.h"
+#include "text/template/messages.h"
+#include "text/template/probe.h"
 #include "text/template/template.h"
-#include "text/tokenizer_config.h"
-#include "text/unicode.h"
+#include "text/template/template_files.h"
 
 namespace gptq {
 
 namespace {
 
-using chat::Kind;
 using chat::Runtime;
 using chat::Scope;
 using chat::Value;
 
-// Appended to the last message to find its end again. Private-use characters, so that no text contains it; the
-// space shows whether the template trims what it prints.
-constexpr std::string_view kContinueTag = "\xEE\x83\x87gptq-continue-here\xEE\x83\x87 ";
-constexpr std::string_view kContinueMark = kContinueTag.substr(0, kContinueTag.size() - 1);
+using Tokens = std::map<std::string, std::string>;
 
-Value input_text(Runtime& runtime, const std::string& text) {
-  MarkedText marked;
-  marked.append(to_valid_utf8(text), '\1');
-  return runtime.string(std::move(marked));
-}
+// One template with what is known about it. Parsed and probed when that is first needed.
+class NamedTemplate {
+ public:
+  NamedTemplate(chat::TemplateFile file, const Tokens& tokens) : file_(std::move(file)), tokens_(tokens) {}
 
-// A role is the template's business, not people's: it may become part of a control token. So it must be a plain word.
-bool is_plain_role(const std::string& role) {
-  for (const char c : role) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (!plain) return false;
+  const std::string& source() const { return file_.source; }
+
+  const chat::Template& compiled() const {
+    std::call_once(parsed_, [&] { template_.emplace(file_.source, file_.origin); });
+    return *template_;
   }
-  return true;
-}
 
-Value role_value(Runtime& runtime, const std::string& role) {
-  return is_plain_role(role) ? runtime.string(role) : input_text(runtime, role);
-}
+  const ChatAbilities& abilities() const {
+    std::call_once(probed_, [&] {
+      const auto bos = tokens_.find("bos_token");
+      abilities_ = chat::probe([&](const chat::Trial& trial) { return attempt(trial); },
+                               bos == tokens_.end() ? "" : bos->second);
+    });
+    return abilities_;
+  }
 
-Value message_value(Runtime& runtime, const Message& message) {
-  const Value dict = runtime.dict();
-  dict.dict().set(Value::string("role"), role_value(runtime, message.role));
-  dict.dict().set(Value::string("content"), input_text(runtime, message.content));
-  return dict;
-}
-
-// Everything in a message is input except its keys and its role.
-Value message_value(Runtime& runtime, const OrderedJson& json) {
-  const Value dict = chat::from_json(runtime, json, true);
-  const Value* role = dict.is_dict() ? dict.dict().find("role") : nullptr;
-  if (role != nullptr && role->is_string()) dict.dict().set(Value::string("role"), role_value(runtime, role->text()));
-  return dict;
-}
-
-[[noreturn]] void cannot_continue() {
-  throw Error(ErrorKind::kUsage,
-              "continuing the final message: it has no text content, or the chat template does not print it; "
-              "let the last message be an assistant's with text");
-}
-
-// Appends the tag to the text of the last message: its content, or the last text part of a list.
-void tag_last_message(Runtime& runtime, std::vector<Value>& messages) {
-  if (messages.empty() || !messages.back().is_dict()) cannot_continue();
-  const auto tagged = [&](const Value& text) {
-    MarkedText longer = text.marked();
-    longer.append(kContinueTag, '\0');
-    return runtime.string(std::move(longer));
+  struct Input {
+    const OrderedJson& messages;
+    OrderedJson tools;      // null: none
+    OrderedJson variables;  // an object
+    bool generation_prompt = false;
+    bool continues = false;
   };
-  auto& message = messages.back().dict();
-  const Value* content = message.find("content");
-  if (content != nullptr && content->is_string()) return message.set(Value::string("content"), tagged(*content));
-  if (content == nullptr || !content->is_list()) cannot_continue();
-  auto& parts = content->list().items;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    const Value* text = part->is_dict() ? part->dict().find("text") : nullptr;
-    if (text != nullptr && text->is_string()) return part->dict().set(Value::string("text"), tagged(*text));
+
+  MarkedText render(const Input& input, int64_t clock, const chat::Bounds& bounds) const {
+    const auto define = [&](Runtime& runtime, Scope& variables) {
+      for (const auto& [name, token] : tokens_) variables.set(name, runtime.string(token));
+      std::vector<Value> values = chat::message_values(runtime, input.messages);
+      if (input.continues) chat::tag_last_message(runtime, values);
+      variables.set("messages", runtime.list(std::move(values)));
+      variables.set("tools", chat::from_json(runtime, input.tools, false));
+      variables.set("documents", Value::none());
+      variables.set("add_generation_prompt", Value::boolean(input.generation_prompt));
+      for (const auto& [name, value] : input.variables.items()) {
+        variables.set(name, chat::from_json(runtime, value, false));
+      }
+    };
+    return compiled().render(clock, define, bounds);
   }
-  cannot_continue();
-}
 
-MarkedText cut_at_tag(MarkedText text) {
-  const size_t tag = text.text.rfind(kContinueMark);
-  if (tag == std::string::npos) cannot_continue();
-  const bool spacing_kept = text.text.compare(tag, kContinueTag.size(), kContinueTag) == 0;
-  text = text.substr(0, tag);
-  if (spacing_kept) return text;
-  return text.substr(0, space_run_begin(text.text, text.text.size()));
-}
-
-std::string template_of(const Json& json, const std::string& name, const std::string& what) {
-  const std::string wanted = name.empty() ? "default" : name;
-  if (json.is_string() && name.empty()) return json.get<std::string>();
-  std::string known;
-  if (json.is_array()) {
-    for (const Json& entry : json) {
-      const JsonReader reader(entry, what + ".chat_template");
-      if (reader.string("name") == wanted) return reader.string("template");
-      known += (known.empty() ? "" : ", ") + reader.string("name");
+ private:
+  std::optional<std::string> attempt(const chat::Trial& trial) const {
+    constexpr chat::Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times what a short conversation takes
+    try {
+      return render({trial.messages, trial.tools, trial.variables, trial.generation_prompt}, 0, kBounds).text;
+    } catch (const Error&) {
+      return std::nullopt;  // that is an answer too
     }
-  } else if (json.is_object()) {
-    const JsonReader reader(json, what + ".chat_template");
-    if (reader.has(wanted.c_str())) return reader.string(wanted.c_str());
-  } else if (!json.is_string()) {
-    throw Error(ErrorKind::kVerification, "reading " + what + ": chat_template is neither a string nor a list");
   }
-  throw Error(ErrorKind::kNotFound, "looking for the chat template \"" + wanted + "\" in " + what + ": there is " +
-                                        (known.empty() ? "only the default one" : "only " + known));
+
+  chat::TemplateFile file_;
+  const Tokens& tokens_;
+  mutable std::once_flag parsed_, probed_;
+  mutable std::optional<chat::Template> template_;
+  mutable ChatAbilities abilities_;
+};
+
+OrderedJson parse_variables(const std::string& text) {
+  if (text.empty()) return OrderedJson::object();
+  OrderedJson object = chat::parse_input(text, "the template variables");
+  if (object.is_object()) return object;
+  throw Error(ErrorKind::kUsage, "reading the template variables: found " + std::string(object.type_name()) +
+                                     ", expected a JSON object like {\"enable_thinking\": false}");
 }
 
 }  // namespace
 
 class ChatTemplate::Impl {
  public:
-  Impl(const std::string& source, std::map<std::string, std::string> special_tokens)
-      : template_(source), special_tokens_(std::move(special_tokens)) {}
+  // `name`: the only one that is used, or "" to choose by the name of each.
+  Impl(chat::TemplateFolder folder, const std::string& name) : tokens_(std::move(folder.special_tokens)) {
+    for (auto& [key, file] : folder.templates) templates_.try_emplace(key, std::move(file), tokens_);
+    plain_ = &find(name.empty() ? "default" : name);
+    const auto tool_use = templates_.find("tool_use");
+    with_tools_ = name.empty() && tool_use != templates_.end() ? &tool_use->second : plain_;
+    plain_->compiled();
+  }
 
-  const std::string& source() const { return template_.source(); }
+  const NamedTemplate& chosen(bool with_tools) const { return with_tools ? *with_tools_ : *plain_; }
 
-  // `make_messages` fills the list of messages.
-  template <typename MakeMessages>
-  Prompt render(const RenderOptions& options, const MakeMessages& make_messages) const {
-    const int64_t clock = options.clock.value_or(static_cast<int64_t>(std::time(nullptr)));
-    MarkedText text = template_.render(clock, [&](Runtime& runtime, Scope& variables) {
-      for (const auto& [name, token] : special_tokens_) variables.set(name, runtime.string(token));
-      std::vector<Value> messages;
-      make_messages(runtime, messages);
-      if (options.continue_final_message) tag_last_message(runtime, messages);
-      variables.set("messages", runtime.list(std::move(messages)));
-      variables.set("tools", Value::none());
-      variables.set("documents", Value::none());
-      variables.set("add_generation_prompt",
-                    Value::boolean(options.add_generation_prompt && !options.continue_final_message));
-      if (!options.tools.empty()) {
-        variables.set("tools", chat::from_json(runtime, parse_ordered_json(options.tools, "the list of tools"), false));
-      }
-      if (!options.variables.empty()) define_variables(runtime, variables, options.variables);
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, entry] : templates_) all.push_back(name);
+    return all;
+  }
+
+  const ChatAbilities& abilities() const {
+    std::call_once(merged_, [&] {
+      abilities_ = plain_->abilities();
+      const ChatAbilities& tools = with_tools_->abilities();
+      abilities_.tools = tools.tools;
+      abilities_.tool_calls = tools.tool_calls;
+      abilities_.parallel_tool_calls = tools.parallel_tool_calls;
+      abilities_.object_arguments = tools.object_arguments;
+      abilities_.string_arguments = tools.string_arguments;
+      abilities_.tool_results = tools.tool_results;
     });
-    if (options.continue_final_message) text = cut_at_tag(std::move(text));
+    return abilities_;
+  }
+
+  Prompt render(OrderedJson messages, const RenderOptions& options) const {
+    const NamedTemplate& chosen_template = chosen(!options.tools.empty());
+    if (options.adapt) chat::adapt(messages, chosen_template.abilities());
+    const int64_t clock = options.clock.value_or(static_cast<int64_t>(std::time(nullptr)));
+    const bool continues = options.continue_final_message;
+    const OrderedJson tools = options.tools.empty() ? nullptr : chat::parse_input(options.tools, "the list of tools");
+    MarkedText text = chosen_template.render(
+        {messages, tools, parse_variables(options.variables), options.add_generation_prompt && !continues, continues},
+        clock, {});
+    if (continues) text = chat::cut_at_tag(std::move(text));
     Prompt prompt;
     prompt.input_ranges = text.ranges();
     prompt.text = std::move(text.text);
@@ -151,48 +145,29 @@ class ChatTemplate::Impl {
   }
 
  private:
-  static void define_variables(Runtime& runtime, Scope& variables, const std::string& json) {
-    const OrderedJson object = parse_ordered_json(json, "the template variables");
-    if (!object.is_object()) {
-      throw Error(ErrorKind::kUsage, "reading the template variables: found " + std::string(object.type_name()) +
-                                         ", expected a JSON object like {\"enable_thinking\": false}");
-    }
-    for (const auto& [name, value] : object.items()) variables.set(name, chat::from_json(runtime, value, false));
+  const NamedTemplate& find(const std::string& name) const {
+    const auto found = templates_.find(name);
+    if (found != templates_.end()) return found->second;
+    std::string known;
+    for (const std::string& other : names()) known += (known.empty() ? "\"" : ", \"") + other + "\"";
+    throw Error(ErrorKind::kNotFound, "looking for the chat template \"" + name + "\": the model has only " + known +
+                                          "; choose one of them by its name");
   }
 
-  chat::Template template_;
-  std::map<std::string, std::string> special_tokens_;
+  Tokens tokens_;
+  std::map<std::string, NamedTemplate> templates_;
+  const NamedTemplate* plain_ = nullptr;
+  const NamedTemplate* with_tools_ = nullptr;
+  mutable std::once_flag merged_;
+  mutable ChatAbilities abilities_;
 };
 
 ChatTemplate ChatTemplate::open(const std::string& folder, const std::string& name) {
-  const fs::path root(folder);
-  if (name.find('/') != std::string::npos) {
-    throw Error(ErrorKind::kUsage, "looking for the chat template \"" + name + "\": a name has no slashes");
-  }
-  std::map<std::string, std::string> special_tokens;
-  Json config = Json::object();
-  const fs::path config_path = root / "tokenizer_config.json";
-  if (fs::exists(config_path)) {
-    config = parse_json(read_file(config_path), config_path.string());
-    special_tokens = read_tokenizer_config(config, config_path.string()).named_tokens;
-  }
-  const fs::path file =
-      name.empty() ? root / "chat_template.jinja" : root / "additional_chat_templates" / (name + ".jinja");
-  if (fs::exists(file)) return parse(read_file(file), special_tokens);
-  const fs::path processor_path = root / "chat_template.json";
-  for (const fs::path& path : {config_path, processor_path}) {
-    if (path == processor_path && fs::exists(path)) config = parse_json(read_file(path), path.string());
-    if (const Json* found = JsonReader(config, path.string()).find("chat_template")) {
-      return parse(template_of(*found, name, path.string()), special_tokens);
-    }
-  }
-  throw Error(ErrorKind::kNotFound, "looking for the chat template of " + folder +
-                                        ": it has none, so this may be a base model without chat; complete plain text "
-                                        "instead, or put a chat_template.jinja into the folder");
+  return ChatTemplate(std::make_unique<Impl>(chat::read_template_folder(folder), name));
 }
 
 ChatTemplate ChatTemplate::parse(const std::string& source, const std::map<std::string, std::string>& special_tokens) {
-  return ChatTemplate(std::make_unique<Impl>(source, special_tokens));
+  return ChatTemplate(std::make_unique<Impl>(chat::TemplateFolder{{{"default", {source, ""}}}, special_tokens}, ""));
 }
 
 ChatTemplate::ChatTemplate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -201,22 +176,15 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
 Prompt ChatTemplate::render(const std::vector<Message>& messages, const RenderOptions& options) const {
-  return impl_->render(options, [&](Runtime& runtime, std::vector<Value>& list) {
-    for (const Message& message : messages) list.push_back(message_value(runtime, message));
-  });
+  return impl_->render(chat::messages_json(messages), options);
 }
 
 Prompt ChatTemplate::render_json(const std::string& messages, const RenderOptions& options) const {
-  const OrderedJson json = parse_ordered_json(messages, "the messages");
-  if (!json.is_array()) {
-    throw Error(ErrorKind::kUsage, "reading the messages: found " + std::string(json.type_name()) +
-                                       ", expected a JSON list of {\"role\": ..., \"content\": ...}");
-  }
-  return impl_->render(options, [&](Runtime& runtime, std::vector<Value>& list) {
-    for (const OrderedJson& message : json) list.push_back(message_value(runtime, message));
-  });
+  return impl_->render(chat::messages_json(messages), options);
 }
 
-const std::string& ChatTemplate::source() const { return impl_->source(); }
+const ChatAbilities& ChatTemplate::abilities() const { return impl_->abilities(); }
+const std::string& ChatTemplate::source(bool with_tools) const { return impl_->chosen(with_tools).source(); }
+std::vector<std::string> ChatTemplate::names() const { return impl_->names(); }
 
 }  // namespace gptq

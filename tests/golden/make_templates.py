@@ -4,12 +4,14 @@ import pathlib
 import sys
 
 import template_chats
+import template_python
 import template_syntax
 import template_values
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "interop"))
 import chat_environment  # noqa: E402
+import construct_templates  # noqa: E402
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 
@@ -72,7 +74,9 @@ def files():
     """File name -> its cases (name, template, context)."""
     for family, template in template_chats.TEMPLATES.items():
         yield f"chat_{family}", [(f"{family}_{chat}", template, TOKENS | context) for chat, context in CHATS.items()]
-    units = template_syntax.CASES + template_values.CASES
+    context = TOKENS | CHATS["tools_used"]
+    yield "constructs", [(name, template, context) for name, template in construct_templates.TEMPLATES.items()]
+    units = template_syntax.CASES + template_values.CASES + template_python.CASES
     yield "vectors", [case for case in units if case[0] not in RARE]
     yield "rare", [case for case in units if case[0] in RARE]
 
@@ -90,7 +94,7 @@ def write(name, cases):
     rows = [vector(*case) for case in cases]
     assert len({row["name"] for row in rows}) == len(rows)
     for row in rows:
-        must_fail = row["name"].startswith(("error_", "sandbox_")) and row["name"] != "error_raise_not_reached"
+        must_fail = row["name"].startswith(("error_", "sandbox_", "whole_errors_")) and row["name"] != "error_raise_not_reached"
         assert ("error" in row) == must_fail or name.startswith("chat_"), row
     folder = HERE / "template"
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-// Chat templates: the demo model, where templates are found, input marks, continuing, errors and limits.
+// Chat templates: the demo model, where templates are found, input marks, continuing and errors.
 #include <gtest/gtest.h>
 
 #include <gptq/chat.h>
@@ -151,54 +151,14 @@ TEST(ChatTemplate, ErrorsHaveKindLineAndReason) {
   EXPECT_NE(std::string(raised.what()).find("no system"), std::string::npos);
   const Error undefined = failure("a\nb\n{{ x.y }}");
   EXPECT_EQ(undefined.kind(), ErrorKind::kVerification);
-  EXPECT_NE(std::string(undefined.what()).find("line 3: 'x' is undefined"), std::string::npos) << undefined.what();
+  EXPECT_NE(std::string(undefined.what()).find("line 3, column 5: 'x' is undefined"), std::string::npos)
+      << undefined.what();
   EXPECT_NE(std::string(failure("\n{% if %}").what()).find("line 2"), std::string::npos);
   EXPECT_NE(std::string(failure("{% include 'x' %}").what()).find("include"), std::string::npos);
   EXPECT_NE(std::string(failure("{{ 'é' ! }}").what()).find("'!'"), std::string::npos);
   EXPECT_EQ(failure("x", "[1]").kind(), ErrorKind::kUsage);
   EXPECT_EQ(failure("x", "{").kind(), ErrorKind::kVerification);
   EXPECT_THROW(ChatTemplate::parse("x", {}).render_json("{}"), Error);
-}
-
-TEST(ChatTemplate, HostileTemplatesEndInErrors) {
-  const std::vector<std::string> hostile = {
-      "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-      "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-      "{% macro m() %}{% for i in [1] %}{% if true %}{{ [m()]|map('upper')|join ~ '' }}{% endif %}{% endfor %}{% "
-      "endmacro %}{{ m() }}",
-      "{% set n = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
-      "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}",
-      "{{ 'a' * 99999999999 }}",
-      "{{ 'ab' * 9223372036854775807 }}",
-      "{{ [0] * 99999999999 }}",
-      "{{ range(99999999999) }}",
-      "{{ 'a'.ljust(99999999999) }}{{ 'a'.zfill(99999999999) }}",
-      "{{ '%99999d' % 1 }}",
-      "{{ 2 ** 64 }}",
-      "{{ -9223372036854775807 - 2 }}",
-      "{{ (-9223372036854775807 - 1) // -1 }}",
-      "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
-      "{% set n = namespace() %}{% set n.l = [n] %}{{ n.l == [n] }}{{ n.l|tojson }}",
-      "{% set n = namespace(x=[]) %}{% for i in range(50000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}",
-      "{% set s = 'a' * 60000000 %}{{ s|replace('a', s) }}",
-      "{% for i in range(9999) %}{{ 'a' * 60000 }}{% endfor %}",
-      "{{ " + std::string(5000, '(') + std::string(5000, ')') + " }}",
-      "{{ " + std::string(5000, '-') + "1 }}",
-      "{{ " + std::string(5000, '[') + " }}",
-  };
-  for (const std::string& source : hostile) {
-    EXPECT_NE(failure(source).kind(), ErrorKind::kGeneral) << source.substr(0, 100);
-  }
-  std::string chain = "{{ 1", filters = "{{ 1", ifs, nots = "{{ ";
-  for (int i = 0; i < 5000; ++i) {
-    chain += " + 1";
-    filters += "|string";
-    ifs += "{% if true %}";
-    nots += "not ";
-  }
-  for (const std::string& source : {chain + " }}", filters + " }}", ifs, nots + "1 }}"}) {
-    EXPECT_EQ(failure(source).kind(), ErrorKind::kVerification);
-  }
 }
 
 TEST(ChatTemplate, SandboxHidesWhatCouldChangeValues) {

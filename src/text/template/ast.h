@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "text/template/lexer.h"
+#include "text/template/operations.h"
+#include "text/template/tests.h"
 #include "text/template/value.h"
 
 namespace gptq::chat {
@@ -30,11 +33,14 @@ enum class ExprKind {
   kPositive,   // operands[0]
   kAnd,
   kOr,           // operands[0], operands[1]
-  kBinary,       // operands[0] name operands[1]: + - * / // % **
+  kBinary,       // operands[0] operation operands[1]
+  kSum,          // operands added from left to right; only where a variable grows by them
   kConcat,       // operands joined as text (~)
-  kCompare,      // operands[0] names[0] operands[1] names[1] operands[2] ...
+  kCompare,      // operands[0] comparisons[0] operands[1] comparisons[1] operands[2] ...
   kConditional,  // operands[1] if operands[0] else operands[2] (may be null)
 };
+
+enum class Comparison { kEqual, kUnequal, kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kIn, kNotIn };
 
 struct CallArguments {
   std::vector<ExprPtr> positional;
@@ -45,12 +51,15 @@ struct CallArguments {
 
 struct Expr {
   ExprKind kind;
-  int line;
+  Place place;
   int height = 1;  // of the tree below, bounded so that walking it cannot exhaust the stack
   std::string name;
   Value value;
   std::vector<ExprPtr> operands;
-  std::vector<std::string> names;
+  Operator operation = Operator::kAdd;
+  Native filter = nullptr;  // nullptr: there is none of that name, which matters only when it is reached
+  Test test = nullptr;
+  std::vector<Comparison> comparisons;
   CallArguments call;
 };
 
@@ -82,18 +91,20 @@ enum class StatementKind {
   kIf,           // branches: condition (null for else) and body
   kFor,          // target in expr [if condition]: body, else orelse; recursive
   kSet,          // target = expr
+  kGrow,         // the same, where expr is a kConcat or a kSum whose first operand is the target
   kSetBlock,     // target = body through the filters of expr (may be null)
   kMacro,        // name(parameters): body
   kCallBlock,    // expr called with caller(parameters) = body
   kFilterBlock,  // body through expr
   kScope,        // body in a scope of its own, after assigning the targets of `with`
+  kBlock,        // body in a scope that sees only the outermost one
   kBreak,
   kContinue,
 };
 
 struct Statement {
   StatementKind kind;
-  int line;
+  Place place;
   std::string text;
   std::string name;
   ExprPtr expr;

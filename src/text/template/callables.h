@@ -14,9 +14,8 @@ class Evaluator::Macro : public Callable {
       : evaluator_(evaluator), statement_(statement), name_(std::move(name)), names_(names), scope_(scope) {}
   Value call(Runtime& runtime, const Arguments& arguments) override;
   std::string name() const override { return name_; }
-  Value attribute(Runtime&, const std::string& attribute_name) override {
-    return attribute_name == "name" ? Value::string(name_) : Value::undefined("macro." + attribute_name);
-  }
+  std::string spelling() const override { return name_ == "caller" ? "<Macro anonymous>" : "<Macro '" + name_ + "'>"; }
+  Value attribute(Runtime& runtime, const std::string& attribute_name) override;
 
  private:
   Evaluator& evaluator_;

@@ -6,12 +6,14 @@
 
 #include "text/template/callables.h"
 #include "text/template/filters.h"
+#include "text/template/iteration.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
 
 namespace gptq::chat {
 
 MarkedText Evaluator::run(const Body& body, Scope& scope) {
+  root_ = &scope;
   execute(body, scope);
   return std::move(out_);
 }
@@ -26,8 +28,8 @@ Evaluator::Flow Evaluator::execute(const Body& body, Scope& scope) {
 
 Evaluator::Flow Evaluator::execute(const Statement& statement, Scope& scope) {
   runtime_.limits.step();
-  runtime_.limits.enter();
-  line_ = statement.line;
+  const Nesting level(runtime_.limits);
+  place_ = statement.place;
   Flow flow = Flow::kNext;
   switch (statement.kind) {
     case StatementKind::kText: runtime_.append(out_, statement.text); break;
@@ -35,29 +37,27 @@ Evaluator::Flow Evaluator::execute(const Statement& statement, Scope& scope) {
     case StatementKind::kIf: flow = execute_if(statement, scope); break;
     case StatementKind::kFor: execute_for(statement, scope); break;
     case StatementKind::kSet: assign(statement.target, evaluate(*statement.expr, scope), scope); break;
-    case StatementKind::kSetBlock: execute_set_block(statement, scope); break;
+    case StatementKind::kGrow: execute_grow(statement, scope); break;
+    case StatementKind::kSetBlock: flow = execute_set_block(statement, scope); break;
     case StatementKind::kMacro:
       scope.set(statement.name, make_macro(statement, statement.name, statement.special_names, scope));
       break;
     case StatementKind::kCallBlock: execute_call_block(statement, scope); break;
-    case StatementKind::kFilterBlock: {
-      const Value filtered = runtime_.string(captured(statement.body, scope));
-      const Value outer = std::exchange(block_value_, filtered);
-      const Value result = evaluate(*statement.expr, scope);
-      block_value_ = outer;
-      runtime_.append(out_, to_text(runtime_, result));
-      break;
-    }
+    case StatementKind::kFilterBlock: flow = execute_filter_block(statement, scope); break;
     case StatementKind::kScope: {
       LocalScope inner(runtime_, scope);
       for (const auto& [target, expr] : statement.assignments) assign(target, evaluate(*expr, scope), *inner);
       flow = execute(statement.body, *inner);
       break;
     }
+    case StatementKind::kBlock: {
+      LocalScope inner(runtime_, *root_);
+      execute(statement.body, *inner);
+      break;
+    }
     case StatementKind::kBreak: flow = Flow::kBreak; break;
     case StatementKind::kContinue: flow = Flow::kContinue; break;
   }
-  runtime_.limits.leave();
   return flow;
 }
 
@@ -68,60 +68,122 @@ Evaluator::Flow Evaluator::execute_if(const Statement& statement, Scope& scope) 
   return Flow::kNext;
 }
 
+// The items for which the condition of a for tag holds. They are looked at one by one, between the turns of the loop.
+class Evaluator::FilteredItems : public Iterator {
+ public:
+  FilteredItems(Evaluator& evaluator, const Statement& statement, Scope& scope, Iterator& source)
+      : evaluator_(evaluator), statement_(statement), scope_(scope), source_(source) {}
+
+  bool next(Runtime& runtime, Value& item) override {
+    while (source_.next(runtime, item)) {
+      runtime.limits.step();
+      LocalScope inner(runtime, scope_);
+      evaluator_.assign(statement_.target, item, *inner);
+      if (truth(evaluator_.evaluate(*statement_.condition, *inner))) return true;
+    }
+    return false;
+  }
+
+ private:
+  Evaluator& evaluator_;
+  const Statement& statement_;
+  Scope& scope_;
+  Iterator& source_;
+};
+
 void Evaluator::execute_for(const Statement& statement, Scope& scope) {
-  run_loop(statement, scope, iterate(runtime_, evaluate(*statement.expr, scope)), 1);
+  run_loop(statement, scope, evaluate(*statement.expr, scope), 1);
 }
 
-void Evaluator::run_loop(const Statement& statement, Scope& scope, const std::vector<Value>& all, int depth) {
+void Evaluator::run_loop(const Statement& statement, Scope& scope, const Value& items, int depth) {
   runtime_.limits.hold(2);
   auto* loop = runtime_.heap.make<LoopObject>();
-  for (const Value& item : all) {
-    if (statement.condition) {
-      LocalScope inner(runtime_, scope);
-      assign(statement.target, item, *inner);
-      if (!truth(evaluate(*statement.condition, *inner))) continue;
-    }
-    loop->items.push_back(item);
-  }
-  loop->count = loop->items.size();
+  loop->source = &start_iteration(runtime_, items);
   loop->depth = depth;
-  if (statement.recursive) {
-    scope.pin();
-    loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
-  }
-  for (; loop->index < loop->count; ++loop->index) {
+  if (statement.condition)
+    loop->source = runtime_.heap.make<FilteredItems>(*this, statement, scope, *loop->source);
+  else
+    loop->size = known_length(items);
+  if (statement.condition || statement.recursive) scope.pin();
+  if (statement.recursive) loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
+  bool completed = false;  // any turn, up to its end: after break and continue alone, Jinja goes on with the else part
+  while (loop->advance(runtime_)) {
+    runtime_.limits.step();
     LocalScope inner(runtime_, scope);
-    assign(statement.target, loop->items[loop->index], *inner);
+    assign(statement.target, loop->current, *inner);
     (*inner).set("loop", Value::object(Kind::kLoop, loop));
-    if (execute(statement.body, *inner) == Flow::kBreak) break;
+    const Flow flow = execute(statement.body, *inner);
+    if (flow == Flow::kBreak) break;
+    completed |= flow == Flow::kNext;
   }
-  loop->items.clear();
-  if (loop->count > 0) return;
+  if (completed) return;
   LocalScope otherwise(runtime_, scope);
   execute(statement.orelse, *otherwise);
 }
 
-MarkedText Evaluator::captured(const Body& body, Scope& scope) {
+MarkedText Evaluator::captured(const Body& body, Scope& scope, Flow& flow) {
   MarkedText outer = std::exchange(out_, {});
   LocalScope inner(runtime_, scope);
-  execute(body, *inner);
+  flow = execute(body, *inner);
   return std::exchange(out_, std::move(outer));
 }
 
-void Evaluator::execute_set_block(const Statement& statement, Scope& scope) {
-  Value value = runtime_.string(captured(statement.body, scope));
-  if (statement.expr) {
-    const Value outer = std::exchange(block_value_, value);
-    value = evaluate(*statement.expr, scope);
-    block_value_ = outer;
+Value Evaluator::filtered(const Expr& filters, const Value& value, Scope& scope) {
+  const Value outer = std::exchange(block_value_, value);
+  const Value result = evaluate(filters, scope);
+  block_value_ = outer;
+  return result;
+}
+
+Evaluator::Flow Evaluator::execute_set_block(const Statement& statement, Scope& scope) {
+  Flow flow = Flow::kNext;
+  const Value text = runtime_.string(captured(statement.body, scope, flow));
+  if (flow != Flow::kNext) return flow;
+  assign(statement.target, statement.expr ? filtered(*statement.expr, text, scope) : text, scope);
+  return flow;
+}
+
+Evaluator::Flow Evaluator::execute_filter_block(const Statement& statement, Scope& scope) {
+  Flow flow = Flow::kNext;
+  const Value text = runtime_.string(captured(statement.body, scope, flow));
+  if (flow != Flow::kNext) return flow;
+  const Value result = filtered(*statement.expr, text, scope);
+  if (!result.is_string()) fail("a filter block must give a string, not " + type_name(result));
+  runtime_.append(out_, result.marked());
+  return flow;
+}
+
+// A text that only the variable has is lengthened where it is, so that a thousand small additions are not a thousand
+// copies of the whole.
+void Evaluator::execute_grow(const Statement& statement, Scope& scope) {
+  std::vector<Value> operands = evaluate_all(statement.expr->operands, scope);
+  const bool concat = statement.expr->kind == ExprKind::kConcat;
+  const Target& target = statement.target;
+  Value* slot = scope.own(target.name);
+  if (!target.attribute.empty()) {
+    const Value* owner = scope.find(target.name);
+    slot = owner != nullptr && owner->is(Kind::kNamespace) ? owner->dict().slot(target.attribute) : nullptr;
   }
-  assign(statement.target, value, scope);
+  Value total = std::move(operands[0]);
+  if (slot != nullptr && slot->is_string() && total.is_string() && &slot->marked() == &total.marked()) *slot = Value();
+  if (concat && !total.is_string()) total = runtime_.string(to_text(runtime_, total));
+  for (size_t i = 1; i < operands.size(); ++i) {
+    const bool texts = total.is_string() && (concat || operands[i].is_string());
+    if (!texts) {
+      total = binary(runtime_, Operator::kAdd, total, operands[i]);
+      continue;
+    }
+    const MarkedText more = to_text(runtime_, operands[i]);
+    operands[i] = Value();
+    runtime_.append(total, more);
+  }
+  assign(target, total, scope);
 }
 
 void Evaluator::execute_call_block(const Statement& statement, Scope& scope) {
   const Value callee = evaluate(*statement.expr->operands[0], scope);
   Arguments arguments = evaluate_arguments(statement.expr->call, scope);
-  arguments.named.emplace_back("caller", make_macro(statement, "caller", {}, scope));
+  arguments.named.emplace_back("caller", make_macro(statement, "caller", statement.special_names, scope));
   runtime_.append(out_, to_text(runtime_, call(callee, arguments)));
 }
 
@@ -131,7 +193,7 @@ void Evaluator::assign(const Target& target, const Value& value, Scope& scope) {
     if (owner == nullptr || !owner->is(Kind::kNamespace)) {
       fail("cannot assign attribute on non-namespace object '" + target.name + "'");
     }
-    owner->dict().set(Value::string(target.attribute), value);
+    owner->dict().set(target.attribute, value);
   } else if (target.parts.empty()) {
     scope.set(target.name, value);
   } else {
@@ -150,7 +212,7 @@ Value Evaluator::make_macro(const Statement& statement, const std::string& name,
   return Value::object(Kind::kCallable, runtime_.heap.make<Macro>(*this, statement, name, names, scope));
 }
 
-// Parameters are filled from left to right; a default may use the parameters before it.
+// As Jinja's Macro.__call__: a name that is passed both by position and by keyword is one keyword too many.
 Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   const std::vector<Parameter>& parameters = statement_.parameters;
   LocalScope local(runtime, scope_);
@@ -158,48 +220,58 @@ Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   std::vector<bool> used(arguments.named.size());
   const auto named = [&](const std::string& wanted) -> const Value* {
     for (size_t i = 0; i < used.size(); ++i) {
-      if (arguments.named[i].first != wanted) continue;
+      if (used[i] || arguments.named[i].first != wanted) continue;
       used[i] = true;
       return &arguments.named[i].second;
     }
     return nullptr;
   };
+  const size_t taken = std::min(arguments.positional.size(), parameters.size());
+  bool has_caller = false;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& parameter = parameters[i];
-    const Value* passed = named(parameter.name);
-    if (i < arguments.positional.size()) {
-      if (passed != nullptr) fail("macro '" + name_ + "' got the argument '" + parameter.name + "' twice");
-      passed = &arguments.positional[i];
-    }
-    const Value undefined = Value::undefined(parameter.name);
+    const Value* passed = i < taken ? &arguments.positional[i] : named(parameter.name);
+    has_caller |= parameter.name == "caller";
+    const Value missing = Value::undefined(parameter.name);
     scope.set(parameter.name,
-              passed != nullptr ? *passed : evaluator_.evaluate_optional(parameter.fallback, scope, undefined));
+              passed != nullptr ? *passed : evaluator_.evaluate_optional(parameter.fallback, scope, missing));
   }
-  if (names_.caller) {
+  if (names_.caller && !has_caller) {
     const Value* caller = named("caller");
-    scope.set("caller", caller != nullptr ? *caller : Value::undefined("caller"));
+    scope.set("caller", caller != nullptr && !caller->is_none() ? *caller : Value::undefined("caller"));
   }
   const Value rest = runtime.dict();
   for (size_t i = 0; i < used.size(); ++i) {
     if (used[i]) continue;
     if (!names_.kwargs) fail("macro '" + name_ + "' takes no keyword argument '" + arguments.named[i].first + "'");
-    rest.dict().set(Value::string(arguments.named[i].first), arguments.named[i].second);
+    rest.dict().set(arguments.named[i].first, arguments.named[i].second);
   }
   if (names_.kwargs) scope.set("kwargs", rest);
-  const size_t taken = std::min(arguments.positional.size(), parameters.size());
   const std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken),
                                 arguments.positional.end());
   if (names_.varargs)
     scope.set("varargs", runtime.tuple(more));
   else if (!more.empty())
     fail("macro '" + name_ + "' takes not more than " + std::to_string(parameters.size()) + " argument(s)");
-  return runtime.string(evaluator_.captured(statement_.body, scope));
+  Flow flow = Flow::kNext;
+  return runtime.string(evaluator_.captured(statement_.body, scope, flow));
+}
+
+Value Evaluator::Macro::attribute(Runtime& runtime, const std::string& attribute_name) {
+  if (attribute_name == "name") return Value::string(name_);
+  if (attribute_name == "caller") return Value::boolean(names_.caller);
+  if (attribute_name == "catch_kwargs") return Value::boolean(names_.kwargs);
+  if (attribute_name == "catch_varargs") return Value::boolean(names_.varargs);
+  if (attribute_name != "arguments") return Value::undefined("macro." + attribute_name);
+  std::vector<Value> names;
+  for (const Parameter& parameter : statement_.parameters) names.push_back(Value::string(parameter.name));
+  return runtime.tuple(std::move(names));
 }
 
 Value Evaluator::RecursiveLoop::call(Runtime& runtime, const Arguments& arguments) {
   if (arguments.positional.size() != 1 || !arguments.named.empty()) fail("loop() takes one argument");
   MarkedText outer = std::exchange(evaluator_.out_, {});
-  evaluator_.run_loop(statement_, scope_, iterate(runtime, arguments.positional[0]), depth_);
+  evaluator_.run_loop(statement_, scope_, arguments.positional[0], depth_);
   return runtime.string(std::exchange(evaluator_.out_, std::move(outer)));
 }
 

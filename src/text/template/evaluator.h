@@ -14,23 +14,28 @@ class Evaluator {
   // `globals` is the outermost scope. All three must outlive the evaluator.
   Evaluator(Runtime& runtime, const Scope& globals) : runtime_(runtime), globals_(globals) {}
 
-  // Throws TemplateFailure, or RaisedByTemplate (globals.h); line() then tells where.
+  // Throws TemplateFailure, or RaisedByTemplate (globals.h); place() then tells where.
   MarkedText run(const Body& body, Scope& scope);
-  int line() const { return line_; }
+  const Place& place() const { return place_; }
 
  private:
   enum class Flow { kNext, kBreak, kContinue };
   class Macro;
   class RecursiveLoop;
+  class FilteredItems;
 
   Flow execute(const Body& body, Scope& scope);
   Flow execute(const Statement& statement, Scope& scope);
   Flow execute_if(const Statement& statement, Scope& scope);
   void execute_for(const Statement& statement, Scope& scope);
-  void run_loop(const Statement& statement, Scope& scope, const std::vector<Value>& items, int depth);
-  void execute_set_block(const Statement& statement, Scope& scope);
+  void run_loop(const Statement& statement, Scope& scope, const Value& items, int depth);
+  void execute_grow(const Statement& statement, Scope& scope);
+  Flow execute_set_block(const Statement& statement, Scope& scope);
+  Flow execute_filter_block(const Statement& statement, Scope& scope);
   void execute_call_block(const Statement& statement, Scope& scope);
-  MarkedText captured(const Body& body, Scope& scope);  // what the body prints, in a scope of its own
+  // What the body prints, in a scope of its own. Leaving a loop from inside of it drops the text.
+  MarkedText captured(const Body& body, Scope& scope, Flow& flow);
+  Value filtered(const Expr& filters, const Value& value, Scope& scope);
   void assign(const Target& target, const Value& value, Scope& scope);
 
   Value evaluate(const Expr& expr, Scope& scope);
@@ -40,6 +45,7 @@ class Evaluator {
   Value evaluate_dict(const Expr& expr, Scope& scope);
   Value evaluate_concat(const Expr& expr, Scope& scope);
   Value evaluate_filter(const Expr& expr, Scope& scope);
+  bool holds(Comparison comparison, const Value& left, const Value& right);
   bool evaluate_test(const Expr& expr, Scope& scope);
   std::vector<Value> evaluate_all(const std::vector<ExprPtr>& exprs, Scope& scope);
   Arguments evaluate_arguments(const CallArguments& call, Scope& scope);
@@ -50,7 +56,8 @@ class Evaluator {
   const Scope& globals_;
   MarkedText out_;
   Value block_value_;  // what a filter block filters
-  int line_ = 0;
+  Scope* root_ = nullptr;
+  Place place_;
 };
 
 }  // namespace gptq::chat

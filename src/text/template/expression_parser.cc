@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+
+#include "text/template/filters.h"
+#include "text/template/tests.h"
 
 namespace gptq::chat {
 
@@ -43,7 +47,7 @@ std::string ExpressionParser::describe() const {
 ExprPtr ExpressionParser::make(ExprKind kind) const {
   auto expr = std::make_unique<Expr>();
   expr->kind = kind;
-  expr->line = peek().line;
+  expr->place = peek().place;
   return expr;
 }
 
@@ -87,6 +91,7 @@ ExprPtr ExpressionParser::constant(Value value) const {
 
 ExprPtr ExpressionParser::expression() {
   const Level level(*this);
+  const size_t known_before = unknown_.size();
   ExprPtr expr = either();
   while (accept_name("if")) {
     ExprPtr condition = either();
@@ -94,6 +99,7 @@ ExprPtr ExpressionParser::expression() {
     ExprPtr choice = make(ExprKind::kConditional, std::move(condition), std::move(expr));
     adopt(*choice, std::move(otherwise));
     expr = std::move(choice);
+    unknown_.erase(unknown_.begin() + static_cast<std::ptrdiff_t>(known_before), unknown_.end());
   }
   return expr;
 }
@@ -132,36 +138,54 @@ ExprPtr ExpressionParser::negation() {
   return make(ExprKind::kNot, negation());
 }
 
+std::optional<Comparison> ExpressionParser::accept_comparison() {
+  static const std::map<std::string, Comparison, std::less<>> kSigns = {
+      {"==", Comparison::kEqual},       {"!=", Comparison::kUnequal}, {"<", Comparison::kLess},
+      {"<=", Comparison::kLessOrEqual}, {">", Comparison::kGreater},  {">=", Comparison::kGreaterOrEqual}};
+  if (accept_name("in")) return Comparison::kIn;
+  if (is_name("not") && peek(1).kind == TokenKind::kName && peek(1).text == "in") {
+    take();
+    take();
+    return Comparison::kNotIn;
+  }
+  const auto sign = is(TokenKind::kOperator) ? kSigns.find(peek().text) : kSigns.end();
+  if (sign == kSigns.end()) return std::nullopt;
+  take();
+  return sign->second;
+}
+
 ExprPtr ExpressionParser::comparison() {
   ExprPtr first = sum();
   ExprPtr compare;
-  while (true) {
-    std::string name;
-    if (is(TokenKind::kOperator) && (peek().text == "==" || peek().text == "!=" || peek().text == "<" ||
-                                     peek().text == "<=" || peek().text == ">" || peek().text == ">=")) {
-      name = take().text;
-    } else if (accept_name("in")) {
-      name = "in";
-    } else if (is_name("not") && peek(1).kind == TokenKind::kName && peek(1).text == "in") {
-      take();
-      take();
-      name = "not in";
-    } else {
-      break;
-    }
+  while (const std::optional<Comparison> sign = accept_comparison()) {
     if (!compare) compare = make(ExprKind::kCompare, std::move(first));
-    compare->names.push_back(name);
+    compare->comparisons.push_back(*sign);
     adopt(*compare, sum());
   }
   return compare ? std::move(compare) : std::move(first);
 }
 
+// The operator at the current token, of those in `signs`.
+std::optional<Operator> ExpressionParser::accept_arithmetic(std::initializer_list<std::string_view> signs) {
+  static const std::map<std::string, Operator, std::less<>> kSigns = {
+      {"+", Operator::kAdd},          {"-", Operator::kSubtract}, {"*", Operator::kMultiply}, {"/", Operator::kDivide},
+      {"//", Operator::kFloorDivide}, {"%", Operator::kModulo},   {"**", Operator::kPower}};
+  for (const std::string_view sign : signs) {
+    if (accept_operator(sign)) return kSigns.find(sign)->second;
+  }
+  return std::nullopt;
+}
+
+ExprPtr ExpressionParser::binary(Operator operation, ExprPtr left, ExprPtr right) const {
+  ExprPtr expr = make(ExprKind::kBinary, std::move(left), std::move(right));
+  expr->operation = operation;
+  return expr;
+}
+
 ExprPtr ExpressionParser::sum() {
   ExprPtr left = concatenation();
-  while (is_operator("+") || is_operator("-")) {
-    const std::string name = take().text;
-    left = make(ExprKind::kBinary, std::move(left), concatenation());
-    left->name = name;
+  while (const std::optional<Operator> sign = accept_arithmetic({"+", "-"})) {
+    left = binary(*sign, std::move(left), concatenation());
   }
   return left;
 }
@@ -176,20 +200,15 @@ ExprPtr ExpressionParser::concatenation() {
 
 ExprPtr ExpressionParser::product() {
   ExprPtr left = power();
-  while (is_operator("*") || is_operator("/") || is_operator("//") || is_operator("%")) {
-    const std::string name = take().text;
-    left = make(ExprKind::kBinary, std::move(left), power());
-    left->name = name;
+  while (const std::optional<Operator> sign = accept_arithmetic({"*", "/", "//", "%"})) {
+    left = binary(*sign, std::move(left), power());
   }
   return left;
 }
 
 ExprPtr ExpressionParser::power() {
   ExprPtr left = unary(true);
-  while (accept_operator("**")) {
-    left = make(ExprKind::kBinary, std::move(left), unary(true));
-    left->name = "**";
-  }
+  while (accept_operator("**")) left = binary(Operator::kPower, std::move(left), unary(true));
   return left;
 }
 
@@ -282,7 +301,7 @@ ExprPtr ExpressionParser::dict_literal() {
 ExprPtr ExpressionParser::postfix(ExprPtr base) {
   while (true) {
     if (accept_operator(".")) {
-      if (is(TokenKind::kInt)) {
+      if (is(TokenKind::kInt)) {  // x.0
         ExprPtr index = primary();
         base = make(ExprKind::kItem, std::move(base), std::move(index));
         continue;
@@ -301,10 +320,11 @@ ExprPtr ExpressionParser::postfix(ExprPtr base) {
   }
 }
 
+// After "[": one subscript or slice, or several with commas, which are a tuple.
 ExprPtr ExpressionParser::subscript(ExprPtr base) {
   ExprPtr bounds[3];
   int colons = 0;
-  while (!is_operator("]")) {
+  while (!is_operator("]") && !is_operator(",")) {
     if (accept_operator(":")) {
       if (++colons > 2) fail("a slice with more than three parts");
     } else if (bounds[colons]) {
@@ -313,11 +333,15 @@ ExprPtr ExpressionParser::subscript(ExprPtr base) {
       bounds[colons] = expression();
     }
   }
-  expect_operator("]");
-  if (colons == 0) {
-    if (!bounds[0]) fail("an empty subscript");
-    return make(ExprKind::kItem, std::move(base), std::move(bounds[0]));
+  if (colons == 0 && !bounds[0]) fail("found " + describe() + ", expected a subscript");
+  if (is_operator(",")) {
+    if (colons > 0) fail("a slice among several subscripts is not supported");
+    ExprPtr tuple = make(ExprKind::kTuple, std::move(bounds[0]));
+    while (accept_operator(",")) adopt(*tuple, expression());
+    bounds[0] = std::move(tuple);
   }
+  expect_operator("]");
+  if (colons == 0) return make(ExprKind::kItem, std::move(base), std::move(bounds[0]));
   ExprPtr slice = make(ExprKind::kSlice, std::move(base));
   for (ExprPtr& bound : bounds) adopt(*slice, std::move(bound));
   return slice;
@@ -333,15 +357,23 @@ CallArguments ExpressionParser::call_arguments() {
     }
     first = false;
     if (accept_operator("**")) {
+      if (arguments.double_star) fail("a second ** in a call");
       arguments.double_star = expression();
     } else if (accept_operator("*")) {
+      if (arguments.star || arguments.double_star) fail("a * after a * or ** in a call");
       arguments.star = expression();
     } else if (is(TokenKind::kName) && peek(1).kind == TokenKind::kOperator && peek(1).text == "=") {
+      if (arguments.double_star) fail("an argument after ** in a call");
       const std::string name = take_name();
       take();
+      for (const auto& [used, expr] : arguments.named) {
+        if (used == name) fail("the argument '" + name + "' twice");
+      }
       arguments.named.emplace_back(name, expression());
     } else {
-      if (!arguments.named.empty()) fail("a positional argument after a named one");
+      if (!arguments.named.empty() || arguments.star || arguments.double_star) {
+        fail("a positional argument after a named one");
+      }
       arguments.positional.push_back(expression());
     }
   }
@@ -368,28 +400,38 @@ ExprPtr ExpressionParser::filter_chain(ExprPtr base) {
   return base;
 }
 
+std::string ExpressionParser::dotted_name() {
+  std::string name = take_name();
+  while (accept_operator(".")) name += "." + take_name();
+  return name;
+}
+
 ExprPtr ExpressionParser::filter(ExprPtr base) {
-  const std::string name = take_name();
+  const Place place = peek().place;
   ExprPtr expr = make(ExprKind::kFilter, std::move(base));
-  expr->name = name;
+  expr->name = dotted_name();
+  expr->filter = find_filter(expr->name);
+  if (expr->filter == nullptr) unknown_.push_back({place, no_such_filter(expr->name)});
   if (accept_operator("(")) adopt(*expr, call_arguments());
   return expr;
 }
 
 ExprPtr ExpressionParser::test(ExprPtr base) {
   const bool negated = accept_name("not");
-  const std::string name = take_name();
+  const Place place = peek().place;
   ExprPtr expr = make(ExprKind::kTest, std::move(base));
-  expr->name = name;
+  expr->name = dotted_name();
+  expr->test = find_test(expr->name);
+  if (expr->test == nullptr) unknown_.push_back({place, "there is no test named '" + expr->name + "'"});
   if (accept_operator("(")) {
     adopt(*expr, call_arguments());
   } else {
     // "is divisibleby 3": a value may follow without parentheses.
     const TokenKind kind = peek().kind;
-    const bool keyword = is_name("else") || is_name("or") || is_name("and") || is_name("if") || is_name("in") ||
-                         is_name("not") || is_name("is");
+    const bool keyword = is_name("else") || is_name("or") || is_name("and");
     const bool value = kind == TokenKind::kString || kind == TokenKind::kInt || kind == TokenKind::kFloat ||
                        (kind == TokenKind::kName && !keyword) || is_operator("[") || is_operator("{");
+    if (is_name("is")) fail("a test after a test; write 'and' between them");
     if (value) {
       CallArguments call;
       call.positional.push_back(postfix(primary()));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,11 @@ class ExpressionParser {
 
   SpecialNames special_names_;  // seen so far in the macro being read
 
-  [[noreturn]] void fail(const std::string& reason) const { throw TemplateError{peek().line, reason}; }
+  // Filters and tests that do not exist. They are an error at once, except under a condition: there it is one only
+  // when they are reached.
+  std::vector<TemplateError> unknown_;
+
+  [[noreturn]] void fail(const std::string& reason) const { throw TemplateError{peek().place, reason}; }
   const Token& peek(size_t ahead = 0) const { return tokens_[std::min(position_ + ahead, tokens_.size() - 1)]; }
   Token take() {
     Token token = peek();
@@ -50,11 +55,12 @@ class ExpressionParser {
   void expect_operator(std::string_view text);
   void expect_name(std::string_view text);
   std::string take_name();
+  std::string dotted_name();
   std::string describe() const;  // the current token, for errors
 
   ExprPtr expression();                // with "a if b else c"
   ExprPtr tuple_expression();          // expression, or several with commas
-  ExprPtr without_condition();         // an iterable of a for tag: the "if" after it is the loop's own
+  ExprPtr without_condition();         // of an if or a for tag: an "if" after it is not part of it
   ExprPtr filter_chain(ExprPtr base);  // | f | g after a base that may be null
   CallArguments call_arguments();      // after "("
   ExprPtr make(ExprKind kind) const;
@@ -67,6 +73,9 @@ class ExpressionParser {
   ExprPtr both();
   ExprPtr negation();
   ExprPtr comparison();
+  std::optional<Comparison> accept_comparison();
+  std::optional<Operator> accept_arithmetic(std::initializer_list<std::string_view> signs);
+  ExprPtr binary(Operator operation, ExprPtr left, ExprPtr right) const;
   ExprPtr sum();
   ExprPtr concatenation();
   ExprPtr product();

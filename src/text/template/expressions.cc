@@ -3,6 +3,7 @@
 
 #include "text/template/evaluator.h"
 #include "text/template/filters.h"
+#include "text/template/iteration.h"
 #include "text/template/members.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
@@ -12,8 +13,8 @@ namespace gptq::chat {
 
 Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
   runtime_.limits.step();
-  runtime_.limits.enter();
-  line_ = expr.line;
+  const Nesting level(runtime_.limits);
+  place_ = expr.place;
   const auto operand = [&](size_t index) { return evaluate(*expr.operands[index], scope); };
   Value result;
   switch (expr.kind) {
@@ -30,10 +31,7 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
     case ExprKind::kAttribute: result = attribute(runtime_, operand(0), expr.name); break;
     case ExprKind::kItem: {
       const Value container = operand(0);
-      const Value key = operand(1);
-      result = item(runtime_, container, key);
-      // "x['name']" falls back to the attribute, as "x.name" falls back to the key.
-      if (result.is_undefined() && key.is_string()) result = attribute(runtime_, container, key.text());
+      result = subscript(runtime_, container, operand(1));
       break;
     }
     case ExprKind::kSlice: result = evaluate_slice(expr, scope); break;
@@ -46,7 +44,7 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
     case ExprKind::kTest: result = Value::boolean(evaluate_test(expr, scope)); break;
     case ExprKind::kNot: result = Value::boolean(!truth(operand(0))); break;
     case ExprKind::kNegative: result = negative(operand(0)); break;
-    case ExprKind::kPositive: result = binary(runtime_, "+", Value::integer(0), operand(0)); break;
+    case ExprKind::kPositive: result = positive(operand(0)); break;
     case ExprKind::kAnd:
       result = operand(0);
       if (truth(result)) result = operand(1);
@@ -57,9 +55,10 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
       break;
     case ExprKind::kBinary: {
       const Value left = operand(0);
-      result = binary(runtime_, expr.name, left, operand(1));
+      result = binary(runtime_, expr.operation, left, operand(1));
       break;
     }
+    case ExprKind::kSum: break;  // Evaluator::execute_grow
     case ExprKind::kConcat: result = evaluate_concat(expr, scope); break;
     case ExprKind::kCompare: result = evaluate_compare(expr, scope); break;
     case ExprKind::kConditional:
@@ -69,7 +68,6 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
         result = evaluate_optional(expr.operands[2], scope, Value::undefined("the conditional without else"));
       break;
   }
-  runtime_.limits.leave();
   return result;
 }
 
@@ -88,7 +86,7 @@ Value Evaluator::evaluate_dict(const Expr& expr, Scope& scope) {
   const Value dict = runtime_.dict();
   for (size_t i = 0; i < expr.operands.size(); i += 2) {
     const Value key = evaluate(*expr.operands[i], scope);
-    dict.dict().set(key, evaluate(*expr.operands[i + 1], scope));
+    dict.dict().set(runtime_.limits, key, evaluate(*expr.operands[i + 1], scope));
   }
   return dict;
 }
@@ -106,38 +104,45 @@ Value Evaluator::evaluate_slice(const Expr& expr, Scope& scope) {
   return slice(runtime_, sequence, start, stop, evaluate_optional(expr.operands[3], scope, Value::none()));
 }
 
+bool Evaluator::holds(Comparison comparison, const Value& left, const Value& right) {
+  switch (comparison) {
+    case Comparison::kEqual: return equal(runtime_, left, right);
+    case Comparison::kUnequal: return !equal(runtime_, left, right);
+    case Comparison::kLess: return compare(runtime_, left, right) < 0;
+    case Comparison::kLessOrEqual: return compare(runtime_, left, right) <= 0;
+    case Comparison::kGreater: return compare(runtime_, left, right) > 0;
+    case Comparison::kGreaterOrEqual: return compare(runtime_, left, right) >= 0;
+    case Comparison::kIn: return contains(runtime_, right, left);
+    case Comparison::kNotIn: break;
+  }
+  return !contains(runtime_, right, left);
+}
+
 // a < b < c is (a < b) and (b < c), with b evaluated once.
 Value Evaluator::evaluate_compare(const Expr& expr, Scope& scope) {
   Value left = evaluate(*expr.operands[0], scope);
-  for (size_t i = 0; i < expr.names.size(); ++i) {
-    const std::string& name = expr.names[i];
+  for (size_t i = 0; i < expr.comparisons.size(); ++i) {
     const Value right = evaluate(*expr.operands[i + 1], scope);
-    const bool holds = name == "=="       ? equal(runtime_, left, right)
-                       : name == "!="     ? !equal(runtime_, left, right)
-                       : name == "in"     ? contains(runtime_, right, left)
-                       : name == "not in" ? !contains(runtime_, right, left)
-                       : name == "<"      ? compare(runtime_, left, right) < 0
-                       : name == "<="     ? compare(runtime_, left, right) <= 0
-                       : name == ">"      ? compare(runtime_, left, right) > 0
-                                          : compare(runtime_, left, right) >= 0;
-    if (!holds) return Value::boolean(false);
+    if (!holds(expr.comparisons[i], left, right)) return Value::boolean(false);
     left = right;
   }
   return Value::boolean(true);
 }
 
 Value Evaluator::evaluate_filter(const Expr& expr, Scope& scope) {
-  const Native filter = find_filter(expr.name);
-  if (filter == nullptr) fail("there is no filter named '" + expr.name + "'");
   const Value value = expr.operands[0] ? evaluate(*expr.operands[0], scope) : block_value_;
-  return filter(runtime_, value, evaluate_arguments(expr.call, scope));
+  const Arguments arguments = evaluate_arguments(expr.call, scope);
+  place_ = expr.place;
+  if (expr.filter == nullptr) fail(no_such_filter(expr.name));
+  return expr.filter(runtime_, value, arguments);
 }
 
 bool Evaluator::evaluate_test(const Expr& expr, Scope& scope) {
-  const Test test = find_test(expr.name);
-  if (test == nullptr) fail("there is no test named '" + expr.name + "'");
   const Value value = evaluate(*expr.operands[0], scope);
-  return test(runtime_, value, evaluate_arguments(expr.call, scope));
+  const Arguments arguments = evaluate_arguments(expr.call, scope);
+  place_ = expr.place;
+  if (expr.test == nullptr) fail("there is no test named '" + expr.name + "'");
+  return expr.test(runtime_, value, arguments);
 }
 
 Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope) {
@@ -149,9 +154,13 @@ Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope)
   }
   if (call.double_star) {
     const Value more = evaluate(*call.double_star, scope);
+    if (more.is_undefined()) fail_undefined(more);
     if (!more.is_dict()) fail("the argument after ** must be a mapping");
     for (const auto& [key, value] : more.dict().entries) {
       if (!key.is_string()) fail("keywords must be strings");
+      for (const auto& [used, other] : arguments.named) {
+        if (used == key.text()) fail("got multiple values for keyword argument '" + used + "'");
+      }
       arguments.named.emplace_back(key.text(), value);
     }
   }
@@ -160,12 +169,12 @@ Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope)
 
 Value Evaluator::call(const Value& callee, const Arguments& arguments) {
   if (callee.is_undefined()) fail("'" + callee.name() + "' is undefined");
-  const int line = line_;
+  const Place place = place_;
   Callable* callable = callee.is(Kind::kCallable) ? &callee.callable() : nullptr;
   if (callee.is(Kind::kLoop)) callable = callee.loop().recurse;
   if (callable == nullptr) fail("'" + type_name(callee) + "' object is not callable");
   const Value result = callable->call(runtime_, arguments);
-  line_ = line;
+  place_ = place;
   return result;
 }
 

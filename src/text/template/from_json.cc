@@ -12,7 +12,9 @@ Value from_json(Runtime& runtime, const OrderedJson& json, bool marked) {
     case OrderedJson::value_t::boolean: return Value::boolean(json.get<bool>());
     case OrderedJson::value_t::number_integer: return Value::integer(json.get<int64_t>());
     case OrderedJson::value_t::number_unsigned:
-      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return Value::real(json.get<double>());
+      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
+        fail("the integer " + std::to_string(json.get<uint64_t>()) + " does not fit in 64 bits");
+      }
       return Value::integer(json.get<int64_t>());
     case OrderedJson::value_t::number_float: return Value::real(json.get<double>());
     case OrderedJson::value_t::string: {
@@ -28,7 +30,7 @@ Value from_json(Runtime& runtime, const OrderedJson& json, bool marked) {
     case OrderedJson::value_t::object: {
       const Value dict = runtime.dict();
       for (const auto& [key, item] : json.items()) {
-        dict.dict().set(runtime.string(key), from_json(runtime, item, marked));
+        dict.dict().set(runtime.limits, runtime.string(key), from_json(runtime, item, marked));
       }
       return dict;
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "text/template/arguments.h"
+#include "text/template/iteration.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
 #include "text/template/time_format.h"
@@ -13,7 +14,7 @@ namespace gptq::chat {
 
 namespace {
 
-constexpr int64_t kLongestRange = 100'000;  // as in Jinja's sandbox
+constexpr uint64_t kLongestRange = 100'000;  // as in Jinja's sandbox
 
 Value range(Runtime& runtime, const Value&, const Arguments& arguments) {
   if (!arguments.named.empty()) fail("range() takes no keyword arguments");
@@ -23,16 +24,21 @@ Value range(Runtime& runtime, const Value&, const Arguments& arguments) {
   const int64_t stop = to_index(bounds[bounds.size() > 1 ? 1 : 0], "a bound of range()");
   const int64_t step = bounds.size() > 2 ? to_index(bounds[2], "the step of range()") : 1;
   if (step == 0) fail("range() arg 3 must not be zero");
-  std::vector<Value> items;
-  for (int64_t i = start; step > 0 ? i < stop : i > stop;) {
-    if (static_cast<int64_t>(items.size()) == kLongestRange) fail("a range of more than 100000 numbers");
-    items.push_back(Value::integer(i));
-    if (__builtin_add_overflow(i, step, &i)) break;
+  runtime.limits.hold(1);
+  auto* range = runtime.heap.make<RangeObject>();
+  range->start = start;
+  range->stop = stop;
+  range->step = step;
+  const bool empty = step > 0 ? start >= stop : start <= stop;
+  if (!empty) {
+    const uint64_t distance = step > 0 ? static_cast<uint64_t>(stop) - static_cast<uint64_t>(start)
+                                       : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
+    const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : ~static_cast<uint64_t>(step) + 1;
+    const uint64_t count = (distance - 1) / stride + 1;
+    if (count > kLongestRange) fail("a range of more than 100000 numbers");
+    range->count = static_cast<int64_t>(count);
   }
-  const Value list = runtime.list(std::move(items));
-  list.list().spelling = "range(" + std::to_string(start) + ", " + std::to_string(stop) +
-                         (step != 1 ? ", " + std::to_string(step) : "") + ")";
-  return list;
+  return Value::object(Kind::kRange, range);
 }
 
 // dict(other, a=1, ...) and namespace(other, a=1, ...); `other` is a mapping or a list of pairs.
@@ -40,17 +46,18 @@ Value collected(Runtime& runtime, const Arguments& arguments, Kind kind) {
   const Value dict = runtime.dict();
   if (arguments.positional.size() > 1) fail("dict expected at most 1 argument");
   for (const Value& source : arguments.positional) {
+    if (source.is_undefined() && kind == Kind::kDict) continue;
     if (source.is_dict()) {
-      for (const auto& [key, item] : source.dict().entries) dict.dict().set(key, item);
+      for (const auto& [key, item] : source.dict().entries) dict.dict().set(runtime.limits, key, item);
       continue;
     }
     for (const Value& pair : iterate(runtime, source)) {
       const std::vector<Value> parts = iterate(runtime, pair);
       if (parts.size() != 2) fail("dict expects pairs");
-      dict.dict().set(parts[0], parts[1]);
+      dict.dict().set(runtime.limits, parts[0], parts[1]);
     }
   }
-  for (const auto& [name, item] : arguments.named) dict.dict().set(Value::string(name), item);
+  for (const auto& [name, item] : arguments.named) dict.dict().set(name, item);
   return Value::object(kind, &dict.dict());
 }
 
@@ -91,6 +98,7 @@ struct Joiner : Callable {
 struct Cycler : Callable {
   explicit Cycler(std::vector<Value> values) : items(std::move(values)) {}
   Value call(Runtime&, const Arguments&) override { fail("a cycler is not called; use next()"); }
+  bool is_callable() const override { return false; }
   std::string name() const override { return "cycler"; }
   Value attribute(Runtime& runtime, const std::string& attribute_name) override {
     const Value self = Value::object(Kind::kCallable, this);

@@ -5,15 +5,17 @@
 #include <array>
 #include <cctype>
 
+#include "text/template/text_functions.h"
 #include "text/unicode.h"
 
 namespace gptq::chat {
 
 namespace {
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80) != 0; }
+bool is_name_start(char32_t code) {
+  return code == '_' || (is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code))));
+}
 
 std::string normalized_newlines(const std::string& source) {
   std::string out;
@@ -40,17 +42,34 @@ class Lexer {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& reason) const { throw TemplateError{line_, reason}; }
+  [[noreturn]] void fail(const std::string& reason) const { throw TemplateError{place_, reason}; }
 
-  void put(TokenKind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
+  void put(TokenKind kind, std::string text) { tokens_.push_back({kind, std::move(text), place_}); }
   char at(size_t position) const { return position < source_.size() ? source_[position] : '\0'; }
   bool starts(std::string_view text) const { return source_.compare(position_, text.size(), text) == 0; }
 
   void advance_to(size_t position) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<std::ptrdiff_t>(position_),
-                                         source_.begin() + static_cast<std::ptrdiff_t>(position), '\n'));
-    line_starts_ = position > position_ ? source_[position - 1] == '\n' : line_starts_;
+    if (position <= position_) return;
+    for (size_t i = position_; i < position; ++i) {
+      if (source_[i] == '\n') {
+        ++place_.line;
+        place_.column = 1;
+      } else if ((static_cast<unsigned char>(source_[i]) & 0xC0) != 0x80) {
+        ++place_.column;
+      }
+    }
+    line_starts_ = source_[position - 1] == '\n';
     position_ = position;
+  }
+
+  // Where the white space that begins at `position` ends.
+  size_t space_end(size_t position) const {
+    while (position < source_.size()) {
+      size_t after = position;
+      if (!is_python_space(next_char(source_, after))) break;
+      position = after;
+    }
+    return position;
   }
 
   size_t find_tag(size_t from) const {
@@ -62,15 +81,12 @@ class Lexer {
 
   // The text up to a tag, as the tag's sign and lstrip_blocks leave it.
   std::string trimmed(std::string text, char sign, bool block) const {
-    if (sign == '-') {
-      while (!text.empty() && is_space(text.back())) text.pop_back();
-    } else if (sign != '+' && block) {
+    if (sign == '-') return stripped({text, "", false}, Side::kRight, nullptr).text;
+    if (sign != '+' && block) {
       const size_t newline = text.rfind('\n');
       const size_t line = newline == std::string::npos ? 0 : newline + 1;
-      if ((line > 0 || line_starts_) &&
-          std::all_of(text.begin() + static_cast<std::ptrdiff_t>(line), text.end(), is_space)) {
-        text.resize(line);
-      }
+      const bool blank = stripped({text.substr(line), "", false}, Side::kBoth, nullptr).text.empty();
+      if ((line > 0 || line_starts_) && blank) text.resize(line);
     }
     return text;
   }
@@ -100,7 +116,7 @@ class Lexer {
   size_t end_of_close(size_t position, bool minus, bool plus, bool trims) const {
     position += (minus || plus) ? 3 : 2;
     if (minus) {
-      while (position < source_.size() && is_space(source_[position])) ++position;
+      position = space_end(position);
     } else if (!plus && trims && at(position) == '\n') {
       ++position;
     }
@@ -108,6 +124,7 @@ class Lexer {
   }
 
   void comment() {
+    if (position_ == source_.size()) return;  // Jinja lets a template end right behind the sign
     const size_t close = source_.find("#}", position_);
     if (close == std::string::npos) fail("a comment is not closed");
     const char before = close > position_ ? source_[close - 1] : '\0';
@@ -118,9 +135,7 @@ class Lexer {
   // {% raw %} ... {% endraw %}: returns whether the block that begins here is one.
   bool raw() {
     size_t after = position_;
-    const auto skip_spaces = [&] {
-      while (is_space(at(after))) ++after;
-    };
+    const auto skip_spaces = [&] { after = space_end(after); };
     skip_spaces();
     if (source_.compare(after, 3, "raw") != 0) return false;
     after += 3;
@@ -128,6 +143,7 @@ class Lexer {
     const bool minus = at(after) == '-';
     if (source_.compare(after + (minus ? 1 : 0), 2, "%}") != 0) return false;
     advance_to(end_of_close(after, minus, false, false));
+    if (position_ == source_.size()) return true;
     for (size_t open = source_.find("{%", position_); open != std::string::npos; open = source_.find("{%", open + 2)) {
       after = open + 2;
       const char sign = at(after) == '-' || at(after) == '+' ? at(after) : '\0';
@@ -151,8 +167,9 @@ class Lexer {
     const std::string_view close = block ? "%}" : "}}";
     std::string open_brackets;
     while (true) {
-      while (position_ < source_.size() && is_space(source_[position_])) advance_to(position_ + 1);
-      if (position_ >= source_.size()) fail("a tag is not closed");
+      advance_to(space_end(position_));
+      if (position_ >= source_.size())
+        fail(std::string("the template ends inside a tag, expected '") + (block ? "%}'" : "}}'"));
       const bool minus = at(position_) == '-', plus = block && at(position_) == '+';
       const size_t sign = minus || plus ? 1 : 0;
       if (open_brackets.empty() && source_.compare(position_ + sign, 2, close) == 0) {
@@ -167,9 +184,14 @@ class Lexer {
   void token(std::string& open_brackets) {
     const char c = at(position_);
     if (is_digit(c)) return number();
-    if (is_name_start(c)) {
+    size_t after = position_;
+    if (is_name_start(next_char(source_, after))) {
       size_t end = position_;
-      while (is_name_start(at(end)) || is_digit(at(end))) ++end;
+      while (end < source_.size()) {
+        after = end;
+        if (!is_word(next_char(source_, after))) break;
+        end = after;
+      }
       put(TokenKind::kName, source_.substr(position_, end - position_));
       return advance_to(end);
     }
@@ -182,10 +204,13 @@ class Lexer {
     }
     static constexpr std::string_view kSingles = "+-*/%~<>=.:|,;()[]{}";
     if (kSingles.find(c) == std::string_view::npos || c == '\0')
-      fail(std::string("an unexpected character '") + c + "'");
+      fail("an unexpected character '" + source_.substr(position_, after - position_) + "'");
     if (c == '(' || c == '[' || c == '{') open_brackets += c == '(' ? ')' : c == '[' ? ']' : '}';
     if (c == ')' || c == ']' || c == '}') {
-      if (open_brackets.empty() || open_brackets.back() != c) fail(std::string("an unexpected '") + c + "'");
+      if (open_brackets.empty()) fail(std::string("an unexpected '") + c + "'");
+      if (open_brackets.back() != c) {
+        fail(std::string("found '") + c + "', expected '" + open_brackets.back() + "'");
+      }
       open_brackets.pop_back();
     }
     put(TokenKind::kOperator, std::string(1, c));
@@ -213,6 +238,10 @@ class Lexer {
       while (is_digit(at(end)) || (at(end) == '_' && is_digit(at(end + 1)))) ++end;
     };
     digits();
+    if (position_ > 0 && source_[position_ - 1] == '.') {  // x.0.1 are two subscripts
+      put(TokenKind::kInt, source_.substr(position_, end - position_));
+      return advance_to(end);
+    }
     if (at(end) == '.' && is_digit(at(end + 1))) {
       real = true;
       ++end;
@@ -271,9 +300,11 @@ class Lexer {
       code = code * base + (digit <= '9' ? digit - '0' : digit - 'a' + 10);
       ++count;
     }
+    if (c == 'N') fail("\\N{...} in a string is not supported; write the character itself");
     if (wanted == 0) {
       value += '\\';
-      value += c;
+      if (static_cast<unsigned char>(c) < 0x80) value += c;
+      if (static_cast<unsigned char>(c) >= 0x80) spell_out(--position, value);
       return;
     }
     if (base == 16 && count < wanted) fail("a broken escape in a string");
@@ -281,9 +312,18 @@ class Lexer {
     append_utf8(value, code >= 0xD800 && code <= 0xDFFF ? kReplacementChar : code);
   }
 
+  // Python escapes what is not ASCII before it reads escapes; a backslash in front of that makes it stay so.
+  void spell_out(size_t& position, std::string& value) const {
+    static constexpr std::string_view kHex = "0123456789abcdef";
+    const char32_t code = next_char(source_, position);
+    const int digits = code < 0x100 ? 2 : code < 0x10000 ? 4 : 8;
+    value += digits == 2 ? 'x' : digits == 4 ? 'u' : 'U';
+    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) value += kHex[(code >> shift) & 15];
+  }
+
   std::string source_;
   size_t position_ = 0;
-  int line_ = 1;
+  Place place_;
   bool line_starts_ = true;  // what came before ended with a newline
   std::vector<Token> tokens_;
 };

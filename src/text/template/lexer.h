@@ -20,10 +20,16 @@ enum class TokenKind {
   kEnd
 };
 
+// Both count from 1; columns count characters.
+struct Place {
+  int line = 1;
+  int column = 1;
+};
+
 struct Token {
   TokenKind kind;
   std::string text;  // text, name, digits, the string's value, or the operator
-  int line;
+  Place place;
 };
 
 // With trim_blocks, lstrip_blocks and without the trailing newline, as transformers sets Jinja up. Ends with a kEnd
@@ -32,7 +38,7 @@ std::vector<Token> tokenize(const std::string& source);
 
 // A failure while reading a template.
 struct TemplateError {
-  int line;
+  Place place;
   std::string reason;
 };
 

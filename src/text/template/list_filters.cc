@@ -1,13 +1,14 @@
-// Filters on lists, dicts and single values: choosing, mapping, sorting, joining.
+// Filters that go through all of a value at once: joining, sorting, counting, grouping.
 #include <algorithm>
-#include <set>
+#include <tuple>
 
 #include "text/template/arguments.h"
 #include "text/template/filters.h"
+#include "text/template/iteration.h"
+#include "text/template/letter_case.h"
 #include "text/template/members.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
-#include "text/template/tests.h"
 #include "text/template/text_functions.h"
 
 namespace gptq::chat {
@@ -20,19 +21,23 @@ Value fallback(Runtime&, const Value& value, const Arguments& arguments) {
   return missing ? bound.get(0, Value::string("")) : value;
 }
 
-Value count(Runtime&, const Value& value, const Arguments& arguments) {
+Value count(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "length");
+  if (value.is(Kind::kLoop)) return Value::integer(value.loop().length(runtime));
+  if (value.is_string()) runtime.limits.work(value.text().size());
   return Value::integer(static_cast<int64_t>(length(value)));
 }
 
 Value first(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "first");
-  const std::vector<Value> items = iterate(runtime, value);
-  return items.empty() ? Value::undefined("the first item") : items.front();
+  Value item;
+  return start_iteration(runtime, value).next(runtime, item) ? item : Value::undefined("the first item");
 }
 
 Value last(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "last");
+  if (known_length(value) < 0) fail("'" + type_name(value) + "' object is not reversible");
+  if (value.is_string() && !value.text().empty()) return item(runtime, value, Value::integer(-1));
   const std::vector<Value> items = iterate(runtime, value);
   return items.empty() ? Value::undefined("the last item") : items.back();
 }
@@ -50,44 +55,36 @@ Value join(Runtime& runtime, const Value& value, const Arguments& arguments) {
   for (const Value& item : iterate(runtime, value)) {
     if (begun) runtime.append(out, separator);
     begun = true;
-    runtime.append(out,
-                   to_text(runtime, bound.is_none_or_missing(1) ? item : attribute_path(runtime, item, bound.at(1))));
+    runtime.append(out, to_text(runtime, attribute_path(runtime, item, bound.get(1, Value::none()))));
   }
-  return runtime.string(std::move(out));
-}
-
-Value items(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {}, "items");
-  if (value.is_undefined()) return runtime.list({});
-  if (!value.is_dict()) fail("Can only get item pairs from a mapping.");
-  return attribute(runtime, value, "items").callable().call(runtime, {});
-}
-
-Value reverse(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {}, "reverse");
-  std::vector<Value> all = iterate(runtime, value);
-  std::reverse(all.begin(), all.end());
-  if (!value.is_string()) return runtime.list(std::move(all));
-  MarkedText out;
-  for (const Value& item : all) runtime.append(out, item.marked());
   return runtime.string(std::move(out));
 }
 
 Value get_attribute(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"name"}, "attr");
-  const Value found = attribute(runtime, value, bound.string(0).text);
-  const bool key = value.is_dict() && value.dict().find(bound.string(0).text) != nullptr && !found.is(Kind::kCallable);
-  return key ? Value::undefined(bound.string(0).text) : found;  // attributes only, no keys
+  const std::string& name = bound.string(0).text;
+  const Value found = attribute(runtime, value, name);
+  const bool key = value.is_dict() && value.dict().find(name) != nullptr && !found.is(Kind::kCallable);
+  return key ? Value::undefined(name) : found;  // attributes only, no keys
 }
 
 // What is compared: with case ignored, strings are compared in lower case.
 Value sort_key(Runtime& runtime, const Value& value, bool case_sensitive) {
-  if (case_sensitive) return value;
-  if (value.is_string()) return runtime.string(lower(runtime, value.marked()));
-  if (!value.is_list()) return value;
-  std::vector<Value> parts;
-  for (const Value& part : value.list().items) parts.push_back(sort_key(runtime, part, false));
-  return runtime.list(std::move(parts));
+  return value.is_string() && !case_sensitive ? runtime.string(lower(runtime, value.marked())) : value;
+}
+
+// "a,b" compares by two attributes.
+Value sort_keys(Runtime& runtime, const Value& value, const Value& path, bool case_sensitive) {
+  std::vector<Value> keys;
+  if (path.is_string()) {
+    const std::string comma = ",";
+    for (const MarkedText& part : split(path.marked(), &comma, -1, false)) {
+      keys.push_back(sort_key(runtime, attribute_path(runtime, value, Value::string(part)), case_sensitive));
+    }
+  } else {
+    keys.push_back(sort_key(runtime, attribute_path(runtime, value, path), case_sensitive));
+  }
+  return runtime.list(std::move(keys));
 }
 
 std::vector<Value> sorted(Runtime& runtime, const std::vector<Value>& values, const std::vector<Value>& keys,
@@ -95,7 +92,7 @@ std::vector<Value> sorted(Runtime& runtime, const std::vector<Value>& values, co
   std::vector<size_t> order(values.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const int relation = compare(runtime, keys[a], keys[b]);
+    const std::partial_ordering relation = compare(runtime, keys[a], keys[b]);
     return descending ? relation > 0 : relation < 0;
   });
   std::vector<Value> result;
@@ -108,14 +105,14 @@ Value sort(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const std::vector<Value> values = iterate(runtime, value);
   std::vector<Value> keys;
   for (const Value& item : values) {
-    const Value key = bound.is_none_or_missing(2) ? item : attribute_path(runtime, item, bound.at(2));
-    keys.push_back(sort_key(runtime, key, bound.flag(1, false)));
+    keys.push_back(sort_keys(runtime, item, bound.get(2, Value::none()), bound.flag(1, false)));
   }
   return runtime.list(sorted(runtime, values, keys, bound.flag(0, false)));
 }
 
 Value dictsort(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"case_sensitive", "by", "reverse"}, "dictsort");
+  if (value.is_undefined()) fail_undefined(value);
   if (!value.is_dict()) fail("dictsort expects a mapping, not " + type_name(value));
   const std::string by = bound.has(1) ? bound.string(1).text : "key";
   if (by != "key" && by != "value") fail("You can only sort by either \"key\" or \"value\"");
@@ -130,141 +127,52 @@ Value dictsort(Runtime& runtime, const Value& value, const Arguments& arguments)
 template <bool kLargest>
 Value extreme(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"case_sensitive", "attribute"}, kLargest ? "max" : "min");
-  const std::vector<Value> all = iterate(runtime, value);
-  if (all.empty()) return Value::undefined("the extreme of nothing");
-  size_t best = 0;
-  std::vector<Value> keys;
-  for (size_t i = 0; i < all.size(); ++i) {
-    const Value key = bound.is_none_or_missing(1) ? all[i] : attribute_path(runtime, all[i], bound.at(1));
-    keys.push_back(sort_key(runtime, key, bound.flag(0, false)));
-    const int relation = compare(runtime, keys[i], keys[best]);
-    if (kLargest ? relation > 0 : relation < 0) best = i;
+  Iterator& iterator = start_iteration(runtime, value);
+  Value best, best_key;
+  bool any = false;
+  for (Value item; iterator.next(runtime, item);) {
+    const Value attribute_value = attribute_path(runtime, item, bound.get(1, Value::none()));
+    const Value key = sort_key(runtime, attribute_value, bound.flag(0, false));
+    const bool better = !any || (kLargest ? compare(runtime, key, best_key) > 0 : compare(runtime, key, best_key) < 0);
+    any = true;
+    if (!better) continue;
+    best = item;
+    best_key = key;
   }
-  return all[best];
+  return any ? best : Value::undefined("the extreme of nothing");
 }
 
 Value sum(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"attribute", "start"}, "sum");
   Value total = bound.get(1, Value::integer(0));
+  if (total.is_string()) fail("sum() can't sum strings; use join");
   for (const Value& item : iterate(runtime, value)) {
-    total =
-        binary(runtime, "+", total, bound.is_none_or_missing(0) ? item : attribute_path(runtime, item, bound.at(0)));
+    total = binary(runtime, Operator::kAdd, total, attribute_path(runtime, item, bound.get(0, Value::none())));
   }
   return total;
 }
 
-Value unique(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"case_sensitive", "attribute"}, "unique");
-  std::set<std::string> seen;
-  std::vector<Value> result;
-  for (const Value& item : iterate(runtime, value)) {
-    const Value key = bound.is_none_or_missing(1) ? item : attribute_path(runtime, item, bound.at(1));
-    if (seen.insert(hash_key(sort_key(runtime, key, bound.flag(0, false)))).second) result.push_back(item);
-  }
-  return runtime.list(std::move(result));
-}
-
-// map(attribute=..., default=...) or map("filter", arguments...).
-Value map(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  if (!truth(value)) return runtime.list({});  // whatever its type
-  std::vector<Value> result;
-  if (arguments.positional.empty()) {
-    const BoundArguments bound(arguments, {"attribute", "default"}, "map");
-    for (const Value& item : iterate(runtime, value)) {
-      const Value found = attribute_path(runtime, item, bound.at(0));
-      result.push_back(found.is_undefined() && bound.has(1) ? bound.at(1) : found);
-    }
-    return runtime.list(std::move(result));
-  }
-  const Value& name = arguments.positional[0];
-  const Native filter = name.is_string() ? find_filter(name.text()) : nullptr;
-  if (filter == nullptr) fail("map: there is no such filter");
-  const Arguments rest{{arguments.positional.begin() + 1, arguments.positional.end()}, arguments.named};
-  for (const Value& item : iterate(runtime, value)) {
-    runtime.limits.step();
-    result.push_back(filter(runtime, item, rest));
-  }
-  return runtime.list(std::move(result));
-}
-
-// select and reject, by a test on the item or on one of its attributes; without a test by truth.
-template <bool kKeep, bool kByAttribute>
-Value choose(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  if (!truth(value)) return runtime.list({});  // whatever its type
-  const auto& positional = arguments.positional;
-  const size_t test_at = kByAttribute ? 1 : 0;
-  if (positional.size() < test_at) fail("Missing parameter for attribute name");
-  Test test = nullptr;
-  Arguments rest;
-  if (positional.size() > test_at) {
-    const Value& name = positional[test_at];
-    test = name.is_string() ? find_test(name.text()) : nullptr;
-    if (test == nullptr) fail("there is no test named '" + to_text(runtime, name).text + "'");
-    rest.positional.assign(positional.begin() + static_cast<std::ptrdiff_t>(test_at) + 1, positional.end());
-    rest.named = arguments.named;
-  }
-  std::vector<Value> result;
-  for (const Value& item : iterate(runtime, value)) {
-    runtime.limits.step();
-    const Value subject = kByAttribute ? attribute_path(runtime, item, positional[0]) : item;
-    const bool holds = test != nullptr ? test(runtime, subject, rest) : truth(subject);
-    if (holds == kKeep) result.push_back(item);
-  }
-  return runtime.list(std::move(result));
-}
-
-Value batch(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"linecount", "fill_with"}, "batch");
-  const int64_t size = bound.integer(0, 0);
-  if (size < 1 || size > 100'000) fail("batch expects a line count from 1 to 100000");
-  std::vector<Value> lines, line;
-  for (const Value& item : iterate(runtime, value)) {
-    if (static_cast<int64_t>(line.size()) == size) lines.push_back(runtime.list(std::exchange(line, {})));
-    line.push_back(item);
-  }
-  if (!line.empty() && !bound.is_none_or_missing(1)) line.resize(static_cast<size_t>(size), bound.at(1));
-  if (!line.empty()) lines.push_back(runtime.list(std::move(line)));
-  return runtime.list(std::move(lines));
-}
-
-Value slices(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"slices", "fill_with"}, "slice");
-  const int64_t count = bound.integer(0, 0);
-  if (count < 1 || count > 100'000) fail("slice expects a number of slices from 1 to 100000");
-  const std::vector<Value> all = iterate(runtime, value);
-  const size_t parts = static_cast<size_t>(count), size = all.size() / parts, longer = all.size() % parts;
-  std::vector<Value> result;
-  size_t begin = 0;
-  for (size_t i = 0; i < parts; ++i) {
-    const size_t end = begin + size + (i < longer ? 1 : 0);
-    std::vector<Value> part(all.begin() + static_cast<std::ptrdiff_t>(begin),
-                            all.begin() + static_cast<std::ptrdiff_t>(end));
-    if (!bound.is_none_or_missing(1) && i >= longer && longer > 0) part.push_back(bound.at(1));
-    result.push_back(runtime.list(std::move(part)));
-    begin = end;
-  }
-  return runtime.list(std::move(result));
-}
-
 Value groupby(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"attribute", "default", "case_sensitive"}, "groupby");
+  const Value* fallback = bound.is_none_or_missing(1) ? nullptr : &bound.at(1);
+  const bool case_sensitive = bound.flag(2, false);
   const std::vector<Value> all = iterate(runtime, value);
-  std::vector<Value> keys, originals;
+  std::vector<Value> keys, pairs;
   for (const Value& item : all) {
-    Value key = attribute_path(runtime, item, bound.at(0));
-    if (key.is_undefined() && bound.has(1)) key = bound.at(1);
-    originals.push_back(runtime.tuple({key, item}));
-    keys.push_back(sort_key(runtime, key, bound.flag(2, false)));
+    const Value key = attribute_path(runtime, item, bound.at(0), fallback);
+    keys.push_back(sort_key(runtime, key, case_sensitive));
+    pairs.push_back(runtime.tuple({keys.back(), key, item}));
   }
   std::vector<Value> groups;
   Value previous;
-  for (const Value& pair : sorted(runtime, originals, keys, false)) {
-    const Value key = sort_key(runtime, pair.list().items[0], bound.flag(2, false));
+  for (const Value& pair : sorted(runtime, pairs, keys, false)) {
+    const auto& [key, shown, item] = std::tie(pair.list().items[0], pair.list().items[1], pair.list().items[2]);
     if (groups.empty() || !equal(runtime, key, previous)) {
-      groups.push_back(runtime.tuple({pair.list().items[0], runtime.list({})}));
+      groups.push_back(runtime.tuple({shown, runtime.list({})}));
+      groups.back().list().type = "_GroupTuple";
     }
     previous = key;
-    groups.back().list().items[1].list().items.push_back(pair.list().items[1]);
+    groups.back().list().items[1].list().items.push_back(item);
   }
   return runtime.list(std::move(groups));
 }
@@ -272,31 +180,11 @@ Value groupby(Runtime& runtime, const Value& value, const Arguments& arguments) 
 }  // namespace
 
 const std::map<std::string, Native>& list_filters() {
-  static const std::map<std::string, Native> kFilters = {{"default", fallback},
-                                                         {"d", fallback},
-                                                         {"length", count},
-                                                         {"count", count},
-                                                         {"first", first},
-                                                         {"last", last},
-                                                         {"list", list},
-                                                         {"join", join},
-                                                         {"items", items},
-                                                         {"reverse", reverse},
-                                                         {"attr", get_attribute},
-                                                         {"sort", sort},
-                                                         {"dictsort", dictsort},
-                                                         {"min", extreme<false>},
-                                                         {"max", extreme<true>},
-                                                         {"sum", sum},
-                                                         {"unique", unique},
-                                                         {"map", map},
-                                                         {"select", choose<true, false>},
-                                                         {"reject", choose<false, false>},
-                                                         {"selectattr", choose<true, true>},
-                                                         {"rejectattr", choose<false, true>},
-                                                         {"batch", batch},
-                                                         {"slice", slices},
-                                                         {"groupby", groupby}};
+  static const std::map<std::string, Native> kFilters = {
+      {"default", fallback},   {"d", fallback}, {"length", count},      {"count", count},
+      {"first", first},        {"last", last},  {"list", list},         {"join", join},
+      {"attr", get_attribute}, {"sort", sort},  {"dictsort", dictsort}, {"min", extreme<false>},
+      {"max", extreme<true>},  {"sum", sum},    {"groupby", groupby}};
   return kFilters;
 }
 

@@ -11,8 +11,12 @@ namespace gptq::chat {
 // would change a list or dict: templates run in an immutable sandbox. Fails for an undefined object.
 Value attribute(Runtime& runtime, const Value& object, const std::string& name);
 
-// A path like "function.name" or "0.id", as the attribute argument of filters has it; "a,b" gives a list of two.
-Value attribute_path(Runtime& runtime, const Value& object, const Value& path);
+// object[key]: a key first, then, for strings, a method or attribute.
+Value subscript(Runtime& runtime, const Value& object, const Value& key);
+
+// A path like "function.name" or "0.id", as the attribute argument of filters has it. With a `fallback`, that stands
+// for every part that is undefined.
+Value attribute_path(Runtime& runtime, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 // The method of strings with that name, or nullptr.
 Native string_method(const std::string& name);

@@ -2,10 +2,11 @@
 #include "text/template/printing.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 
+#include "text/template/iteration.h"
+#include "text/template/number_text.h"
+#include "text/template/operations.h"
 #include "text/unicode.h"
 
 namespace gptq::chat {
@@ -20,16 +21,25 @@ std::string hex(char32_t code, int digits) {
   return out;
 }
 
+std::string escaped(char32_t code) {
+  if (code < 0x100) return "\\x" + hex(code, 2);
+  if (code < 0x10000) return "\\u" + hex(code, 4);
+  return "\\U" + hex(code, 8);
+}
+
 // Rewrites every character by `spell(code)`, an empty result meaning "as it is"; marks follow their characters.
 template <typename Spell>
 void append_spelled(Runtime& runtime, MarkedText& out, const MarkedText& text, const Spell& spell) {
+  size_t kept = 0;  // up to here everything is written
   for (size_t position = 0; position < text.text.size();) {
     const size_t begin = position;
     const std::string spelling = spell(next_char(text.text, position));
-    const char mark = text.marks.empty() ? '\0' : text.marks[begin];
-    runtime.append(out, spelling.empty() ? std::string_view(text.text).substr(begin, position - begin) : spelling,
-                   mark);
+    if (spelling.empty()) continue;
+    runtime.append(out, text.substr(kept, begin - kept));
+    runtime.append(out, spelling, text.marks.empty() ? '\0' : text.marks[begin]);
+    kept = position;
   }
+  runtime.append(out, kept == 0 ? text : text.substr(kept, text.text.size() - kept));
 }
 
 // Python chooses double quotes only where single ones would need escaping.
@@ -43,10 +53,7 @@ void append_repr_string(Runtime& runtime, MarkedText& out, const MarkedText& tex
     if (code == '\n') return "\\n";
     if (code == '\r') return "\\r";
     if (code == '\t') return "\\t";
-    if (is_printable(code)) return "";
-    if (code < 0x100) return "\\x" + hex(code, 2);
-    if (code < 0x10000) return "\\u" + hex(code, 4);
-    return "\\U" + hex(code, 8);
+    return is_printable(code) ? "" : escaped(code);
   });
   runtime.append(out, std::string_view(&quote, 1));
 }
@@ -66,37 +73,59 @@ void append_entries(Runtime& runtime, MarkedText& out, const DictObject& dict) {
   runtime.append(out, "}");
 }
 
+void append_items(Runtime& runtime, MarkedText& out, const std::vector<Value>& items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) runtime.append(out, ", ");
+    append_repr(runtime, out, items[i]);
+  }
+}
+
+std::string range_text(const RangeObject& range) {
+  std::string text = "range(" + std::to_string(range.start) + ", " + std::to_string(range.stop);
+  if (range.step != 1) text += ", " + std::to_string(range.step);
+  return text + ")";
+}
+
+std::string loop_text(Runtime& runtime, LoopObject& loop) {
+  return "<LoopContext " + std::to_string(loop.index + 1) + "/" + std::to_string(loop.length(runtime)) + ">";
+}
+
 void append_repr(Runtime& runtime, MarkedText& out, const Value& value) {
   runtime.limits.step();
-  runtime.limits.enter();
+  const Nesting level(runtime.limits);
   switch (value.kind()) {
     case Kind::kUndefined: runtime.append(out, "Undefined"); break;
+    case Kind::kNone: runtime.append(out, "None"); break;
+    case Kind::kBool: runtime.append(out, value.flag() ? "True" : "False"); break;
+    case Kind::kInt: runtime.append(out, std::to_string(value.integer())); break;
+    case Kind::kFloat: runtime.append(out, float_text(value.real())); break;
     case Kind::kString: append_repr_string(runtime, out, value.marked()); break;
     case Kind::kList:
-    case Kind::kTuple: {
-      const auto& items = value.list().items;
-      if (!value.list().spelling.empty()) {
-        runtime.append(out, value.list().spelling);
-        break;
-      }
-      runtime.append(out, value.is(Kind::kList) ? "[" : "(");
-      for (size_t i = 0; i < items.size(); ++i) {
-        if (i > 0) runtime.append(out, ", ");
-        append_repr(runtime, out, items[i]);
-      }
-      if (value.is(Kind::kTuple) && items.size() == 1) runtime.append(out, ",");
-      runtime.append(out, value.is(Kind::kList) ? "]" : ")");
+      runtime.append(out, "[");
+      append_items(runtime, out, value.list().items);
+      runtime.append(out, "]");
       break;
-    }
+    case Kind::kTuple:
+      runtime.append(out, "(");
+      append_items(runtime, out, value.list().items);
+      runtime.append(out, value.list().items.size() == 1 ? ",)" : ")");
+      break;
+    case Kind::kRange: runtime.append(out, range_text(value.range())); break;
+    case Kind::kView:
+      runtime.append(out, value.list().type + std::string("(["));
+      append_items(runtime, out, value.list().items);
+      runtime.append(out, "])");
+      break;
+    case Kind::kIterator: runtime.append(out, "<generator object>"); break;
     case Kind::kDict: append_entries(runtime, out, value.dict()); break;
     case Kind::kNamespace:
       runtime.append(out, "<Namespace ");
       append_entries(runtime, out, value.dict());
       runtime.append(out, ">");
       break;
-    default: runtime.append(out, to_text(runtime, value)); break;
+    case Kind::kCallable: runtime.append(out, value.callable().spelling()); break;
+    case Kind::kLoop: runtime.append(out, loop_text(runtime, value.loop())); break;
   }
-  runtime.limits.leave();
 }
 
 void append_json_string(Runtime& runtime, MarkedText& out, const MarkedText& text, bool ensure_ascii) {
@@ -112,9 +141,7 @@ void append_json_string(Runtime& runtime, MarkedText& out, const MarkedText& tex
       case '\f': return "\\f";
       default: break;
     }
-    if (code < 0x20 || (ensure_ascii && code >= 0x7F && code < 0x10000)) {
-      return code == 0x7F ? "" : "\\u" + hex(code, 4);
-    }
+    if (code < 0x20 || (ensure_ascii && code >= 0x7F && code < 0x10000)) return "\\u" + hex(code, 4);
     if (ensure_ascii && code >= 0x10000) {
       return "\\u" + hex(0xD800 + ((code - 0x10000) >> 10), 4) + "\\u" + hex(0xDC00 + ((code - 0x10000) & 0x3FF), 4);
     }
@@ -135,7 +162,7 @@ class JsonWriter {
  private:
   void write(const Value& value, int level) {
     runtime_.limits.step();
-    runtime_.limits.enter();
+    const Nesting nesting(runtime_.limits);
     switch (value.kind()) {
       case Kind::kNone: runtime_.append(out_, "null"); break;
       case Kind::kBool: runtime_.append(out_, value.flag() ? "true" : "false"); break;
@@ -147,7 +174,6 @@ class JsonWriter {
       case Kind::kDict: write_dict(value.dict(), level); break;
       default: fail("Object of type " + type_name(value) + " is not JSON serializable");
     }
-    runtime_.limits.leave();
   }
 
   static std::string number(double value) {
@@ -184,17 +210,17 @@ class JsonWriter {
   }
 
   void write_dict(const DictObject& dict, int level) {
-    std::vector<std::pair<MarkedText, const Value*>> entries;
-    for (const auto& [key, value] : dict.entries) entries.emplace_back(key_text(key), &value);
+    std::vector<std::pair<const Value*, const Value*>> entries;
+    for (const auto& [key, value] : dict.entries) entries.emplace_back(&key, &value);
     if (style_.sort_keys) {
       std::stable_sort(entries.begin(), entries.end(),
-                       [](const auto& a, const auto& b) { return a.first.text < b.first.text; });
+                       [&](const auto& a, const auto& b) { return compare(runtime_, *a.first, *b.first) < 0; });
     }
     runtime_.append(out_, "{");
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i > 0) runtime_.append(out_, style_.item_separator);
       new_line(level + 1);
-      append_json_string(runtime_, out_, entries[i].first, style_.ensure_ascii);
+      append_json_string(runtime_, out_, key_text(*entries[i].first), style_.ensure_ascii);
       runtime_.append(out_, style_.key_separator);
       write(*entries[i].second, level + 1);
     }
@@ -209,52 +235,28 @@ class JsonWriter {
 
 }  // namespace
 
-std::string float_text(double number) {
-  if (std::isnan(number)) return "nan";
-  if (std::isinf(number)) return number > 0 ? "inf" : "-inf";
-  std::array<char, 40> buffer;
-  const auto written =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific);
-  std::string text(buffer.data(), written.ptr);  // d.ddde+XX
-  const size_t e = text.find('e');
-  int exponent = 0;
-  std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), text.data() + text.size(), exponent);
-  const std::string sign = text[0] == '-' ? "-" : "";
-  std::string digits;
-  for (const char c : std::string_view(text).substr(0, e)) {
-    if (c >= '0' && c <= '9') digits += c;
-  }
-  if (exponent < -4 || exponent >= 16) {
-    std::string out = sign + digits[0];
-    if (digits.size() > 1) out += "." + digits.substr(1);
-    const int size = std::abs(exponent);
-    return out + (exponent < 0 ? "e-" : "e+") + (size < 10 ? "0" : "") + std::to_string(size);
-  }
-  if (exponent < 0) return sign + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
-  const auto whole = static_cast<size_t>(exponent) + 1;
-  if (digits.size() <= whole) return sign + digits + std::string(whole - digits.size(), '0') + ".0";
-  return sign + digits.substr(0, whole) + "." + digits.substr(whole);
-}
-
 MarkedText to_repr(Runtime& runtime, const Value& value) {
   MarkedText out;
   append_repr(runtime, out, value);
   return out;
 }
 
-MarkedText to_text(Runtime& runtime, const Value& value) {
-  const auto plain = [](std::string text) { return MarkedText{std::move(text), "", false}; };
-  switch (value.kind()) {
-    case Kind::kUndefined: return {};
-    case Kind::kNone: return plain("None");
-    case Kind::kBool: return plain(value.flag() ? "True" : "False");
-    case Kind::kInt: return plain(std::to_string(value.integer()));
-    case Kind::kFloat: return plain(float_text(value.real()));
-    case Kind::kString: return value.marked();
-    case Kind::kCallable: return plain("<function " + value.callable().name() + ">");
-    case Kind::kLoop: return plain("<LoopContext>");
-    default: return to_repr(runtime, value);
+std::string to_ascii(const std::string& repr) {
+  std::string out;
+  for (size_t position = 0; position < repr.size();) {
+    const char32_t code = next_char(repr, position);
+    if (code < 0x80)
+      out += static_cast<char>(code);
+    else
+      out += escaped(code);
   }
+  return out;
+}
+
+MarkedText to_text(Runtime& runtime, const Value& value) {
+  if (value.is_string()) return value.marked();
+  if (value.is_undefined()) return {};
+  return to_repr(runtime, value);
 }
 
 MarkedText to_json(Runtime& runtime, const Value& value, const JsonStyle& style) {

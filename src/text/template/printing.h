@@ -10,10 +10,8 @@
 namespace gptq::chat {
 
 MarkedText to_text(Runtime& runtime, const Value& value);  // str(): strings as they are, undefined is empty
-MarkedText to_repr(Runtime& runtime, const Value& value);  // repr(): strings in quotes, inside lists and dicts
-
-// Python's shortest form that reads back as the same number: 1.0, 0.1, 1e-05, 1e+16, inf, nan.
-std::string float_text(double number);
+MarkedText to_repr(Runtime& runtime, const Value& value);  // repr(): strings in quotes, as inside lists and dicts
+std::string to_ascii(const std::string& repr);             // ascii(): a repr with everything else escaped
 
 struct JsonStyle {
   bool ensure_ascii = false;

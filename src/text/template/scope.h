@@ -28,6 +28,12 @@ class Scope : public Object {
     return nullptr;
   }
 
+  // The variable of this very scope, or nullptr.
+  Value* own(const std::string& name) {
+    const auto found = variables_.find(name);
+    return found == variables_.end() ? nullptr : &found->second;
+  }
+
   void set(const std::string& name, Value value) { variables_[name] = std::move(value); }
 
  private:

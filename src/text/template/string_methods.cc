@@ -1,11 +1,15 @@
 // The methods of Python's str that templates may call.
 #include <algorithm>
 #include <map>
+#include <string_view>
 
 #include "text/template/arguments.h"
+#include "text/template/iteration.h"
+#include "text/template/letter_case.h"
 #include "text/template/members.h"
 #include "text/template/operations.h"
 #include "text/template/text_functions.h"
+#include "text/template/text_search.h"
 #include "text/unicode.h"
 
 namespace gptq::chat {
@@ -43,11 +47,31 @@ Value splitlines(Runtime& runtime, const Value& self, const Arguments& arguments
   return list_of(runtime, split_lines(self.marked(), bound.flag(0, false)));
 }
 
+// The part of a string that the optional arguments `start` and `end` of a method choose, in bytes.
+struct Window {
+  size_t begin, end;
+  bool possible;  // start is not behind the end of the text
+};
+
+Window window_of(Runtime& runtime, const Value& self, const BoundArguments& bound) {
+  if (bound.is_none_or_missing(1) && bound.is_none_or_missing(2)) return {0, self.text().size(), true};
+  runtime.limits.work(self.text().size());
+  const auto size = static_cast<int64_t>(length(self));
+  int64_t first = bound.is_none_or_missing(1) ? 0 : to_index(bound.at(1), "start");
+  if (first < 0) first = std::max<int64_t>(first + size, 0);
+  const int64_t last = slice_bound(bound.get(2, Value::none()), size, size);
+  if (first > last) return {0, 0, false};
+  return {char_offset(runtime, self.text(), static_cast<size_t>(first)),
+          char_offset(runtime, self.text(), static_cast<size_t>(last)), true};
+}
+
 template <bool kAtEnd>
-Value affix(Runtime&, const Value& self, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"prefix"}, kAtEnd ? "endswith" : "startswith");
+Value affix(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"prefix", "start", "end"}, kAtEnd ? "endswith" : "startswith");
+  const Window window = window_of(runtime, self, bound);
+  const std::string_view text = std::string_view(self.text()).substr(window.begin, window.end - window.begin);
   const auto fits = [&](const std::string& part) {
-    return kAtEnd ? self.text().ends_with(part) : self.text().starts_with(part);
+    return window.possible && (kAtEnd ? text.ends_with(part) : text.starts_with(part));
   };
   if (!bound.at(0).is(Kind::kTuple)) return Value::boolean(fits(bound.string(0).text));
   for (const Value& part : bound.at(0).list().items) {
@@ -86,21 +110,34 @@ Value join(Runtime& runtime, const Value& self, const Arguments& arguments) {
 enum class Search { kFirst, kLast };
 
 template <Search kSearch, bool kMustExist>
-Value find(Runtime&, const Value& self, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"sub"}, "find");
+Value find(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"sub", "start", "end"}, "find");
   const std::string& part = bound.string(0).text;
-  const size_t found = kSearch == Search::kFirst ? self.text().find(part) : self.text().rfind(part);
-  if (found == std::string::npos && kMustExist) fail("substring not found");
-  return Value::integer(found == std::string::npos ? -1 : chars_before(self.text(), found));
+  const Window window = window_of(runtime, self, bound);
+  runtime.limits.work(self.text().size());
+  size_t at = std::string::npos;
+  if (window.possible) {
+    at = kSearch == Search::kFirst ? find_text(self.text(), part, window.begin)
+                                   : rfind_text(self.text(), part, window.end);
+    const bool inside = at != std::string::npos && at >= window.begin && at + part.size() <= window.end;
+    if (!inside) at = std::string::npos;
+  }
+  if (at == std::string::npos && kMustExist) fail("substring not found");
+  return Value::integer(at == std::string::npos ? -1 : chars_before(self.text(), at));
 }
 
-Value count(Runtime&, const Value& self, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"sub"}, "count");
+Value count(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"sub", "start", "end"}, "count");
   const std::string& part = bound.string(0).text;
-  if (part.empty()) return Value::integer(static_cast<int64_t>(length(self)) + 1);
+  const Window window = window_of(runtime, self, bound);
+  if (!window.possible) return Value::integer(0);
+  const std::string text = self.text().substr(window.begin, window.end - window.begin);
+  runtime.limits.produce(text.size());
+  if (part.empty()) return Value::integer(static_cast<int64_t>(count_chars(text)) + 1);
   int64_t times = 0;
-  for (size_t at = self.text().find(part); at != std::string::npos; at = self.text().find(part, at + part.size()))
+  for (size_t at = find_text(text, part, 0); at != std::string::npos; at = find_text(text, part, at + part.size())) {
     ++times;
+  }
   return Value::integer(times);
 }
 
@@ -109,7 +146,8 @@ Value partition(Runtime& runtime, const Value& self, const Arguments& arguments)
   const BoundArguments bound(arguments, {"sep"}, "partition");
   const std::string& part = bound.string(0).text;
   if (part.empty()) fail("empty separator");
-  const size_t at = kFromRight ? self.text().rfind(part) : self.text().find(part);
+  runtime.limits.work(self.text().size());
+  const size_t at = kFromRight ? rfind_text(self.text(), part, self.text().size()) : find_text(self.text(), part, 0);
   const Value nothing = Value::string("");
   if (at == std::string::npos) {
     return kFromRight ? runtime.tuple({nothing, nothing, self}) : runtime.tuple({self, nothing, nothing});
@@ -166,23 +204,62 @@ Value all_chars(Runtime&, const Value& self, const Arguments& arguments) {
   return Value::boolean(!self.text().empty());
 }
 
-// True when there are letters with case and all of them have this one.
-template <bool (*kWanted)(char32_t), bool (*kUnwanted)(char32_t)>
-Value has_case(Runtime&, const Value& self, const Arguments& arguments) {
+template <bool (*kHolds)(const std::string&)>
+Value whole_text(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "a string test");
-  bool any = false;
-  for (size_t position = 0; position < self.text().size();) {
-    const char32_t code = next_char(self.text(), position);
-    if (kUnwanted(code)) return Value::boolean(false);
-    any |= kWanted(code);
-  }
-  return Value::boolean(any);
+  runtime.limits.work(self.text().size());
+  return Value::boolean(kHolds(self.text()));
 }
 
-bool is_letter_or_number(char32_t code) { return is_letter(code) || is_numeric(code); }
+bool is_upper(const std::string& text) { return is_case_of(text, true); }
+bool is_lower(const std::string& text) { return is_case_of(text, false); }
+bool is_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+bool is_all_printable(const std::string& text) {
+  for (size_t position = 0; position < text.size();) {
+    if (!is_printable(next_char(text, position))) return false;
+  }
+  return true;
+}
+
+bool is_alphanumeric(char32_t code) { return is_letter(code) || is_numeric_char(code); }
+
+// Tabs become spaces up to the next multiple of `tabsize` columns.
+Value expand_tabs(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"tabsize"}, "expandtabs");
+  const int64_t size = bound.integer(0, 8);
+  if (size > 10'000) fail("a tab size above 10000");
+  MarkedText out;
+  int64_t column = 0;
+  for (size_t position = 0; position < self.text().size();) {
+    const size_t begin = position;
+    const char32_t code = next_char(self.text(), position);
+    if (code == '\t') {
+      const int64_t spaces = size > 0 ? size - column % size : 0;
+      const char mark = self.marked().marks.empty() ? '\0' : self.marked().marks[begin];
+      runtime.append(out, std::string(static_cast<size_t>(spaces), ' '), mark);
+      column += spaces;
+      continue;
+    }
+    runtime.append(out, substring(self.marked(), begin, position));
+    column = code == '\n' || code == '\r' ? 0 : column + 1;
+  }
+  return runtime.string(std::move(out));
+}
 
 Value format(Runtime& runtime, const Value& self, const Arguments& arguments) {
   return runtime.string(brace_format(runtime, self.marked(), arguments));
+}
+
+Value format_map(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {"mapping"}, "format_map");
+  if (!bound.at(0).is_dict()) fail("format_map expects a mapping, not " + type_name(bound.at(0)));
+  Arguments named;
+  for (const auto& [key, value] : bound.at(0).dict().entries) {
+    if (key.is_string()) named.named.emplace_back(key.text(), value);
+  }
+  return runtime.string(brace_format(runtime, self.marked(), named));
 }
 
 }  // namespace
@@ -190,7 +267,7 @@ Value format(Runtime& runtime, const Value& self, const Arguments& arguments) {
 Native string_method(const std::string& name) {
   static const std::map<std::string, Native> kMethods = {{"upper", change<upper>},
                                                          {"lower", change<lower>},
-                                                         {"casefold", change<lower>},
+                                                         {"casefold", change<casefolded>},
                                                          {"title", change<python_title>},
                                                          {"capitalize", change<capitalized>},
                                                          {"swapcase", change<swapped_case>},
@@ -218,13 +295,18 @@ Native string_method(const std::string& name) {
                                                          {"center", align<Align::kCenter>},
                                                          {"zfill", zfill},
                                                          {"isalpha", all_chars<is_letter>},
-                                                         {"isdigit", all_chars<is_numeric>},
-                                                         {"isnumeric", all_chars<is_numeric>},
-                                                         {"isdecimal", all_chars<is_numeric>},
-                                                         {"isalnum", all_chars<is_letter_or_number>},
+                                                         {"isdigit", all_chars<is_digit_char>},
+                                                         {"isnumeric", all_chars<is_numeric_char>},
+                                                         {"isdecimal", all_chars<is_decimal>},
+                                                         {"isalnum", all_chars<is_alphanumeric>},
                                                          {"isspace", all_chars<is_python_space>},
-                                                         {"isupper", has_case<is_uppercase, is_lowercase>},
-                                                         {"islower", has_case<is_lowercase, is_uppercase>},
+                                                         {"isupper", whole_text<is_upper>},
+                                                         {"islower", whole_text<is_lower>},
+                                                         {"istitle", whole_text<is_title_of>},
+                                                         {"isascii", whole_text<is_ascii>},
+                                                         {"isprintable", whole_text<is_all_printable>},
+                                                         {"expandtabs", expand_tabs},
+                                                         {"format_map", format_map},
                                                          {"format", format}};
   const auto found = kMethods.find(name);
   return found == kMethods.end() ? nullptr : found->second;

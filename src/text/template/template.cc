@@ -15,23 +15,26 @@ namespace {
 
 constexpr size_t kLongestSource = size_t{1} << 22;
 
-std::string at_line(int line) { return ", line " + std::to_string(line) + ": "; }
+std::string at(const Place& place) {
+  return ", line " + std::to_string(place.line) + ", column " + std::to_string(place.column) + ": ";
+}
 
 }  // namespace
 
-Template::Template(std::string source) : source_(to_valid_utf8(source)) {
-  if (source_.size() > kLongestSource) {
-    throw Error(ErrorKind::kVerification, "reading the chat template: it is longer than 4 MiB; this is no template");
+Template::Template(const std::string& source, const std::string& origin)
+    : name_("the chat template" + (origin.empty() ? "" : " of " + origin)) {
+  if (source.size() > kLongestSource) {
+    throw Error(ErrorKind::kVerification, "reading " + name_ + ": it is longer than 4 MiB; this is no template");
   }
   try {
-    body_ = parse_template(source_);
+    body_ = parse_template(to_valid_utf8(source));
   } catch (const TemplateError& error) {
-    throw Error(ErrorKind::kVerification, "reading the chat template" + at_line(error.line) + error.reason);
+    throw Error(ErrorKind::kVerification, "reading " + name_ + at(error.place) + error.reason);
   }
 }
 
-MarkedText Template::render(int64_t clock, const Define& define) const {
-  Runtime runtime(clock);
+MarkedText Template::render(int64_t clock, const Define& define, const Bounds& bounds) const {
+  Runtime runtime(clock, bounds);
   Scope globals(nullptr);
   Evaluator evaluator(runtime, globals);
   try {
@@ -40,9 +43,9 @@ MarkedText Template::render(int64_t clock, const Define& define) const {
     define(runtime, variables);
     return evaluator.run(body_, variables);
   } catch (const TemplateFailure& failure) {
-    throw Error(ErrorKind::kVerification, "rendering the chat template" + at_line(evaluator.line()) + failure.reason);
+    throw Error(ErrorKind::kVerification, "rendering " + name_ + at(evaluator.place()) + failure.reason);
   } catch (const RaisedByTemplate& raised) {
-    throw Error(ErrorKind::kUsage, "the chat template refuses this conversation: " + raised.message);
+    throw Error(ErrorKind::kUsage, name_ + " refuses this conversation: " + raised.message);
   }
 }
 

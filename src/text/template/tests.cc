@@ -5,6 +5,8 @@
 
 #include "text/template/arguments.h"
 #include "text/template/filters.h"
+#include "text/template/iteration.h"
+#include "text/template/letter_case.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
 #include "text/template/text_functions.h"
@@ -32,26 +34,28 @@ bool is_boolean(const Value& value) { return value.is(Kind::kBool); }
 bool is_true(const Value& value) { return value.is(Kind::kBool) && value.flag(); }
 bool is_false(const Value& value) { return value.is(Kind::kBool) && !value.flag(); }
 bool is_mapping(const Value& value) { return value.is_dict(); }
-bool is_callable(const Value& value) { return value.is(Kind::kCallable) || value.is_undefined(); }
+bool is_callable(const Value& value) {
+  if (value.is(Kind::kCallable)) return value.callable().is_callable();
+  return value.is_undefined() || value.is(Kind::kLoop);
+}
 bool is_escaped(const Value&) { return false; }  // there is no Markup here
 
-bool is_iterable(const Value& value) {
-  return value.is_undefined() || value.is_string() || value.is_list() || value.is_dict() || value.is(Kind::kLoop);
-}
 bool is_sequence(const Value& value) {
-  return value.is_undefined() || value.is_string() || value.is_list() || value.is_dict();
+  return value.is_undefined() || value.is_string() || value.is_list() || value.is(Kind::kRange) || value.is_dict();
 }
 
-bool odd(Runtime& runtime, const Value& value, const Arguments&) {
-  return equal(runtime, binary(runtime, "%", value, Value::integer(2)), Value::integer(1));
+bool odd(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "odd");
+  return equal(runtime, binary(runtime, Operator::kModulo, value, Value::integer(2)), Value::integer(1));
 }
-bool even(Runtime& runtime, const Value& value, const Arguments&) {
-  return equal(runtime, binary(runtime, "%", value, Value::integer(2)), Value::integer(0));
+bool even(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "even");
+  return equal(runtime, binary(runtime, Operator::kModulo, value, Value::integer(2)), Value::integer(0));
 }
 
 bool divisible_by(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"num"}, "divisibleby");
-  return equal(runtime, binary(runtime, "%", value, bound.at(0)), Value::integer(0));
+  return equal(runtime, binary(runtime, Operator::kModulo, value, bound.at(0)), Value::integer(0));
 }
 
 bool equal_to(Runtime& runtime, const Value& value, const Arguments& arguments) {
@@ -65,7 +69,8 @@ enum class Order { kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
 
 template <Order kOrder>
 bool ordered(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const int order = compare(runtime, value, BoundArguments(arguments, {"other"}, "a comparison").at(0));
+  const std::partial_ordering order =
+      compare(runtime, value, BoundArguments(arguments, {"other"}, "a comparison").at(0));
   switch (kOrder) {
     case Order::kLess: return order < 0;
     case Order::kLessOrEqual: return order <= 0;
@@ -85,23 +90,18 @@ bool same_as(Runtime& runtime, const Value& value, const Arguments& arguments) {
   return value.identity() != nullptr ? value.identity() == other.identity() : equal(runtime, value, other);
 }
 
-// str(value) has letters with case, all of them this one.
 template <bool kUpper>
-bool has_case(Runtime& runtime, const Value& value, const Arguments&) {
-  const std::string text = to_text(runtime, value).text;
-  bool any = false;
-  for (size_t position = 0; position < text.size();) {
-    const char32_t code = next_char(text, position);
-    if (kUpper ? is_lowercase(code) : is_uppercase(code)) return false;
-    any |= kUpper ? is_uppercase(code) : is_lowercase(code);
-  }
-  return any;
+bool has_case(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const BoundArguments bound(arguments, {}, "a test");
+  return is_case_of(to_text(runtime, value).text, kUpper);
 }
 
-bool is_filter(Runtime&, const Value& value, const Arguments&) {
+bool is_filter(Runtime& runtime, const Value& value, const Arguments&) {
+  hash_key(runtime.limits, value);  // fails where Python's look-up would
   return value.is_string() && find_filter(value.text()) != nullptr;
 }
-bool is_test(Runtime&, const Value& value, const Arguments&) {
+bool is_test(Runtime& runtime, const Value& value, const Arguments&) {
+  hash_key(runtime.limits, value);
   return value.is_string() && find_test(value.text()) != nullptr;
 }
 

@@ -5,6 +5,8 @@
 #include "text/template/arguments.h"
 #include "text/template/filters.h"
 #include "text/template/from_json.h"
+#include "text/template/iteration.h"
+#include "text/template/letter_case.h"
 #include "text/template/members.h"
 #include "text/template/operations.h"
 #include "text/template/printing.h"
@@ -65,17 +67,17 @@ Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
 // Cuts at a word border, unless `killwords`, when the text is longer than `length` plus `leeway`.
 Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"length", "killwords", "end", "leeway"}, "truncate");
-  const MarkedText text = to_text(runtime, value);
   const MarkedText end = bound.has(2) ? bound.string(2) : MarkedText{"...", "", false};
   const int64_t limit = bound.integer(0, 255);
   const int64_t leeway = bound.is_none_or_missing(3) ? 5 : bound.integer(3, 5);
-  const std::vector<size_t> starts = char_starts(text.text);
-  const auto size = static_cast<int64_t>(starts.size()) - 1;
   const auto end_size = static_cast<int64_t>(count_chars(end.text));
   if (limit < end_size) fail("truncate() expects a length of at least " + std::to_string(end_size));
   if (leeway < 0) fail("truncate() expects a leeway of at least 0");
-  if (size - leeway <= limit) return runtime.string(text);
-  MarkedText out = text.substr(0, starts[static_cast<size_t>(limit - end_size)]);
+  const auto size = static_cast<int64_t>(length(value));
+  if (size - leeway <= limit) return value;  // whatever has a length
+  if (!value.is_string()) fail("truncate expects a string, not " + type_name(value));
+  const size_t cut = char_offset(runtime, value.text(), static_cast<size_t>(limit - end_size));
+  MarkedText out = substring(value.marked(), 0, cut);
   if (!bound.flag(1, false)) {
     const size_t space = out.text.rfind(' ');
     if (space != std::string::npos) out = out.substr(0, space);
@@ -95,10 +97,12 @@ Value center(Runtime& runtime, const Value& value, const Arguments& arguments) {
 Value word_count(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "wordcount");
   const std::string text = to_text(runtime, value).text;
+  runtime.limits.work(text.size());
   int64_t words = 0;
   bool inside = false;
   for (size_t position = 0; position < text.size();) {
-    const bool word = is_word(next_char(text, position));
+    const char32_t code = next_char(text, position);
+    const bool word = code == '_' || is_letter(code) || is_numeric_char(code);
     words += word && !inside ? 1 : 0;
     inside = word;
   }
@@ -108,28 +112,12 @@ Value word_count(Runtime& runtime, const Value& value, const Arguments& argument
 Value format(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const MarkedText text = to_text(runtime, value);
   if (!arguments.named.empty()) {
+    if (!arguments.positional.empty()) fail("can't handle positional and keyword arguments at the same time");
     const Value named = runtime.dict();
-    for (const auto& [name, item] : arguments.named) named.dict().set(Value::string(name), item);
+    for (const auto& [name, item] : arguments.named) named.dict().set(name, item);
     return runtime.string(percent_format(runtime, text, named));
   }
   return runtime.string(percent_format(runtime, text, runtime.tuple(arguments.positional)));
-}
-
-Value escape(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {}, "escape");
-  MarkedText text = to_text(runtime, value);
-  static constexpr std::pair<const char*, const char*> kEscapes[] = {
-      {"&", "&amp;"}, {">", "&gt;"}, {"<", "&lt;"}, {"'", "&#39;"}, {"\"", "&#34;"}};
-  for (const auto& [from, to] : kEscapes) {
-    text = replaced(runtime, text, MarkedText{from, "", false}, MarkedText{to, "", false}, -1);
-  }
-  return runtime.string(std::move(text));
-}
-
-// Jinja's Markup type, which escapes what is joined to it, does not exist here: `safe` changes nothing. That is what
-// the authors of chat templates mean by it, and a documented difference.
-Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  return string(runtime, value, arguments);
 }
 
 Value tojson(Runtime& runtime, const Value& value, const Arguments& arguments) {
@@ -175,9 +163,6 @@ const std::map<std::string, Native>& text_filters() {
                                                          {"center", center},
                                                          {"wordcount", word_count},
                                                          {"format", format},
-                                                         {"escape", escape},
-                                                         {"e", escape},
-                                                         {"safe", safe},
                                                          {"tojson", tojson},
                                                          {"from_json", parse}};
   return kFilters;

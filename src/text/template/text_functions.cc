@@ -1,44 +1,15 @@
-// Case, stripping, splitting and replacing.
+// Stripping, splitting and replacing.
 #include "text/template/text_functions.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "text/template/text_search.h"
 #include "text/unicode.h"
 
 namespace gptq::chat {
 
 namespace {
-
-// Rewrites every character; `spell(code, out)` appends its new form.
-template <typename Spell>
-MarkedText each_char(Runtime& runtime, const MarkedText& text, const Spell& spell) {
-  MarkedText out;
-  std::string content;
-  for (size_t position = 0; position < text.text.size();) {
-    const size_t begin = position;
-    content.clear();
-    spell(next_char(text.text, position), content);
-    runtime.append(out, content, text.marks.empty() ? '\0' : text.marks[begin]);
-  }
-  return out;
-}
-
-// Full upper case where it is more than one letter, for the letters that occur in practice.
-void append_upper(char32_t code, std::string& out) {
-  static constexpr std::pair<char32_t, const char*> kLong[] = {{0xDF, "SS"},   {0xFB00, "FF"},  {0xFB01, "FI"},
-                                                               {0xFB02, "FL"}, {0xFB03, "FFI"}, {0xFB04, "FFL"},
-                                                               {0xFB05, "ST"}, {0xFB06, "ST"}};
-  for (const auto& [letter, spelling] : kLong) {
-    if (letter == code) {
-      out += spelling;
-      return;
-    }
-  }
-  append_utf8(out, to_upper(code));
-}
-
-bool has_case(char32_t code) { return is_uppercase(code) || is_lowercase(code) || to_upper(code) != code; }
 
 size_t skip_spaces(const std::string& text, size_t position) {
   while (position < text.size()) {
@@ -64,7 +35,6 @@ std::vector<MarkedText> split_at_spaces(const MarkedText& text, int64_t limit) {
     size_t end = skip_word(text.text, position);
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) end = text.text.size();
     MarkedText part = text.substr(position, end - position);
-    if (end == text.text.size()) part = stripped(part, Side::kRight, nullptr);
     parts.push_back(std::move(part));
     position = skip_spaces(text.text, end);
   }
@@ -72,16 +42,37 @@ std::vector<MarkedText> split_at_spaces(const MarkedText& text, int64_t limit) {
 }
 
 std::vector<MarkedText> split_at_spaces_from_right(const MarkedText& text, int64_t limit) {
+  const auto before_spaces = [&](size_t end) {
+    while (end > 0 && is_python_space(char_before(text.text, end))) end -= utf8(char_before(text.text, end)).size();
+    return end;
+  };
   std::vector<MarkedText> parts;
-  MarkedText rest = stripped(text, Side::kBoth, nullptr);
-  while (!rest.text.empty()) {
-    size_t begin = rest.text.size();
-    while (begin > 0 && !is_python_space(char_before(rest.text, begin)))
-      begin -= utf8(char_before(rest.text, begin)).size();
-    if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) begin = 0;
-    parts.push_back(rest.substr(begin, rest.text.size() - begin));
-    rest = stripped(rest.substr(0, begin), Side::kRight, nullptr);
+  for (size_t end = before_spaces(text.text.size()); end > 0;) {
+    size_t begin = end;
+    while (begin > 0 && !is_python_space(char_before(text.text, begin))) {
+      begin -= utf8(char_before(text.text, begin)).size();
+    }
+    if (static_cast<int64_t>(parts.size()) == limit) begin = 0;  // with its leading white space
+    parts.push_back(text.substr(begin, end - begin));
+    end = static_cast<int64_t>(parts.size()) > limit ? 0 : before_spaces(begin);
   }
+  std::reverse(parts.begin(), parts.end());
+  return parts;
+}
+
+// Both texts are turned around, so that searching from the right is as fast as from the left.
+std::vector<MarkedText> split_from_right(const MarkedText& text, const std::string& separator, int64_t limit) {
+  const std::string turned(text.text.rbegin(), text.text.rend()), wanted(separator.rbegin(), separator.rend());
+  std::vector<MarkedText> parts;
+  size_t end = text.text.size();
+  while (static_cast<int64_t>(parts.size()) < limit) {
+    const size_t found = find_text(turned, wanted, turned.size() - end);
+    if (found == std::string::npos) break;
+    const size_t begin = text.text.size() - found;
+    parts.push_back(text.substr(begin, end - begin));
+    end = begin - separator.size();
+  }
+  parts.push_back(text.substr(0, end));
   std::reverse(parts.begin(), parts.end());
   return parts;
 }
@@ -89,54 +80,6 @@ std::vector<MarkedText> split_at_spaces_from_right(const MarkedText& text, int64
 }  // namespace
 
 bool is_python_space(char32_t code) { return is_whitespace(code) || (code >= 0x1C && code <= 0x1F); }
-
-MarkedText upper(Runtime& runtime, const MarkedText& text) { return each_char(runtime, text, append_upper); }
-
-MarkedText lower(Runtime& runtime, const MarkedText& text) {
-  return each_char(runtime, text, [](char32_t code, std::string& out) { append_lowercase(out, code); });
-}
-
-MarkedText capitalized(Runtime& runtime, const MarkedText& text) {
-  bool first = true;
-  return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (first)
-      append_utf8(out, to_upper(code));
-    else
-      append_lowercase(out, code);
-    first = false;
-  });
-}
-
-MarkedText swapped_case(Runtime& runtime, const MarkedText& text) {
-  return each_char(runtime, text, [](char32_t code, std::string& out) {
-    if (is_uppercase(code))
-      append_lowercase(out, code);
-    else
-      append_upper(code, out);
-  });
-}
-
-MarkedText python_title(Runtime& runtime, const MarkedText& text) {
-  bool inside = false;
-  return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (inside)
-      append_lowercase(out, code);
-    else
-      append_utf8(out, to_upper(code));
-    inside = has_case(code);
-  });
-}
-
-MarkedText jinja_title(Runtime& runtime, const MarkedText& text) {
-  bool inside = false;
-  return each_char(runtime, text, [&](char32_t code, std::string& out) {
-    if (inside)
-      append_lowercase(out, code);
-    else
-      append_upper(code, out);
-    inside = !(is_python_space(code) || code == '-' || code == '(' || code == '{' || code == '[' || code == '<');
-  });
-}
 
 MarkedText stripped(const MarkedText& text, Side side, const std::string* characters) {
   const auto unwanted = [&](char32_t code) {
@@ -162,21 +105,10 @@ std::vector<MarkedText> split(const MarkedText& text, const std::string* separat
   }
   if (separator->empty()) fail("empty separator");
   std::vector<MarkedText> parts;
-  if (from_right && limit >= 0) {
-    size_t end = text.text.size();
-    while (static_cast<int64_t>(parts.size()) < limit && end >= separator->size()) {
-      const size_t found = text.text.rfind(*separator, end - separator->size());
-      if (found == std::string::npos) break;
-      parts.push_back(text.substr(found + separator->size(), end - found - separator->size()));
-      end = found;
-    }
-    parts.push_back(text.substr(0, end));
-    std::reverse(parts.begin(), parts.end());
-    return parts;
-  }
+  if (from_right && limit >= 0) return split_from_right(text, *separator, limit);
   size_t begin = 0;
   while (limit < 0 || static_cast<int64_t>(parts.size()) < limit) {
-    const size_t found = text.text.find(*separator, begin);
+    const size_t found = find_text(text.text, *separator, begin);
     if (found == std::string::npos) break;
     parts.push_back(text.substr(begin, found - begin));
     begin = found + separator->size();
@@ -212,7 +144,7 @@ MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& 
   const std::string& all = text.text;
   while (limit < 0 || count < limit) {
     runtime.limits.step();
-    const size_t found = all.find(from.text, position);
+    const size_t found = find_text(all, from.text, position);
     if (found == std::string::npos) break;
     runtime.append(out, text.substr(position, found - position));
     runtime.append(out, to);

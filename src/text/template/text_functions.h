@@ -10,13 +10,6 @@ namespace gptq::chat {
 
 bool is_python_space(char32_t code);
 
-MarkedText upper(Runtime& runtime, const MarkedText& text);
-MarkedText lower(Runtime& runtime, const MarkedText& text);
-MarkedText capitalized(Runtime& runtime, const MarkedText& text);
-MarkedText swapped_case(Runtime& runtime, const MarkedText& text);
-MarkedText python_title(Runtime& runtime, const MarkedText& text);  // str.title: a letter after a non-letter
-MarkedText jinja_title(Runtime& runtime, const MarkedText& text);  // the filter: a character after a space or - ( [ { <
-
 enum class Side { kBoth, kLeft, kRight };
 // Without `characters` white space; else every character of that set.
 MarkedText stripped(const MarkedText& text, Side side, const std::string* characters);
@@ -31,9 +24,10 @@ MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& 
 // Byte offset to character offset, for results that templates see.
 int64_t chars_before(const std::string& text, size_t byte);
 
-// "%s and %05.2f" % (...): conversions s r d i f g x c and %%.
+// format % values, with every conversion that Python has.
 MarkedText percent_format(Runtime& runtime, const MarkedText& format, const Value& values);
-// "{} {0} {name}".format(...): without conversions and format specifications.
+
+// Python's "{} {0.a[b]!r:>{width}}" filled in from `arguments`.
 MarkedText brace_format(Runtime& runtime, const MarkedText& format, const Arguments& arguments);
 
 }  // namespace gptq::chat

@@ -1,4 +1,4 @@
-// strftime with English names whatever the locale, and with "%-d" for numbers without padding.
+// strftime with English names whatever the locale, and with all that the C library adds, such as "%-d".
 #pragma once
 
 #include <ctime>

@@ -1,19 +1,14 @@
-// Construction of values, ordered dictionaries, and the limits of a rendering.
+// Construction of values, ordered dictionaries, and the state of a loop.
 #include "text/template/value.h"
 
 #include <cmath>
 
 #include "core/check.h"
-#include "text/template/printing.h"
+#include "text/template/number_text.h"
 
 namespace gptq::chat {
 
 namespace {
-
-constexpr size_t kMaxSteps = 5'000'000;
-constexpr size_t kMaxProduced = size_t{1} << 30;
-constexpr size_t kMaxHeld = 4'000'000;
-constexpr int kMaxDepth = 1000;
 
 Object* checked(Object* object) {
   CHECK(object != nullptr);
@@ -26,7 +21,7 @@ void fail(const std::string& reason) { throw TemplateFailure{reason}; }
 
 Value Value::undefined(const std::string& name) {
   Value value;
-  value.text_ = std::make_shared<const MarkedText>(MarkedText{name, "", false});
+  value.text_ = std::make_shared<MarkedText>(MarkedText{name, "", false});
   return value;
 }
 
@@ -50,7 +45,7 @@ Value Value::real(double number) {
 
 Value Value::string(MarkedText text) {
   Value value(Kind::kString);
-  value.text_ = std::make_shared<const MarkedText>(std::move(text));
+  value.text_ = std::make_shared<MarkedText>(std::move(text));
   return value;
 }
 
@@ -65,7 +60,11 @@ const std::string& Value::name() const {
   return text_ ? text_->text : kNameless;
 }
 
+MarkedText* Value::unshared() { return text_.use_count() == 1 ? text_.get() : nullptr; }
+
 ListObject& Value::list() const { return *static_cast<ListObject*>(checked(object_)); }
+RangeObject& Value::range() const { return *static_cast<RangeObject*>(checked(object_)); }
+Iterator& Value::iterator() const { return *static_cast<Iterator*>(checked(object_)); }
 DictObject& Value::dict() const { return *static_cast<DictObject*>(checked(object_)); }
 Callable& Value::callable() const { return *static_cast<Callable*>(checked(object_)); }
 LoopObject& Value::loop() const { return *static_cast<LoopObject*>(checked(object_)); }
@@ -80,6 +79,9 @@ std::string type_name(const Value& value) {
     case Kind::kString: return "str";
     case Kind::kList: return "list";
     case Kind::kTuple: return "tuple";
+    case Kind::kRange: return "range";
+    case Kind::kView: return value.list().type;
+    case Kind::kIterator: return "generator";
     case Kind::kDict: return "dict";
     case Kind::kNamespace: return "Namespace";
     case Kind::kCallable: return "function";
@@ -88,9 +90,10 @@ std::string type_name(const Value& value) {
   return "object";
 }
 
-std::string hash_key(const Value& key) {
+std::string hash_key(Limits& limits, const Value& key) {
+  limits.step();
   switch (key.kind()) {
-    case Kind::kString: return "s" + key.text();
+    case Kind::kString: limits.work(key.text().size()); return "s" + key.text();
     case Kind::kNone: return "n";
     case Kind::kBool:
     case Kind::kInt: return "i" + std::to_string(key.integer());
@@ -100,20 +103,25 @@ std::string hash_key(const Value& key) {
       }
       return "f" + float_text(key.real());
     case Kind::kTuple: {
+      const Nesting level(limits);
       std::string all = "t";
       for (const Value& item : key.list().items) {
-        const std::string part = hash_key(item);
+        const std::string part = hash_key(limits, item);
+        limits.work(part.size());
         all += std::to_string(part.size()) + ":" + part;
       }
       return all;
     }
     case Kind::kUndefined: return "u";
-    default: fail("unhashable type: '" + type_name(key) + "'");
+    case Kind::kList:
+    case Kind::kView:
+    case Kind::kDict: fail("unhashable type: '" + type_name(key) + "'");
+    default: return "o" + std::to_string(reinterpret_cast<uintptr_t>(key.identity()));
   }
 }
 
-const Value* DictObject::find(const Value& key) const {
-  const auto found = index_.find(hash_key(key));
+const Value* DictObject::find(Limits& limits, const Value& key) const {
+  const auto found = index_.find(hash_key(limits, key));
   return found == index_.end() ? nullptr : &entries[found->second].second;
 }
 
@@ -122,30 +130,73 @@ const Value* DictObject::find(std::string_view key) const {
   return found == index_.end() ? nullptr : &entries[found->second].second;
 }
 
-void DictObject::set(const Value& key, Value value) {
-  const auto [found, fresh] = index_.try_emplace(hash_key(key), entries.size());
+Value* DictObject::slot(std::string_view key) {
+  const auto found = index_.find("s" + std::string(key));
+  return found == index_.end() ? nullptr : &entries[found->second].second;
+}
+
+void DictObject::set(Limits& limits, const Value& key, Value value) {
+  limits.hold(1);
+  put(hash_key(limits, key), key, std::move(value));
+}
+
+void DictObject::set(std::string_view key, Value value) {
+  std::string hash = "s" + std::string(key);
+  const auto found = index_.find(hash);
+  if (found != index_.end())
+    entries[found->second].second = std::move(value);
+  else
+    put(std::move(hash), Value::string(key), std::move(value));
+}
+
+void DictObject::put(std::string hash, const Value& key, Value value) {
+  const auto [found, fresh] = index_.try_emplace(std::move(hash), entries.size());
   if (fresh)
     entries.emplace_back(key, std::move(value));
   else
     entries[found->second].second = std::move(value);
 }
 
-void Limits::step() {
-  if (++steps_ > kMaxSteps) fail("it runs for more than 5 million steps");
+bool LoopObject::peek(Runtime& runtime) {
+  if (!has_after) has_after = source->next(runtime, after);
+  return has_after;
 }
 
-void Limits::produce(size_t bytes) {
-  produced_ += bytes;
-  if (bytes > kLongestString || produced_ > kMaxProduced) fail("it makes more than 1 GiB of text, or 64 MiB at once");
+bool LoopObject::advance(Runtime& runtime) {
+  if (!peek(runtime)) return false;
+  has_after = false;
+  has_before = index >= 0;
+  before = std::exchange(current, after);
+  ++index;
+  return true;
 }
 
-void Limits::hold(size_t items) {
-  held_ += items;
-  if (items > kMaxHeld || held_ > kMaxHeld) fail("it makes more than 4 million values in lists and dicts");
-}
+namespace {
 
-void Limits::enter() {
-  if (++depth_ > kMaxDepth) fail("it nests calls and blocks more than 1000 deep");
+// The rest of a loop's items, once they had to be counted.
+struct CountedItems : Iterator {
+  explicit CountedItems(std::vector<Value> rest) : items(std::move(rest)) {}
+  bool next(Runtime&, Value& item) override {
+    if (position == items.size()) return false;
+    item = items[position++];
+    return true;
+  }
+  std::vector<Value> items;
+  size_t position = 0;
+};
+
+}  // namespace
+
+int64_t LoopObject::length(Runtime& runtime) {
+  if (size >= 0) return size;
+  std::vector<Value> rest;
+  for (Value item; source->next(runtime, item);) {
+    runtime.limits.hold(1);
+    rest.push_back(item);
+  }
+  size = static_cast<int64_t>(rest.size()) + index + 1 + (has_after ? 1 : 0);
+  source = runtime.heap.make<CountedItems>(std::move(rest));
+  return size;
 }
 
 Value Runtime::list(std::vector<Value> items) {
@@ -158,6 +209,12 @@ Value Runtime::list(std::vector<Value> items) {
 Value Runtime::tuple(std::vector<Value> items) {
   const Value value = list(std::move(items));
   return Value::object(Kind::kTuple, &value.list());
+}
+
+Value Runtime::view(const char* type, std::vector<Value> items) {
+  const Value value = list(std::move(items));
+  value.list().type = type;
+  return Value::object(Kind::kView, &value.list());
 }
 
 Value Runtime::dict() {
@@ -183,6 +240,16 @@ void Runtime::append(MarkedText& out, const MarkedText& more) {
 void Runtime::append(MarkedText& out, std::string_view more, char mark) {
   if (out.text.size() + more.size() > Limits::kLongestString) limits.produce(Limits::kLongestString + 1);
   out.append(more, mark);
+}
+
+void Runtime::append(Value& text, const MarkedText& more) {
+  if (MarkedText* own = text.unshared()) {
+    limits.produce(more.text.size());
+    return append(*own, more);
+  }
+  MarkedText longer = text.marked();
+  append(longer, more);
+  text = string(std::move(longer));
 }
 
 }  // namespace gptq::chat

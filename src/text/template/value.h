@@ -11,18 +11,39 @@
 #include <vector>
 
 #include "text/marked_text.h"
+#include "text/template/limits.h"
 
 namespace gptq::chat {
 
+class Runtime;
+
 // Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, so
 // values point to them without owning: cycles do no harm and nothing is destroyed recursively.
-enum class Kind { kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kTuple, kDict, kNamespace, kCallable, kLoop };
+enum class Kind {
+  kUndefined,
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kList,
+  kTuple,
+  kRange,     // range(...): a sequence that is not stored
+  kView,      // what keys(), values() and items() of a dict give: iterable, with a length, without subscripts
+  kIterator,  // what most filters on lists give: can be gone through once, is always true, has no length
+  kDict,
+  kNamespace,
+  kCallable,
+  kLoop
+};
 
 struct Object {
   virtual ~Object() = default;
 };
 struct ListObject;
+struct RangeObject;
 struct DictObject;
+struct Iterator;
 struct Callable;
 struct LoopObject;
 
@@ -53,9 +74,12 @@ class Value {
   double real() const { return kind_ == Kind::kFloat ? real_ : static_cast<double>(integer_); }
   const MarkedText& marked() const { return *text_; }
   const std::string& text() const { return text_->text; }
+  MarkedText* unshared();           // the text, when no other value has it, else nullptr
   const std::string& name() const;  // of an undefined value
-  ListObject& list() const;         // of kList and kTuple
-  DictObject& dict() const;         // of kDict and kNamespace
+  ListObject& list() const;         // of kList, kTuple and kView
+  RangeObject& range() const;
+  Iterator& iterator() const;
+  DictObject& dict() const;  // of kDict and kNamespace
   Callable& callable() const;
   LoopObject& loop() const;
   const Object* identity() const { return object_; }
@@ -66,24 +90,38 @@ class Value {
   Kind kind_ = Kind::kUndefined;
   int64_t integer_ = 0;
   double real_ = 0;
-  std::shared_ptr<const MarkedText> text_;
+  std::shared_ptr<MarkedText> text_;
   Object* object_ = nullptr;
 };
 
 struct ListObject : Object {
   std::vector<Value> items;
-  std::string spelling;  // printed instead of the items: "range(0, 3)"
+  const char* type = nullptr;  // what Python calls it, where that is not list or tuple: "dict_keys"
+};
+
+// The `count` numbers start, start + step, ...
+struct RangeObject : Object {
+  int64_t start = 0, stop = 0, step = 1, count = 0;
+  Value at(int64_t index) const { return Value::integer(start + index * step); }
+};
+
+// Gives its items one by one, each once.
+struct Iterator : Object {
+  virtual bool next(Runtime& runtime, Value& item) = 0;  // false: there are no more
 };
 
 // Keeps insertion order; keys that are equal in Python (1, 1.0 and true) are one key.
 struct DictObject : Object {
   std::vector<std::pair<Value, Value>> entries;  // added to by set() only
 
-  const Value* find(const Value& key) const;
+  const Value* find(Limits& limits, const Value& key) const;
   const Value* find(std::string_view key) const;
-  void set(const Value& key, Value value);
+  void set(Limits& limits, const Value& key, Value value);
+  void set(std::string_view key, Value value);
+  Value* slot(std::string_view key);  // nullptr when there is none
 
  private:
+  void put(std::string hash, const Value& key, Value value);
   std::unordered_map<std::string, size_t> index_;  // by hash_key
 };
 
@@ -93,11 +131,11 @@ struct Arguments {
   std::vector<std::pair<std::string, Value>> named;
 };
 
-class Runtime;
-
 struct Callable : Object {
   virtual Value call(Runtime& runtime, const Arguments& arguments) = 0;
   virtual std::string name() const = 0;
+  virtual std::string spelling() const { return "<function " + name() + ">"; }  // when it is printed
+  virtual bool is_callable() const { return true; }
   virtual Value attribute(Runtime&, const std::string& attribute_name) { return Value::undefined(attribute_name); }
 };
 
@@ -116,36 +154,25 @@ struct NativeCallable : Callable {
   Value self_;
 };
 
-// `loop` inside a for block.
+// `loop` inside a for block. It looks ahead only as far as it is asked to.
 struct LoopObject : Object {
-  std::vector<Value> items;  // emptied when the loop ends
-  size_t count = 0;
-  size_t index = 0;
+  Iterator* source = nullptr;
+  int64_t size = -1;  // when it is known without going through the items
+  int64_t index = -1;
   int depth = 1;
+  bool has_before = false, has_after = false;
+  Value before, current, after;
   std::vector<Value> last_changed;
   bool has_changed = false;
   Callable* recurse = nullptr;  // of a recursive loop
+
+  bool advance(Runtime& runtime);  // to the next item; false when there is none
+  bool peek(Runtime& runtime);     // fills `after`
+  int64_t length(Runtime& runtime);
 };
 
-std::string hash_key(const Value& key);     // throws for lists and dicts, as Python does
-std::string type_name(const Value& value);  // as Python names it, for errors
-
-// Stops templates that would run or grow without end: they come from the internet.
-class Limits {
- public:
-  static constexpr size_t kLongestString = size_t{1} << 26;
-  void step();                 // one evaluated node
-  void produce(size_t bytes);  // text made, whether or not it is still in use
-  void hold(size_t items);     // items of lists and dicts, and other objects: held to the end
-  void enter();                // one level of nesting: blocks, calls, macros
-  void leave() { --depth_; }
-
- private:
-  size_t steps_ = 0;
-  size_t produced_ = 0;
-  size_t held_ = 0;
-  int depth_ = 0;
-};
+std::string hash_key(Limits& limits, const Value& key);  // fails for lists and dicts, as Python does
+std::string type_name(const Value& value);               // as Python names it, for errors
 
 // Owns the containers of one rendering.
 class Heap {
@@ -167,10 +194,16 @@ class Heap {
 // What operations, filters and functions share during one rendering.
 class Runtime {
  public:
-  explicit Runtime(int64_t clock_seconds) : clock(clock_seconds) {}
+  explicit Runtime(int64_t clock_seconds, const Bounds& bounds = {}) : limits(bounds), clock(clock_seconds) {}
 
   Value list(std::vector<Value> items);
   Value tuple(std::vector<Value> items);
+  Value view(const char* type, std::vector<Value> items);
+  template <typename T, typename... Args>
+  Value iterator(Args&&... args) {
+    limits.hold(2);
+    return Value::object(Kind::kIterator, heap.make<T>(std::forward<Args>(args)...));
+  }
   Value dict();
   Value string(MarkedText text);  // counts towards the limits
   Value string(std::string text) { return string(MarkedText{std::move(text), "", false}); }
@@ -179,6 +212,7 @@ class Runtime {
   // Appends within the limits; for every builder of text.
   void append(MarkedText& out, const MarkedText& more);
   void append(MarkedText& out, std::string_view more, char mark = 0);
+  void append(Value& string, const MarkedText& more);  // in place when nobody else has the text
 
   Heap heap;
   Limits limits;

@@ -1,0 +1,26 @@
+// What a template can do, found out by rendering short conversations with words that nothing else prints.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <gptq/chat.h>
+
+#include "core/json.h"
+
+namespace gptq::chat {
+
+struct Trial {
+  OrderedJson messages;
+  OrderedJson tools;      // null: none
+  OrderedJson variables;  // an object
+  bool generation_prompt = false;
+};
+
+// Renders a trial; nothing when the template refuses it.
+using TryRender = std::function<std::optional<std::string>(const Trial& trial)>;
+
+ChatAbilities probe(const TryRender& render, const std::string& bos_token);
+
+}  // namespace gptq::chat

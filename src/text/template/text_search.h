@@ -1,0 +1,13 @@
+// Finding one text in another in linear time, whatever the two look like.
+#pragma once
+
+#include <string>
+
+namespace gptq::chat {
+
+// The first occurrence at or after byte `from`, the last one that ends at or before byte `end`; npos when there is
+// none.
+size_t find_text(const std::string& text, const std::string& part, size_t from);
+size_t rfind_text(const std::string& text, const std::string& part, size_t end);
+
+}  // namespace gptq::chat
