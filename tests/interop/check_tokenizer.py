@@ -1,10 +1,12 @@
 """Our tokenizer against the `tokenizers` library: every combination of components, on random, hostile and real text."""
+import concurrent.futures
 import json
 import os
 import pathlib
 import random
 import sysconfig
 import tempfile
+import traceback
 import unicodedata
 
 import tokenizers
@@ -15,6 +17,7 @@ import tokenizer_families
 from tokenizer_text import CORPUS, TEXTS, special_texts
 
 COUNT = int(os.environ.get("GPTQ_INTEROP_STRINGS", "1000"))  # generated texts for every tokenizer
+BATCH = 20000  # so many at a time, for the sake of memory
 
 # Ranges to draw characters from; only those assigned in Python 3.11's Unicode 14 are used, because the regex engines
 # on both sides may know different newer ones.
@@ -50,79 +53,99 @@ def real_texts():
     return texts
 
 
-def mismatch(inputs, ours, theirs):
-    """Describes how many answers differ, with the first one."""
-    wrong = [i for i in range(len(inputs)) if ours[i] != theirs[i]]
-    if not wrong:
-        return f"{len(inputs)} compared"
-    i = min(wrong, key=lambda i: len(inputs[i]))
-    return f"{len(wrong)} of {len(inputs)} differ, shortest {inputs[i]!r}: {ours[i]!r}, expected {theirs[i]!r}"
+class Tally:
+    """Counts what was compared under each label and keeps the shortest input that differs."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def compare(self, label, inputs, ours, theirs):
+        count, wrong, worst = self.rows.get(label, (0, 0, None))
+        if ours != theirs:
+            for i in range(len(inputs)):
+                if ours[i] != theirs[i]:
+                    wrong += 1
+                    if worst is None or len(inputs[i]) < len(worst[0]):
+                        worst = (inputs[i], ours[i], theirs[i])
+        self.rows[label] = (count + len(inputs), wrong, worst)
+
+    def results(self, name):
+        """[name, ok, detail] for each label."""
+        return [(f"{name}: {label}", wrong == 0, f"{count} compared" if wrong == 0 else
+                 f"{wrong} of {count} differ, shortest {worst[0]!r}: {worst[1]!r}, expected {worst[2]!r}")
+                for label, (count, wrong, worst) in self.rows.items()]
 
 
-def compare(report, name, inputs, ours, theirs):
-    report.check(name, ours == theirs, mismatch(inputs, ours, theirs))
+def compare_places(tally, texts, ours, theirs, added):
+    """Ids and places of all tokens; of added tokens by themselves too, so that a difference tells which it is."""
+    found = [[a["ids"], [tuple(o) for o in a["offsets"]]] for a in ours]
+    expected = [[e.ids, e.offsets] for e in theirs]
+    only_added = lambda row: [(i, o) for i, o in zip(*row) if i in added]
+    same = found == expected
+    tally.compare("offsets of added tokens", texts, found if same else [*map(only_added, found)],
+                  expected if same else [*map(only_added, expected)])
+    tally.compare("offsets of all tokens", texts, found, expected)
 
 
-def compare_offsets(report, name, texts, ours, theirs, added):
-    """Places of added tokens, and of all tokens."""
-    places = [[[i, *o] for i, o in zip(e.ids, e.offsets)] for e in theirs]
-    found = [[[i, *o] for i, o in zip(a["ids"], a["offsets"])] for a in ours]
-    only_added = lambda rows: [[token for token in row if token[0] in added] for row in rows]
-    compare(report, f"{name}: offsets of added tokens", texts, only_added(found), only_added(places))
-    compare(report, f"{name}: offsets of all tokens", texts, found, places)
-
-
-def check_one(report, tools, name, folder, texts, rng):
-    reference = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+def check_batch(tally, tools, reference, folder, texts, rng):
     added = reference.get_added_tokens_decoder()
+    size = max(reference.get_vocab().values()) + 1
     with tempfile.TemporaryDirectory() as scratch:
         rows = harness.write_rows(pathlib.Path(scratch) / "texts.jsonl", "text", texts)
-        id_lists = []
-        for special in (True, False):
-            theirs = reference.encode_batch(texts, add_special_tokens=special)
-            ours = [a["ids"] for a in tools.encode(folder, rows, len(texts), special)]
-            compare(report, f"{name}: ids, special tokens {special}", texts, ours, [e.ids for e in theirs])
-            id_lists = [e.ids for e in theirs]
-            if special:
-                ours = tools.encode(folder, rows, len(texts), special, offsets=True)
-                compare_offsets(report, name, texts, ours, theirs, added)
-        size = max(reference.get_vocab().values()) + 1
+        theirs = reference.encode_batch(texts)
+        compare_places(tally, texts, tools.encode(folder, rows, len(texts), offsets=True), theirs, added)
+        id_lists = [e.ids for e in theirs]
+        tally.compare("ids", texts, [a["ids"] for a in tools.encode(folder, rows, len(texts))], id_lists)
+        plain = texts[: len(texts) // 10]
+        rows = harness.write_rows(pathlib.Path(scratch) / "plain.jsonl", "text", plain)
+        tally.compare("ids without special tokens", plain, [a["ids"] for a in tools.encode(folder, rows, len(plain), special=False)],
+                      [e.ids for e in reference.encode_batch(plain, add_special_tokens=False)])
         id_lists += [[rng.randrange(size) for _ in range(rng.randrange(0, 30))] for _ in range(len(texts) // 4)]
         rows = harness.write_rows(pathlib.Path(scratch) / "ids.jsonl", "ids", id_lists)
         for skip in (False, True):
             theirs = reference.decode_batch(id_lists, skip_special_tokens=skip)
-            ours = tools.decode(folder, rows, len(id_lists), skip)
-            compare(report, f"{name}: text, skip special {skip}", id_lists, ours, theirs)
-        report.check(f"{name}: streaming", True, tools.run(tools.check_stream, folder, rows).strip())
+            tally.compare(f"text, skip special {skip}", id_lists, tools.decode(folder, rows, len(id_lists), skip), theirs)
+        tools.run(tools.check_stream, folder, rows)
+        tally.compare("streaming", id_lists, [], [])
 
 
-def texts_for(reference, rng, count, real):
+def check_folder(tools, name, folder, real):
+    reference = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     controls = [token.content for token in reference.get_added_tokens_decoder().values()] or ["<s>"]
-    texts = TEXTS + special_texts(controls[0], controls[-1]) + [random_text(rng, controls) for _ in range(count)]
-    return texts + real[:count // 4]
+    rng = random.Random(name)
+    tally = Tally()
+    texts = TEXTS + special_texts(controls[0], controls[-1]) + real[: max(COUNT // 4, 1)]
+    for done in range(0, COUNT, BATCH):
+        texts += [random_text(rng, controls) for _ in range(min(BATCH, COUNT - done))]
+        check_batch(tally, tools, reference, folder, texts, rng)
+        texts = []
+    return tally.results(f"tokenizer {name}")
 
 
-def check_family(report, tools, name, data, real):
-    with tempfile.TemporaryDirectory() as folder:  # nothing but tokenizer.json
-        path = pathlib.Path(folder)
-        (path / "tokenizer.json").write_text(data)
-        rng = random.Random(name)
-        check_one(report, tools, f"tokenizer {name}", path, texts_for(tokenizers.Tokenizer.from_str(data), rng, COUNT, real), rng)
+def check_family(tools, name, real):
+    """In a process of its own; what goes wrong is a result too."""
+    try:
+        if name == "hostile":
+            tally = Tally()
+            hostile_tokens.run(tally, tools)
+            return tally.results("tokenizer hostile sets of added tokens")
+        if name == "demo":
+            return check_folder(tools, name, harness.DEMO, real)
+        with tempfile.TemporaryDirectory() as folder:  # nothing but tokenizer.json
+            (pathlib.Path(folder) / "tokenizer.json").write_text(json.dumps(tokenizer_families.FAMILIES[name](), ensure_ascii=False))
+            return check_folder(tools, name, pathlib.Path(folder), real)
+    except Exception as error:
+        detail = str(error) if isinstance(error, harness.ToolFailed) else traceback.format_exc()
+        return [(f"tokenizer {name}", False, detail)]
 
 
 def run(report, tools):
     real = real_texts()
     random.Random(0).shuffle(real)
-    only = os.environ.get("GPTQ_INTEROP_FAMILIES", "").split()
-    with report.case("tokenizer demo"):
-        if not only:
-            data = (harness.DEMO / "tokenizer.json").read_text()
-            rng = random.Random("demo")
-            texts = texts_for(tokenizers.Tokenizer.from_str(data), rng, COUNT, real)
-            check_one(report, tools, "tokenizer demo", harness.DEMO, texts, rng)
-    for name, make in tokenizer_families.FAMILIES.items():
-        if not only or name in only:
-            with report.case(f"tokenizer {name}"):
-                check_family(report, tools, name, json.dumps(make(), ensure_ascii=False), real)
-    if not only or "hostile" in only:
-        hostile_tokens.run(report, tools, compare)
+    names = ["demo", *tokenizer_families.FAMILIES, "hostile"]
+    names = os.environ.get("GPTQ_INTEROP_FAMILIES", " ".join(names)).split()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are the parallelism
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        for results in pool.map(check_family, [tools] * len(names), names, [real] * len(names)):
+            for result in results:
+                report.check(*result)
