@@ -28,8 +28,8 @@ class JsonTap {
   virtual void string(std::string& value) = 0;
   virtual void integer(int64_t value) = 0;
   virtual void real(const std::string& digits) = 0;  // a number with a point or an exponent, as the file writes it
-  virtual void other(const char* kind) = 0;  // null, a boolean, a huge integer, an object
-  virtual void open_array() = 0;             // inside the container
+  virtual void other(const char* kind) = 0;          // null, a boolean, a huge integer, an object
+  virtual void open_array() = 0;                     // inside the container
   virtual void close_array() = 0;
 };
 

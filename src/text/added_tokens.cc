@@ -86,8 +86,8 @@ std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool pr
   const auto put_text = [&](size_t begin, size_t end) {
     if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin)});
   };
-  size_t gap = 0;               // where the text behind the last token begins
-  size_t last_end = SIZE_MAX;   // of the last match, widened by nothing
+  size_t gap = 0;              // where the text behind the last token begins
+  size_t last_end = SIZE_MAX;  // of the last match, widened by nothing
   for (size_t position = 0; position <= text.size();) {
     const bool here = position < text.size() && trie.may_start(text[position]);
     auto [id, size] = here ? trie.longest(text, position) : std::pair{-1, size_t{0}};

@@ -91,9 +91,7 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
 
 void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
-  const auto encode_part = [&](std::string_view part) {
-    (*cache).encode(part, ids, [&] { encode_word(part, ids); });
-  };
+  const auto encode_part = [&](std::string_view part) { (*cache).encode(part, ids, [&] { encode_word(part, ids); }); };
   for (const std::string_view word : words) {
     size_t begin = 0;
     // Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other

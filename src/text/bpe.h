@@ -52,8 +52,8 @@ class Bpe : public TextModel {
   TokenId unknown_ = -1;
   bool fuse_unknown_;
   bool byte_fallback_;
-  bool ignore_merges_;                 // a word that is a token is that token, whatever the merges say
-  bool cut_at_space_marks_;            // no merge reaches across the beginning of a "▁...", so words may be cut there
+  bool ignore_merges_;       // a word that is a token is that token, whatever the merges say
+  bool cut_at_space_marks_;  // no merge reaches across the beginning of a "▁...", so words may be cut there
   ByteTokens bytes_;
   std::array<TokenId, 0x250> narrow_ids_;  // of the commonest characters, without a hash look-up
   mutable WordCachePool caches_;

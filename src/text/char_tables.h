@@ -15,8 +15,8 @@ struct CharRange {
 // The range with the character, or nullptr.
 template <typename Range>
 const Range* range_of(std::span<const Range> ranges, char32_t code) {
-  const auto range = std::upper_bound(ranges.begin(), ranges.end(), code,
-                                      [](char32_t c, const Range& r) { return c <= r.last; });
+  const auto range =
+      std::upper_bound(ranges.begin(), ranges.end(), code, [](char32_t c, const Range& r) { return c <= r.last; });
   return range != ranges.end() && code >= range->first ? &*range : nullptr;
 }
 

@@ -31,7 +31,8 @@ Charsmap::Charsmap(std::string_view bytes, const std::string& what) {
   for (size_t at = 4; at < 4 + trie_size; at += 4) units_.push_back(number(at));
   replacements_ = bytes.substr(4 + trie_size);
   if (!is_valid_utf8(replacements_)) {
-    throw Error(ErrorKind::kVerification, "reading " + what + ": replacements of the precompiled_charsmap are not UTF-8");
+    throw Error(ErrorKind::kVerification,
+                "reading " + what + ": replacements of the precompiled_charsmap are not UTF-8");
   }
 }
 
@@ -47,7 +48,8 @@ std::optional<std::string_view> Charsmap::find(std::string_view text) const {
     if (node >= units_.size()) return std::nullopt;
     const size_t begin = value_of(units_[node]);
     if (begin > replacements_.size()) return std::nullopt;
-    if (begin < replacements_.size() && (replacements_[begin] & 0xC0) == 0x80) return std::nullopt;  // inside a character
+    if (begin < replacements_.size() && (replacements_[begin] & 0xC0) == 0x80)
+      return std::nullopt;  // inside a character
     const std::string_view rest = std::string_view(replacements_).substr(begin);
     return rest.substr(0, rest.find('\0'));
   }

@@ -100,7 +100,9 @@ double reference_score(std::string_view digits) {
   size_t position = 0;
   const bool negative = !digits.empty() && digits[0] == '-';
   if (negative) ++position;
-  const auto digit_here = [&] { return position < digits.size() && digits[position] >= '0' && digits[position] <= '9'; };
+  const auto digit_here = [&] {
+    return position < digits.size() && digits[position] >= '0' && digits[position] <= '9';
+  };
   uint64_t significand = 0;
   int64_t exponent = 0;
   bool full = false;

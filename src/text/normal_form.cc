@@ -67,10 +67,9 @@ void order_marks(std::vector<ChangedChar>& chars) {
     }
     size_t end = begin;
     while (end < chars.size() && combining_class(chars[end].code) != 0) ++end;
-    std::stable_sort(chars.begin() + static_cast<std::ptrdiff_t>(begin),
-                     chars.begin() + static_cast<std::ptrdiff_t>(end), [](const ChangedChar& a, const ChangedChar& b) {
-                       return combining_class(a.code) < combining_class(b.code);
-                     });
+    std::stable_sort(
+        chars.begin() + static_cast<std::ptrdiff_t>(begin), chars.begin() + static_cast<std::ptrdiff_t>(end),
+        [](const ChangedChar& a, const ChangedChar& b) { return combining_class(a.code) < combining_class(b.code); });
     begin = end;
   }
 }

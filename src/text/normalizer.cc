@@ -7,10 +7,10 @@
 
 #include <gptq/error.h>
 
+#include "text/base64.h"
 #include "text/byte_level.h"
 #include "text/char_tables.h"
 #include "text/charsmap.h"
-#include "text/base64.h"
 #include "text/component.h"
 #include "text/pattern.h"
 #include "text/unicode.h"

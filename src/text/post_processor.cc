@@ -147,10 +147,8 @@ Made make_chain(const Component& component) {
 Made make(const Component& component) {
   using Maker = Made (*)(const Component&);
   static const std::map<std::string, Maker> kMakers = {
-      {"Sequence", make_chain},
-      {"TemplateProcessing", make_template},
-      {"BertProcessing", make_cls_sep},
-      {"RobertaProcessing", make_roberta},
+      {"Sequence", make_chain},         {"TemplateProcessing", make_template},
+      {"BertProcessing", make_cls_sep}, {"RobertaProcessing", make_roberta},
       {"ByteLevel", make_trim},
   };
   return component.pick(kMakers)(component);

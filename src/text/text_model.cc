@@ -35,10 +35,8 @@ std::unique_ptr<TextModel> make(const JsonReader& reader, const ModelTables& tab
 
 std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what) {
   using Maker = std::unique_ptr<TextModel> (*)(const JsonReader&, const ModelTables&);
-  static const std::map<std::string, Maker> kMakers = {{"BPE", make<Bpe>},
-                                                       {"Unigram", make<Unigram>},
-                                                       {"WordLevel", make<WordLevel>},
-                                                       {"WordPiece", make<WordPiece>}};
+  static const std::map<std::string, Maker> kMakers = {
+      {"BPE", make<Bpe>}, {"Unigram", make<Unigram>}, {"WordLevel", make<WordLevel>}, {"WordPiece", make<WordPiece>}};
   const JsonReader reader(json, what);
   const std::string type = reader.has("type") ? reader.string("type") : type_by_keys(reader);
   const auto maker = kMakers.find(type);

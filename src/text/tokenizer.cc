@@ -128,7 +128,8 @@ void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
 }
 
 template <typename OnToken, typename OnWords>
-void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const {
+void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token,
+                                const OnWords& on_words) const {
   if (text.text.size() > kLongestText) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");
@@ -159,8 +160,8 @@ std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) cons
     for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
     model_->encode(list, ids);
   };
-  each_part(AlignedText(std::move(text), false), protect, [&](const Piece& piece) { ids.push_back(piece.id); },
-            on_words);
+  each_part(
+      AlignedText(std::move(text), false), protect, [&](const Piece& piece) { ids.push_back(piece.id); }, on_words);
   return ids;
 }
 
@@ -183,9 +184,11 @@ std::vector<TokenId> Tokenizer::Impl::trace(std::string text, std::vector<TokenP
       const Origin* origins = words.origins.data() + words.spans[i].begin;
       const size_t size = words.word(i).size();
       for (const TracedToken& token : tokens) {
-        // A token said to end behind the word has no place in the input; the reference then gives its place in the word.
+        // A token said to end behind the word has no place in the input; the reference then gives its place in the
+        // word.
         std::pair<size_t, size_t> bytes{token.begin, token.end};
-        if (token.begin < token.end && token.end <= size) bytes = {origins[token.begin].begin, origins[token.end - 1].end};
+        if (token.begin < token.end && token.end <= size)
+          bytes = {origins[token.begin].begin, origins[token.end - 1].end};
         const std::string* spelling = model_->vocabulary().token(token.id);
         add(token.id, bytes, token.verbatim || spelling == nullptr ? words.word(i) : std::string_view(*spelling));
       }

@@ -59,7 +59,8 @@ TEST(Decoder, EndOfWordAndWordPiece) {
 }
 
 TEST(Decoder, CtcJoinsRepetitionsThatNoPaddingParts) {
-  EXPECT_EQ(decode(R"({"type":"CTC"})", {"<pad>", "h", "h", "e", "l", "<pad>", "l", "o", "|", "|", "w", " ."}), "hello w.");
+  EXPECT_EQ(decode(R"({"type":"CTC"})", {"<pad>", "h", "h", "e", "l", "<pad>", "l", "o", "|", "|", "w", " ."}),
+            "hello w.");
   EXPECT_EQ(decode(R"({"type":"CTC","cleanup":false})", {"a", "|", "<pad>", " ."}), "a| .");
 }
 

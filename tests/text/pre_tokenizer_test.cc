@@ -102,7 +102,11 @@ TEST(PreTokenizer, BertRemovesSpacesAndIsolatesPunctuation) {
 }
 
 TEST(PreTokenizer, FixedLengthCountsCharacters) {
-  EXPECT_EQ(cut(R"({"type":"FixedLength","length":2})", "\xC3\xA9" "abcd"), "\xC3\xA9" "a|bc|d");
+  EXPECT_EQ(cut(R"({"type":"FixedLength","length":2})",
+                "\xC3\xA9"
+                "abcd"),
+            "\xC3\xA9"
+            "a|bc|d");
   EXPECT_EQ(cut(R"({"type":"FixedLength"})", "abcdefg"), "abcde|fg");
   EXPECT_THROW(cut(R"({"type":"FixedLength","length":0})", "a"), Error);
 }
@@ -115,8 +119,9 @@ TEST(PreTokenizer, CharDelimiterSplitRemovesTheDelimiter) {
 TEST(PreTokenizer, ScriptsAreCutAndSpacesGoAlong) {
   const char* const json = R"({"type":"UnicodeScripts"})";
   EXPECT_EQ(cut(json, "ab \xCE\xB1\xCE\xB2 c"), "ab |\xCE\xB1\xCE\xB2 |c");
-  EXPECT_EQ(cut(json, "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80"), "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80");  // one: kana and Han
-  EXPECT_EQ(cut(json, "  a"), "a");  // leading spaces belong to no script and are lost
+  EXPECT_EQ(cut(json, "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80"),
+            "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80");  // one: kana and Han
+  EXPECT_EQ(cut(json, "  a"), "a");                   // leading spaces belong to no script and are lost
   EXPECT_EQ(cut(json, "  "), "");
 }
 

@@ -81,11 +81,10 @@ TEST(TokenizerGolden, MistralV03) {
       {" ", {29473}},
       {"▁", {29473}},
       {"auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on GPTQ algorithm.",
-       {4795, 29501, 29489, 1215, 29543, 1117,  1164, 4179,  29501, 1300,  29501, 2498, 2997, 5432, 2605,  8375,
-        1163, 2956,  29501, 18877, 1747, 1046, 29493, 3586, 1124,  1188,  7084,  29592, 10232, 29491}},
+       {4795, 29501, 29489, 1215,  29543, 1117, 1164, 4179,  29501, 1300, 29501, 2498, 2997,  5432,  2605,
+        8375, 1163,  2956,  29501, 18877, 1747, 1046, 29493, 3586,  1124, 1188,  7084, 29592, 10232, 29491}},
       {"<s>[INST] What is GPTQ?[/INST]", {1, 3, 2592, 1117, 1188, 7084, 29592, 29572, 4}},
-      {"<s>[INST] Hi[/INST] Hello.</s>[INST] Bye[/INST]",
-       {1, 3, 16127, 4, 23325, 29491, 2, 3, 3231, 29474, 4}},
+      {"<s>[INST] Hi[/INST] Hello.</s>[INST] Bye[/INST]", {1, 3, 16127, 4, 23325, 29491, 2, 3, 3231, 29474, 4}},
   };
   for (const auto& [text, ids] : vectors) EXPECT_EQ(tokenizer.encode(text, false), ids) << text;
   EXPECT_EQ(tokenizer.encode("Hello, world!"), (std::vector<TokenId>{1, 23325, 29493, 2294, 29576}));
