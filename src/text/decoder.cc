@@ -278,7 +278,12 @@ Made make(const Component& component) {
          return std::make_unique<WordPiece>(c.reader().string("prefix", "##"), c.reader().boolean("cleanup", true));
        }},
   };
-  return component.pick(kMakers)(component);
+  static const std::vector<TypeByKeys> kUntyped = {{"BPEDecoder", {"suffix"}},
+                                                   {"WordPiece", {"prefix", "cleanup"}},
+                                                   {"CTC", {"pad_token", "word_delimiter_token", "cleanup"}},
+                                                   {"Replace", {"pattern", "content"}},
+                                                   {"Strip", {"content", "start", "stop"}}};
+  return component.pick(kMakers, kUntyped)(component);
 }
 
 }  // namespace

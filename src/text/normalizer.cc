@@ -315,7 +315,14 @@ std::unique_ptr<Normalizer> make(const Component& component) {
        }},
       {"ByteLevel", [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
   };
-  return component.pick(kMakers)(component);
+  static const std::vector<TypeByKeys> kUntyped = {
+      {"BertNormalizer", {"clean_text", "handle_chinese_chars", "lowercase"}},
+      {"Strip", {"strip_left", "strip_right"}},
+      {"Sequence", {"normalizers"}},
+      {"Precompiled", {"precompiled_charsmap"}},
+      {"Replace", {"pattern", "content"}},
+      {"Prepend", {"prepend"}}};
+  return component.pick(kMakers, kUntyped)(component);
 }
 
 }  // namespace

@@ -129,9 +129,11 @@ Made make_trim(const Component& component) {
   return std::make_unique<Chain>(std::move(parts));
 }
 
-Made make_roberta(const Component& component) {
+// Bert's and Roberta's alike: the reference looks at the keys, not at the type.
+Made make_cls_sep_trim(const Component& component) {
   std::vector<Made> parts;
-  parts.push_back(make_trim(component));
+  const JsonReader& reader = component.reader();
+  if (reader.has("trim_offsets") && reader.has("add_prefix_space")) parts.push_back(make_trim(component));
   parts.push_back(make_cls_sep(component));
   return std::make_unique<Chain>(std::move(parts));
 }
@@ -147,11 +149,15 @@ Made make_chain(const Component& component) {
 Made make(const Component& component) {
   using Maker = Made (*)(const Component&);
   static const std::map<std::string, Maker> kMakers = {
-      {"Sequence", make_chain},         {"TemplateProcessing", make_template},
-      {"BertProcessing", make_cls_sep}, {"RobertaProcessing", make_roberta},
+      {"Sequence", make_chain},
+      {"TemplateProcessing", make_template},
+      {"BertProcessing", make_cls_sep_trim},
+      {"RobertaProcessing", make_cls_sep_trim},
       {"ByteLevel", make_trim},
   };
-  return component.pick(kMakers)(component);
+  static const std::vector<TypeByKeys> kUntyped = {{"BertProcessing", {"sep", "cls"}},
+                                                   {"TemplateProcessing", {"single", "special_tokens"}}};
+  return component.pick(kMakers, kUntyped)(component);
 }
 
 }  // namespace

@@ -226,6 +226,34 @@ TEST(Tokenizer, ControlTokensSoughtAfterNormalizationAreProtectedToo) {
   EXPECT_EQ(tokenizer.encode(prompt), (Ids{4, 4, 4, 4, 5, 0, 4, 4, 1, 2, 3}));
 }
 
+TEST(Tokenizer, AddedTokensThatRepeat) {
+  const auto with = [](const std::string& tokens) {
+    return make_tokenizer(bpe(R"({"a":0,"b":1," ":2,"x":9})", "[]", "", R"("added_tokens":[)" + tokens + "],"));
+  };
+  // The last flags count, the content keeps its id, and a token that the vocabulary has keeps that one.
+  const Tokenizer twice = with(R"({"id":7,"content":"<t>","rstrip":false},{"id":8,"content":"x"},
+      {"id":5,"content":"<t>","rstrip":true},{"id":6,"content":"<u>"},{"content":""})");
+  EXPECT_EQ(twice.encode("<t>  a"), (Ids{4, 0}));
+  EXPECT_EQ(twice.id_of("x"), 9);
+  EXPECT_EQ(twice.id_of("<u>"), 5);
+  EXPECT_EQ(twice.vocab_size(), 10);
+  // A content that is a control token anywhere is one everywhere, found before ordinary tokens of its length.
+  EXPECT_TRUE(with(R"({"content":"<t>","special":false},{"content":"<t>","special":true})").is_special(4));
+}
+
+TEST(Tokenizer, AnAddedTokenMayBeginInsideTheSpaceThatAnotherSwallowed) {
+  const Tokenizer tokenizer = make_tokenizer(bpe(
+      kAbc, "[]", "",
+      R"("added_tokens":[{"content":"<r>","rstrip":true,"normalized":false},{"content":"\n","normalized":false}],)"));
+  EXPECT_EQ(tokenizer.encode("<r>\n\na"), (Ids{7, 8, 8, 0}));
+}
+
+TEST(Tokenizer, ATokenNormalizedToNothingCutsBetweenAllCharacters) {
+  const Tokenizer tokenizer = make_tokenizer(bpe(
+      kAbc, R"(["a b"])", "", R"("normalizer":{"type":"Strip"},"added_tokens":[{"content":" ","normalized":true}],)"));
+  EXPECT_EQ(tokenizer.encode("ab"), (Ids{0, 1}));
+}
+
 TEST(Tokenizer, ErrorsNameFileAndPart) {
   EXPECT_NE(message_of([] { Tokenizer::open("/nowhere"); }).find("tokenizer.json"), std::string::npos);
   const auto message = [](const std::string& json) { return message_of([&] { make_tokenizer(json); }); };
