@@ -78,16 +78,16 @@ void AddedTokens::prepare(const Normalizer& normalizer) {
   normalized_ = PieceTrie(std::move(normalized));
 }
 
-std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool protect) const {
+std::vector<Piece> AddedTokens::cut(const AlignedText& whole, bool normalized, bool protect) const {
   const PieceTrie& trie = normalized ? normalized_ : raw_;
-  const std::string& text = piece.text.text;
-  const bool aligned = !piece.text.origins.empty();
+  const std::string& text = whole.text;
   std::vector<Piece> pieces;
   const auto put_text = [&](size_t begin, size_t end) {
-    if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin)});
+    if (begin < end) pieces.push_back({-1, whole.substr(begin, end - begin), 0, 0});
   };
-  size_t gap = 0;              // where the text behind the last token begins
-  size_t last_end = SIZE_MAX;  // of the last match, widened by nothing
+  size_t gap = 0;                     // where the text behind the last token begins
+  size_t last_end = SIZE_MAX;         // of the last match, widened by nothing
+  size_t run_begin = 1, run_end = 0;  // white space seen last, so that tokens inside it do not search it again
   for (size_t position = 0; position <= text.size();) {
     const bool here = position < text.size() && trie.may_start(text[position]);
     auto [id, size] = here ? trie.longest(text, position) : std::pair{-1, size_t{0}};
@@ -104,7 +104,7 @@ std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool pr
     const AddedToken& token = flags(id);
     size_t begin = position;
     size_t end = position + size;
-    if (protect && is_special(token.content) && piece.text.any_marked(begin, end)) {
+    if (protect && is_special(token.content) && whole.any_marked(begin, end)) {
       ++position;  // a token of the template may begin inside this one
       continue;
     }
@@ -122,10 +122,16 @@ std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool pr
       const bool free_right = end == text.size() || !kWordChars.has(next_char(text, after));
       if (!free_left || !free_right) continue;
     }
-    if (token.lstrip) begin = std::max(space_run_begin(text, begin), gap);
-    if (token.rstrip) end = space_run_end(text, end);
+    if (token.lstrip) {
+      const std::string_view before = std::string_view(text).substr(0, begin).substr(std::min(gap, begin));
+      begin = std::max(begin, gap) - (before.size() - space_run_begin(before, before.size()));
+    }
+    if (token.rstrip) {
+      if (end < run_begin || end > run_end) run_end = space_run_end(text, run_begin = end);
+      end = run_end;
+    }
     put_text(gap, begin);
-    if (begin < end) pieces.push_back({id, aligned ? piece.text.substr(begin, end - begin) : AlignedText()});
+    if (begin < end) pieces.push_back({id, {}, begin, end});
     gap = end;
   }
   put_text(gap, text.size());

@@ -29,10 +29,12 @@ struct AddedToken {
   bool operator==(const AddedToken&) const = default;
 };
 
-// A part of a text: an added token with what it matched, or text without any.
+// A part of a text: an added token, or text without any.
 struct Piece {
   TokenId id = -1;
-  AlignedText text;  // of a token: only when origins are asked for
+  AlignedText text;  // when id is -1
+  size_t begin = 0;  // of a token: the bytes of the text that it was cut from
+  size_t end = 0;
 };
 
 // Filled by add() and then closed by prepare(); from there on immutable and safe to share between threads.
@@ -46,7 +48,7 @@ class AddedTokens {
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization.
   // With `protect`, control tokens that touch marked bytes are left in the text.
-  std::vector<Piece> cut(const Piece& piece, bool normalized, bool protect) const;
+  std::vector<Piece> cut(const AlignedText& whole, bool normalized, bool protect) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
   TokenId find(std::string_view content) const;

@@ -80,21 +80,20 @@ class Rewriter {
 
   // A stretch of text becomes other characters that say how they came about.
   void change(size_t begin, size_t end, const std::vector<ChangedChar>& chars) {
-    std::string content;
-    for (const ChangedChar& c : chars) append_utf8(content, c.code);
-    put_text(begin, end, content);
-    size_t source = begin;
-    std::string spelled;
+    size_t from = begin, to = begin;  // what the last character replaced
     for (const ChangedChar& c : chars) {
-      const size_t from = c.change > 0 ? source - std::min<size_t>(source, 1) : source;
-      spelled.clear();
-      append_utf8(spelled, c.code);
-      if (from < source_.start_size) result_.start_size += spelled.size();
+      const size_t before = result_.text.size();
+      append_utf8(result_.text, c.code);
+      const size_t size = result_.text.size() - before;
+      if (c.change <= 0) from = to;
+      for (int used = c.change; used <= 0 && to < end; ++used) next_char(source_.text, to);
+      // An added character belongs to the one before the place that has been reached.
+      const size_t source = c.change <= 0 ? from : to - std::min<size_t>(to, 1);
+      if (source < source_.start_size) result_.start_size += size;
       if (!source_.origins.empty()) {
-        const Origin origin = source_.origins[std::min(from, source_.origins.size() - 1)];
-        result_.origins.resize(result_.origins.size() + spelled.size(), origin);
+        result_.origins.resize(before + size, source_.origins[std::min(source, source_.origins.size() - 1)]);
       }
-      for (int used = c.change; used <= 0 && source < end; ++used) next_char(source_.text, source);
+      if (!source_.marks.empty()) result_.marks.append(size, source_.any_marked(from, to) ? '\1' : '\0');
     }
   }
 

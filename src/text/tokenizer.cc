@@ -128,21 +128,21 @@ void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
 }
 
 template <typename OnToken, typename OnWords>
-void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token,
+void Tokenizer::Impl::each_part(const AlignedText& text, bool protect, const OnToken& on_token,
                                 const OnWords& on_words) const {
   if (text.text.size() > kLongestText) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");
   }
-  for (Piece& raw : added_.cut({-1, std::move(text)}, false, protect)) {
+  for (Piece& raw : added_.cut(text, false, protect)) {
     if (raw.id >= 0) {
-      on_token(raw);
+      on_token(text, raw);
       continue;
     }
     normalizer_->apply(raw.text);
-    for (Piece& piece : added_.cut(raw, true, protect)) {
+    for (Piece& piece : added_.cut(raw.text, true, protect)) {
       if (piece.id >= 0) {
-        on_token(piece);
+        on_token(raw.text, piece);
         continue;
       }
       Words words(std::move(piece.text));
@@ -160,8 +160,8 @@ std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) cons
     for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
     model_->encode(list, ids);
   };
-  each_part(
-      AlignedText(std::move(text), false), protect, [&](const Piece& piece) { ids.push_back(piece.id); }, on_words);
+  const auto on_token = [&](const AlignedText&, const Piece& piece) { ids.push_back(piece.id); };
+  each_part(AlignedText(std::move(text), false), protect, on_token, on_words);
   return ids;
 }
 
@@ -173,8 +173,9 @@ std::vector<TokenId> Tokenizer::Impl::trace(std::string text, std::vector<TokenP
     const auto [begin, end] = chars.range(bytes.first, bytes.second);
     places.push_back({begin, end, leading_spaces(spelling), trailing_spaces(spelling)});
   };
-  const auto on_token = [&](const Piece& piece) {
-    add(piece.id, {piece.text.origins.front().begin, piece.text.origins.back().end}, piece.text.text);
+  const auto on_token = [&](const AlignedText& whole, const Piece& piece) {
+    add(piece.id, {whole.origins[piece.begin].begin, whole.origins[piece.end - 1].end},
+        std::string_view(whole.text).substr(piece.begin, piece.end - piece.begin));
   };
   std::vector<TracedToken> tokens;
   const auto on_words = [&](const Words& words) {
@@ -184,13 +185,14 @@ std::vector<TokenId> Tokenizer::Impl::trace(std::string text, std::vector<TokenP
       const Origin* origins = words.origins.data() + words.spans[i].begin;
       const size_t size = words.word(i).size();
       for (const TracedToken& token : tokens) {
-        // A token said to end behind the word has no place in the input; the reference then gives its place in the
-        // word.
+        // Where a token is said to end behind the word, the reference gives its place in the word.
         std::pair<size_t, size_t> bytes{token.begin, token.end};
-        if (token.begin < token.end && token.end <= size)
-          bytes = {origins[token.begin].begin, origins[token.end - 1].end};
+        const bool inside = token.begin < token.end && token.end <= size;
+        if (inside) bytes = {origins[token.begin].begin, origins[token.end - 1].end};
         const std::string* spelling = model_->vocabulary().token(token.id);
-        add(token.id, bytes, token.verbatim || spelling == nullptr ? words.word(i) : std::string_view(*spelling));
+        const bool verbatim = token.verbatim || spelling == nullptr;
+        add(token.id, bytes,
+            verbatim ? words.word(i).substr(token.begin, token.end - token.begin) : std::string_view(*spelling));
       }
     }
   };
@@ -275,7 +277,7 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
   for (size_t position = 0; position < prompt.text.size();) {
     const Utf8Step step = utf8_step(prompt.text, position);
     const std::string_view bytes = std::string_view(prompt.text).substr(position, step.size);
-    const bool marked = marks.find('\1', position) < position + step.size;
+    const bool marked = std::string_view(marks).substr(position, step.size).find('\1') != std::string_view::npos;
     valid.append(step.valid ? bytes : kReplacementUtf8, marked ? '\1' : '\0');
     position += step.size;
   }

@@ -46,7 +46,7 @@ class Tokenizer::Impl {
  private:
   // Added tokens and the words between them, in order.
   template <typename OnToken, typename OnWords>
-  void each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
+  void each_part(const AlignedText& text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
   void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);
   void obey_bos_and_eos(const TokenizerConfig& config);
 

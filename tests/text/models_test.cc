@@ -19,8 +19,8 @@ Tokenizer unigram(const std::string& vocab, const std::string& fields) {
 }
 
 TEST(Unigram, TheBestSumOfScoresWins) {
-  const Tokenizer t = unigram(R"([["u",0],["a",0],["b",0],["c",0],["d",0],["cd",1],["ab",2],["abc",5],["abcd",10]])",
-                              R"(,"unk_id":0)");
+  const Tokenizer t =
+      unigram(R"([["u",0],["a",0],["b",0],["c",0],["d",0],["cd",1],["ab",2],["abc",5],["abcd",10]])", R"(,"unk_id":0)");
   EXPECT_EQ(t.encode("abcd"), Ids{8});
   EXPECT_EQ(t.encode("abcdacd"), (Ids{8, 1, 5}));
   EXPECT_EQ(t.encode("abcacd"), (Ids{7, 1, 5}));

@@ -25,15 +25,21 @@ Offsets offsets(const Tokenizer& t, const std::string& text) {
 
 TEST(Offsets, CountCharactersNotBytes) {
   EXPECT_EQ(offsets(tokenizer(""), "éab"), (Offsets{{0, 1}, {1, 2}, {2, 3}}));
-  EXPECT_EQ(offsets(tokenizer(""), "\xFF" "a"), (Offsets{{0, 2}})) << "a broken byte is one character, here unknown";
+  EXPECT_EQ(offsets(tokenizer(""),
+                    "\xFF"
+                    "a"),
+            (Offsets{{0, 2}}))
+      << "a broken byte is one character, here unknown";
   EXPECT_EQ(offsets(tokenizer(""), ""), Offsets{});
 }
 
 TEST(Offsets, OfNormalizedTextAreThoseOfTheOriginal) {
   // A composed character has the place of its base; the mark has none.
   EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"NFC"},)"), "ae\u0301b"), (Offsets{{0, 1}, {1, 2}, {3, 4}}));
-  EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"NFD"},)"), "a\u00e9b"), (Offsets{{0, 1}, {1, 2}, {1, 2}, {2, 3}}));
-  EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"Prepend","prepend":"_"},)"), "ab"), (Offsets{{0, 1}, {0, 1}, {1, 2}}));
+  EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"NFD"},)"), "a\u00e9b"),
+            (Offsets{{0, 1}, {1, 2}, {1, 2}, {2, 3}}));
+  EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"Prepend","prepend":"_"},)"), "ab"),
+            (Offsets{{0, 1}, {0, 1}, {1, 2}}));
   EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"Strip"},)"), "  ab "), (Offsets{{2, 3}, {3, 4}}));
   // What a match is replaced with belongs to the match's last character.
   EXPECT_EQ(offsets(tokenizer(R"("normalizer":{"type":"Replace","pattern":{"Regex":"x+"},"content":"_b"},)"), "axxa"),
@@ -63,7 +69,8 @@ TEST(Offsets, PostProcessorsTrimAndAdd) {
   const std::string pre = R"("pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"use_regex":false},)";
   const auto post = [](const std::string& trim) {
     return R"("post_processor":{"type":"RobertaProcessing","cls":["a",0],"sep":["a",0],"add_prefix_space":false,
-        "trim_offsets":)" + trim + "},";
+        "trim_offsets":)" +
+           trim + "},";
   };
   EXPECT_EQ(offsets(tokenizer(pre + post("true"), model), " a a"), (Offsets{{0, 0}, {1, 2}, {3, 4}, {0, 0}}));
   EXPECT_EQ(offsets(tokenizer(pre + post("false"), model), " a a"), (Offsets{{0, 0}, {0, 2}, {2, 4}, {0, 0}}));

@@ -248,6 +248,21 @@ TEST(Tokenizer, AnAddedTokenMayBeginInsideTheSpaceThatAnotherSwallowed) {
   EXPECT_EQ(tokenizer.encode("<r>\n\na"), (Ids{7, 8, 8, 0}));
 }
 
+TEST(Tokenizer, RunsOfTokensThatSwallowSpaceTakeLinearTime) {
+  for (const char* side : {"lstrip", "rstrip"}) {
+    const Tokenizer tokenizer = make_tokenizer(bpe(
+        kAbc, "[]", "", R"("added_tokens":[{"content":" ","normalized":false,")" + std::string(side) + R"(":true}],)"));
+    EXPECT_EQ(tokenizer.encode(std::string(300'000, ' ')).size(), 300'000u);
+  }
+}
+
+TEST(Tokenizer, PromptsWithLongStretchesOfTemplateTakeLinearTime) {
+  Prompt prompt;
+  prompt.text = std::string(1'000'000, ' ');
+  prompt.input_ranges = {{0, 1}};
+  EXPECT_GT(demo().encode(prompt).size(), 0u);
+}
+
 TEST(Tokenizer, ATokenNormalizedToNothingCutsBetweenAllCharacters) {
   const Tokenizer tokenizer = make_tokenizer(bpe(
       kAbc, R"(["a b"])", "", R"("normalizer":{"type":"Strip"},"added_tokens":[{"content":" ","normalized":true}],)"));
