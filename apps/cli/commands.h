@@ -17,6 +17,7 @@ Action add_perplexity(CLI::App& app, const CommonOptions& common);
 Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
 Action add_tokenize(CLI::App& app, const CommonOptions& common);
+Action add_detokenize(CLI::App& app, const CommonOptions& common);
 Action add_template(CLI::App& app, const CommonOptions& common);
 Action add_version(CLI::App& app, const CommonOptions& common);
 

@@ -31,7 +31,8 @@ const Command kCommands[] = {
     {"perplexity", "Measure how well a model predicts a text.", add_perplexity},
     {"bench", "Measure how fast a model loads, reads prompts and makes tokens.", add_bench},
     {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
-    {"tokenize", "Turn text into token ids and back.", add_tokenize},
+    {"tokenize", "Turn text into token ids.", add_tokenize},
+    {"detokenize", "Turn token ids back into text.", add_detokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
     {"version", "Show which build this is.", add_version},
 };
@@ -44,6 +45,7 @@ constexpr const char* kFooter = R"(First day:
   gptq chat demo-4bit                                        talk with it
   gptq generate demo-4bit -p 'It was a dark night'           let it continue a text
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?
+  gptq detokenize demo-4bit --ids 1,2,3                      and back
   gptq template demo-4bit --show                             how does it read a conversation?
   gptq version                                               which build, which device?
 

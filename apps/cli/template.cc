@@ -77,13 +77,13 @@ int run(Arguments& a, const CommonOptions& common) {
     return 0;
   }
   const Tokenizer tokenizer = Tokenizer::open(a.model);
-  const std::vector<TokenId> ids = tokenizer.encode(prompt);
+  const Encoding encoding{tokenizer.encode(prompt), {}};
   if (!common.json) {
-    put(tokens_text(tokenizer, ids));
+    put(tokens_text(tokenizer, encoding));
     return 0;
   }
   Json json = {{"text", prompt.text}};
-  json.update(tokens_json(tokenizer, ids));
+  json.update(tokens_json(tokenizer, encoding));
   put_json(json, -1);
   return 0;
 }

@@ -23,16 +23,24 @@ std::string on_one_line(const std::string& token) {
 
 }  // namespace
 
-std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+std::string tokens_text(const Tokenizer& tokenizer, const Encoding& encoding) {
   std::string text;
-  for (const TokenId id : ids) text += fmt::format("{}\t{}\n", id, on_one_line(tokenizer.token(id)));
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    text += fmt::format("{}\t{}", encoding.ids[i], on_one_line(tokenizer.token(encoding.ids[i])));
+    if (!encoding.offsets.empty()) {
+      text += fmt::format("\t{}-{}", encoding.offsets[i].first, encoding.offsets[i].second);
+    }
+    text += "\n";
+  }
   return text;
 }
 
-Json tokens_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
+Json tokens_json(const Tokenizer& tokenizer, const Encoding& encoding) {
   Json tokens = Json::array();
-  for (const TokenId id : ids) tokens.push_back(tokenizer.token(id));
-  return {{"ids", ids}, {"tokens", std::move(tokens)}};
+  for (const TokenId id : encoding.ids) tokens.push_back(tokenizer.token(id));
+  Json json = {{"ids", encoding.ids}, {"tokens", std::move(tokens)}};
+  if (encoding.offsets.size() == encoding.ids.size()) json["offsets"] = encoding.offsets;
+  return json;
 }
 
 }  // namespace gptq::cli

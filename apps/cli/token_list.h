@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include <gptq/tokenizer.h>
 
@@ -10,8 +9,9 @@
 
 namespace gptq::cli {
 
-std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids);  // "id<TAB>token" lines
-Json tokens_json(const Tokenizer& tokenizer,
-                 const std::vector<TokenId>& ids);  // {"ids": [...], "tokens": [...]}
+// Lines of "id<TAB>token", and "<TAB>begin-end" where there are offsets.
+std::string tokens_text(const Tokenizer& tokenizer, const Encoding& encoding);
+// {"ids": [...], "tokens": [...]}, and "offsets": [[begin, end], ...] where there are some.
+Json tokens_json(const Tokenizer& tokenizer, const Encoding& encoding);
 
 }  // namespace gptq::cli

@@ -1,7 +1,6 @@
 // Added tokens: strings that are found in the text before anything else happens to it, such as control tokens.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -9,8 +8,9 @@
 #include <vector>
 
 #include "core/json.h"
-#include "text/marked_text.h"
+#include "text/aligned_text.h"
 #include "text/normalizer.h"
+#include "text/piece_trie.h"
 #include "text/vocabulary.h"
 
 namespace gptq {
@@ -26,48 +26,29 @@ struct AddedToken {
   // From {"content": ..., flags}; `normalized` is the opposite of `special` unless given.
   static AddedToken from_json(const Json& json, const std::string& what);
   static AddedToken control(std::string content);
+  bool operator==(const AddedToken&) const = default;
 };
 
 // A part of a text: an added token, or text without any.
 struct Piece {
   TokenId id = -1;
-  MarkedText text;        // when id is -1
-  bool at_start = false;  // the piece begins where the whole input begins
-};
-
-// Finds the longest of many strings at a position.
-class TokenTrie {
- public:
-  TokenTrie() { roots_.fill(-1); }
-  void insert(std::string_view content, int value);  // the first value inserted for a content stays
-  // The value and size of the longest content that `text` has at `position`; value -1 when none.
-  std::pair<int, size_t> longest(std::string_view text, size_t position) const;
-  bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] >= 0; }
-
- private:
-  struct Node {
-    char byte;
-    int child = -1;
-    int sibling = -1;
-    int value = -1;
-  };
-  int add(int& first, char byte);
-
-  std::array<int, 256> roots_;
-  std::vector<Node> nodes_;
+  AlignedText text;  // when id is -1
+  size_t begin = 0;  // of a token: the bytes of the text that it was cut from
+  size_t end = 0;
 };
 
 // Filled by add() and then closed by prepare(); from there on immutable and safe to share between threads.
 class AddedTokens {
  public:
-  // Gives the token its id: the one it has in the vocabulary, else the next free one. A token added again keeps
-  // its id and takes the new flags.
-  void add(const AddedToken& token, const Vocabulary& vocabulary);
+  // Gives every token its id: the one it has in the vocabulary, else the next free one (counted before the batch).
+  // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
+  // control token with its content said, or else each of the others. Once a control token, always one.
+  void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
   void prepare(const Normalizer& normalizer);
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization.
   // With `protect`, control tokens that touch marked bytes are left in the text.
-  std::vector<Piece> cut(const Piece& piece, bool normalized, bool protect) const;
+  std::vector<Piece> cut(const AlignedText& whole, bool normalized, bool protect) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
   TokenId find(std::string_view content) const;
@@ -76,17 +57,21 @@ class AddedTokens {
   TokenId id_end() const { return highest_ + 1; }
 
  private:
-  struct Entry {
+  struct Pattern {
     TokenId id;
-    AddedToken token;
+    std::string content;
+    bool normalized;
   };
-  std::vector<Entry> entries_;
-  std::unordered_map<std::string, size_t> by_content_;
-  std::unordered_map<TokenId, size_t> by_id_;
+  const AddedToken& flags(TokenId id) const { return by_id_.at(id); }
+
+  std::vector<Pattern> control_patterns_;   // looked for before
+  std::vector<Pattern> ordinary_patterns_;  // the others with the same spelling
+  std::unordered_map<std::string, TokenId> by_content_;
+  std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_set<std::string> specials_;
   TokenId highest_ = -1;
-  TokenTrie raw_;
-  TokenTrie normalized_;
+  PieceTrie raw_;  // to ids
+  PieceTrie normalized_;
 };
 
 }  // namespace gptq

@@ -1,6 +1,7 @@
 // One component object of tokenizer.json ({"type": ...}), read with errors that name the file, the part and the type.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,11 +12,17 @@
 
 namespace gptq {
 
+// What an object without a type is in old files: the first one whose keys it has.
+struct TypeByKeys {
+  const char* type;
+  std::vector<const char*> keys;
+};
+
 // Borrows the JSON, which must outlive it.
 class Component {
  public:
   Component(const Json& json, const std::string& what, int depth = 0)
-      : reader_(json, what), type_(reader_.string("type")), depth_(depth) {
+      : reader_(json, what), type_(reader_.string("type", "")), depth_(depth) {
     constexpr int kMaxDepth = 32;
     if (depth > kMaxDepth) throw Error(ErrorKind::kVerification, "reading " + what + ": more than 32 nested sequences");
   }
@@ -35,10 +42,10 @@ class Component {
     return result;
   }
 
-  // The table's entry for this type.
+  // The table's entry for this type. Where the component has none, `untyped` may tell.
   template <typename Maker>
-  Maker pick(const std::map<std::string, Maker>& makers) const {
-    const auto found = makers.find(type_);
+  Maker pick(const std::map<std::string, Maker>& makers, const std::vector<TypeByKeys>& untyped = {}) const {
+    const auto found = makers.find(type_.empty() ? type_by_keys(untyped) : type_);
     if (found != makers.end()) return found->second;
     std::string known;
     for (const auto& [name, maker] : makers) known += (known.empty() ? "" : ", ") + name;
@@ -47,6 +54,14 @@ class Component {
   }
 
  private:
+  std::string type_by_keys(const std::vector<TypeByKeys>& untyped) const {
+    for (const TypeByKeys& candidate : untyped) {
+      const auto has = [&](const char* key) { return reader_.has(key); };
+      if (std::all_of(candidate.keys.begin(), candidate.keys.end(), has)) return candidate.type;
+    }
+    return reader_.string("type");  // says that it is missing
+  }
+
   JsonReader reader_;
   std::string type_;
   int depth_;

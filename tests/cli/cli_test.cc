@@ -9,8 +9,8 @@ namespace {
 using Json = nlohmann::json;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity", "bench",
-                                            "inspect",  "tokenize", "template", "version"};
+const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
+                                            "inspect",  "tokenize", "detokenize", "template",   "version"};
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -191,22 +191,26 @@ TEST(CliBench, RowsStandBesideTheDevice) {
 TEST(CliTokenize, ThereAndBack) {
   const Outcome lines = gptq({"tokenize", kDemo, "-p", "Hello there"});
   EXPECT_EQ(lines.code, 0);
-  EXPECT_EQ(lines.out.rfind("1\t<s>\n", 0), 0u) << lines.out;
-  const Json json =
-      expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json"}, "Hello there"), {"ids", "tokens"});
+  EXPECT_EQ(lines.out.rfind("1\t<s>\t0-0\n", 0), 0u) << lines.out;
+  EXPECT_TRUE(lines.out.ends_with("-11\n")) << lines.out;
+  const Json json = expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json"}, "Hello there"),
+                                {"ids", "tokens", "offsets"});
   std::string ids;
   for (const Json& id : json["ids"]) ids += id.dump() + ",";
   EXPECT_EQ(json["ids"].size(), json["tokens"].size());
-  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", ids}).out, "Hello there\n");
-  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2", "--skip-special-tokens"}).out, "\n");
-  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--ids", "1,2"}).out, "<s></s>\n");
+  EXPECT_EQ(json["offsets"].front()[0], 0);
+  EXPECT_EQ(json["offsets"].back()[1], 11);
+  EXPECT_EQ(gptq({"detokenize", kDemo, "--ids", ids}).out, "Hello there\n");
+  EXPECT_EQ(gptq({"detokenize", kDemo, "--ids", "1,2", "--skip-special-tokens"}).out, "\n");
+  EXPECT_EQ(gptq({"detokenize", kDemo, "--ids", "1,2"}).out, "<s></s>\n");
   for (const char* text : {"{}", "[a,b]", "%%", "--json", ""}) {  // nothing that the parser may swallow
     const Json odd = expect_json(gptq({"tokenize", kDemo, "--no-special-tokens", "--json", "-p", text}), {"ids"});
-    EXPECT_EQ(expect_json(gptq({"tokenize", kDemo, "--decode", "--json", "-p", odd["ids"].dump()}), {"text"})["text"],
-              text);
+    EXPECT_EQ(expect_json(gptq({"detokenize", kDemo, "--json"}, odd["ids"].dump()), {"text"})["text"], text);
   }
-  expect_failure(gptq({"tokenize", kDemo, "--decode", "--ids", "1,x"}), 2, {"'x'"});
-  expect_failure(gptq({"tokenize", kDemo, "--decode", "--ids", "99999999"}), 2, {"99999999", "vocabulary"});
+  expect_failure(gptq({"detokenize", kDemo, "--ids", "1,x"}), 2, {"'x'"});
+  expect_failure(gptq({"detokenize", kDemo, "--ids", "99999999"}), 2, {"99999999", "vocabulary, 0 to 4095"});
+  expect_failure(gptq({"detokenize", kDemo, "--ids", "99999999999"}), 2, {"'99999999999'"});
+  expect_failure(gptq({"detokenize", kDemo, "--jsonl", "-"}, "\n{\"ids\":[5000]}\n"), 2, {"line 2", "5000"});
 }
 
 TEST(CliTokenize, RowsThereAndBack) {
@@ -214,8 +218,9 @@ TEST(CliTokenize, RowsThereAndBack) {
   const Outcome ids = gptq({"tokenize", kDemo, "--jsonl", "-", "--no-special-tokens"}, rows);
   EXPECT_EQ(ids.code, 0) << ids.err;
   EXPECT_EQ(ids.out.rfind("{\"ids\":[", 0), 0u);
-  EXPECT_EQ(gptq({"tokenize", kDemo, "--decode", "--jsonl", "-"}, ids.out).out,
-            "{\"text\":\"one\"}\n{\"text\":\"two é\\n\"}\n");
+  EXPECT_EQ(gptq({"detokenize", kDemo, "--jsonl", "-"}, ids.out).out, "{\"text\":\"one\"}\n{\"text\":\"two é\\n\"}\n");
+  const Outcome places = gptq({"tokenize", kDemo, "--jsonl", "-", "--offsets"}, "{\"text\":\"é [INST]\"}");
+  EXPECT_EQ(Json::parse(places.out)["offsets"].back(), Json::parse("[2,8]")) << places.out;
   const Outcome bad = gptq({"tokenize", kDemo, "--jsonl", "-"}, rows + "{\"no\":1}\n");
   EXPECT_EQ(bad.code, 6);
   EXPECT_TRUE(has(bad.err, "line 4")) << bad.err;

@@ -1,4 +1,4 @@
-// Any bytes as tokenizer.json: loading, encoding, decoding and streaming must end in a result or an Error.
+// Any bytes as tokenizer.json: loading, encoding, tracing, decoding and streaming must end in a result or an Error.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -9,22 +9,45 @@
 #include "text/tokenizer_impl.h"
 #include "text/unicode.h"
 
+namespace {
+
+using namespace gptq;
+
+void encode_protected(const Tokenizer::Impl& tokenizer, const std::string& text) {
+  MarkedText marked;
+  marked.append(text, '\1');
+  marked.append("<s>", '\0');
+  std::vector<TokenId> ids = tokenizer.encode(marked, true);
+  tokenizer.post_processor().apply(ids, true);
+  for (const TokenId id : ids) CHECK(id >= 0);
+  CHECK(is_valid_utf8(tokenizer.decode(ids.data(), ids.size(), false)));
+  CHECK(is_valid_utf8(tokenizer.decode(ids.data(), ids.size(), true)));
+}
+
+void encode_traced(const Tokenizer::Impl& tokenizer, const std::string& text) {
+  MarkedText plain;
+  plain.text = text;
+  std::vector<TokenPlace> places;
+  std::vector<TokenId> ids = tokenizer.encode(plain, false);
+  CHECK(tokenizer.trace(text, places) == ids, "where tokens come from must not change them");
+  CHECK(places.size() == ids.size());
+  tokenizer.post_processor().apply(ids, true);
+  tokenizer.post_processor().place(places, true);
+  CHECK(places.size() == ids.size());
+}
+
+}  // namespace
+
 // The input is tokenizer.json, then perhaps a zero byte and the text to encode.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace gptq;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const size_t cut = input.find('\0');
-  std::string text = cut == std::string_view::npos ? "Hello  wörld 12\n<s>" : std::string(input.substr(cut + 1, 200));
+  const std::string text = to_valid_utf8(cut == std::string_view::npos ? "Hello  w\u00f6rld 12\n<s> \u65e5\u672ce\u0301"
+                                                                       : input.substr(cut + 1, 200));
   try {
     const auto tokenizer = Tokenizer::Impl::parse(input.substr(0, cut), "fuzz", {});
-    MarkedText marked;
-    marked.append(to_valid_utf8(text), '\1');
-    marked.append("<s>", '\0');
-    std::vector<TokenId> ids = tokenizer->encode(marked, true);
-    tokenizer->post_processor().apply(ids, true);
-    for (const TokenId id : ids) CHECK(id >= 0);
-    CHECK(is_valid_utf8(tokenizer->decode(ids.data(), ids.size(), false)));
-    CHECK(is_valid_utf8(tokenizer->decode(ids.data(), ids.size(), true)));
+    encode_protected(*tokenizer, text);
+    encode_traced(*tokenizer, text);
   } catch (const Error&) {
   }
   return 0;

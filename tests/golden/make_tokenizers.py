@@ -178,12 +178,15 @@ ADDED_TEXTS = [
 ]
 LAYOUTS = {"llama2": llama2, "llama2_normalized": llama2_normalized, "mistral": mistral, "llama3": llama3, "qwen2": qwen2,
            "gpt2": gpt2, "o200k": o200k, "string_merges": string_merges, "added_tokens": added_tokens}
+KEPT_FAMILIES = ["t5", "xlm-roberta", "unigram-bytes", "scripts", "bert-uncased", "roberta-prefix", "clip", "unknown-dropped",
+                 "word-level", "ctc", "delimiter"]
 SPLITTING = ["日本語 😀 é", "👩\u200d👩\u200d👧\u200d👦!", "naïve café ☕ 𝔘", "สวัสดี مرحبا", " lead\n\n  and 漢字 trail ", "ascii only, words"]
 
 
 def encode_vector(tokenizer, text, add_special_tokens):
     encoding = tokenizer.encode(text, add_special_tokens=add_special_tokens)
     return {"text": text, "add_special_tokens": add_special_tokens, "ids": encoding.ids, "tokens": encoding.tokens,
+            "offsets": encoding.offsets,
             "decoded": tokenizer.decode(encoding.ids, skip_special_tokens=False),
             "decoded_skip": tokenizer.decode(encoding.ids, skip_special_tokens=True)}
 
@@ -209,12 +212,24 @@ def write_list(path, rows):
     path.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
 
 
+def trained_once(path, family):
+    """Some trainers break ties by chance: a tokenizer of theirs that is there stays, and only its vectors are made again."""
+    if not path.exists():
+        path.write_text(json.dumps(family(), ensure_ascii=False, separators=(",", ":")) + "\n")
+    return json.loads(path.read_text())
+
+
 def main():
-    for name, layout in LAYOUTS.items():
+    from tokenizer_families import FAMILIES  # which stand on this module
+    kept = {name.replace("-", "_"): FAMILIES[name] for name in KEPT_FAMILIES}
+    for name, layout in (LAYOUTS | kept).items():
         folder = HERE / name
         folder.mkdir(parents=True, exist_ok=True)
-        data = layout()
-        (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+        if name in kept:
+            data = trained_once(folder / "tokenizer.json", layout)
+        else:
+            data = layout()
+            (folder / "tokenizer.json").write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n")
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         controls = [token["content"] for token in data["added_tokens"] if token["special"]]
         texts = TEXTS + special_texts(controls[-2] if len(controls) > 1 else controls[0], controls[-1])

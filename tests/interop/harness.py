@@ -45,11 +45,19 @@ class ToolFailed(Exception):
     pass
 
 
+def write_rows(path, key, values):
+    """A file with one {key: value} a line."""
+    with open(path, "w") as file:
+        file.writelines(json.dumps({key: value}) + "\n" for value in values)
+    return path
+
+
 class Tools:
-    """The programs `gptq` and `dump_logits`."""
+    """The programs `gptq`, `dump_logits` and `check_stream`."""
 
     def __init__(self, gptq, dump_logits):
         self.gptq, self.dump_logits = pathlib.Path(gptq).resolve(), pathlib.Path(dump_logits).resolve()
+        self.check_stream = self.dump_logits.with_name("check_stream")  # built beside it
 
     def run(self, program, *arguments, timeout=1800):
         result = subprocess.run([program, *map(str, arguments)], capture_output=True, timeout=timeout)
@@ -58,24 +66,22 @@ class Tools:
             raise ToolFailed(f"`{command}` gave {result.returncode}: {result.stderr.decode(errors='replace')[-400:].strip()}")
         return result.stdout.decode()
 
-    def jsonl(self, rows, *arguments):
-        """Runs gptq with `--jsonl FILE` and returns one parsed object for each row."""
-        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
-            file.flush()
-            lines = self.run(self.gptq, *arguments, "--jsonl", file.name).split("\n")
+    def jsonl(self, file, count, *arguments):
+        """Runs gptq with `--jsonl FILE`, a file of `count` rows, and returns one parsed object for each."""
+        lines = self.run(self.gptq, *arguments, "--jsonl", file).split("\n")
         answers = [json.loads(line) for line in lines if line]
-        if len(answers) != len(rows):
-            raise ToolFailed(f"{len(answers)} answers to {len(rows)} rows")
+        if len(answers) != count:
+            raise ToolFailed(f"{len(answers)} answers to {count} rows")
         return answers
 
-    def encode(self, folder, texts, special=True):
+    def encode(self, folder, file, count, special=True, offsets=False):
+        """Objects with "ids", and with "offsets" where asked for, of a file of {"text"} rows."""
         flags = [] if special else ["--no-special-tokens"]
-        return [a["ids"] for a in self.jsonl([{"text": t} for t in texts], "tokenize", folder, *flags)]
+        return self.jsonl(file, count, "tokenize", folder, *flags, *(["--offsets"] if offsets else []))
 
-    def decode(self, folder, id_lists, skip=False):
+    def decode(self, folder, file, count, skip=False):
         flags = ["--skip-special-tokens"] if skip else []
-        return [a["text"] for a in self.jsonl([{"ids": i} for i in id_lists], "tokenize", folder, "--decode", *flags)]
+        return [a["text"] for a in self.jsonl(file, count, "detokenize", folder, *flags)]
 
     def template(self, folder, messages, generate):
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

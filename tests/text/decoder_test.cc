@@ -58,8 +58,18 @@ TEST(Decoder, EndOfWordAndWordPiece) {
   EXPECT_EQ(decode(R"({"type":"WordPiece"})", {"a", "##b", "c", "."}), "ab c.");
 }
 
+TEST(Decoder, CtcJoinsRepetitionsThatNoPaddingParts) {
+  EXPECT_EQ(decode(R"({"type":"CTC"})", {"<pad>", "h", "h", "e", "l", "<pad>", "l", "o", "|", "|", "w", " ."}),
+            "hello w.");
+  EXPECT_EQ(decode(R"({"type":"CTC","cleanup":false})", {"a", "|", "<pad>", " ."}), "a| .");
+}
+
+TEST(Decoder, ByteTokensMayCarryASign) {
+  EXPECT_EQ(decode(R"({"type":"ByteFallback"})", {"<0x+A>", "<0x41>", "<0x++>"}), "\nA<0x++>");
+}
+
 TEST(Decoder, UnsupportedTypeIsNamed) {
-  EXPECT_THROW(decode(R"({"type":"CTC"})", {}), Error);
+  EXPECT_THROW(decode(R"({"type":"Viterbi"})", {}), Error);
   EXPECT_THROW(decode(R"({"type":"Strip","content":"ab"})", {}), Error);
 }
 

@@ -10,7 +10,9 @@ namespace {
 
 // The words with "|" between them.
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
-  Words words(text, at_start);
+  AlignedText piece(MarkedText{text, "", false}, false);
+  if (!at_start) piece.start_size = 0;
+  Words words(std::move(piece));
   make_pre_tokenizer(parse_json(json, "test"), "test")->apply(words);
   std::string out;
   for (size_t i = 0; i < words.spans.size(); ++i) out += (i > 0 ? "|" : "") + std::string(words.word(i));
@@ -95,12 +97,40 @@ TEST(PreTokenizer, SequenceCutsFurther) {
             "a|\xC4\xA0|1|2");
 }
 
+TEST(PreTokenizer, BertRemovesSpacesAndIsolatesPunctuation) {
+  EXPECT_EQ(cut(R"({"type":"BertPreTokenizer"})", " a b.\n,,c$ "), "a|b|.|,|,|c|$");
+}
+
+TEST(PreTokenizer, FixedLengthCountsCharacters) {
+  EXPECT_EQ(cut(R"({"type":"FixedLength","length":2})",
+                "\xC3\xA9"
+                "abcd"),
+            "\xC3\xA9"
+            "a|bc|d");
+  EXPECT_EQ(cut(R"({"type":"FixedLength"})", "abcdefg"), "abcde|fg");
+  EXPECT_THROW(cut(R"({"type":"FixedLength","length":0})", "a"), Error);
+}
+
+TEST(PreTokenizer, CharDelimiterSplitRemovesTheDelimiter) {
+  EXPECT_EQ(cut(R"({"type":"CharDelimiterSplit","delimiter":"-"})", "-a--b"), "a|b");
+  EXPECT_THROW(cut(R"({"type":"CharDelimiterSplit","delimiter":"--"})", "a"), Error);
+}
+
+TEST(PreTokenizer, ScriptsAreCutAndSpacesGoAlong) {
+  const char* const json = R"({"type":"UnicodeScripts"})";
+  EXPECT_EQ(cut(json, "ab \xCE\xB1\xCE\xB2 c"), "ab |\xCE\xB1\xCE\xB2 |c");
+  EXPECT_EQ(cut(json, "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80"),
+            "\xE3\x81\x82\xE3\x82\xA2\xE4\xB8\x80");  // one: kana and Han
+  EXPECT_EQ(cut(json, "  a"), "a");                   // leading spaces belong to no script and are lost
+  EXPECT_EQ(cut(json, "  "), "");
+}
+
 TEST(PreTokenizer, UnsupportedTypeIsNamed) {
   try {
-    cut(R"({"type":"UnicodeScripts"})", "a");
+    cut(R"({"type":"Sentences"})", "a");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("UnicodeScripts"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("Sentences"), std::string::npos) << error.what();
   }
 }
 

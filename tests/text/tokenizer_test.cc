@@ -226,13 +226,60 @@ TEST(Tokenizer, ControlTokensSoughtAfterNormalizationAreProtectedToo) {
   EXPECT_EQ(tokenizer.encode(prompt), (Ids{4, 4, 4, 4, 5, 0, 4, 4, 1, 2, 3}));
 }
 
+TEST(Tokenizer, AddedTokensThatRepeat) {
+  const auto with = [](const std::string& tokens) {
+    return make_tokenizer(bpe(R"({"a":0,"b":1," ":2,"x":9})", "[]", "", R"("added_tokens":[)" + tokens + "],"));
+  };
+  // The last flags count, the content keeps its id, and a token that the vocabulary has keeps that one.
+  const Tokenizer twice = with(R"({"id":7,"content":"<t>","rstrip":false},{"id":8,"content":"x"},
+      {"id":5,"content":"<t>","rstrip":true},{"id":6,"content":"<u>"},{"content":""})");
+  EXPECT_EQ(twice.encode("<t>  a"), (Ids{4, 0}));
+  EXPECT_EQ(twice.id_of("x"), 9);
+  EXPECT_EQ(twice.id_of("<u>"), 5);
+  EXPECT_EQ(twice.vocab_size(), 10);
+  // A content that is a control token anywhere is one everywhere, found before ordinary tokens of its length.
+  EXPECT_TRUE(with(R"({"content":"<t>","special":false},{"content":"<t>","special":true})").is_special(4));
+}
+
+TEST(Tokenizer, AnAddedTokenMayBeginInsideTheSpaceThatAnotherSwallowed) {
+  const Tokenizer tokenizer = make_tokenizer(bpe(
+      kAbc, "[]", "",
+      R"("added_tokens":[{"content":"<r>","rstrip":true,"normalized":false},{"content":"\n","normalized":false}],)"));
+  EXPECT_EQ(tokenizer.encode("<r>\n\na"), (Ids{7, 8, 8, 0}));
+}
+
+TEST(Tokenizer, RunsOfTokensThatSwallowSpaceTakeLinearTime) {
+  for (const char* side : {"lstrip", "rstrip"}) {
+    const Tokenizer tokenizer = make_tokenizer(bpe(
+        kAbc, "[]", "", R"("added_tokens":[{"content":" ","normalized":false,")" + std::string(side) + R"(":true}],)"));
+    EXPECT_EQ(tokenizer.encode(std::string(300'000, ' ')).size(), 300'000u);
+  }
+}
+
+TEST(Tokenizer, PromptsWithLongStretchesOfTemplateTakeLinearTime) {
+  Prompt prompt;
+  prompt.text = std::string(1'000'000, ' ');
+  prompt.input_ranges = {{0, 1}};
+  EXPECT_GT(demo().encode(prompt).size(), 0u);
+}
+
+TEST(Tokenizer, ATokenNormalizedToNothingCutsBetweenAllCharacters) {
+  const Tokenizer tokenizer = make_tokenizer(bpe(
+      kAbc, R"(["a b"])", "", R"("normalizer":{"type":"Strip"},"added_tokens":[{"content":" ","normalized":true}],)"));
+  EXPECT_EQ(tokenizer.encode("ab"), (Ids{0, 1}));
+}
+
 TEST(Tokenizer, ErrorsNameFileAndPart) {
   EXPECT_NE(message_of([] { Tokenizer::open("/nowhere"); }).find("tokenizer.json"), std::string::npos);
   const auto message = [](const std::string& json) { return message_of([&] { make_tokenizer(json); }); };
   EXPECT_NE(message("{").find("tokenizer.json"), std::string::npos);
   EXPECT_NE(message("[]").find("object"), std::string::npos);
   EXPECT_NE(message("{}").find("model"), std::string::npos);
-  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[]}})").find("Unigram"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Bigram","vocab":[]}})").find("Bigram"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"vocab":{}}})").find("no model"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[],"unk_id":0}})").find("unk_id"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[["a"]]}})").find("pair"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[["a","b"]]}})").find("string"), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"(["a x"])")).find("\"x\""), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"(["abc"])")).find("one space"), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"([["a"]])")).find("merges"), std::string::npos);

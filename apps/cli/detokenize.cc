@@ -1,0 +1,86 @@
+// gptq detokenize: token ids back to text.
+#include <fmt/format.h>
+#include <charconv>
+#include <memory>
+#include <sstream>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "input.h"
+#include "output.h"
+#include "rows.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  gptq detokenize models/demo --ids 1,1052,316
+  gptq detokenize models/demo -f ids.txt --skip-special-tokens
+  gptq detokenize models/demo --jsonl ids.jsonl              each {"ids": [...]} becomes {"text": ...}
+)";
+
+struct Arguments {
+  std::string model, file, jsonl, ids;
+  bool skip_special_tokens = false;
+};
+
+// "1,2,3", "[1, 2, 3]" or "1 2 3".
+std::vector<TokenId> parse_ids(std::string text) {
+  for (char& c : text) {
+    if (c == ',' || c == '[' || c == ']') c = ' ';
+  }
+  std::istringstream words(text);
+  std::vector<TokenId> ids;
+  for (std::string word; words >> word;) {
+    TokenId id = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || end != word.data() + word.size()) {
+      throw Error(ErrorKind::kUsage, fmt::format("'{}' is not a token id; write them like --ids 1,2,3", word));
+    }
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::vector<TokenId>& ids) {
+  for (const TokenId id : ids) {
+    if (id < 0 || id >= tokenizer.vocab_size()) {
+      throw Error(ErrorKind::kUsage,
+                  fmt::format("token id {} is outside the vocabulary, 0 to {}", id, tokenizer.vocab_size() - 1));
+    }
+  }
+  return tokenizer.decode(ids, a.skip_special_tokens);
+}
+
+int run(const Arguments& a, const CommonOptions& common) {
+  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  if (!a.jsonl.empty()) {
+    convert_rows(a.jsonl, "\"ids\", a list of numbers", [&](const Json& row) -> Json {
+      return {{"text", decode(tokenizer, a, row.at("ids").get<std::vector<TokenId>>())}};
+    });
+    return 0;
+  }
+  const std::string text = decode(tokenizer, a, parse_ids(a.ids.empty() ? read_prompt(false, "", a.file) : a.ids));
+  common.json ? put_json({{"text", text}}) : put(text + "\n");
+  return 0;
+}
+
+}  // namespace
+
+Action add_detokenize(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  add_model_argument(app, arguments->model);
+  app.add_option("--ids", arguments->ids, "The ids (default: standard input)")->type_name("1,2,3");
+  app.add_option("-f,--file", arguments->file, "Read them from a file; - for standard input")->type_name("FILE");
+  app.add_option("--jsonl", arguments->jsonl,
+                 "Convert a file row by row, one JSON object per line; - for standard input")
+      ->type_name("FILE");
+  app.add_flag("--skip-special-tokens", arguments->skip_special_tokens,
+               "Leave special tokens out of the text (default: kept)");
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

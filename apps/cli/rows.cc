@@ -1,0 +1,30 @@
+// JSON lines in, JSON lines out.
+#include "rows.h"
+
+#include <fmt/format.h>
+#include <sstream>
+
+#include <gptq/gptq.h>
+
+#include "input.h"
+
+namespace gptq::cli {
+
+void convert_rows(const std::string& path, const std::string& expected,
+                  const std::function<Json(const Json& row)>& convert) {
+  std::istringstream rows(read_text(path));
+  std::string line;
+  for (int number = 1; std::getline(rows, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string place = fmt::format("line {} of {}", number, path);
+    try {
+      put(to_text(convert(Json::parse(line)), -1) + "\n");
+    } catch (const Json::exception&) {
+      throw Error(ErrorKind::kVerification, fmt::format("{} is not an object with {}", place, expected));
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("{}: {}", place, error.what()));
+    }
+  }
+}
+
+}  // namespace gptq::cli
