@@ -8,6 +8,8 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "text/added_tokens.h"
+#include "text/carrier/carrier.h"
+#include "text/carrier/mistral_pattern.h"
 #include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
@@ -58,8 +60,8 @@ void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, cons
   }
   const Vocabulary& vocabulary = model_->vocabulary();
   for (const Json& token : list) added_.add(AddedToken::from_json(token, what + ": added_tokens"), vocabulary);
-  for (AddedToken token : config.added_tokens) {
-    const auto named = [&](const AddedToken& control) { return control.content == token.content; };
+  for (auto [id, token] : config.added_tokens) {
+    const auto named = [&content = token.content](const AddedToken& control) { return control.content == content; };
     token.special |= std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
     added_.add(token, vocabulary);
   }
@@ -136,18 +138,10 @@ std::string Tokenizer::Impl::decode(const TokenId* ids, size_t count, bool skip_
 }
 
 Tokenizer Tokenizer::open(const std::string& folder) {
-  const fs::path path = fs::path(folder) / "tokenizer.json";
-  const fs::path config_path = fs::path(folder) / "tokenizer_config.json";
-  if (!fs::exists(path)) {
-    throw Error(ErrorKind::kNotFound, "opening the tokenizer of " + folder +
-                                          ": there is no tokenizer.json; fetch it with the model, or convert the "
-                                          "model's tokenizer to that format");
-  }
-  TokenizerConfig config;
-  if (fs::exists(config_path)) {
-    config = read_tokenizer_config(parse_json(read_file(config_path), config_path.string()), config_path.string());
-  }
-  return Tokenizer(Impl::parse(read_file(path), path.string(), config));
+  TokenizerConfig config = read_tokenizer_config(fs::path(folder));
+  Carrier carrier = open_carrier(folder, config);
+  repair_mistral_pattern(carrier, config);
+  return Tokenizer(std::make_unique<Impl>(carrier.json, carrier.tables, carrier.what, config));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

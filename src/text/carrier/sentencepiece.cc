@@ -1,0 +1,218 @@
+// A SentencePiece model as the components that transformers converts it to (convert_slow_tokenizer).
+#include <algorithm>
+#include <map>
+
+#include <gptq/error.h>
+
+#include "text/carrier/base64.h"
+#include "text/carrier/carrier.h"
+#include "text/carrier/graph.h"
+#include "text/carrier/sentencepiece_model.h"
+#include "text/carrier/splits.h"
+#include "text/unicode.h"
+
+namespace gptq {
+
+namespace {
+
+using Algorithm = SentencePieceModel::Algorithm;
+using PieceType = SentencePieceModel::PieceType;
+
+constexpr const char* kMark = "\u2581";
+
+// How one tokenizer class reads the model.
+struct Family {
+  void (*rename)(SentencePieceModel& model, const TokenizerConfig& config);
+  Json (*normalizer)(const SentencePieceModel& model, const TokenizerConfig& config);
+  Json (*pre_tokenizer)(const TokenizerConfig& config);
+  Json (*decoder)(const TokenizerConfig& config);
+  bool always_byte_fallback;
+  bool begins_with_bos;  // unless add_bos_token says otherwise
+};
+
+// Merges by falling score of what they make; the longer left part first, then the longer right part.
+void add_merges(const SentencePieceModel& model, const std::string& what, MergesTap& merges) {
+  std::vector<std::string> tokens;
+  tokens.reserve(model.pieces.size());
+  for (const auto& piece : model.pieces) tokens.push_back(piece.text);
+  std::vector<Split> splits = all_splits(tokens, true, what);
+  std::vector<uint32_t> lengths(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) lengths[i] = static_cast<uint32_t>(count_chars(tokens[i]));
+  std::stable_sort(splits.begin(), splits.end(), [&](const Split& a, const Split& b) {
+    const float left_score = model.pieces[a.token].score, right_score = model.pieces[b.token].score;
+    if (left_score != right_score) return left_score > right_score;
+    if (lengths[a.left] != lengths[b.left]) return lengths[a.left] > lengths[b.left];
+    return lengths[a.right] > lengths[b.right];
+  });
+  for (const Split& split : splits) merges.add(tokens[split.left], tokens[split.right]);
+}
+
+Json bpe_model(const SentencePieceModel& model, const Family& family, Carrier& carrier) {
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    carrier.tables.vocab.add(model.pieces[id].text, static_cast<int64_t>(id));
+  }
+  add_merges(model, carrier.what, carrier.tables.merges);
+  return graph::bpe(model.unk_piece, family.always_byte_fallback || model.byte_fallback, false);
+}
+
+// Control and user-defined pieces are found in the text before anything else; only the former are special.
+Json added_tokens(const SentencePieceModel& model) {
+  Json list = Json::array();
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const auto& piece = model.pieces[id];
+    const bool control = piece.type == PieceType::kControl;
+    if (!control && piece.type != PieceType::kUserDefined) continue;
+    list.push_back({{"id", id}, {"content", piece.text}, {"normalized", false}, {"special", control}});
+  }
+  return list;
+}
+
+bool is_legacy(const TokenizerConfig& config) { return config.legacy.value_or(true); }
+bool adds_prefix(const TokenizerConfig& config) { return config.add_prefix_space.value_or(true); }
+
+void name_piece(SentencePieceModel& model, size_t id, const std::string& name) {
+  if (id < model.pieces.size() && !name.empty()) model.pieces[id].text = name;
+}
+
+// added_tokens_decoder may give the first three pieces other names.
+void rename_llama(SentencePieceModel& model, const TokenizerConfig& config) {
+  for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
+    model.pieces[id].score = 0;
+    const auto renamed = config.added_tokens.find(static_cast<int64_t>(id));
+    if (renamed != config.added_tokens.end()) name_piece(model, id, renamed->second.content);
+  }
+}
+
+// The first three pieces are the named tokens; models without a tabulator use the place of its byte.
+void rename_gemma(SentencePieceModel& model, const TokenizerConfig& config) {
+  const char* const kNames[] = {"pad_token", "eos_token", "bos_token"};
+  for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
+    model.pieces[id].score = 0;
+    name_piece(model, id, config.named(kNames[id]));
+  }
+  const auto find = [&](const char* text) {
+    return std::find_if(model.pieces.begin(), model.pieces.end(), [&](const auto& piece) { return piece.text == text; });
+  };
+  const auto byte = find("<0x09>");
+  if (find("\t") != model.pieces.end() || byte == model.pieces.end()) return;
+  byte->text = "\t";
+  byte->score = 0;
+}
+
+void rename_nothing(SentencePieceModel&, const TokenizerConfig&) {}
+
+Json mark_spaces(bool prefix) {
+  Json parts = Json::array();
+  if (prefix) parts.push_back(graph::prepend(kMark));
+  parts.push_back(graph::replace(" ", kMark));
+  return graph::sequence("normalizers", parts);
+}
+
+Json charsmap(const SentencePieceModel& model) {
+  return {{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(model.charsmap)}};
+}
+
+Json normalize_llama(const SentencePieceModel&, const TokenizerConfig& config) {
+  return is_legacy(config) ? mark_spaces(adds_prefix(config)) : Json();
+}
+
+Json normalize_gemma(const SentencePieceModel&, const TokenizerConfig&) { return graph::replace(" ", kMark); }
+
+// Other classes hand the text to SentencePiece itself: as the model file says.
+Json normalize_as_model(const SentencePieceModel& model, const TokenizerConfig& config) {
+  Json parts = Json::array();
+  if (!model.charsmap.empty()) parts.push_back(charsmap(model));
+  if (model.remove_extra_spaces) {
+    parts.push_back(graph::strip_ends(true, true));
+    parts.push_back(graph::replace_matches(" {2,}", " "));
+  }
+  if (is_legacy(config)) {
+    for (const Json& part : mark_spaces(adds_prefix(config))["normalizers"]) parts.push_back(part);
+  }
+  return graph::sequence("normalizers", parts);
+}
+
+Json pre_tokenize_llama(const TokenizerConfig& config) {
+  return is_legacy(config) ? Json() : graph::metaspace(adds_prefix(config), false, false);
+}
+
+Json pre_tokenize_gemma(const TokenizerConfig&) { return graph::split_behind_spaces(); }
+
+Json decode_bytes(const TokenizerConfig& config, bool strip) {
+  Json parts = {graph::replace(kMark, " "), graph::plain("ByteFallback"), graph::plain("Fuse")};
+  if (strip && adds_prefix(config)) parts.push_back(graph::strip_start(" "));
+  return graph::sequence("decoders", parts);
+}
+
+Json decode_llama(const TokenizerConfig& config) { return decode_bytes(config, true); }
+Json decode_gemma(const TokenizerConfig& config) { return decode_bytes(config, false); }
+
+constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, true, true};
+constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, true, true};
+constexpr Family kOther = {rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama, false, true};
+
+const Family& family_of(const TokenizerConfig& config, const std::string& what) {
+  static const std::map<std::string, const Family*> kFamilies = {
+      {"", &kLlama},
+      {"LlamaTokenizer", &kLlama},
+      {"CodeLlamaTokenizer", &kLlama},
+      {"Phi3Tokenizer", &kLlama},
+      {"GemmaTokenizer", &kGemma},
+      // Their ids are not those of the pieces.
+      {"BarthezTokenizer", nullptr},
+      {"CamembertTokenizer", nullptr},
+      {"DebertaV2Tokenizer", nullptr},
+      {"MBart50Tokenizer", nullptr},
+      {"MBartTokenizer", nullptr},
+      {"NllbTokenizer", nullptr},
+      {"PegasusTokenizer", nullptr},
+      {"SeamlessM4TTokenizer", nullptr},
+      {"XGLMTokenizer", nullptr},
+      {"XLMRobertaTokenizer", nullptr},
+  };
+  const auto found = kFamilies.find(config.tokenizer_class);
+  if (found == kFamilies.end()) return kOther;
+  if (found->second != nullptr) return *found->second;
+  throw Error(ErrorKind::kVerification,
+              "reading " + what + " for a " + config.tokenizer_class +
+                  ": this class numbers its tokens in its own way; let transformers write a tokenizer.json");
+}
+
+// Names of control tokens that tokenizer_config.json does not give.
+void complete(const SentencePieceModel& model, TokenizerConfig& config) {
+  config.name_token("unk_token", model.text_of(model.unk_id));
+  config.name_token("bos_token", model.text_of(model.bos_id));
+  config.name_token("eos_token", model.text_of(model.eos_id));
+  config.name_token("pad_token", model.text_of(model.pad_id));
+}
+
+}  // namespace
+
+Carrier read_sentencepiece(std::string_view bytes, const std::string& what, TokenizerConfig& config) {
+  SentencePieceModel model = parse_sentencepiece_model(bytes, what);
+  const Family& family = family_of(config, what);
+  if (model.space_as_suffix) {
+    throw Error(ErrorKind::kVerification,
+                "reading " + what + ": it writes spaces behind words, which is not supported here");
+  }
+  if (model.algorithm != Algorithm::kBpe) {
+    throw Error(ErrorKind::kVerification, "reading " + what + ": its model type is " +
+                                              std::to_string(static_cast<int>(model.algorithm)) +
+                                              ", supported here: 2 (BPE)");
+  }
+  if (&family == &kOther && !config.add_prefix_space) config.add_prefix_space = model.add_dummy_prefix;
+  complete(model, config);
+  family.rename(model, config);
+  model.unk_piece = model.text_of(model.unk_id);
+
+  Carrier carrier{what, {}, {}};
+  carrier.json = graph::document(bpe_model(model, family, carrier));
+  carrier.json["added_tokens"] = added_tokens(model);
+  carrier.json["normalizer"] = family.normalizer(model, config);
+  carrier.json["pre_tokenizer"] = family.pre_tokenizer(config);
+  carrier.json["decoder"] = family.decoder(config);
+  config.add_bos_token = config.add_bos_token.value_or(family.begins_with_bos);
+  return carrier;
+}
+
+}  // namespace gptq
