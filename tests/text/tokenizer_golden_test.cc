@@ -1,4 +1,4 @@
-// The tokenizer against what the `tokenizers` library gives (tests/golden/tokenizer): ids, tokens, text, streaming.
+// The tokenizer against what the Python tools give (tests/golden/tokenizer, carrier): ids, tokens, text, streaming.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -14,18 +14,20 @@
 namespace gptq {
 namespace {
 
-const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/tokenizer";
+const fs::path kGolden = fs::path(GPTQ_SOURCE_DIR) / "tests/golden";
 
 std::vector<fs::path> golden_folders() {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    if (fs::exists(entry.path() / "vectors.json")) folders.push_back(entry.path());
+  for (const char* kind : {"tokenizer", "carrier"}) {
+    for (const auto& entry : fs::directory_iterator(kGolden / kind)) {
+      if (fs::exists(entry.path() / "vectors.json")) folders.push_back(entry.path());
+    }
   }
   return folders;
 }
 
 TEST(TokenizerGolden, EncodesAndDecodesLikeTheReference) {
-  EXPECT_GE(golden_folders().size(), 9u);
+  EXPECT_GE(golden_folders().size(), 18u);
   for (const fs::path& folder : golden_folders()) {
     const Tokenizer tokenizer = Tokenizer::open(folder.string());
     const Json vectors = parse_json(read_file(folder / "vectors.json"), folder.string());

@@ -83,7 +83,8 @@ void rename_llama(SentencePieceModel& model, const TokenizerConfig& config) {
   }
 }
 
-// The first three pieces are the named tokens; models without a tabulator use the place of its byte.
+// The first three pieces are the named tokens, the marks of turns are special, and models without a tabulator use the
+// place of its byte.
 void rename_gemma(SentencePieceModel& model, const TokenizerConfig& config) {
   const char* const kNames[] = {"pad_token", "eos_token", "bos_token"};
   for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
@@ -93,6 +94,10 @@ void rename_gemma(SentencePieceModel& model, const TokenizerConfig& config) {
   const auto find = [&](const char* text) {
     return std::find_if(model.pieces.begin(), model.pieces.end(), [&](const auto& piece) { return piece.text == text; });
   };
+  for (const char* turn : {"<start_of_turn>", "<end_of_turn>"}) {
+    const auto piece = find(turn);
+    if (piece != model.pieces.end() && piece->type == PieceType::kUserDefined) piece->type = PieceType::kControl;
+  }
   const auto byte = find("<0x09>");
   if (find("\t") != model.pieces.end() || byte == model.pieces.end()) return;
   byte->text = "\t";
