@@ -50,7 +50,7 @@ def tiktoken_lines(pattern, size=640):
 
 def tekken_json():
     names = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"]
-    tokens = ranks(TEKKEN, 700)
+    tokens = [bytes([i]) for i in range(256)] + [token for token in ranks(TEKKEN, 700) if len(token) > 1]
     vocab = [{"rank": i, "token_bytes": base64.b64encode(t).decode(), "token_str": t.decode(errors="replace")}
              for i, t in enumerate(tokens)]
     specials = [{"rank": i, "token_str": name, "is_control": True} for i, name in enumerate(names)]
