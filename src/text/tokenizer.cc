@@ -10,6 +10,7 @@
 #include "text/added_tokens.h"
 #include "text/carrier/carrier.h"
 #include "text/carrier/mistral_pattern.h"
+#include "text/clean_up.h"
 #include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
@@ -180,8 +181,19 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
   return ids;
 }
 
-std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool skip_special_tokens) const {
-  return impl_->decode(ids.data(), ids.size(), skip_special_tokens);
+std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
+  const std::vector<TokenId> bare = impl_->encode({to_valid_utf8(text), "", false}, false);
+  std::vector<TokenId> ids = bare;
+  impl_->post_processor().apply(ids, true);
+  const bool own = !bare.empty() && bare[0] == bos_id();
+  const bool another = ids.size() > bare.size() && ids[0] == bos_id() && ids[1] == bos_id();
+  if (own && another) ids.erase(ids.begin());
+  return ids;
+}
+
+std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool skip_special_tokens, bool clean_up_spaces) const {
+  std::string text = impl_->decode(ids.data(), ids.size(), skip_special_tokens);
+  return clean_up_spaces ? without_spaces_before_marks(std::move(text)) : text;
 }
 
 int Tokenizer::vocab_size() const { return impl_->vocab_size(); }

@@ -22,7 +22,7 @@ constexpr const char* kMark = "\u2581";
 
 // How one tokenizer class reads the model.
 struct Family {
-  void (*rename)(SentencePieceModel& model, const TokenizerConfig& config);
+  void (*rename)(SentencePieceModel& model, TokenizerConfig& config);
   Json (*normalizer)(const SentencePieceModel& model, const TokenizerConfig& config);
   Json (*pre_tokenizer)(const TokenizerConfig& config);
   Json (*decoder)(const TokenizerConfig& config);
@@ -70,26 +70,26 @@ Json added_tokens(const SentencePieceModel& model) {
 bool is_legacy(const TokenizerConfig& config) { return config.legacy.value_or(true); }
 bool adds_prefix(const TokenizerConfig& config) { return config.add_prefix_space.value_or(true); }
 
-void name_piece(SentencePieceModel& model, size_t id, const std::string& name) {
-  if (id < model.pieces.size() && !name.empty()) model.pieces[id].text = name;
-}
-
 // added_tokens_decoder may give the first three pieces other names.
-void rename_llama(SentencePieceModel& model, const TokenizerConfig& config) {
+void rename_llama(SentencePieceModel& model, TokenizerConfig& config) {
   for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
     model.pieces[id].score = 0;
     const auto renamed = config.added_tokens.find(static_cast<int64_t>(id));
-    if (renamed != config.added_tokens.end()) name_piece(model, id, renamed->second.content);
+    if (renamed != config.added_tokens.end() && !renamed->second.content.empty()) {
+      model.pieces[id].text = renamed->second.content;
+    }
   }
 }
 
 // The first three pieces are the named tokens, the marks of turns are special, and models without a tabulator use the
 // place of its byte.
-void rename_gemma(SentencePieceModel& model, const TokenizerConfig& config) {
-  const char* const kNames[] = {"pad_token", "eos_token", "bos_token"};
+void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
+  static constexpr std::pair<const char*, const char*> kNames[] = {
+      {"pad_token", "<pad>"}, {"eos_token", "<eos>"}, {"bos_token", "<bos>"}};
   for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
     model.pieces[id].score = 0;
-    name_piece(model, id, config.named(kNames[id]));
+    config.name_token(kNames[id].first, kNames[id].second);
+    model.pieces[id].text = config.named(kNames[id].first);
   }
   const auto find = [&](const char* text) {
     return std::find_if(model.pieces.begin(), model.pieces.end(), [&](const auto& piece) { return piece.text == text; });
@@ -104,13 +104,11 @@ void rename_gemma(SentencePieceModel& model, const TokenizerConfig& config) {
   byte->score = 0;
 }
 
-void rename_nothing(SentencePieceModel&, const TokenizerConfig&) {}
+void rename_nothing(SentencePieceModel&, TokenizerConfig&) {}
 
-Json mark_spaces(bool prefix) {
-  Json parts = Json::array();
-  if (prefix) parts.push_back(graph::prepend(kMark));
+void mark_spaces(Json& parts, const TokenizerConfig& config) {
+  if (adds_prefix(config)) parts.push_back(graph::prepend(kMark));
   parts.push_back(graph::replace(" ", kMark));
-  return graph::sequence("normalizers", parts);
 }
 
 Json charsmap(const SentencePieceModel& model) {
@@ -118,7 +116,10 @@ Json charsmap(const SentencePieceModel& model) {
 }
 
 Json normalize_llama(const SentencePieceModel&, const TokenizerConfig& config) {
-  return is_legacy(config) ? mark_spaces(adds_prefix(config)) : Json();
+  if (!is_legacy(config)) return {};
+  Json parts = Json::array();
+  mark_spaces(parts, config);
+  return graph::sequence("normalizers", parts);
 }
 
 Json normalize_gemma(const SentencePieceModel&, const TokenizerConfig&) { return graph::replace(" ", kMark); }
@@ -131,9 +132,7 @@ Json normalize_as_model(const SentencePieceModel& model, const TokenizerConfig& 
     parts.push_back(graph::strip_ends(true, true));
     parts.push_back(graph::replace_matches(" {2,}", " "));
   }
-  if (is_legacy(config)) {
-    for (const Json& part : mark_spaces(adds_prefix(config))["normalizers"]) parts.push_back(part);
-  }
+  if (is_legacy(config)) mark_spaces(parts, config);
   return graph::sequence("normalizers", parts);
 }
 
@@ -196,9 +195,10 @@ void complete(const SentencePieceModel& model, TokenizerConfig& config) {
 Carrier read_sentencepiece(std::string_view bytes, const std::string& what, TokenizerConfig& config) {
   SentencePieceModel model = parse_sentencepiece_model(bytes, what);
   const Family& family = family_of(config, what);
-  if (model.space_as_suffix) {
-    throw Error(ErrorKind::kVerification,
-                "reading " + what + ": it writes spaces behind words, which is not supported here");
+  if (model.space_as_suffix || !model.escape_spaces) {
+    throw Error(ErrorKind::kVerification, "reading " + what + ": its way of writing spaces (" +
+                                              (model.space_as_suffix ? "behind words" : "as they are") +
+                                              ") is not supported here; supported: as \u2581 in front of words");
   }
   if (model.algorithm != Algorithm::kBpe) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": its model type is " +
@@ -206,8 +206,8 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
                                               ", supported here: 2 (BPE)");
   }
   if (&family == &kOther && !config.add_prefix_space) config.add_prefix_space = model.add_dummy_prefix;
-  complete(model, config);
   family.rename(model, config);
+  complete(model, config);
   model.unk_piece = model.text_of(model.unk_id);
 
   Carrier carrier{what, {}, {}};
