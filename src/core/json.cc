@@ -33,7 +33,11 @@ class Builder {
     if (!tap_) return put(value);
     return value > static_cast<uint64_t>(INT64_MAX) ? refuse("a huge integer") : tapped(static_cast<int64_t>(value));
   }
-  bool number_float(double value, const std::string&) { return tap_ ? refuse("a float") : put(value); }
+  bool number_float(double value, const std::string& digits) {
+    if (!tap_) return put(value);
+    tap_->real(digits);
+    return true;
+  }
   bool string(std::string& value) {
     if (!tap_) return put(std::move(value));
     tap_->string(value);

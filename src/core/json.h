@@ -27,7 +27,8 @@ class JsonTap {
   virtual void key(std::string& name) = 0;  // duplicates are the tap's business
   virtual void string(std::string& value) = 0;
   virtual void integer(int64_t value) = 0;
-  virtual void other(const char* kind) = 0;  // null, a boolean, a float, a huge integer, an object
+  virtual void real(const std::string& digits) = 0;  // a number with a point or an exponent, as the file writes it
+  virtual void other(const char* kind) = 0;  // null, a boolean, a huge integer, an object
   virtual void open_array() = 0;             // inside the container
   virtual void close_array() = 0;
 };

@@ -2,6 +2,7 @@
 #include "text/added_tokens.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "text/unicode.h"
 
@@ -27,39 +28,6 @@ AddedToken AddedToken::control(std::string content) {
   return token;
 }
 
-int TokenTrie::add(int& first, char byte) {
-  for (int node = first; node >= 0; node = nodes_[static_cast<size_t>(node)].sibling) {
-    if (nodes_[static_cast<size_t>(node)].byte == byte) return node;
-  }
-  const int sibling = first;
-  first = static_cast<int>(nodes_.size());  // before the vector grows: `first` may live in it
-  nodes_.push_back({byte, -1, sibling, -1});
-  return static_cast<int>(nodes_.size()) - 1;
-}
-
-void TokenTrie::insert(std::string_view content, int value) {
-  if (content.empty()) return;
-  int node = add(roots_[static_cast<unsigned char>(content[0])], content[0]);
-  for (const char byte : content.substr(1)) node = add(nodes_[static_cast<size_t>(node)].child, byte);
-  int& stored = nodes_[static_cast<size_t>(node)].value;
-  if (stored < 0) stored = value;
-}
-
-std::pair<int, size_t> TokenTrie::longest(std::string_view text, size_t position) const {
-  std::pair<int, size_t> best{-1, 0};
-  int node = roots_[static_cast<unsigned char>(text[position])];
-  for (size_t size = 1; node >= 0; ++size) {
-    const Node& here = nodes_[static_cast<size_t>(node)];
-    if (here.value >= 0) best = {here.value, size};
-    if (position + size >= text.size()) break;
-    node = here.child;
-    while (node >= 0 && nodes_[static_cast<size_t>(node)].byte != text[position + size]) {
-      node = nodes_[static_cast<size_t>(node)].sibling;
-    }
-  }
-  return best;
-}
-
 void AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary) {
   if (token.content.empty()) return;
   const auto known = by_content_.find(token.content);
@@ -77,20 +45,24 @@ void AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary) {
 }
 
 void AddedTokens::prepare(const Normalizer& normalizer) {
+  std::vector<PieceTrie::Entry> raw, normalized;
+  std::deque<std::string> forms;
   for (size_t i = 0; i < entries_.size(); ++i) {
     const AddedToken& token = entries_[i].token;
     if (!token.normalized) {
-      raw_.insert(token.content, static_cast<int>(i));
+      raw.emplace_back(token.content, static_cast<int>(i));
       continue;
     }
     MarkedText text{to_valid_utf8(token.content), "", false};
     normalizer.apply(text);
-    normalized_.insert(text.text, static_cast<int>(i));
+    normalized.emplace_back(forms.emplace_back(std::move(text.text)), static_cast<int>(i));
   }
+  raw_ = PieceTrie(std::move(raw));
+  normalized_ = PieceTrie(std::move(normalized));
 }
 
 std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool protect) const {
-  const TokenTrie& trie = normalized ? normalized_ : raw_;
+  const PieceTrie& trie = normalized ? normalized_ : raw_;
   const std::string& text = piece.text.text;
   std::vector<Piece> pieces;
   const auto put_text = [&](size_t begin, size_t end) {

@@ -1,7 +1,6 @@
 // Added tokens: strings that are found in the text before anything else happens to it, such as control tokens.
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +10,7 @@
 #include "core/json.h"
 #include "text/marked_text.h"
 #include "text/normalizer.h"
+#include "text/piece_trie.h"
 #include "text/vocabulary.h"
 
 namespace gptq {
@@ -33,28 +33,6 @@ struct Piece {
   TokenId id = -1;
   MarkedText text;        // when id is -1
   bool at_start = false;  // the piece begins where the whole input begins
-};
-
-// Finds the longest of many strings at a position.
-class TokenTrie {
- public:
-  TokenTrie() { roots_.fill(-1); }
-  void insert(std::string_view content, int value);  // the first value inserted for a content stays
-  // The value and size of the longest content that `text` has at `position`; value -1 when none.
-  std::pair<int, size_t> longest(std::string_view text, size_t position) const;
-  bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] >= 0; }
-
- private:
-  struct Node {
-    char byte;
-    int child = -1;
-    int sibling = -1;
-    int value = -1;
-  };
-  int add(int& first, char byte);
-
-  std::array<int, 256> roots_;
-  std::vector<Node> nodes_;
 };
 
 // Filled by add() and then closed by prepare(); from there on immutable and safe to share between threads.
@@ -85,8 +63,8 @@ class AddedTokens {
   std::unordered_map<TokenId, size_t> by_id_;
   std::unordered_set<std::string> specials_;
   TokenId highest_ = -1;
-  TokenTrie raw_;
-  TokenTrie normalized_;
+  PieceTrie raw_;
+  PieceTrie normalized_;
 };
 
 }  // namespace gptq

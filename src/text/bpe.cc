@@ -25,11 +25,6 @@ size_t pair_hash(uint64_t key) {
   return static_cast<size_t>(key >> 32);
 }
 
-std::string byte_token(int byte) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
-}
-
 // A pair that may be joined. It is stale once either side has changed.
 struct Candidate {
   uint32_t rank;
@@ -49,9 +44,9 @@ Bpe::Bpe(const JsonReader& reader, const ModelTables& tables)
       unknown_name_(reader.string("unk_token", "")),
       fuse_unknown_(reader.boolean("fuse_unk", false)),
       byte_fallback_(reader.boolean("byte_fallback", false)),
-      ignore_merges_(reader.boolean("ignore_merges", false)) {
+      ignore_merges_(reader.boolean("ignore_merges", false)),
+      bytes_(vocabulary_) {
   if (!unknown_name_.empty()) unknown_ = vocabulary_.find(unknown_name_);
-  for (int byte = 0; byte < 256; ++byte) byte_ids_[static_cast<size_t>(byte)] = vocabulary_.find(byte_token(byte));
   for (size_t code = 0; code < narrow_ids_.size(); ++code) {
     narrow_ids_[code] = vocabulary_.find(utf8(static_cast<char32_t>(code)));
   }
@@ -96,6 +91,9 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
 
 void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
+  const auto encode_part = [&](std::string_view part) {
+    (*cache).encode(part, ids, [&] { encode_word(part, ids); });
+  };
   for (const std::string_view word : words) {
     size_t begin = 0;
     // Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other
@@ -103,22 +101,11 @@ void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId
     for (size_t mark = 0; cut_at_space_marks_ && (mark = word.find(kSpaceMark, mark)) != std::string_view::npos;
          mark += kSpaceMark.size()) {
       if (mark == begin || word.substr(begin, mark - begin).ends_with(kSpaceMark)) continue;
-      encode_cached(word.substr(begin, mark - begin), *cache, ids);
+      encode_part(word.substr(begin, mark - begin));
       begin = mark;
     }
-    encode_cached(word.substr(begin), *cache, ids);
+    encode_part(word.substr(begin));
   }
-}
-
-void Bpe::encode_cached(std::string_view word, WordCache& cache, std::vector<TokenId>& ids) const {
-  if (word.size() > WordCache::kLongestWord) return encode_word(word, ids);
-  if (const std::vector<TokenId>* known = cache.find(word)) {
-    ids.insert(ids.end(), known->begin(), known->end());
-    return;
-  }
-  const size_t before = ids.size();
-  encode_word(word, ids);
-  cache.put(word, ids.data() + before, ids.size() - before);
 }
 
 void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
@@ -130,32 +117,43 @@ void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
   }
   std::vector<Symbol> symbols;
   symbols.reserve(word.size());
-  split_into_symbols(word, symbols);
+  split_into_symbols(word, symbols, nullptr);
   join(symbols);
   for (const Symbol& symbol : symbols) {
     if (symbol.next != kRemoved) ids.push_back(symbol.id);
   }
 }
 
-bool Bpe::byte_symbols(std::string_view character, std::vector<Symbol>& symbols) const {
-  const size_t before = symbols.size();
-  for (const char byte : character) {
-    const TokenId id = byte_ids_[static_cast<unsigned char>(byte)];
-    if (id < 0) {
-      symbols.resize(before);
-      return false;
+void Bpe::trace(std::string_view word, std::vector<TracedToken>& tokens) const {
+  if (ignore_merges_) {
+    if (const TokenId whole = vocabulary_.find(word); whole >= 0) {
+      tokens.push_back({whole, 0, word.size()});
+      return;
     }
-    symbols.push_back({id, 0, 0});
   }
-  return true;
+  std::vector<Symbol> symbols;
+  std::vector<size_t> sizes;
+  split_into_symbols(word, symbols, &sizes);
+  join(symbols);
+  size_t end = 0;
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    const bool joined = symbols[i].next == kRemoved;
+    if (!joined) tokens.push_back({symbols[i].id, end, end});
+    end += sizes[i];
+    tokens.back().end = end;
+  }
 }
 
-void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols) const {
+void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<size_t>* sizes) const {
   std::string spelling;
-  bool pending_unknown = false;  // an unknown token that the next unknown character may still be fused into
+  size_t pending_unknown = 0;  // bytes of an unknown token that the next unknown character may still be fused into
+  const auto add = [&](TokenId id, size_t size) {
+    symbols.push_back({id, 0, 0});
+    if (sizes != nullptr) sizes->push_back(size);
+  };
   const auto flush = [&] {
-    if (pending_unknown) symbols.push_back({unknown_, 0, 0});
-    pending_unknown = false;
+    if (pending_unknown > 0) add(unknown_, pending_unknown);
+    pending_unknown = 0;
   };
   for (size_t position = 0; position < word.size();) {
     const size_t begin = position;
@@ -171,9 +169,9 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols
     const TokenId id = bare && code < narrow_ids_.size() ? narrow_ids_[code] : vocabulary_.find(character);
     if (id >= 0) {
       flush();
-      symbols.push_back({id, 0, 0});
-    } else if (byte_fallback_ && byte_symbols(character, symbols)) {
-      continue;
+      add(id, position - begin);
+    } else if (byte_fallback_ && bytes_.spell(character)) {
+      for (const char byte : character) add(bytes_.id(byte), 1);
     } else if (!unknown_name_.empty()) {  // without an unknown token the character is dropped
       if (unknown_ < 0) {  // many byte-level files name one that they neither have nor need: no error at loading
         throw Error(ErrorKind::kVerification, "encoding \"" + std::string(character) +
@@ -182,7 +180,7 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols
                                                   unknown_name_ + "\"");
       }
       if (!fuse_unknown_) flush();
-      pending_unknown = true;
+      pending_unknown += position - begin;
     }
   }
   flush();

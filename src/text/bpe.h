@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "text/byte_tokens.h"
 #include "text/text_model.h"
 #include "text/word_cache.h"
 
@@ -17,6 +18,7 @@ class Bpe : public TextModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, std::vector<TracedToken>& tokens) const override;
 
  private:
   struct Merge {
@@ -37,11 +39,10 @@ class Bpe : public TextModel {
   void read_merges(const MergesTap& merges, const JsonReader& reader);
   void add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader);
   Merge find_merge(TokenId left, TokenId right) const;
-  void encode_cached(std::string_view word, WordCache& cache, std::vector<TokenId>& ids) const;
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
-  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols) const;
+  // With `sizes`, also how many bytes of the word each symbol stands for.
+  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<size_t>* sizes) const;
   void join(std::vector<Symbol>& symbols) const;
-  bool byte_symbols(std::string_view character, std::vector<Symbol>& symbols) const;
 
   Vocabulary vocabulary_;
   std::vector<Slot> merges_;  // open addressing, a power of two
@@ -53,7 +54,7 @@ class Bpe : public TextModel {
   bool byte_fallback_;
   bool ignore_merges_;                 // a word that is a token is that token, whatever the merges say
   bool cut_at_space_marks_;            // no merge reaches across the beginning of a "▁...", so words may be cut there
-  std::array<TokenId, 256> byte_ids_;  // of <0x00> ... <0xFF>; -1 where absent
+  ByteTokens bytes_;
   std::array<TokenId, 0x250> narrow_ids_;  // of the commonest characters, without a hash look-up
   mutable WordCachePool caches_;
 };

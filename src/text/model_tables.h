@@ -1,4 +1,4 @@
-// The two large tables of a BPE model, taken from tokenizer.json while it is read.
+// The large tables of a model, taken from tokenizer.json while it is read: vocabulary, merges, scored pieces.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ class VocabTap : public JsonTap {
   void key(std::string& name) override;
   void string(std::string& value) override;
   void integer(int64_t value) override;
+  void real(const std::string& digits) override;
   void other(const char* kind) override;
   void open_array() override;
   void close_array() override {}
@@ -40,6 +41,7 @@ class MergesTap : public JsonTap {
   void key(std::string& name) override;
   void string(std::string& value) override;
   void integer(int64_t value) override;
+  void real(const std::string& digits) override;
   void other(const char* kind) override;
   void open_array() override;
   void close_array() override;
@@ -55,11 +57,43 @@ class MergesTap : public JsonTap {
   std::vector<std::string> pair_;
 };
 
+// "vocab" of Unigram: [["piece", score], ...], ids in the order of the file. A piece may appear twice.
+class PiecesTap : public JsonTap {
+ public:
+  struct Piece {
+    std::string text;
+    double score = 0;
+  };
+  const std::vector<Piece>& entries() const { return entries_; }
+  void add(std::string text, double score) { entries_.push_back({std::move(text), score}); }
+
+  void key(std::string& name) override;
+  void string(std::string& value) override;
+  void integer(int64_t value) override;
+  void real(const std::string& digits) override;
+  void other(const char* kind) override;
+  void open_array() override;
+  void close_array() override;
+
+ private:
+  void score(double value);
+
+  std::vector<Piece> entries_;
+  int fields_ = -1;  // of the pair that is open; -1 between pairs
+};
+
+// The value that `digits` (JSON syntax) have in the reference, which rounds twice: up to two units in the last place
+// beside the nearest double. Scores of whole paths tie often enough that this decides between segmentations.
+double reference_score(std::string_view digits);
+
 struct ModelTables {
   VocabTap vocab;
   MergesTap merges;
+  PiecesTap pieces;
 
-  std::vector<JsonTapPoint> taps() { return {{"model", "vocab", false, &vocab}, {"model", "merges", true, &merges}}; }
+  std::vector<JsonTapPoint> taps() {
+    return {{"model", "vocab", false, &vocab}, {"model", "vocab", true, &pieces}, {"model", "merges", true, &merges}};
+  }
 };
 
 }  // namespace gptq

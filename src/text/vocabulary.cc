@@ -20,7 +20,7 @@ uint32_t tag_of(size_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 }  // namespace
 
-Vocabulary::Vocabulary(const Entries& entries, const std::string& what) {
+Vocabulary::Vocabulary(const Entries& entries, const std::string& what, Twice twice) {
   const int64_t highest = highest_id(entries.size());
   const auto fail = [&](const std::string& token, const std::string& found) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": the token \"" + token + "\" " + found +
@@ -35,26 +35,27 @@ Vocabulary::Vocabulary(const Entries& entries, const std::string& what) {
     if (index >= tokens_.size()) tokens_.resize(index + 1);
     if (index >= used.size()) used.resize(std::max(index + 1, used.size() * 2));
     if (used[index]) fail(token, "has the id " + std::to_string(id) + " of another token");
-    if (find(token) >= 0) fail(token, "appears twice");
     used[index] = true;
     if (token.empty()) empty_id_ = static_cast<TokenId>(id);
     tokens_[index] = token;
     const size_t hash = hash_of(token);
-    size_t slot = hash & (slots_.size() - 1);
-    while (slots_[slot].id >= 0) slot = (slot + 1) & (slots_.size() - 1);
+    const size_t slot = slot_of(token, hash);
+    if (slots_[slot].id >= 0 && twice == Twice::kRefused) fail(token, "appears twice");
     slots_[slot] = {tag_of(hash), static_cast<TokenId>(id)};
     ++count_;
   }
 }
 
-TokenId Vocabulary::find(std::string_view token) const {
-  const size_t hash = hash_of(token);
-  for (size_t slot = hash & (slots_.size() - 1); slots_[slot].id >= 0; slot = (slot + 1) & (slots_.size() - 1)) {
+size_t Vocabulary::slot_of(std::string_view token, size_t hash) const {
+  size_t slot = hash & (slots_.size() - 1);
+  for (; slots_[slot].id >= 0; slot = (slot + 1) & (slots_.size() - 1)) {
     const Slot& candidate = slots_[slot];
-    if (candidate.tag == tag_of(hash) && tokens_[static_cast<size_t>(candidate.id)] == token) return candidate.id;
+    if (candidate.tag == tag_of(hash) && tokens_[static_cast<size_t>(candidate.id)] == token) break;
   }
-  return -1;
+  return slot;
 }
+
+TokenId Vocabulary::find(std::string_view token) const { return slots_[slot_of(token, hash_of(token))].id; }
 
 const std::string* Vocabulary::token(TokenId id) const {
   if (id < 0 || static_cast<size_t>(id) >= tokens_.size()) return nullptr;

@@ -15,9 +15,11 @@ class Vocabulary {
  public:
   using Entries = std::vector<std::pair<std::string, int64_t>>;  // token and id
 
-  // Throws Error(kVerification) for tokens that appear twice and for ids that are negative, absurdly large or
-  // used twice.
-  Vocabulary(const Entries& entries, const std::string& what);
+  enum class Twice { kRefused, kLastId };  // what a token that appears twice means
+
+  // Throws Error(kVerification) for tokens that appear twice (unless find() is to give the last one's id) and for
+  // ids that are negative, absurdly large or used twice.
+  Vocabulary(const Entries& entries, const std::string& what, Twice twice = Twice::kRefused);
 
   TokenId find(std::string_view token) const;       // -1 when absent
   const std::string* token(TokenId id) const;       // nullptr when absent
@@ -30,6 +32,8 @@ class Vocabulary {
     uint32_t tag = 0;
     TokenId id = -1;
   };
+
+  size_t slot_of(std::string_view token, size_t hash) const;  // where the token is, or would be
 
   std::vector<std::string> tokens_;  // by id; "" where absent, unless it is empty_id_
   std::vector<Slot> slots_;          // open addressing, a power of two

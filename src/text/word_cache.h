@@ -19,15 +19,19 @@ class WordCache {
 
   WordCache() : entries_(kEntries) {}
 
-  const std::vector<TokenId>* find(std::string_view word) const {
-    const Entry& entry = entries_[slot(word)];
-    return entry.word == word ? &entry.ids : nullptr;
-  }
-
-  void put(std::string_view word, const TokenId* ids, size_t count) {
+  // Appends the word's ids: those remembered, or those that `compute` appends.
+  template <typename Compute>
+  void encode(std::string_view word, std::vector<TokenId>& ids, const Compute& compute) {
+    if (word.size() > kLongestWord) return compute();
     Entry& entry = entries_[slot(word)];
+    if (entry.word == word) {
+      ids.insert(ids.end(), entry.ids.begin(), entry.ids.end());
+      return;
+    }
+    const size_t before = ids.size();
+    compute();
     entry.word = word;
-    entry.ids.assign(ids, ids + count);
+    entry.ids.assign(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end());
   }
 
  private:

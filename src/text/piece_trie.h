@@ -1,0 +1,45 @@
+// Many strings in one compact trie: which of them a text has at a position, byte by byte.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gptq {
+
+// Nodes lie in breadth-first order, so the children of a node are neighbours and their bytes can be searched at once.
+// Immutable; safe to share between threads.
+class PieceTrie {
+ public:
+  using Entry = std::pair<std::string_view, int>;  // a string and its value, which is not negative
+  static constexpr uint32_t kRoot = 0;
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  PieceTrie() : PieceTrie(std::vector<Entry>{}) {}
+  explicit PieceTrie(std::vector<Entry> entries);  // copies what it needs; of equal strings the first one counts
+
+  uint32_t child(uint32_t node, char byte) const {
+    if (node == kRoot) return roots_[static_cast<unsigned char>(byte)];
+    const uint32_t first = children_[node];
+    const void* found = std::memchr(bytes_.data() + first, byte, children_[node + 1] - first);
+    return found == nullptr ? kNone : static_cast<uint32_t>(static_cast<const char*>(found) - bytes_.data());
+  }
+  int value(uint32_t node) const { return values_[node]; }  // -1 where no string ends
+
+  bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] != kNone; }
+  bool has_empty() const { return values_[kRoot] >= 0; }
+
+  // The value and size of the longest string that is not empty and that `text` has at `position`; value -1 for none.
+  std::pair<int, size_t> longest(std::string_view text, size_t position) const;
+
+ private:
+  std::array<uint32_t, 256> roots_;
+  std::vector<char> bytes_;         // by node: the byte that leads to it
+  std::vector<uint32_t> children_;  // by node: its first child; the next node's first child ends the list
+  std::vector<int> values_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,34 @@
+// Unigram: the segmentation of a word into pieces whose scores add up to the most.
+#pragma once
+
+#include <vector>
+
+#include "text/byte_tokens.h"
+#include "text/piece_trie.h"
+#include "text/text_model.h"
+#include "text/word_cache.h"
+
+namespace gptq {
+
+// Source: the reference's Viterbi search, with its ties (the piece that was found first stays), its doubles and its
+// fusing of neighbouring unknowns, which are then looked up as a whole.
+class Unigram : public TextModel {
+ public:
+  Unigram(const JsonReader& reader, const ModelTables& tables);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, std::vector<TracedToken>& tokens) const override;
+
+ private:
+  Vocabulary vocabulary_;
+  std::vector<double> scores_;  // by id
+  PieceTrie trie_;
+  ByteTokens bytes_;
+  TokenId unknown_ = -1;
+  double unknown_score_ = 0;  // ten below the lowest score
+  bool byte_fallback_;
+  mutable WordCachePool caches_;
+};
+
+}  // namespace gptq
