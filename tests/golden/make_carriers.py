@@ -38,6 +38,11 @@ def gemma_model():
                                bos_piece="<bos>", user_defined_symbols=spaces, add_dummy_prefix=False)
 
 
+def t5_model(**options):
+    return sentencepiece_model(model_type="unigram", vocab_size=400, byte_fallback=False, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+                               remove_extra_whitespaces=True, **options)
+
+
 def ranks(pattern, size):
     """Byte strings in the order of their ranks."""
     model = byte_level(with_regex(pattern), size)
@@ -85,6 +90,11 @@ def layouts():
         "spm_no_prefix": ({"tokenizer.model": llama},
                           {"tokenizer_class": "LlamaTokenizer", "add_prefix_space": False, "add_eos_token": True, **names}),
         "spm_gemma": ({"tokenizer.model": gemma}, {"tokenizer_class": "GemmaTokenizer", **gemma_names}),
+        "spm_t5": ({"tokenizer.model": t5_model()},
+                   {"tokenizer_class": "T5Tokenizer", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
+                    "extra_ids": 7}),
+        "spm_unigram": ({"tokenizer.model": sentencepiece_model(model_type="unigram", vocab_size=600)},
+                        {"tokenizer_class": "CustomTokenizer", "add_bos_token": False}),
         "tiktoken": ({"tokenizer.model": tiktoken_lines(LLAMA3)},
                      {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": begin, "eos_token": end,
                       "added_tokens_decoder": controls, "add_bos_token": True}),

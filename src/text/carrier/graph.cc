@@ -51,6 +51,10 @@ Json bpe(const std::string& unknown, bool byte_fallback, bool ignore_merges) {
   return model;
 }
 
+Json unigram(int64_t unknown, bool byte_fallback) {
+  return {{"type", "Unigram"}, {"vocab", Json::array()}, {"unk_id", unknown}, {"byte_fallback", byte_fallback}};
+}
+
 Json document(Json model) { return {{"added_tokens", Json::array()}, {"model", std::move(model)}}; }
 
 }  // namespace gptq::graph

@@ -20,8 +20,9 @@ Json split_behind_spaces();
 Json byte_level(bool add_prefix_space, bool use_regex);
 Json plain(const char* type);  // a component without settings
 
-// A BPE model without its tables.
+// Models without their tables.
 Json bpe(const std::string& unknown, bool byte_fallback, bool ignore_merges);
+Json unigram(int64_t unknown, bool byte_fallback);
 
 // tokenizer.json without added tokens and with nothing but a model.
 Json document(Json model);

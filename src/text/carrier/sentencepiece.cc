@@ -1,6 +1,8 @@
 // A SentencePiece model as the components that transformers converts it to (convert_slow_tokenizer).
 #include <algorithm>
+#include <charconv>
 #include <map>
+#include <utility>
 
 #include <gptq/error.h>
 
@@ -26,8 +28,10 @@ struct Family {
   Json (*normalizer)(const SentencePieceModel& model, const TokenizerConfig& config);
   Json (*pre_tokenizer)(const TokenizerConfig& config);
   Json (*decoder)(const TokenizerConfig& config);
-  bool always_byte_fallback;
-  bool begins_with_bos;  // unless add_bos_token says otherwise
+  enum class Bytes { kAlways, kAsModel, kNever } byte_fallback;
+  int64_t unknown;  // its id in a Unigram model; -1: as the model says
+  bool bos;         // the frame of a text, unless add_bos_token and add_eos_token say otherwise
+  bool eos;
 };
 
 // Merges by falling score of what they make; the longer left part first, then the longer right part.
@@ -47,12 +51,25 @@ void add_merges(const SentencePieceModel& model, const std::string& what, Merges
   for (const Split& split : splits) merges.add(tokens[split.left], tokens[split.right]);
 }
 
-Json bpe_model(const SentencePieceModel& model, const Family& family, Carrier& carrier) {
+// The score as a tokenizer.json would give it back.
+double score_in_json(float score) {
+  char digits[40];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), static_cast<double>(score)).ptr;
+  return reference_score({digits, static_cast<size_t>(end - digits)});
+}
+
+Json text_model(const SentencePieceModel& model, const Family& family, Carrier& carrier) {
+  const bool bytes = family.byte_fallback == Family::Bytes::kAsModel ? model.byte_fallback
+                                                                     : family.byte_fallback == Family::Bytes::kAlways;
+  if (model.algorithm == Algorithm::kUnigram) {
+    for (const auto& piece : model.pieces) carrier.tables.pieces.add(piece.text, score_in_json(piece.score));
+    return graph::unigram(family.unknown < 0 ? model.unk_id : family.unknown, bytes);
+  }
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     carrier.tables.vocab.add(model.pieces[id].text, static_cast<int64_t>(id));
   }
   add_merges(model, carrier.what, carrier.tables.merges);
-  return graph::bpe(model.unk_piece, family.always_byte_fallback || model.byte_fallback, false);
+  return graph::bpe(model.text_of(model.unk_id), bytes, false);
 }
 
 // Control and user-defined pieces are found in the text before anything else; only the former are special.
@@ -104,6 +121,14 @@ void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
   byte->score = 0;
 }
 
+// Sentinels stand behind the model's own pieces, the last one first.
+void add_sentinels(SentencePieceModel& model, TokenizerConfig& config) {
+  constexpr int64_t kMost = 100'000;
+  for (int64_t number = std::min(config.extra_ids, kMost) - 1; number >= 0; --number) {
+    model.pieces.push_back({"<extra_id_" + std::to_string(number) + ">", 0, PieceType::kControl});
+  }
+}
+
 void rename_nothing(SentencePieceModel&, TokenizerConfig&) {}
 
 void mark_spaces(Json& parts, const TokenizerConfig& config) {
@@ -124,6 +149,14 @@ Json normalize_llama(const SentencePieceModel&, const TokenizerConfig& config) {
 
 Json normalize_gemma(const SentencePieceModel&, const TokenizerConfig&) { return graph::replace(" ", kMark); }
 
+Json normalize_t5(const SentencePieceModel& model, const TokenizerConfig&) {
+  Json parts = Json::array();
+  if (!model.charsmap.empty()) parts.push_back(charsmap(model));
+  parts.push_back(graph::strip_ends(false, true));
+  parts.push_back(graph::replace_matches(" {2,}", kMark));
+  return graph::sequence("normalizers", parts);
+}
+
 // Other classes hand the text to SentencePiece itself: as the model file says.
 Json normalize_as_model(const SentencePieceModel& model, const TokenizerConfig& config) {
   Json parts = Json::array();
@@ -142,6 +175,10 @@ Json pre_tokenize_llama(const TokenizerConfig& config) {
 
 Json pre_tokenize_gemma(const TokenizerConfig&) { return graph::split_behind_spaces(); }
 
+Json pre_tokenize_t5(const TokenizerConfig& config) {
+  return graph::metaspace(adds_prefix(config), is_legacy(config), true);
+}
+
 Json decode_bytes(const TokenizerConfig& config, bool strip) {
   Json parts = {graph::replace(kMark, " "), graph::plain("ByteFallback"), graph::plain("Fuse")};
   if (strip && adds_prefix(config)) parts.push_back(graph::strip_start(" "));
@@ -151,9 +188,12 @@ Json decode_bytes(const TokenizerConfig& config, bool strip) {
 Json decode_llama(const TokenizerConfig& config) { return decode_bytes(config, true); }
 Json decode_gemma(const TokenizerConfig& config) { return decode_bytes(config, false); }
 
-constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, true, true};
-constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, true, true};
-constexpr Family kOther = {rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama, false, true};
+using Bytes = Family::Bytes;
+constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, Bytes::kAlways, 0, true, false};
+constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, Bytes::kAlways, 3, true, false};
+constexpr Family kT5 = {add_sentinels, normalize_t5, pre_tokenize_t5, pre_tokenize_t5, Bytes::kNever, -1, false, true};
+constexpr Family kOther = {rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama,
+                           Bytes::kAsModel, -1, true, false};
 
 const Family& family_of(const TokenizerConfig& config, const std::string& what) {
   static const std::map<std::string, const Family*> kFamilies = {
@@ -162,30 +202,37 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
       {"CodeLlamaTokenizer", &kLlama},
       {"Phi3Tokenizer", &kLlama},
       {"GemmaTokenizer", &kGemma},
-      // Their ids are not those of the pieces.
+      {"T5Tokenizer", &kT5},
+      {"MT5Tokenizer", &kT5},
+      // They number their tokens, or frame a text, in ways of their own.
+      {"AlbertTokenizer", nullptr},
       {"BarthezTokenizer", nullptr},
+      {"BigBirdTokenizer", nullptr},
       {"CamembertTokenizer", nullptr},
       {"DebertaV2Tokenizer", nullptr},
+      {"FNetTokenizer", nullptr},
       {"MBart50Tokenizer", nullptr},
       {"MBartTokenizer", nullptr},
       {"NllbTokenizer", nullptr},
       {"PegasusTokenizer", nullptr},
+      {"RemBertTokenizer", nullptr},
       {"SeamlessM4TTokenizer", nullptr},
       {"XGLMTokenizer", nullptr},
       {"XLMRobertaTokenizer", nullptr},
+      {"XLNetTokenizer", nullptr},
   };
   const auto found = kFamilies.find(config.tokenizer_class);
   if (found == kFamilies.end()) return kOther;
   if (found->second != nullptr) return *found->second;
-  throw Error(ErrorKind::kVerification,
-              "reading " + what + " for a " + config.tokenizer_class +
-                  ": this class numbers its tokens in its own way; let transformers write a tokenizer.json");
+  throw Error(ErrorKind::kVerification, "reading " + what + " for a " + config.tokenizer_class +
+                                            ": this class is not supported without tokenizer.json; let transformers "
+                                            "write one");
 }
 
 // Names of control tokens that tokenizer_config.json does not give.
-void complete(const SentencePieceModel& model, TokenizerConfig& config) {
+void complete(const SentencePieceModel& model, const Family& family, TokenizerConfig& config) {
   config.name_token("unk_token", model.text_of(model.unk_id));
-  config.name_token("bos_token", model.text_of(model.bos_id));
+  if (family.bos) config.name_token("bos_token", model.text_of(model.bos_id));
   config.name_token("eos_token", model.text_of(model.eos_id));
   config.name_token("pad_token", model.text_of(model.pad_id));
 }
@@ -200,23 +247,24 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
                                               (model.space_as_suffix ? "behind words" : "as they are") +
                                               ") is not supported here; supported: as \u2581 in front of words");
   }
-  if (model.algorithm != Algorithm::kBpe) {
+  if (model.algorithm != Algorithm::kBpe && model.algorithm != Algorithm::kUnigram) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": its model type is " +
                                               std::to_string(static_cast<int>(model.algorithm)) +
-                                              ", supported here: 2 (BPE)");
+                                              ", supported here: 1 (Unigram), 2 (BPE)");
   }
   if (&family == &kOther && !config.add_prefix_space) config.add_prefix_space = model.add_dummy_prefix;
   family.rename(model, config);
-  complete(model, config);
-  model.unk_piece = model.text_of(model.unk_id);
+  complete(model, family, config);
 
   Carrier carrier{what, {}, {}};
-  carrier.json = graph::document(bpe_model(model, family, carrier));
+  carrier.json = graph::document(text_model(model, family, carrier));
   carrier.json["added_tokens"] = added_tokens(model);
   carrier.json["normalizer"] = family.normalizer(model, config);
   carrier.json["pre_tokenizer"] = family.pre_tokenizer(config);
   carrier.json["decoder"] = family.decoder(config);
-  config.add_bos_token = config.add_bos_token.value_or(family.begins_with_bos);
+  if (&family == &kT5) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
+  config.add_bos_token = config.add_bos_token.value_or(family.bos);
+  config.add_eos_token = config.add_eos_token.value_or(family.eos);
   return carrier;
 }
 

@@ -117,10 +117,8 @@ void read_trainer(Wire wire, SentencePieceModel& model) {
       case 41: model.bos_id = wire.integer(); break;
       case 42: model.eos_id = wire.integer(); break;
       case 43: model.pad_id = wire.integer(); break;
-      case 45: model.unk_piece = wire.bytes(); break;
     }
   }
-  if (!is_valid_utf8(model.unk_piece)) wire.fail("an unknown piece that is not text");
 }
 
 void read_normalizer(Wire wire, SentencePieceModel& model) {

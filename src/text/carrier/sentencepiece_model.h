@@ -25,7 +25,6 @@ struct SentencePieceModel {
   bool byte_fallback = false;
   bool space_as_suffix = false;
   int64_t unk_id = 0, bos_id = 1, eos_id = 2, pad_id = -1;
-  std::string unk_piece = "<unk>";
 
   std::string charsmap;  // compiled map of characters for normalization, "" when there is none
   bool add_dummy_prefix = true;
