@@ -1,4 +1,4 @@
-// Text to token ids and back, exactly as the model folder's tokenizer.json says.
+// Text to token ids and back, exactly as the model folder's tokenizer files say.
 #pragma once
 
 #include <memory>

@@ -96,8 +96,8 @@ void add_legacy_tokens(const Json& json, const std::string& what, TokenizerConfi
   std::map<int64_t, AddedToken> by_id;
   for (const auto& [content, id] : json.items()) {
     if (!id.is_number_integer()) JsonReader(json, what).fail(content.c_str(), "a token id");
-    const auto named = [&](const AddedToken& control) { return control.content == content; };
     AddedToken token = AddedToken::control(content);
+    const auto named = [&token](const AddedToken& control) { return control.content == token.content; };
     token.special = std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
     token.normalized = !token.special;
     by_id[id.get<int64_t>()] = token;

@@ -116,7 +116,29 @@ def write(folder, files, config):
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
+def write_seeds():
+    """Small ones of each kind to start the fuzz targets from; their first byte chooses the kind."""
+    plain = dict(byte_fallback=False, num_threads=1)
+    models = {"bpe": (0, sentencepiece_model(vocab_size=300, user_defined_symbols=["the", "[INST]"], **plain)),
+              "gemma": (1, sentencepiece_model(vocab_size=560, pad_id=0, eos_id=1, bos_id=2, unk_id=3)),
+              "unigram": (3, sentencepiece_model(model_type="unigram", vocab_size=300, **plain)),
+              "t5": (6, sentencepiece_model(model_type="unigram", vocab_size=300, bos_id=-1, **plain))}
+    lines = tiktoken_lines(QWEN2, 300).splitlines(keepends=True)
+    tekken = json.loads(tekken_json())
+    tekken["vocab"] = tekken["vocab"][60:130] + tekken["vocab"][300:330]
+    files = vocab_and_merges(with_regex(QWEN2), 280)
+    pairs = {"tekken": (0, json.dumps(tekken).encode()), "tiktoken": (1, b"".join(lines[30:90] + lines[256:])),
+             "qwen2": (2, files["vocab.json"] + b"\0" + files["merges.txt"]),
+             "gpt2": (3, b'{"a":0,"b":1,"ab":2}\0#version: 0.2\na b\n')}
+    for target, seeds in (("sentencepiece", models), ("byte_pairs", pairs)):
+        folder = HERE.parents[1] / "fuzz" / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (kind, content) in seeds.items():
+            (folder / name).write_bytes(bytes([kind]) + content)
+
+
 def main():
+    write_seeds()
     for name, (files, config) in layouts().items():
         folder = HERE / name
         write(folder, files, config)
