@@ -17,6 +17,14 @@ struct Prompt {
   std::vector<std::pair<size_t, size_t>> input_ranges;  // [begin, end) byte offsets, ascending, disjoint
 };
 
+// Ids and, for each, the characters [begin, end) of the text that it stands for. Characters are code points of the text
+// after broken UTF-8 was replaced. White space that an added token swallowed belongs to it; tokens that the
+// post-processor adds stand for 0 to 0; the bytes of one character all stand for that character.
+struct Encoding {
+  std::vector<TokenId> ids;
+  std::vector<std::pair<size_t, size_t>> offsets;
+};
+
 // Immutable after opening and safe to share between threads. Source of the format: the component graph of the
 // Hugging Face `tokenizers` library (normalizer, pre_tokenizer, model, post_processor, decoder, added_tokens).
 class Tokenizer {
@@ -38,6 +46,9 @@ class Tokenizer {
   // Like encode(text), for a prompt that may already have been rendered: a text that begins with the BOS token does
   // not get another one.
   std::vector<TokenId> encode_prompt(std::string_view text) const;
+
+  // The same ids, and where they come from. Several times slower.
+  Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
 
   // Like encode(prompt.text, false), but control tokens that touch input bytes are read as ordinary text, so
   // that people cannot write themselves a new role.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "text/char_tables.h"
 #include "text/unicode.h"
 
 namespace gptq {
@@ -28,35 +29,51 @@ AddedToken AddedToken::control(std::string content) {
   return token;
 }
 
-void AddedTokens::add(const AddedToken& token, const Vocabulary& vocabulary) {
-  if (token.content.empty()) return;
-  const auto known = by_content_.find(token.content);
-  if (known != by_content_.end()) {
-    entries_[known->second].token = token;
-  } else {
-    TokenId id = vocabulary.find(token.content);
-    if (id < 0) id = std::max(static_cast<TokenId>(vocabulary.size()), highest_ + 1);
-    highest_ = std::max(highest_, id);
-    by_content_[token.content] = entries_.size();
-    by_id_[id] = entries_.size();
-    entries_.push_back({id, token});
+void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary) {
+  std::vector<const AddedToken*> new_controls;
+  for (const AddedToken& token : batch) {
+    if (token.special && !token.content.empty() && specials_.insert(token.content).second) {
+      new_controls.push_back(&token);
+    }
   }
-  if (token.special) specials_.insert(token.content);
+  const auto size = static_cast<TokenId>(vocabulary.size());
+  TokenId next = size > 0 ? std::max(size, highest_ + 1) : highest_ + 1;
+  std::unordered_map<std::string, std::vector<AddedToken>> seen;
+  for (const AddedToken& token : batch) {
+    if (token.content.empty()) continue;
+    std::vector<AddedToken>& twins = seen[token.content];
+    const TokenId known = find(token.content);
+    const bool there = known >= 0 && flags(known) == token;
+    if (there || std::find(twins.begin(), twins.end(), token) != twins.end()) continue;
+    twins.push_back(token);
+    TokenId id = known >= 0 ? known : vocabulary.find(token.content);
+    if (id < 0) id = next++;
+    highest_ = std::max(highest_, id);
+    by_content_[token.content] = id;
+    by_id_[id] = token;
+    if (!specials_.contains(token.content)) ordinary_patterns_.push_back({id, token.content, token.normalized});
+  }
+  for (const AddedToken* token : new_controls) {
+    control_patterns_.push_back({find(token->content), token->content, token->normalized});
+  }
 }
 
 void AddedTokens::prepare(const Normalizer& normalizer) {
   std::vector<PieceTrie::Entry> raw, normalized;
   std::deque<std::string> forms;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    const AddedToken& token = entries_[i].token;
-    if (!token.normalized) {
-      raw.emplace_back(token.content, static_cast<int>(i));
-      continue;
+  const auto put = [&](const Pattern& pattern) {
+    if (!pattern.normalized) {
+      raw.emplace_back(pattern.content, pattern.id);
+      return;
     }
-    MarkedText text{to_valid_utf8(token.content), "", false};
+    MarkedText content;
+    content.text = to_valid_utf8(pattern.content);
+    AlignedText text(std::move(content), false);
     normalizer.apply(text);
-    normalized.emplace_back(forms.emplace_back(std::move(text.text)), static_cast<int>(i));
-  }
+    normalized.emplace_back(forms.emplace_back(std::move(text.text)), pattern.id);
+  };
+  for (const Pattern& pattern : control_patterns_) put(pattern);
+  for (const Pattern& pattern : ordinary_patterns_) put(pattern);
   raw_ = PieceTrie(std::move(raw));
   normalized_ = PieceTrie(std::move(normalized));
 }
@@ -64,40 +81,51 @@ void AddedTokens::prepare(const Normalizer& normalizer) {
 std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool protect) const {
   const PieceTrie& trie = normalized ? normalized_ : raw_;
   const std::string& text = piece.text.text;
+  const bool aligned = !piece.text.origins.empty();
   std::vector<Piece> pieces;
   const auto put_text = [&](size_t begin, size_t end) {
-    const bool at_start = piece.at_start && begin == 0 && !piece.text.front_removed;
-    if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin), at_start});
+    if (begin < end) pieces.push_back({-1, piece.text.substr(begin, end - begin)});
   };
-  size_t gap = 0;  // where the text behind the last token begins
-  for (size_t position = 0; position < text.size();) {
-    if (!trie.may_start(text[position])) {
-      ++position;
+  size_t gap = 0;               // where the text behind the last token begins
+  size_t last_end = SIZE_MAX;   // of the last match, widened by nothing
+  for (size_t position = 0; position <= text.size();) {
+    const bool here = position < text.size() && trie.may_start(text[position]);
+    auto [id, size] = here ? trie.longest(text, position) : std::pair{-1, size_t{0}};
+    // A token whose normalized form is empty is found between all characters, but for right behind a match.
+    if (id < 0 && trie.has_empty() && position != last_end) id = trie.value(PieceTrie::kRoot);
+    if (id < 0) {
+      if (position == text.size()) break;
+      if (trie.has_empty())
+        next_char(text, position);
+      else
+        ++position;
       continue;
     }
-    const auto [index, size] = trie.longest(text, position);
-    if (index < 0) {
-      ++position;
-      continue;
-    }
-    const Entry& entry = entries_[static_cast<size_t>(index)];
+    const AddedToken& token = flags(id);
     size_t begin = position;
     size_t end = position + size;
-    if (protect && entry.token.special && piece.text.any_marked(begin, end)) {
+    if (protect && is_special(token.content) && piece.text.any_marked(begin, end)) {
       ++position;  // a token of the template may begin inside this one
       continue;
     }
+    last_end = end;
     position = end;
-    if (entry.token.single_word) {
+    if (size == 0) {
+      if (position == text.size())
+        ++position;
+      else
+        next_char(text, position);
+    }
+    if (token.single_word) {
       size_t after = end;
-      const bool free_left = begin == 0 || !is_word(char_before(text, begin));
-      const bool free_right = end == text.size() || !is_word(next_char(text, after));
+      const bool free_left = begin == 0 || !kWordChars.has(char_before(text, begin));
+      const bool free_right = end == text.size() || !kWordChars.has(next_char(text, after));
       if (!free_left || !free_right) continue;
     }
-    if (entry.token.lstrip) begin = std::max(space_run_begin(text, begin), gap);
-    if (entry.token.rstrip) end = space_run_end(text, end);
+    if (token.lstrip) begin = std::max(space_run_begin(text, begin), gap);
+    if (token.rstrip) end = space_run_end(text, end);
     put_text(gap, begin);
-    pieces.push_back({entry.id, {}, false});
+    if (begin < end) pieces.push_back({id, aligned ? piece.text.substr(begin, end - begin) : AlignedText()});
     gap = end;
   }
   put_text(gap, text.size());
@@ -106,12 +134,12 @@ std::vector<Piece> AddedTokens::cut(const Piece& piece, bool normalized, bool pr
 
 const std::string* AddedTokens::token(TokenId id) const {
   const auto found = by_id_.find(id);
-  return found == by_id_.end() ? nullptr : &entries_[found->second].token.content;
+  return found == by_id_.end() ? nullptr : &found->second.content;
 }
 
 TokenId AddedTokens::find(std::string_view content) const {
   const auto found = by_content_.find(std::string(content));
-  return found == by_content_.end() ? -1 : entries_[found->second].id;
+  return found == by_content_.end() ? -1 : found->second;
 }
 
 }  // namespace gptq

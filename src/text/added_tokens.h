@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/json.h"
-#include "text/marked_text.h"
+#include "text/aligned_text.h"
 #include "text/normalizer.h"
 #include "text/piece_trie.h"
 #include "text/vocabulary.h"
@@ -26,21 +26,22 @@ struct AddedToken {
   // From {"content": ..., flags}; `normalized` is the opposite of `special` unless given.
   static AddedToken from_json(const Json& json, const std::string& what);
   static AddedToken control(std::string content);
+  bool operator==(const AddedToken&) const = default;
 };
 
-// A part of a text: an added token, or text without any.
+// A part of a text: an added token with what it matched, or text without any.
 struct Piece {
   TokenId id = -1;
-  MarkedText text;        // when id is -1
-  bool at_start = false;  // the piece begins where the whole input begins
+  AlignedText text;  // of a token: only when origins are asked for
 };
 
 // Filled by add() and then closed by prepare(); from there on immutable and safe to share between threads.
 class AddedTokens {
  public:
-  // Gives the token its id: the one it has in the vocabulary, else the next free one. A token added again keeps
-  // its id and takes the new flags.
-  void add(const AddedToken& token, const Vocabulary& vocabulary);
+  // Gives every token its id: the one it has in the vocabulary, else the next free one (counted before the batch).
+  // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
+  // control token with its content said, or else each of the others. Once a control token, always one.
+  void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
   void prepare(const Normalizer& normalizer);
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization.
@@ -54,16 +55,20 @@ class AddedTokens {
   TokenId id_end() const { return highest_ + 1; }
 
  private:
-  struct Entry {
+  struct Pattern {
     TokenId id;
-    AddedToken token;
+    std::string content;
+    bool normalized;
   };
-  std::vector<Entry> entries_;
-  std::unordered_map<std::string, size_t> by_content_;
-  std::unordered_map<TokenId, size_t> by_id_;
+  const AddedToken& flags(TokenId id) const { return by_id_.at(id); }
+
+  std::vector<Pattern> control_patterns_;   // looked for before
+  std::vector<Pattern> ordinary_patterns_;  // the others with the same spelling
+  std::unordered_map<std::string, TokenId> by_content_;
+  std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_set<std::string> specials_;
   TokenId highest_ = -1;
-  PieceTrie raw_;
+  PieceTrie raw_;  // to ids
   PieceTrie normalized_;
 };
 

@@ -1,6 +1,7 @@
 // One small class for each decoder type, and the table that builds them from JSON.
 #include "text/decoder.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -15,9 +16,18 @@ namespace {
 
 using Made = std::unique_ptr<Decoder>;
 
+// Nothing stands between any two characters and at both ends.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
-  if (from.empty()) return std::string(text);
   std::string out;
+  if (from.empty()) {
+    for (size_t position = 0; position < text.size();) {
+      const size_t begin = position;
+      next_char(text, position);
+      out += to;
+      out += text.substr(begin, position - begin);
+    }
+    return out += to;
+  }
   for (size_t position = 0;;) {
     const size_t found = text.find(from, position);
     out += text.substr(position, found == std::string_view::npos ? found : found - position);
@@ -25,6 +35,16 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
     out += to;
     position = found + from.size();
   }
+}
+
+// The clean-up of the space that WordPiece leaves before punctuation and English endings.
+std::string cleaned(std::string token) {
+  static constexpr std::pair<const char*, const char*> kRules[] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  if (token.find(' ') == std::string::npos) return token;
+  for (const auto& [from, to] : kRules) token = replace_all(token, from, to);
+  return token;
 }
 
 class Chain : public Decoder {
@@ -177,14 +197,27 @@ class WordPiece : public Decoder {
   }
 
  private:
-  static std::string cleaned(std::string token) {
-    static constexpr std::pair<const char*, const char*> kRules[] = {
-        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
-        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
-    for (const auto& [from, to] : kRules) token = replace_all(token, from, to);
-    return token;
-  }
   std::string prefix_;
+  bool cleanup_;
+};
+
+// Repetitions fall together, the padding that separates true repetitions goes.
+class Ctc : public Decoder {
+ public:
+  Ctc(std::string pad, std::string delimiter, bool cleanup)
+      : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    for (std::string& token : tokens) {
+      token = replace_all(token, pad_, "");
+      if (cleanup_) token = replace_all(cleaned(std::move(token)), delimiter_, " ");
+    }
+    std::erase(tokens, "");
+  }
+
+ private:
+  std::string pad_;
+  std::string delimiter_;
   bool cleanup_;
 };
 
@@ -234,6 +267,12 @@ Made make(const Component& component) {
       {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevel>(); }},
       {"BPEDecoder",
        [](const Component& c) -> Made { return std::make_unique<EndOfWord>(c.reader().string("suffix", "</w>")); }},
+      {"CTC",
+       [](const Component& c) -> Made {
+         return std::make_unique<Ctc>(c.reader().string("pad_token", "<pad>"),
+                                      c.reader().string("word_delimiter_token", "|"),
+                                      c.reader().boolean("cleanup", true));
+       }},
       {"WordPiece",
        [](const Component& c) -> Made {
          return std::make_unique<WordPiece>(c.reader().string("prefix", "##"), c.reader().boolean("cleanup", true));
@@ -247,7 +286,7 @@ Made make(const Component& component) {
 int byte_of_token(const std::string& token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
   int byte = 0;
-  for (const char c : {token[3], token[4]}) {
+  for (const char c : {token[3] == '+' ? '0' : token[3], token[4]}) {  // "<0x+A>" too is read as a number
     const int digit = c >= '0' && c <= '9'   ? c - '0'
                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
                       : c >= 'a' && c <= 'f' ? c - 'a' + 10

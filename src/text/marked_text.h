@@ -1,4 +1,4 @@
-// Text whose bytes may carry the mark "written by a person", and the left-to-right rewriting that keeps the marks.
+// Text whose bytes may carry the mark "written by a person".
 #pragma once
 
 #include <algorithm>
@@ -56,38 +56,6 @@ struct MarkedText {
     }
     return runs;
   }
-};
-
-// Rebuilds a MarkedText piece by piece. New content is marked when any byte that it replaces was.
-class Rewriter {
- public:
-  explicit Rewriter(MarkedText& source) : source_(source) {
-    result_.text.reserve(source.text.size());
-    result_.front_removed = source.front_removed;
-  }
-
-  void keep(size_t begin, size_t end) {
-    replace(begin, end, std::string_view(source_.text).substr(begin, end - begin));
-  }
-
-  void replace(size_t begin, size_t end, std::string_view content) {
-    if (begin == 0 && end > 0 && content.empty()) result_.front_removed = true;
-    if (source_.marks.empty()) {
-      result_.text.append(content);
-    } else if (content.size() == end - begin) {
-      result_.text.append(content);
-      result_.marks.append(source_.marks, begin, end - begin);
-    } else {
-      result_.text.append(content);
-      result_.marks.append(content.size(), source_.any_marked(begin, end) ? '\1' : '\0');
-    }
-  }
-
-  void finish() { source_ = std::move(result_); }
-
- private:
-  MarkedText& source_;
-  MarkedText result_;
 };
 
 }  // namespace gptq

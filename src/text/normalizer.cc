@@ -8,6 +8,9 @@
 #include <gptq/error.h>
 
 #include "text/byte_level.h"
+#include "text/char_tables.h"
+#include "text/charsmap.h"
+#include "text/base64.h"
 #include "text/component.h"
 #include "text/pattern.h"
 #include "text/unicode.h"
@@ -19,7 +22,7 @@ namespace {
 class Chain : public Normalizer {
  public:
   explicit Chain(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     for (const auto& part : parts_) part->apply(text);
   }
 
@@ -33,7 +36,7 @@ class ToNormalForm : public Normalizer {
 
   // An ASCII character never joins with what stands before it, so the text may be treated in stretches that
   // begin with one; pure ASCII stays as it is.
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     Rewriter out(text);
     const std::string& all = text.text;
     const auto ascii = [&](size_t index) { return static_cast<unsigned char>(all[index]) < 0x80; };
@@ -45,28 +48,39 @@ class ToNormalForm : public Normalizer {
       const size_t joining = plain > begin && end > plain ? plain - 1 : plain;  // the last ASCII one may take a mark
       out.keep(begin, joining);
       const std::string_view stretch = std::string_view(all).substr(joining, end - joining);
-      const std::string changed = to_normal_form(stretch, form_);
-      if (changed == stretch)
-        out.keep(joining, end);
-      else
-        out.replace(joining, end, changed);
+      if (joining < end) {
+        const std::vector<ChangedChar> changed = normal_form_changes(stretch, form_);
+        if (spells(changed, stretch))
+          out.keep(joining, end);
+        else
+          out.change(joining, end, changed);
+      }
       begin = end;
     }
     out.finish();
   }
 
  private:
+  static bool spells(const std::vector<ChangedChar>& chars, std::string_view text) {
+    size_t position = 0;
+    for (const ChangedChar& c : chars) {
+      if (c.change != 0 || position >= text.size() || next_char(text, position) != c.code) return false;
+    }
+    return position == text.size();
+  }
+
   NormalForm form_;
 };
 
 class Prepend : public Normalizer {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     if (text.text.empty()) return;
     text.text.insert(0, prefix_);
-    text.front_removed = false;
     if (!text.marks.empty()) text.marks.insert(0, prefix_.size(), '\0');
+    if (text.start_size > 0) text.start_size += prefix_.size();
+    if (!text.origins.empty()) text.origins.insert(text.origins.begin(), prefix_.size(), text.origins[0]);
   }
 
  private:
@@ -76,7 +90,7 @@ class Prepend : public Normalizer {
 class Replace : public Normalizer {
  public:
   Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     Rewriter out(text);
     for (const Stretch& stretch : pattern_.cut(text.text)) {
       if (stretch.match)
@@ -97,14 +111,14 @@ class EachChar : public Normalizer {
  public:
   using Rule = void (*)(std::string& out, char32_t code);
   explicit EachChar(Rule rule) : rule_(rule) {}
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     Rewriter out(text);
     std::string content;
     for (size_t position = 0; position < text.text.size();) {
       const size_t begin = position;
       content.clear();
       rule_(content, next_char(text.text, position));
-      out.replace(begin, position, content);
+      out.map(begin, position, content);
     }
     out.finish();
   }
@@ -116,14 +130,12 @@ class EachChar : public Normalizer {
 class StripEnds : public Normalizer {
  public:
   StripEnds(bool left, bool right) : left_(left), right_(right) {}
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     const std::string& all = text.text;
     size_t begin = 0, end = all.size();
     if (left_) begin = space_run_end(all, 0);
     if (right_ && begin < end) end = space_run_begin(all, end);
-    const bool front_removed = text.front_removed || begin > 0;
     text = text.substr(begin, end - begin);
-    text.front_removed = front_removed;
   }
 
  private:
@@ -133,20 +145,139 @@ class StripEnds : public Normalizer {
 
 class MapBytes : public Normalizer {
  public:
-  void apply(MarkedText& text) const override {
+  void apply(AlignedText& text) const override {
     Rewriter out(text);
     for (size_t i = 0; i < text.text.size(); ++i) {
-      out.replace(i, i + 1, byte_alphabet(static_cast<unsigned char>(text.text[i])));
+      out.map(i, i + 1, byte_alphabet(static_cast<unsigned char>(text.text[i])));
     }
     out.finish();
   }
 };
+
+// Clusters of up to five bytes are looked up as a whole, then characters one by one.
+class Precompiled : public Normalizer {
+ public:
+  explicit Precompiled(Charsmap charsmap) : charsmap_(std::move(charsmap)) {}
+  void apply(AlignedText& text) const override {
+    std::vector<ChangedChar> chars;
+    bool changed = false;
+    const std::string_view all = text.text;
+    for (size_t begin = 0; begin < all.size();) {
+      const size_t end = grapheme_end(all, begin);
+      constexpr size_t kLongestCluster = 5;
+      const std::string_view cluster = all.substr(begin, end - begin);
+      if (cluster.size() <= kLongestCluster) {
+        if (const auto found = charsmap_.find(cluster)) {
+          put(chars, count_chars(cluster), *found);
+          changed = true;
+          begin = end;
+          continue;
+        }
+      }
+      for (; begin < end;) {
+        size_t after = begin;
+        const char32_t code = next_char(all, after);
+        if (const auto found = charsmap_.find(all.substr(begin, after - begin))) {
+          put(chars, 1, *found);
+          changed = true;
+        } else {
+          chars.push_back({code, 0});
+        }
+        begin = after;
+      }
+    }
+    if (!changed) return;
+    Rewriter out(text);
+    out.change(0, all.size(), chars);
+    out.finish();
+  }
+
+ private:
+  // Characters in excess are added ones; those that are missing were behind the last one.
+  static void put(std::vector<ChangedChar>& chars, size_t old_count, std::string_view content) {
+    size_t count = 0;
+    for (size_t position = 0; position < content.size(); ++count) {
+      chars.push_back({next_char(content, position), count < old_count ? 0 : 1});
+    }
+    if (count < old_count && !chars.empty()) chars.back().change -= static_cast<int>(old_count - count);
+  }
+
+  Charsmap charsmap_;
+};
+
+bool is_chinese(char32_t code) {
+  return (code >= 0x4E00 && code <= 0x9FFF) || (code >= 0x3400 && code <= 0x4DBF) ||
+         (code >= 0x20000 && code <= 0x2A6DF) || (code >= 0x2A700 && code <= 0x2B73F) ||
+         (code >= 0x2B740 && code <= 0x2B81F) || (code >= 0x2B920 && code <= 0x2CEAF) ||
+         (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x2F800 && code <= 0x2FA1F);
+}
+
+void lower(std::string& out, char32_t code) {
+  if (code == 0x130) {  // the only character whose lower case is two characters
+    out += "i\xCC\x87";
+    return;
+  }
+  const LowercaseRange* range = range_of(kLowercaseRanges, code);
+  append_utf8(out, range == nullptr ? code : static_cast<char32_t>(static_cast<int>(code) + range->distance));
+}
+
+void clean_for_bert(std::string& out, char32_t code) {
+  if (kBertControlChars.has(code)) return;
+  append_utf8(out, is_whitespace(code) ? U' ' : code);
+}
+
+void space_chinese(std::string& out, char32_t code) {
+  if (is_chinese(code)) out += ' ';
+  append_utf8(out, code);
+  if (is_chinese(code)) out += ' ';
+}
+
+template <const CharClass& kClass>
+void drop(std::string& out, char32_t code) {
+  if (!kClass.has(code)) append_utf8(out, code);
+}
+
+void clean_for_nmt(std::string& out, char32_t code) {
+  if ((code >= 0x01 && code <= 0x08) || code == 0x0B || (code >= 0x0E && code <= 0x1F) || code == 0x7F ||
+      code == 0x8F || code == 0x9F) {
+    return;
+  }
+  const bool space = code == 0x09 || code == 0x0A || code == 0x0C || code == 0x0D || code == 0x1680 ||
+                     (code >= 0x200B && code <= 0x200F) || code == 0x2028 || code == 0x2029 || code == 0x2581 ||
+                     code == 0xFEFF || code == 0xFFFD;
+  append_utf8(out, space ? U' ' : code);
+}
 
 std::unique_ptr<Normalizer> make(const Component& component);
 
 std::unique_ptr<Normalizer> make_chain(const Component& component) {
   std::vector<std::unique_ptr<Normalizer>> parts;
   for (const Component& part : component.parts("normalizers")) parts.push_back(make(part));
+  return std::make_unique<Chain>(std::move(parts));
+}
+
+template <EachChar::Rule kRule>
+std::unique_ptr<Normalizer> make_rule(const Component&) {
+  return std::make_unique<EachChar>(kRule);
+}
+
+std::unique_ptr<Normalizer> make_precompiled(const Component& component) {
+  const std::optional<std::string> bytes = decode_base64(component.reader().string("precompiled_charsmap"));
+  if (!bytes) component.reader().fail("precompiled_charsmap", "base64");
+  return std::make_unique<Precompiled>(Charsmap(*bytes, component.what()));
+}
+
+std::unique_ptr<Normalizer> make_bert(const Component& component) {
+  const JsonReader& reader = component.reader();
+  const bool lowercase = reader.boolean("lowercase", true);
+  std::vector<std::unique_ptr<Normalizer>> parts;
+  if (reader.boolean("clean_text", true)) parts.push_back(std::make_unique<EachChar>(clean_for_bert));
+  if (reader.boolean("handle_chinese_chars", true)) parts.push_back(std::make_unique<EachChar>(space_chinese));
+  if (reader.boolean("strip_accents", lowercase)) {
+    parts.push_back(std::make_unique<ToNormalForm>(NormalForm::kNfd));
+    parts.push_back(std::make_unique<EachChar>(drop<kBertMarkChars>));
+  }
+  if (lowercase) parts.push_back(std::make_unique<EachChar>(lower));
   return std::make_unique<Chain>(std::move(parts));
 }
 
@@ -172,18 +303,15 @@ std::unique_ptr<Normalizer> make(const Component& component) {
          return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                           c.reader().string("content"));
        }},
-      {"Lowercase",
-       [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<EachChar>(append_lowercase); }},
+      {"Lowercase", make_rule<lower>},
+      {"Nmt", make_rule<clean_for_nmt>},
+      {"StripAccents", make_rule<drop<kMarkChars>>},
+      {"Precompiled", make_precompiled},
+      {"BertNormalizer", make_bert},
       {"Strip",
        [](const Component& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<StripEnds>(c.reader().boolean("strip_left", true),
                                             c.reader().boolean("strip_right", true));
-       }},
-      {"StripAccents",
-       [](const Component&) -> std::unique_ptr<Normalizer> {
-         return std::make_unique<EachChar>([](std::string& out, char32_t code) {
-           if (!is_nonspacing_mark(code)) append_utf8(out, code);
-         });
        }},
       {"ByteLevel", [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
   };

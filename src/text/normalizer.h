@@ -5,15 +5,15 @@
 #include <string>
 
 #include "core/json.h"
-#include "text/marked_text.h"
+#include "text/aligned_text.h"
 
 namespace gptq {
 
-// Immutable; safe to share between threads. Works on valid UTF-8, keeps it valid, and carries the marks along.
+// Immutable; safe to share between threads. Works on valid UTF-8, keeps it valid, carries marks and origins along.
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual void apply(MarkedText& text) const = 0;
+  virtual void apply(AlignedText& text) const = 0;
 };
 
 // `json` is the component, or null for none (the result then changes nothing). `what` names it in errors.

@@ -9,7 +9,7 @@
 namespace gptq {
 
 TextPattern TextPattern::literal(std::string text, const std::string& what) {
-  if (text.empty()) throw Error(ErrorKind::kVerification, "reading " + what + ": the pattern is empty, expected text");
+  if (text.empty()) return regex("", what);  // matches between all characters
   TextPattern pattern;
   pattern.literal_ = std::move(text);
   return pattern;

@@ -1,6 +1,7 @@
 // One small class for each post-processor type, and the table that builds them from JSON.
 #include "text/post_processor.h"
 
+#include <algorithm>
 #include <map>
 
 #include <gptq/error.h>
@@ -18,6 +19,9 @@ class Chain : public PostProcessor {
   explicit Chain(std::vector<Made> parts) : parts_(std::move(parts)) {}
   void apply(std::vector<TokenId>& ids, bool add_special_tokens) const override {
     for (const auto& part : parts_) part->apply(ids, add_special_tokens);
+  }
+  void place(std::vector<TokenPlace>& places, bool add_special_tokens) const override {
+    for (const auto& part : parts_) part->place(places, add_special_tokens);
   }
 
  private:
@@ -40,9 +44,40 @@ class Template : public PostProcessor {
     }
     ids = std::move(result);
   }
+  void place(std::vector<TokenPlace>& places, bool add_special_tokens) const override {
+    std::vector<TokenPlace> result;
+    for (const Slot& slot : slots_) {
+      if (slot.text)
+        result.insert(result.end(), places.begin(), places.end());
+      else if (add_special_tokens)
+        result.resize(result.size() + slot.ids.size());
+    }
+    places = std::move(result);
+  }
 
  private:
   std::vector<Slot> slots_;
+};
+
+// Leaves white space at the ends of tokens out of their places.
+class TrimPlaces : public PostProcessor {
+ public:
+  explicit TrimPlaces(bool add_prefix_space) : add_prefix_space_(add_prefix_space) {}
+  void apply(std::vector<TokenId>&, bool) const override {}
+  void place(std::vector<TokenPlace>& places, bool) const override {
+    for (size_t i = 0; i < places.size(); ++i) {
+      TokenPlace& place = places[i];
+      // One space before the first token is taken for the one that the pre-tokenizer added.
+      const bool own_space = (i == 0 || place.begin == 0) && add_prefix_space_ && place.leading == 1;
+      if (place.leading > 0 && !own_space) place.begin = std::min(place.begin + place.leading, place.end);
+      if (place.trailing > 0 && place.end >= place.trailing) {
+        place.end = std::max(place.end - place.trailing, place.begin);
+      }
+    }
+  }
+
+ private:
+  bool add_prefix_space_;
 };
 
 TokenId id_from(const Json& json, const JsonReader& reader, const char* key) {
@@ -86,6 +121,21 @@ Made make_cls_sep(const Component& component) {
   return make_frame({id("cls")}, {id("sep")});
 }
 
+Made make_trim(const Component& component) {
+  std::vector<Made> parts;
+  if (component.reader().boolean("trim_offsets", true)) {
+    parts.push_back(std::make_unique<TrimPlaces>(component.reader().boolean("add_prefix_space", true)));
+  }
+  return std::make_unique<Chain>(std::move(parts));
+}
+
+Made make_roberta(const Component& component) {
+  std::vector<Made> parts;
+  parts.push_back(make_trim(component));
+  parts.push_back(make_cls_sep(component));
+  return std::make_unique<Chain>(std::move(parts));
+}
+
 Made make(const Component& component);
 
 Made make_chain(const Component& component) {
@@ -100,9 +150,8 @@ Made make(const Component& component) {
       {"Sequence", make_chain},
       {"TemplateProcessing", make_template},
       {"BertProcessing", make_cls_sep},
-      {"RobertaProcessing", make_cls_sep},
-      // Changes character offsets only, which are not kept here.
-      {"ByteLevel", [](const Component&) -> Made { return std::make_unique<Chain>(std::vector<Made>{}); }},
+      {"RobertaProcessing", make_roberta},
+      {"ByteLevel", make_trim},
   };
   return component.pick(kMakers)(component);
 }

@@ -1,9 +1,11 @@
 // One small class for each pre-tokenizer type, and the table that builds them from JSON.
 #include "text/pre_tokenizer.h"
 
+#include <algorithm>
 #include <map>
 
 #include "text/byte_level.h"
+#include "text/char_tables.h"
 #include "text/component.h"
 #include "text/pattern.h"
 #include "text/split_behavior.h"
@@ -39,19 +41,46 @@ void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
   words.spans = std::move(spans);
 }
 
-// Writes every word anew. `rewrite(word, first, out)` appends to out; `first`: the word begins the whole input.
+// Where words are written anew: what is put stands for one byte of the old text.
+class WordWriter {
+ public:
+  explicit WordWriter(Words& words) : words_(words) { text_.reserve(words.text.size() * 2); }
+  void put(std::string_view content, size_t source) {
+    text_ += content;
+    if (source < words_.start_size) start_size_ += content.size();
+    if (!words_.origins.empty()) origins_.resize(text_.size(), words_.origins[source]);
+  }
+  void copy(size_t begin, size_t end) {
+    text_.append(words_.text, begin, end - begin);
+    if (begin < words_.start_size) start_size_ += std::min(end, words_.start_size) - begin;
+    if (words_.origins.empty()) return;
+    origins_.insert(origins_.end(), words_.origins.begin() + static_cast<std::ptrdiff_t>(begin),
+                    words_.origins.begin() + static_cast<std::ptrdiff_t>(end));
+  }
+  size_t size() const { return text_.size(); }
+  void finish() {
+    words_.text = std::move(text_);
+    words_.start_size = start_size_;
+    words_.origins = std::move(origins_);
+  }
+
+ private:
+  Words& words_;
+  std::string text_;
+  size_t start_size_ = 0;
+  std::vector<Origin> origins_;
+};
+
+// Writes every word anew. `rewrite(word, begin, out)` puts into out; `begin` is where the word stands.
 template <typename Rewrite>
 void rewrite_words(Words& words, const Rewrite& rewrite) {
-  std::string text;
-  text.reserve(words.text.size() * 2);
-  const bool first_at_start = words.at_start && !words.spans.empty() && words.spans[0].begin == 0;
+  WordWriter out(words);
   for (size_t i = 0; i < words.spans.size(); ++i) {
-    const size_t begin = text.size();
-    rewrite(words.word(i), first_at_start && i == 0, text);
-    words.spans[i] = {begin, text.size()};
+    const size_t begin = out.size();
+    rewrite(words.word(i), words.spans[i].begin, out);
+    words.spans[i] = {begin, out.size()};
   }
-  words.text = std::move(text);
-  words.at_start = first_at_start;
+  out.finish();
 }
 
 // The stretches of single characters for which `is_match` holds; gaps between them are whole.
@@ -110,16 +139,16 @@ class ByteLevel : public PreTokenizer {
   }
   void apply(Words& words) const override {
     if (add_prefix_space_) {
-      rewrite_words(words, [](std::string_view word, bool, std::string& out) {
-        if (word.front() != ' ') out += ' ';
-        out += word;
+      rewrite_words(words, [](std::string_view word, size_t begin, WordWriter& out) {
+        if (word.front() != ' ') out.put(" ", begin);
+        out.copy(begin, begin + word.size());
       });
     }
     if (pattern_) {
       cut_words(words, SplitBehavior::kIsolated, [&](std::string_view text) { return pattern_->cut(text); });
     }
-    rewrite_words(words, [](std::string_view word, bool, std::string& out) {
-      for (const char byte : word) out += byte_alphabet(static_cast<unsigned char>(byte));
+    rewrite_words(words, [](std::string_view word, size_t begin, WordWriter& out) {
+      for (size_t i = 0; i < word.size(); ++i) out.put(byte_alphabet(static_cast<unsigned char>(word[i])), begin + i);
     });
   }
 
@@ -144,15 +173,16 @@ class Metaspace : public PreTokenizer {
   }
 
   void apply(Words& words) const override {
-    rewrite_words(words, [&](std::string_view word, bool first, std::string& out) {
-      const bool wanted = scheme_ == Scheme::kAlways || (scheme_ == Scheme::kFirst && first);
+    const size_t start_size = words.start_size;
+    rewrite_words(words, [&](std::string_view word, size_t begin, WordWriter& out) {
+      const bool wanted = scheme_ == Scheme::kAlways || (scheme_ == Scheme::kFirst && begin < start_size);
       const bool there = word.front() == ' ' || word.starts_with(replacement_);
-      if (wanted && !there) out += replacement_;
-      for (const char byte : word) {
-        if (byte == ' ')
-          out += replacement_;
-        else
-          out += byte;
+      if (wanted && !there) out.put(replacement_, begin);
+      for (size_t i = 0; i < word.size();) {
+        const size_t space = std::min(word.find(' ', i), word.size());
+        out.copy(begin + i, begin + space);
+        if (space < word.size()) out.put(replacement_, begin + space);
+        i = space + 1;
       }
     });
     if (!split_) return;
@@ -168,6 +198,72 @@ class Metaspace : public PreTokenizer {
   bool split_ = true;
 };
 
+// White space removed, punctuation alone.
+class BertWords : public PreTokenizer {
+ public:
+  void apply(Words& words) const override {
+    cut_words(words, SplitBehavior::kRemoved,
+              [](std::string_view text) { return cut_at_chars(text, is_whitespace); });
+    cut_words(words, SplitBehavior::kIsolated, [](std::string_view text) {
+      return cut_at_chars(text, [](char32_t code) { return kPunctuationChars.has(code); });
+    });
+  }
+};
+
+class CharDelimiterSplit : public PreTokenizer {
+ public:
+  explicit CharDelimiterSplit(char32_t delimiter) : delimiter_(delimiter) {}
+  void apply(Words& words) const override {
+    cut_words(words, SplitBehavior::kRemoved, [&](std::string_view text) {
+      return cut_at_chars(text, [&](char32_t code) { return code == delimiter_; });
+    });
+  }
+
+ private:
+  char32_t delimiter_;
+};
+
+class FixedLength : public PreTokenizer {
+ public:
+  explicit FixedLength(int64_t length) : length_(length) {}
+  void apply(Words& words) const override {
+    cut_words(words, SplitBehavior::kIsolated, [&](std::string_view text) {
+      std::vector<Stretch> stretches;
+      for (size_t position = 0; position < text.size();) {
+        const size_t begin = position;
+        for (int64_t i = 0; i < length_ && position < text.size(); ++i) next_char(text, position);
+        stretches.push_back({begin, position, false});
+      }
+      return stretches;
+    });
+  }
+
+ private:
+  int64_t length_;
+};
+
+// Cuts where the script changes. What goes with every script (spaces) before the first real character is dropped.
+class UnicodeScripts : public PreTokenizer {
+ public:
+  void apply(Words& words) const override {
+    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text) {
+      std::vector<Stretch> stretches;
+      int last = 0;
+      for (size_t position = 0; position < text.size();) {
+        const size_t begin = position;
+        const ScriptRange* range = range_of(kScriptRanges, next_char(text, position));
+        if (range != nullptr && range->script != last) {
+          stretches.push_back({begin, position, false});
+          last = range->script;
+        } else if (!stretches.empty()) {
+          stretches.back().end = position;
+        }
+      }
+      return stretches;
+    });
+  }
+};
+
 // Runs of \w and runs of what is neither \w nor white space.
 class Whitespace : public PreTokenizer {
  public:
@@ -178,7 +274,7 @@ class Whitespace : public PreTokenizer {
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         const char32_t code = next_char(text, position);
-        const Kind kind = is_word(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
+        const Kind kind = kWordChars.has(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
         if (kind == last)
           stretches.back().end = position;
         else
@@ -191,6 +287,11 @@ class Whitespace : public PreTokenizer {
 };
 
 using Made = std::unique_ptr<PreTokenizer>;
+
+template <const CharClass& kClass>
+bool is_in(char32_t code) {
+  return kClass.has(code);
+}
 
 Made make(const Component& component);
 
@@ -212,7 +313,21 @@ Made make_byte_level(const Component& component) {
 
 Made make_digits(const Component& component) {
   const bool alone = component.reader().boolean("individual_digits", false);
-  return std::make_unique<SplitAtChars>(is_numeric, alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+  return std::make_unique<SplitAtChars>(is_in<kNumericChars>,
+                                        alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+}
+
+Made make_delimiter(const Component& component) {
+  const std::string delimiter = component.reader().string("delimiter");
+  if (!is_valid_utf8(delimiter) || count_chars(delimiter) != 1) component.reader().fail("delimiter", "one character");
+  size_t zero = 0;
+  return std::make_unique<CharDelimiterSplit>(next_char(delimiter, zero));
+}
+
+Made make_fixed_length(const Component& component) {
+  const int64_t length = component.reader().integer("length", 5);
+  if (length < 1) component.reader().fail("length", "a number of characters, at least 1");
+  return std::make_unique<FixedLength>(length);
 }
 
 Made make(const Component& component) {
@@ -225,8 +340,12 @@ Made make(const Component& component) {
       {"Digits", make_digits},
       {"Punctuation",
        [](const Component& c) -> Made {
-         return std::make_unique<SplitAtChars>(is_punctuation, split_behavior(c, "Isolated"));
+         return std::make_unique<SplitAtChars>(is_in<kPunctuationChars>, split_behavior(c, "Isolated"));
        }},
+      {"BertPreTokenizer", [](const Component&) -> Made { return std::make_unique<BertWords>(); }},
+      {"CharDelimiterSplit", make_delimiter},
+      {"FixedLength", make_fixed_length},
+      {"UnicodeScripts", [](const Component&) -> Made { return std::make_unique<UnicodeScripts>(); }},
       {"Whitespace", [](const Component&) -> Made { return std::make_unique<Whitespace>(); }},
       {"WhitespaceSplit",
        [](const Component&) -> Made { return std::make_unique<SplitAtChars>(is_whitespace, SplitBehavior::kRemoved); }},

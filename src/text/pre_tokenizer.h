@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "text/aligned_text.h"
 
 namespace gptq {
 
@@ -19,9 +20,11 @@ struct Span {
 struct Words {
   std::string text;
   std::vector<Span> spans;
-  bool at_start = false;  // text[0] is where the whole input begins (not behind an added token)
+  size_t start_size = 0;        // as in AlignedText
+  std::vector<Origin> origins;  // as in AlignedText
 
-  Words(std::string piece, bool piece_at_start) : text(std::move(piece)), at_start(piece_at_start) {
+  explicit Words(AlignedText piece)
+      : text(std::move(piece.text)), start_size(piece.start_size), origins(std::move(piece.origins)) {
     if (!text.empty()) spans.push_back({0, text.size()});
   }
   std::string_view word(size_t index) const {

@@ -26,6 +26,48 @@ namespace {
 
 constexpr size_t kLongestText = size_t{1} << 29;
 
+// White space, or the byte alphabet's letter for a space.
+bool is_space(char32_t code) { return is_whitespace(code) || code == 0x120; }
+
+size_t leading_spaces(std::string_view text) {
+  size_t count = 0;
+  for (size_t position = 0; position < text.size() && is_space(next_char(text, position));) ++count;
+  return count;
+}
+
+size_t trailing_spaces(std::string_view text) {
+  size_t count = 0;
+  for (; !text.empty() && is_space(char_before(text, text.size())); ++count) {
+    text.remove_suffix(utf8(char_before(text, text.size())).size());
+  }
+  return count;
+}
+
+// From bytes to characters of one text.
+class CharIndex {
+ public:
+  explicit CharIndex(std::string_view text) : of_byte_(text.size()) {
+    uint32_t index = 0;
+    for (size_t position = 0; position < text.size(); ++index) {
+      const size_t begin = position;
+      next_char(text, position);
+      std::fill(of_byte_.begin() + static_cast<std::ptrdiff_t>(begin),
+                of_byte_.begin() + static_cast<std::ptrdiff_t>(position), index);
+    }
+  }
+
+  // Where nothing corresponds, what the reference answers: bytes.
+  std::pair<size_t, size_t> range(size_t begin, size_t end) const {
+    const size_t size = of_byte_.size();
+    if (begin >= size) return {begin, end};
+    if (end < size) return {of_byte_[begin], of_byte_[end]};
+    return {of_byte_[begin], (end == size ? of_byte_[size - 1] : of_byte_[begin] + 1) + size_t{1}};
+  }
+
+ private:
+  std::vector<uint32_t> of_byte_;
+};
+
 const Json& part(const Json& json, const char* key) {
   static const Json kNull;
   const auto found = json.find(key);
@@ -60,14 +102,16 @@ void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, cons
     throw Error(ErrorKind::kVerification, "reading " + what + ": added_tokens is not a list");
   }
   const Vocabulary& vocabulary = model_->vocabulary();
-  for (const Json& token : list) added_.add(AddedToken::from_json(token, what + ": added_tokens"), vocabulary);
+  std::vector<AddedToken> batch;
+  for (const Json& token : list) batch.push_back(AddedToken::from_json(token, what + ": added_tokens"));
+  added_.add(batch, vocabulary);
   for (auto [id, token] : config.added_tokens) {
-    const auto named = [&content = token.content](const AddedToken& control) { return control.content == content; };
+    const auto named = [&token = token](const AddedToken& control) { return control.content == token.content; };
     token.special |= std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
-    added_.add(token, vocabulary);
+    added_.add({token}, vocabulary);
   }
   for (const AddedToken& token : config.control_tokens) {
-    if (!added_.contains(token.content)) added_.add(token, vocabulary);
+    if (!added_.contains(token.content)) added_.add({token}, vocabulary);
   }
   added_.prepare(*normalizer_);
 }
@@ -86,32 +130,73 @@ void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
   post_processor_ = make_frame(before, after);
 }
 
-std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) const {
+template <typename OnToken, typename OnWords>
+void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const {
   if (text.text.size() > kLongestText) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");
   }
-  std::vector<TokenId> ids;
-  const auto encode_piece = [&](const Piece& piece) {
-    Words words(piece.text.text, piece.at_start);
-    pre_tokenizer_->apply(words);
-    std::vector<std::string_view> list(words.spans.size());
-    for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
-    model_->encode(list, ids);
-  };
-  for (Piece& raw : added_.cut({-1, std::move(text), true}, false, protect)) {
+  for (Piece& raw : added_.cut({-1, std::move(text)}, false, protect)) {
     if (raw.id >= 0) {
-      ids.push_back(raw.id);
+      on_token(raw);
       continue;
     }
     normalizer_->apply(raw.text);
-    for (const Piece& piece : added_.cut(raw, true, protect)) {
-      if (piece.id >= 0)
-        ids.push_back(piece.id);
-      else
-        encode_piece(piece);
+    for (Piece& piece : added_.cut(raw, true, protect)) {
+      if (piece.id >= 0) {
+        on_token(piece);
+        continue;
+      }
+      Words words(std::move(piece.text));
+      pre_tokenizer_->apply(words);
+      on_words(words);
     }
   }
+}
+
+std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) const {
+  std::vector<TokenId> ids;
+  std::vector<std::string_view> list;
+  const auto on_words = [&](const Words& words) {
+    list.resize(words.spans.size());
+    for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
+    model_->encode(list, ids);
+  };
+  each_part(AlignedText(std::move(text), false), protect, [&](const Piece& piece) { ids.push_back(piece.id); },
+            on_words);
+  return ids;
+}
+
+std::vector<TokenId> Tokenizer::Impl::trace(std::string text, std::vector<TokenPlace>& places) const {
+  const CharIndex chars(text);
+  std::vector<TokenId> ids;
+  const auto add = [&](TokenId id, std::pair<size_t, size_t> bytes, std::string_view spelling) {
+    ids.push_back(id);
+    const auto [begin, end] = chars.range(bytes.first, bytes.second);
+    places.push_back({begin, end, leading_spaces(spelling), trailing_spaces(spelling)});
+  };
+  const auto on_token = [&](const Piece& piece) {
+    add(piece.id, {piece.text.origins.front().begin, piece.text.origins.back().end}, piece.text.text);
+  };
+  std::vector<TracedToken> tokens;
+  const auto on_words = [&](const Words& words) {
+    for (size_t i = 0; i < words.spans.size(); ++i) {
+      tokens.clear();
+      model_->trace(words.word(i), tokens);
+      const Origin* origins = words.origins.data() + words.spans[i].begin;
+      const size_t size = words.word(i).size();
+      for (const TracedToken& token : tokens) {
+        // A token said to end behind the word has no place in the input; the reference then gives its place in the word.
+        std::pair<size_t, size_t> bytes{token.begin, token.end};
+        if (token.begin < token.end && token.end <= size) bytes = {origins[token.begin].begin, origins[token.end - 1].end};
+        const std::string* spelling = model_->vocabulary().token(token.id);
+        add(token.id, bytes, token.verbatim || spelling == nullptr ? words.word(i) : std::string_view(*spelling));
+      }
+    }
+  };
+  MarkedText input;
+  input.text = std::move(text);
+  each_part(AlignedText(std::move(input), true), false, on_token, on_words);
   return ids;
 }
 
@@ -151,32 +236,42 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
-  std::vector<TokenId> ids = impl_->encode({to_valid_utf8(text), "", false}, false);
+  MarkedText input;
+  input.text = to_valid_utf8(text);
+  std::vector<TokenId> ids = impl_->encode(std::move(input), false);
   impl_->post_processor().apply(ids, add_special_tokens);
   return ids;
 }
 
+Encoding Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
+  std::vector<TokenPlace> places;
+  Encoding encoding;
+  encoding.ids = impl_->trace(to_valid_utf8(text), places);
+  impl_->post_processor().apply(encoding.ids, add_special_tokens);
+  impl_->post_processor().place(places, add_special_tokens);
+  for (const TokenPlace& place : places) encoding.offsets.emplace_back(place.begin, place.end);
+  return encoding;
+}
+
 std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
-  MarkedText raw{prompt.text, std::string(prompt.text.size(), '\0'), false};
+  std::string marks(prompt.text.size(), '\0');
   for (const auto& [begin, end] : prompt.input_ranges) {
-    if (begin > end || end > raw.text.size()) {
+    if (begin > end || end > marks.size()) {
       throw Error(ErrorKind::kUsage, "tokenizing a prompt: an input range ends at byte " + std::to_string(end) +
-                                         " of " + std::to_string(raw.text.size()));
+                                         " of " + std::to_string(marks.size()));
     }
-    std::fill(raw.marks.begin() + static_cast<std::ptrdiff_t>(begin),
-              raw.marks.begin() + static_cast<std::ptrdiff_t>(end), '\1');
+    std::fill(marks.begin() + static_cast<std::ptrdiff_t>(begin), marks.begin() + static_cast<std::ptrdiff_t>(end),
+              '\1');
   }
-  Rewriter valid(raw);
-  for (size_t position = 0; position < raw.text.size();) {
-    const Utf8Step step = utf8_step(raw.text, position);
-    if (step.valid)
-      valid.keep(position, position + step.size);
-    else
-      valid.replace(position, position + step.size, kReplacementUtf8);
+  MarkedText valid;
+  for (size_t position = 0; position < prompt.text.size();) {
+    const Utf8Step step = utf8_step(prompt.text, position);
+    const std::string_view bytes = std::string_view(prompt.text).substr(position, step.size);
+    const bool marked = marks.find('\1', position) < position + step.size;
+    valid.append(step.valid ? bytes : kReplacementUtf8, marked ? '\1' : '\0');
     position += step.size;
   }
-  valid.finish();
-  std::vector<TokenId> ids = impl_->encode(std::move(raw), true);
+  std::vector<TokenId> ids = impl_->encode(std::move(valid), true);
   impl_->post_processor().apply(ids, false);
   return ids;
 }

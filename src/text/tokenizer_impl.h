@@ -10,8 +10,8 @@
 #include <gptq/tokenizer.h>
 
 #include "text/added_tokens.h"
+#include "text/aligned_text.h"
 #include "text/decoder.h"
-#include "text/marked_text.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
 #include "text/pre_tokenizer.h"
@@ -30,6 +30,8 @@ class Tokenizer::Impl {
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
+  // The same ids for text without marks, and where they come from.
+  std::vector<TokenId> trace(std::string text, std::vector<TokenPlace>& places) const;
   std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
@@ -42,6 +44,9 @@ class Tokenizer::Impl {
   const Decoder& decoder() const { return *decoder_; }
 
  private:
+  // Added tokens and the words between them, in order.
+  template <typename OnToken, typename OnWords>
+  void each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
   void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);
   void obey_bos_and_eos(const TokenizerConfig& config);
 

@@ -4,9 +4,6 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <vector>
-
-#include "core/check.h"
 
 namespace gptq {
 
@@ -20,35 +17,6 @@ bool is_mark(utf8proc_category_t value) {
 
 bool is_letter_category(utf8proc_category_t value) {
   return value >= UTF8PROC_CATEGORY_LU && value <= UTF8PROC_CATEGORY_LO;
-}
-
-int combining_class(utf8proc_int32_t code) { return utf8proc_get_property(code)->combining_class; }
-
-// Canonical ordering: every run of marks sorted by combining class, equal classes in their old order.
-void order_marks(std::vector<utf8proc_int32_t>& codes) {
-  size_t begin = 0;
-  while (begin < codes.size()) {
-    if (combining_class(codes[begin]) == 0) {
-      ++begin;
-      continue;
-    }
-    size_t end = begin;
-    while (end < codes.size() && combining_class(codes[end]) != 0) ++end;
-    std::stable_sort(codes.begin() + static_cast<std::ptrdiff_t>(begin),
-                     codes.begin() + static_cast<std::ptrdiff_t>(end),
-                     [](utf8proc_int32_t a, utf8proc_int32_t b) { return combining_class(a) < combining_class(b); });
-    begin = end;
-  }
-}
-
-void append_decomposition(std::vector<utf8proc_int32_t>& codes, char32_t code, utf8proc_option_t options) {
-  constexpr utf8proc_ssize_t kLongest = 32;  // the longest compatibility decomposition has 18 characters
-  utf8proc_int32_t parts[kLongest];
-  int boundary = 0;
-  const utf8proc_ssize_t count =
-      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, kLongest, options, &boundary);
-  CHECK(count >= 0 && count <= kLongest);
-  codes.insert(codes.end(), parts, parts + count);
 }
 
 }  // namespace
@@ -157,15 +125,6 @@ bool is_numeric(char32_t code) {
   return value >= UTF8PROC_CATEGORY_ND && value <= UTF8PROC_CATEGORY_NO;
 }
 
-bool is_punctuation(char32_t code) {
-  if (code < 0x80) {
-    return (code >= '!' && code <= '/') || (code >= ':' && code <= '@') || (code >= '[' && code <= '`') ||
-           (code >= '{' && code <= '~');
-  }
-  const utf8proc_category_t value = category(code);
-  return value >= UTF8PROC_CATEGORY_PC && value <= UTF8PROC_CATEGORY_PO;
-}
-
 bool is_word(char32_t code) {
   const utf8proc_category_t value = category(code);
   if (is_letter_category(value) || is_mark(value)) return true;
@@ -177,8 +136,6 @@ bool is_word(char32_t code) {
 }
 
 bool is_letter(char32_t code) { return is_letter_category(category(code)); }
-
-bool is_nonspacing_mark(char32_t code) { return category(code) == UTF8PROC_CATEGORY_MN; }
 
 bool is_uppercase(char32_t code) {
   return code < 0x80 ? code >= 'A' && code <= 'Z' : utf8proc_isupper(static_cast<utf8proc_int32_t>(code)) != 0;
@@ -216,6 +173,24 @@ char32_t char_before(std::string_view text, size_t end) {
   return next_char(text, begin);
 }
 
+size_t grapheme_end(std::string_view text, size_t begin) {
+  size_t end = begin;
+  char32_t left = next_char(text, end);
+  for (utf8proc_int32_t state = 0; end < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[end]);
+    if (left < 0x80 && byte < 0x80 && left != '\r') break;
+    size_t after = end;
+    const char32_t right = next_char(text, after);
+    if (utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(left), static_cast<utf8proc_int32_t>(right),
+                                         &state)) {
+      break;
+    }
+    end = after;
+    left = right;
+  }
+  return end;
+}
+
 size_t space_run_end(std::string_view text, size_t begin) {
   while (begin < text.size()) {
     size_t after = begin;
@@ -232,31 +207,6 @@ size_t space_run_begin(std::string_view text, size_t end) {
     end -= utf8(code).size();
   }
   return end;
-}
-
-std::string to_normal_form(std::string_view text, NormalForm form) {
-  const bool compatibility = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
-  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
-  const int decompose_options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility ? UTF8PROC_COMPAT : 0);
-
-  std::vector<utf8proc_int32_t> codes;
-  codes.reserve(text.size());
-  for (size_t position = 0; position < text.size();) {
-    append_decomposition(codes, next_char(text, position), static_cast<utf8proc_option_t>(decompose_options));
-  }
-  order_marks(codes);
-  size_t count = codes.size();
-  if (compose) {
-    const utf8proc_ssize_t left =
-        utf8proc_normalize_utf32(codes.data(), static_cast<utf8proc_ssize_t>(count),
-                                 static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
-    CHECK(left >= 0);
-    count = static_cast<size_t>(left);
-  }
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < count; ++i) append_utf8(out, static_cast<char32_t>(codes[i]));
-  return out;
 }
 
 }  // namespace gptq

@@ -1,4 +1,4 @@
-// Unicode ground for the text room: UTF-8 validation, character classes, case and normal forms.
+// Unicode ground for the text room: UTF-8 validation, character classes, case, graphemes.
 #pragma once
 
 #include <cstddef>
@@ -32,10 +32,8 @@ std::string to_valid_utf8(std::string_view text);  // one U+FFFD for each maxima
 
 bool is_whitespace(char32_t code);   // the White_Space property
 bool is_numeric(char32_t code);      // category N
-bool is_punctuation(char32_t code);  // ASCII punctuation or category P
 bool is_word(char32_t code);         // \w: alphabetic, marks, decimal digits, connectors, joiners
 bool is_letter(char32_t code);       // category L
-bool is_nonspacing_mark(char32_t code);
 bool is_uppercase(char32_t code);
 bool is_lowercase(char32_t code);
 bool is_printable(char32_t code);  // as Python's str.isprintable sees it
@@ -44,12 +42,9 @@ char32_t to_upper(char32_t code);  // simple, one to one
 char32_t to_lower(char32_t code);
 void append_lowercase(std::string& out, char32_t code);  // full: U+0130 becomes two characters
 
+size_t grapheme_end(std::string_view text, size_t begin);     // where the grapheme cluster at `begin` ends
 size_t space_run_end(std::string_view text, size_t begin);  // where the white space at `begin` ends
 size_t space_run_begin(std::string_view text, size_t end);  // where the white space before `end` begins
 char32_t char_before(std::string_view text, size_t end);    // the character that ends at `end` > 0
-
-enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
-// n log n even for hostile runs of combining marks. `text` must be valid UTF-8.
-std::string to_normal_form(std::string_view text, NormalForm form);
 
 }  // namespace gptq

@@ -9,9 +9,9 @@ namespace gptq {
 namespace {
 
 std::string normalized(const std::string& json, const std::string& text) {
-  MarkedText marked{text, "", false};
-  make_normalizer(parse_json(json, "test"), "test")->apply(marked);
-  return marked.text;
+  AlignedText aligned(MarkedText{text, "", false}, false);
+  make_normalizer(parse_json(json, "test"), "test")->apply(aligned);
+  return aligned.text;
 }
 
 TEST(Normalizer, NoneChangesNothing) { EXPECT_EQ(normalized("null", " A\xC3\xA9 "), " A\xC3\xA9 "); }
@@ -50,7 +50,7 @@ TEST(Normalizer, MarksStayWithTheirText) {
                  {"type":"Replace","pattern":{"String":" "},"content":"__"}]})",
                                  "test"),
                       "test");
-  MarkedText text{"T e\xCC\x81 T", "", false};
+  AlignedText text(MarkedText{"T e\xCC\x81 T", "", false}, false);
   text.marks = std::string("\0\0\1\1\1\0\0", 7);
   normalizer->apply(text);
   EXPECT_EQ(text.text, "_T__\xC3\xA9__T");

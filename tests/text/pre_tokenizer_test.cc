@@ -10,7 +10,9 @@ namespace {
 
 // The words with "|" between them.
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
-  Words words(text, at_start);
+  AlignedText piece(MarkedText{text, "", false}, false);
+  if (!at_start) piece.start_size = 0;
+  Words words(std::move(piece));
   make_pre_tokenizer(parse_json(json, "test"), "test")->apply(words);
   std::string out;
   for (size_t i = 0; i < words.spans.size(); ++i) out += (i > 0 ? "|" : "") + std::string(words.word(i));

@@ -232,7 +232,11 @@ TEST(Tokenizer, ErrorsNameFileAndPart) {
   EXPECT_NE(message("{").find("tokenizer.json"), std::string::npos);
   EXPECT_NE(message("[]").find("object"), std::string::npos);
   EXPECT_NE(message("{}").find("model"), std::string::npos);
-  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[]}})").find("Unigram"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Bigram","vocab":[]}})").find("Bigram"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"vocab":{}}})").find("no model"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[],"unk_id":0}})").find("unk_id"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[["a"]]}})").find("pair"), std::string::npos);
+  EXPECT_NE(message(R"({"model":{"type":"Unigram","vocab":[["a","b"]]}})").find("string"), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"(["a x"])")).find("\"x\""), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"(["abc"])")).find("one space"), std::string::npos);
   EXPECT_NE(message(bpe(kAbc, R"([["a"]])")).find("merges"), std::string::npos);

@@ -6,7 +6,7 @@
 
 #include <gptq/error.h>
 
-#include "text/carrier/base64.h"
+#include "text/base64.h"
 #include "text/carrier/carrier.h"
 #include "text/carrier/graph.h"
 #include "text/carrier/sentencepiece_model.h"
@@ -137,7 +137,7 @@ void mark_spaces(Json& parts, const TokenizerConfig& config) {
 }
 
 Json charsmap(const SentencePieceModel& model) {
-  return {{"type", "Precompiled"}, {"precompiled_charsmap", to_base64(model.charsmap)}};
+  return {{"type", "Precompiled"}, {"precompiled_charsmap", encode_base64(model.charsmap)}};
 }
 
 Json normalize_llama(const SentencePieceModel&, const TokenizerConfig& config) {

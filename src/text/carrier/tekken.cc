@@ -3,7 +3,7 @@
 
 #include <gptq/error.h>
 
-#include "text/carrier/base64.h"
+#include "text/base64.h"
 #include "text/carrier/byte_pairs.h"
 #include "text/carrier/carrier.h"
 
@@ -67,7 +67,7 @@ std::vector<RankedToken> read_vocab(const JsonReader& file, int64_t count) {
   std::vector<RankedToken> tokens;
   for (const Json& entry : vocab) {
     const JsonReader token(entry, file.what() + ".vocab[" + std::to_string(tokens.size()) + "]");
-    const auto bytes = from_base64(token.string("token_bytes"));
+    const auto bytes = decode_base64(token.string("token_bytes"));
     if (!bytes || bytes->empty()) token.fail("token_bytes", "bytes in base64");
     const int64_t rank = token.integer("rank");
     if (rank < 0 || rank >= kMostTokens) token.fail("rank", "a rank from 0");

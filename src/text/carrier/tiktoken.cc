@@ -5,8 +5,8 @@
 #include <gptq/error.h>
 
 #include "core/file.h"
+#include "text/base64.h"
 #include "text/byte_level.h"
-#include "text/carrier/base64.h"
 #include "text/carrier/byte_pairs.h"
 #include "text/carrier/carrier.h"
 #include "text/carrier/lines.h"
@@ -22,7 +22,7 @@ constexpr int64_t kHighestRank = 10'000'000;
 bool parse_line(std::string_view line, RankedToken& token) {
   const size_t space = line.find(' ');
   if (space == std::string_view::npos) return false;
-  const auto bytes = from_base64(line.substr(0, space));
+  const auto bytes = decode_base64(line.substr(0, space));
   const std::string_view digits = line.substr(space + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), token.rank);
   if (!bytes || bytes->empty() || error != std::errc() || end != digits.data() + digits.size()) return false;
