@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "tests/text/make_tokenizer.h"
 #include "tests/text/spm_bytes.h"
-#include "text/carrier/base64.h"
+#include "text/base64.h"
 #include "text/carrier/carrier.h"
 #include "text/carrier/mistral_pattern.h"
 #include "text/carrier/patterns.h"
@@ -201,11 +201,11 @@ TEST(Carrier, BrokenTiktoken) {
 TEST(Carrier, Base64RoundTrip) {
   std::string bytes;
   for (int i = 0; i < 300; ++i) {
-    EXPECT_EQ(from_base64(to_base64(bytes)), bytes);
+    EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
     bytes += static_cast<char>(i * 7);
   }
-  EXPECT_EQ(to_base64("ab"), "YWI=");
-  for (const char* bad : {"Y", "YWI", "Y===", "====", "YW=I", "YW I", "YWI=YWI="}) EXPECT_FALSE(from_base64(bad)) << bad;
+  EXPECT_EQ(encode_base64("ab"), "YWI=");
+  for (const char* bad : {"Y", "YWI", "Y===", "====", "YW=I", "YW I", "YWI=YWI="}) EXPECT_FALSE(decode_base64(bad)) << bad;
 }
 
 TEST(Carrier, VocabAndMerges) {
