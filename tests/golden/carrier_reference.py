@@ -117,6 +117,16 @@ def from_vocab_and_merges(folder, config):
     return tokenizer, {**default, **config}
 
 
+def from_bert_vocab(folder, config):
+    vocab = {token: i for i, token in enumerate((folder / "vocab.txt").read_text().split("\n")[:-1])}
+    basic = types.SimpleNamespace(tokenize_chinese_chars=config.get("tokenize_chinese_chars", True),
+                                  strip_accents=config.get("strip_accents"), do_lower_case=config.get("do_lower_case", True))
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")}
+    original = types.SimpleNamespace(vocab=vocab, basic_tokenizer=basic, cls_token_id=vocab["[CLS]"],
+                                     sep_token_id=vocab["[SEP]"], **names)
+    return convert.BertConverter(original).converted(), {**names, **config}
+
+
 def read(folder):
     """(tokenizers.Tokenizer, bos id or None) of a folder with tokenizer_config.json and one carrier."""
     path = folder / "tokenizer_config.json"
@@ -131,6 +141,8 @@ def read(folder):
         tokenizer, config = from_tiktoken(ranks[0], config)
     elif model.exists():
         tokenizer, config = from_sentencepiece(folder, config)
+    elif (folder / "vocab.txt").exists():
+        tokenizer, config = from_bert_vocab(folder, config)
     else:
         tokenizer, config = from_vocab_and_merges(folder, config)
     decoder = {int(i): AddedToken(**t) for i, t in config.pop("added_tokens_decoder", {}).items()}

@@ -9,7 +9,7 @@ import sentencepiece
 import carrier_reference
 from make_tokenizers import LLAMA3, O200K, QWEN2, byte_level, encode_vector, stream_vectors, with_regex, write_list
 from tokenizer_text import CORPUS, TEXTS, special_texts
-from tokenizers import pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 HERE = pathlib.Path(__file__).parent / "carrier"
@@ -71,6 +71,18 @@ def vocab_and_merges(pre_tokenizer, size, extra=()):
             "merges.txt": b"#version: 0.2\n" + merges.encode()}
 
 
+def bert_vocab():
+    """Learnt from CORPUS in lower case, without the characters that are rare there."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=600, limit_alphabet=150, special_tokens=names, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS.splitlines(), trainer)
+    vocab = tokenizer.get_vocab()
+    return "".join(token + "\n" for token in sorted(vocab, key=vocab.get)).encode()
+
+
 def special(content, **flags):
     return {"content": content, "lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True,
             **flags}
@@ -93,6 +105,10 @@ def layouts():
         "spm_t5": ({"tokenizer.model": t5_model()},
                    {"tokenizer_class": "T5Tokenizer", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>",
                     "extra_ids": 7}),
+        "spm_t5_nfkc": ({"tokenizer.model": t5_model(normalization_rule_name="nmt_nfkc")},
+                        {"tokenizer_class": "T5Tokenizer", "legacy": False, "extra_ids": 2}),
+        "spm_nfkc": ({"tokenizer.model": sentencepiece_model(normalization_rule_name="nmt_nfkc", remove_extra_whitespaces=True)},
+                     {"tokenizer_class": "CustomTokenizer"}),
         "spm_unigram": ({"tokenizer.model": sentencepiece_model(model_type="unigram", vocab_size=600)},
                         {"tokenizer_class": "CustomTokenizer", "add_bos_token": False}),
         "tiktoken": ({"tokenizer.model": tiktoken_lines(LLAMA3)},
@@ -100,6 +116,7 @@ def layouts():
                       "added_tokens_decoder": controls, "add_bos_token": True}),
         "tiktoken_pattern": ({"own.tiktoken": tiktoken_lines(O200K)}, {"pattern": O200K}),
         "tekken": ({"tekken.json": tekken_json()}, {}),
+        "bert": ({"vocab.txt": bert_vocab()}, {"tokenizer_class": "BertTokenizer"}),
         "gpt2": (vocab_and_merges(pre_tokenizers.ByteLevel(add_prefix_space=True), 480, ["<|endoftext|>"]),
                  {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "add_bos_token": True}),
         "qwen2": (vocab_and_merges(with_regex(QWEN2), 500),

@@ -10,8 +10,6 @@ namespace gptq {
 
 namespace {
 
-std::string file_text(const fs::path& folder, const char* name) { return read_file(folder / name); }
-
 // A folder has at most one of these in practice; of several, the first by name.
 fs::path find_tiktoken(const fs::path& folder) {
   std::vector<fs::path> found;
@@ -52,11 +50,11 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
   const auto name_of = [&](const char* name) { return (folder / name).string(); };
   if (has("tokenizer.json")) {
-    return read_tokenizer_json(file_text(folder, "tokenizer.json"), name_of("tokenizer.json"), config);
+    return read_tokenizer_json(read_file(folder / "tokenizer.json"), name_of("tokenizer.json"), config);
   }
-  if (has("tekken.json")) return read_tekken(file_text(folder, "tekken.json"), name_of("tekken.json"), config);
+  if (has("tekken.json")) return read_tekken(read_file(folder / "tekken.json"), name_of("tekken.json"), config);
   if (has("tokenizer.model")) {
-    const std::string bytes = file_text(folder, "tokenizer.model");
+    const std::string bytes = read_file(folder / "tokenizer.model");
     const auto read = is_tiktoken(bytes) ? read_tiktoken : read_sentencepiece;
     return read(bytes, name_of("tokenizer.model"), config);
   }
@@ -65,12 +63,13 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
   }
   for (const auto& [vocab, merges] : {std::pair("vocab.json", "merges.txt"), std::pair("encoder.json", "vocab.bpe")}) {
     if (!has(vocab) || !has(merges)) continue;
-    return read_vocab_and_merges(file_text(folder, vocab), file_text(folder, merges), name_of(vocab), config);
+    return read_vocab_and_merges(read_file(folder / vocab), read_file(folder / merges), name_of(vocab), config);
   }
+  if (has("vocab.txt")) return read_bert_vocab(read_file(folder / "vocab.txt"), name_of("vocab.txt"), config);
   throw Error(ErrorKind::kNotFound,
               "opening the tokenizer of " + folder.string() +
                   ": found none of tokenizer.json, tekken.json, tokenizer.model, *.tiktoken, tiktoken.model, vocab.json "
-                  "with merges.txt, encoder.json with vocab.bpe; fetch the tokenizer's files with the model");
+                  "with merges.txt, encoder.json with vocab.bpe, vocab.txt; fetch the tokenizer's files with the model");
 }
 
 }  // namespace gptq

@@ -31,6 +31,7 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
 Carrier read_tiktoken(std::string_view text, const std::string& what, TokenizerConfig& config);
 Carrier read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& what,
                               TokenizerConfig& config);
+Carrier read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config);
 
 // Does the text look like a tiktoken file? Some are called tokenizer.model.
 bool is_tiktoken(std::string_view text);

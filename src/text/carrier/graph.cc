@@ -55,6 +55,14 @@ Json unigram(int64_t unknown, bool byte_fallback) {
   return {{"type", "Unigram"}, {"vocab", Json::array()}, {"unk_id", unknown}, {"byte_fallback", byte_fallback}};
 }
 
+Json word_piece(const std::string& unknown) {
+  return {{"type", "WordPiece"},
+          {"vocab", Json::object()},
+          {"unk_token", unknown},
+          {"continuing_subword_prefix", "##"},
+          {"max_input_chars_per_word", 100}};
+}
+
 Json document(Json model) { return {{"added_tokens", Json::array()}, {"model", std::move(model)}}; }
 
 }  // namespace gptq::graph

@@ -23,6 +23,7 @@ Json plain(const char* type);  // a component without settings
 // Models without their tables.
 Json bpe(const std::string& unknown, bool byte_fallback, bool ignore_merges);
 Json unigram(int64_t unknown, bool byte_fallback);
+Json word_piece(const std::string& unknown);
 
 // tokenizer.json without added tokens and with nothing but a model.
 Json document(Json model);
