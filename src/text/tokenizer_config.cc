@@ -11,7 +11,8 @@ namespace gptq {
 
 namespace {
 
-constexpr std::array kNames = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+constexpr std::array kNames = {"bos_token", "eos_token", "unk_token", "sep_token",
+                               "pad_token", "cls_token", "mask_token"};
 constexpr std::array kLists = {"additional_special_tokens", "extra_special_tokens"};
 
 // A control token is a string or an object with flags.

@@ -19,9 +19,9 @@ struct TokenizerConfig {
   std::optional<bool> add_bos_token;                // absent: the carrier decides
   std::optional<bool> add_eos_token;
 
-  std::string tokenizer_class;            // without its "Fast"; "" when nothing says
-  std::optional<bool> legacy;             // of converted SentencePiece models: every piece of text gets a space in front
-  std::optional<bool> add_prefix_space;   // of converted models
+  std::string tokenizer_class;           // without its "Fast"; "" when nothing says
+  std::optional<bool> legacy;            // of converted SentencePiece models: every piece of text gets a space in front
+  std::optional<bool> add_prefix_space;  // of converted models
   std::optional<bool> fix_mistral_regex;  // false keeps a known-bad pattern
   std::string pattern;                    // how a tiktoken file cuts text into words; "" when nothing says
   int64_t extra_ids = 100;                // sentinels of T5

@@ -256,6 +256,14 @@ TEST(CliGenerate, ContinuesText) {
   EXPECT_FALSE(has(stopped["text"], stop));
 }
 
+TEST(CliGenerate, ATextThatBeginsWithBosGetsNoSecondOne) {
+  const auto count = [](const std::string& text) {
+    return expect_json(gptq({"generate", kDemo, "-p", text, "-n", "1", "--json"}), {})["prompt_tokens"].get<int>();
+  };
+  EXPECT_EQ(count("<s>"), 1);
+  EXPECT_EQ(count("<s>It was"), count("It was"));
+}
+
 TEST(CliGenerate, SamplingFlags) {
   const std::vector<std::string> draw = {"generate", kDemo,           "-p", "The",    "-n",
                                          "16",       "--temperature", "1",  "--seed", "3"};

@@ -11,7 +11,8 @@ namespace {
 using Ids = std::set<TokenId>;
 
 TEST(StopTokens, UnionOfConfigsTokenizerAndEndsOfTurns) {
-  const std::string json = R"({"added_tokens":[{"content":"</s>","special":true},{"content":"<|im_end|>","special":true},
+  const std::string json =
+      R"({"added_tokens":[{"content":"</s>","special":true},{"content":"<|im_end|>","special":true},
       {"content":"<end_of_turn>","special":false}],"model":{"vocab":{"a":0,"b":1},"merges":[]}})";
   const Tokenizer tokenizer = make_tokenizer(json, R"({"eos_token":"</s>"})");
   EXPECT_EQ(stop_tokens({}, {}, tokenizer), (Ids{2, 3}));
@@ -21,7 +22,8 @@ TEST(StopTokens, UnionOfConfigsTokenizerAndEndsOfTurns) {
 
 TEST(StopTokens, AMessageOfGptOssDoesNotEndTheAnswer) {
   const auto stops = [](const std::string& tokens) {
-    return stop_tokens({}, {}, make_tokenizer(R"({"added_tokens":[)" + tokens + R"(],"model":{"vocab":{},"merges":[]}})"));
+    return stop_tokens({}, {},
+                       make_tokenizer(R"({"added_tokens":[)" + tokens + R"(],"model":{"vocab":{},"merges":[]}})"));
   };
   const std::string end = R"({"content":"<|end|>","special":true})";
   EXPECT_EQ(stops(end), (Ids{0}));

@@ -69,7 +69,8 @@ TEST(Carrier, TheFirstOfTheListIsRead) {
   EXPECT_EQ(open(files).vocab_size(), 5);
   files.erase("merges.txt");
   const std::string message = refusal(files);
-  for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model", ".tiktoken", "vocab.json", "merges.txt"}) {
+  for (const char* name :
+       {"tokenizer.json", "tekken.json", "tokenizer.model", ".tiktoken", "vocab.json", "merges.txt"}) {
     EXPECT_NE(message.find(name), std::string::npos) << message;
   }
 }
@@ -141,15 +142,17 @@ TEST(Carrier, BrokenSentencePieceModels) {
     EXPECT_NE(message.find(expected), std::string::npos) << message;
     EXPECT_NE(message.find("tokenizer.model"), std::string::npos) << message;
   }
-  EXPECT_NE(refusal({{"tokenizer.model", good}, {"tokenizer_config.json", R"({"tokenizer_class":"XLMRobertaTokenizer"})"}})
-                .find("not supported without tokenizer.json"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal({{"tokenizer.model", good}, {"tokenizer_config.json", R"({"tokenizer_class":"XLMRobertaTokenizer"})"}})
+          .find("not supported without tokenizer.json"),
+      std::string::npos);
 }
 
 TEST(Carrier, MergesOfHostileVocabulariesAreBounded) {
   std::vector<std::string> tokens;
   for (size_t letter = 0; letter < 40; ++letter) {
-    for (size_t length = 1; length <= 300; ++length) tokens.push_back(std::string(length, static_cast<char>('0' + letter)));
+    for (size_t length = 1; length <= 300; ++length)
+      tokens.push_back(std::string(length, static_cast<char>('0' + letter)));
   }
   EXPECT_NE(message_of([&] { all_splits(tokens, false, "input"); }).find("damaged or hostile"), std::string::npos);
   tokens.resize(300);
@@ -186,7 +189,8 @@ TEST(Carrier, TiktokenUnderItsOwnNameAndAsTokenizerModel) {
     EXPECT_EQ(tokenizer.encode("aabab"), (Ids{3, 2})) << name;  // a whole token, and the lowest rank first
     EXPECT_EQ(tokenizer.decode({3, 2}), "aabab");
   }
-  const std::string config = R"({"pattern":"a|[^a]+","extra_special_tokens":["<s>"],"bos_token":"<s>","add_bos_token":true})";
+  const std::string config =
+      R"({"pattern":"a|[^a]+","extra_special_tokens":["<s>"],"bos_token":"<s>","add_bos_token":true})";
   EXPECT_EQ(open({{"x.tiktoken", kTiktoken}, {"tokenizer_config.json", config}}).encode("ab"), (Ids{4, 0, 1}));
 }
 
@@ -205,7 +209,8 @@ TEST(Carrier, Base64RoundTrip) {
     bytes += static_cast<char>(i * 7);
   }
   EXPECT_EQ(encode_base64("ab"), "YWI=");
-  for (const char* bad : {"Y", "YWI", "Y===", "====", "YW=I", "YW I", "YWI=YWI="}) EXPECT_FALSE(decode_base64(bad)) << bad;
+  for (const char* bad : {"Y", "YWI", "Y===", "====", "YW=I", "YW I", "YWI=YWI="})
+    EXPECT_FALSE(decode_base64(bad)) << bad;
 }
 
 TEST(Carrier, VocabAndMerges) {
@@ -231,10 +236,11 @@ TEST(Carrier, VocabAndMerges) {
 // A tokenizer.json of 100,001 tokens that begins with `pattern`.
 Carrier large_carrier(const char* pattern) {
   TokenizerConfig config;
-  const Json json = {{"pre_tokenizer",
-                      {{"type", "Sequence"},
-                       {"pretokenizers", {{{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}}}}}},
-                     {"model", {{"vocab", Json::object()}, {"merges", Json::array()}}}};
+  const Json json = {
+      {"pre_tokenizer",
+       {{"type", "Sequence"},
+        {"pretokenizers", {{{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}}}}}},
+      {"model", {{"vocab", Json::object()}, {"merges", Json::array()}}}};
   Carrier carrier = read_tokenizer_json(json.dump(), "folder/tokenizer.json", config);
   for (int id = 0; id <= 100'000; ++id) carrier.tables.vocab.add(std::to_string(id), id);
   return carrier;
@@ -262,7 +268,8 @@ TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
   EXPECT_EQ(warning, "");
   EXPECT_EQ(pattern_after(kLlama3Pattern, [](TokenizerConfig& c) { c.fix_mistral_regex = false; }), kLlama3Pattern);
   EXPECT_EQ(pattern_after(kLlama3Pattern, [](TokenizerConfig& c) { c.model_type = "llama"; }), kLlama3Pattern);
-  EXPECT_EQ(pattern_after(kLlama3Pattern, [](TokenizerConfig& c) { c.transformers_version = "5.1.0"; }), kLlama3Pattern);
+  EXPECT_EQ(pattern_after(kLlama3Pattern, [](TokenizerConfig& c) { c.transformers_version = "5.1.0"; }),
+            kLlama3Pattern);
   EXPECT_EQ(pattern_after(kO200kPattern, nothing), kO200kPattern);
   EXPECT_EQ(warning, "");
   set_log_sink({});

@@ -35,8 +35,8 @@ inline std::string piece(const std::string& text, float score = 0, uint64_t type
 
 // <unk>, <s>, </s> and then `pieces`.
 inline std::string bpe_model(const std::string& pieces, const std::string& normalizer = "") {
-  return piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + pieces +
-         bytes_field(2, number_field(3, 2)) + bytes_field(3, normalizer);
+  return piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + pieces + bytes_field(2, number_field(3, 2)) +
+         bytes_field(3, normalizer);
 }
 
 }  // namespace gptq

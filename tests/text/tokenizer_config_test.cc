@@ -20,8 +20,9 @@ const char* const kFramed = R"({"added_tokens":[{"content":"<s>","special":true}
 
 TEST(TokenizerConfig, AddBosAndEosAreObeyedByTheClassesThatTransformersRebuilds) {
   const auto ids = [](const std::string& name) {
-    return make_tokenizer(kFramed, R"({"bos_token":"<s>","eos_token":"</s>","add_bos_token":false,"add_eos_token":true)" +
-                                       name + "}")
+    return make_tokenizer(
+               kFramed,
+               R"({"bos_token":"<s>","eos_token":"</s>","add_bos_token":false,"add_eos_token":true)" + name + "}")
         .encode("a");
   };
   EXPECT_EQ(ids(""), (Ids{0, 3}));
@@ -54,7 +55,8 @@ TEST(TokenizerConfig, TokensAsStringsObjectsListsAndNames) {
 
 TEST(TokenizerConfig, OlderFilesCountWhereTheConfigHasNoAddedTokens) {
   const TemporaryFolder folder;
-  folder.write("special_tokens_map.json", R"({"bos_token":{"content":"<b>"},"additional_special_tokens":["<y>","<x>"]})");
+  folder.write("special_tokens_map.json",
+               R"({"bos_token":{"content":"<b>"},"additional_special_tokens":["<y>","<x>"]})");
   folder.write("added_tokens.json", R"({"<plain>":9,"<y>":8})");
   folder.write("tokenizer_config.json", R"({"bos_token":"<s>","additional_special_tokens":["<x>"]})");
   const TokenizerConfig config = read_tokenizer_config(fs::path(folder.path()));
@@ -74,7 +76,8 @@ TEST(TokenizerConfig, OlderFilesCountWhereTheConfigHasNoAddedTokens) {
 
 TEST(TokenizerConfig, TheModelsConfigNamesClassAndVersion) {
   const TemporaryFolder folder;
-  folder.write("config.json", R"({"model_type":"mistral","transformers_version":"4.40.0","tokenizer_class":"XTokenizerFast"})");
+  folder.write("config.json",
+               R"({"model_type":"mistral","transformers_version":"4.40.0","tokenizer_class":"XTokenizerFast"})");
   const TokenizerConfig config = read_tokenizer_config(fs::path(folder.path()));
   EXPECT_EQ(config.model_type, "mistral");
   EXPECT_EQ(config.transformers_version, "4.40.0");

@@ -9,9 +9,9 @@
 namespace gptq {
 
 Carrier read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config) {
-  for (const auto& [name, content] : {std::pair("unk_token", "[UNK]"), std::pair("sep_token", "[SEP]"),
-                                      std::pair("pad_token", "[PAD]"), std::pair("cls_token", "[CLS]"),
-                                      std::pair("mask_token", "[MASK]")}) {
+  for (const auto& [name, content] :
+       {std::pair("unk_token", "[UNK]"), std::pair("sep_token", "[SEP]"), std::pair("pad_token", "[PAD]"),
+        std::pair("cls_token", "[CLS]"), std::pair("mask_token", "[MASK]")}) {
     config.name_token(name, content);
   }
   Carrier carrier{what, graph::document(graph::word_piece(config.named("unk_token"))), {}};

@@ -36,8 +36,8 @@ void add_byte_pairs(const std::vector<RankedToken>& tokens, int64_t offset, cons
 
 Json byte_pair_document(const std::string& pattern) {
   Json json = graph::document(graph::bpe("", false, true));
-  json["pre_tokenizer"] = graph::sequence(
-      "pretokenizers", Json::array({graph::split(pattern), graph::byte_level(false, false)}));
+  json["pre_tokenizer"] =
+      graph::sequence("pretokenizers", Json::array({graph::split(pattern), graph::byte_level(false, false)}));
   json["decoder"] = graph::byte_level(false, true);
   return json;
 }

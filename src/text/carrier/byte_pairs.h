@@ -17,8 +17,8 @@ struct RankedToken {
 // The bytes in the byte alphabet, as vocabularies spell them.
 std::string spelled(std::string_view bytes);
 
-// Vocabulary (id = rank + offset, bytes in the byte alphabet) and merges: everything that makes a token, in the order of
-// the token's rank, then of the ranks of its parts. Throws Error(kVerification) naming `what`.
+// Vocabulary (id = rank + offset, bytes in the byte alphabet) and merges: everything that makes a token, in the order
+// of the token's rank, then of the ranks of its parts. Throws Error(kVerification) naming `what`.
 void add_byte_pairs(const std::vector<RankedToken>& tokens, int64_t offset, const std::string& what,
                     ModelTables& tables);
 

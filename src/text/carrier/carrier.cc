@@ -25,12 +25,8 @@ fs::path find_tiktoken(const fs::path& folder) {
 
 // transformers makes the frame of these classes anew from add_bos_token and add_eos_token.
 bool obeys_bos_and_eos(const std::string& tokenizer_class) {
-  static const char* const kClasses[] = {"",
-                                         "CodeLlamaTokenizer",
-                                         "CohereTokenizer",
-                                         "GPTNeoXTokenizer",
-                                         "GemmaTokenizer",
-                                         "LlamaTokenizer"};
+  static const char* const kClasses[] = {
+      "", "CodeLlamaTokenizer", "CohereTokenizer", "GPTNeoXTokenizer", "GemmaTokenizer", "LlamaTokenizer"};
   return std::find(std::begin(kClasses), std::end(kClasses), tokenizer_class) != std::end(kClasses);
 }
 
@@ -66,10 +62,11 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
     return read_vocab_and_merges(read_file(folder / vocab), read_file(folder / merges), name_of(vocab), config);
   }
   if (has("vocab.txt")) return read_bert_vocab(read_file(folder / "vocab.txt"), name_of("vocab.txt"), config);
-  throw Error(ErrorKind::kNotFound,
-              "opening the tokenizer of " + folder.string() +
-                  ": found none of tokenizer.json, tekken.json, tokenizer.model, *.tiktoken, tiktoken.model, vocab.json "
-                  "with merges.txt, encoder.json with vocab.bpe, vocab.txt; fetch the tokenizer's files with the model");
+  throw Error(
+      ErrorKind::kNotFound,
+      "opening the tokenizer of " + folder.string() +
+          ": found none of tokenizer.json, tekken.json, tokenizer.model, *.tiktoken, tiktoken.model, vocab.json "
+          "with merges.txt, encoder.json with vocab.bpe, vocab.txt; fetch the tokenizer's files with the model");
 }
 
 }  // namespace gptq

@@ -35,17 +35,19 @@ Json split_behind_spaces() {
 }
 
 Json byte_level(bool add_prefix_space, bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", add_prefix_space},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
+  return {
+      {"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 
 Json plain(const char* type) { return {{"type", type}}; }
 
 Json bpe(const std::string& unknown, bool byte_fallback, bool ignore_merges) {
-  Json model = {{"type", "BPE"},           {"vocab", Json::object()},        {"merges", Json::array()},
-                {"fuse_unk", true},        {"byte_fallback", byte_fallback}, {"ignore_merges", ignore_merges},
+  Json model = {{"type", "BPE"},
+                {"vocab", Json::object()},
+                {"merges", Json::array()},
+                {"fuse_unk", true},
+                {"byte_fallback", byte_fallback},
+                {"ignore_merges", ignore_merges},
                 {"unk_token", Json(nullptr)}};
   if (!unknown.empty()) model["unk_token"] = unknown;
   return model;

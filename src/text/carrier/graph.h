@@ -12,10 +12,10 @@ Json sequence(const char* key, Json parts);  // of "normalizers", "pretokenizers
 Json replace(const char* text, const char* content);
 Json replace_matches(const char* regex, const char* content);
 Json prepend(const char* text);
-Json strip_ends(bool left, bool right);                              // the normalizer
-Json strip_start(const char* character);                             // the decoder: one of them at the start
-Json metaspace(bool add_prefix, bool legacy, bool split);            // pre-tokenizer and decoder
-Json split(const std::string& regex);                                // matches and gaps become words
+Json strip_ends(bool left, bool right);                    // the normalizer
+Json strip_start(const char* character);                   // the decoder: one of them at the start
+Json metaspace(bool add_prefix, bool legacy, bool split);  // pre-tokenizer and decoder
+Json split(const std::string& regex);                      // matches and gaps become words
 Json split_behind_spaces();
 Json byte_level(bool add_prefix_space, bool use_regex);
 Json plain(const char* type);  // a component without settings

@@ -16,8 +16,8 @@ constexpr const char* kMistralTypes[] = {"mistral", "mistral3", "voxtral", "mini
 
 bool is_mistral(const TokenizerConfig& config) {
   const bool old = config.transformers_version.empty() || config.transformers_version.find_first_of("01234") == 0;
-  return old && std::find(std::begin(kMistralTypes), std::end(kMistralTypes), config.model_type) !=
-                    std::end(kMistralTypes);
+  return old &&
+         std::find(std::begin(kMistralTypes), std::end(kMistralTypes), config.model_type) != std::end(kMistralTypes);
 }
 
 // The Split at the head of a sequence, nullptr when there is another component.

@@ -109,7 +109,8 @@ void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
     model.pieces[id].text = config.named(kNames[id].first);
   }
   const auto find = [&](const char* text) {
-    return std::find_if(model.pieces.begin(), model.pieces.end(), [&](const auto& piece) { return piece.text == text; });
+    return std::find_if(model.pieces.begin(), model.pieces.end(),
+                        [&](const auto& piece) { return piece.text == text; });
   };
   for (const char* turn : {"<start_of_turn>", "<end_of_turn>"}) {
     const auto piece = find(turn);
@@ -189,11 +190,13 @@ Json decode_llama(const TokenizerConfig& config) { return decode_bytes(config, t
 Json decode_gemma(const TokenizerConfig& config) { return decode_bytes(config, false); }
 
 using Bytes = Family::Bytes;
-constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, Bytes::kAlways, 0, true, false};
-constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, Bytes::kAlways, 3, true, false};
+constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, Bytes::kAlways, 0, true,
+                           false};
+constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, Bytes::kAlways, 3, true,
+                           false};
 constexpr Family kT5 = {add_sentinels, normalize_t5, pre_tokenize_t5, pre_tokenize_t5, Bytes::kNever, -1, false, true};
-constexpr Family kOther = {rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama,
-                           Bytes::kAsModel, -1, true, false};
+constexpr Family kOther = {
+    rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama, Bytes::kAsModel, -1, true, false};
 
 const Family& family_of(const TokenizerConfig& config, const std::string& what) {
   static const std::map<std::string, const Family*> kFamilies = {

@@ -41,8 +41,9 @@ std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_ch
       if (right == index.end()) continue;
       if (budget < token.size()) {
         throw Error(ErrorKind::kVerification,
-                    "reading " + what + ": its tokens are made of each other in far more ways than in any real "
-                    "vocabulary; the file is damaged or hostile");
+                    "reading " + what +
+                        ": its tokens are made of each other in far more ways than in any real "
+                        "vocabulary; the file is damaged or hostile");
       }
       budget -= token.size();
       splits.push_back({static_cast<uint32_t>(i), left->second, right->second});

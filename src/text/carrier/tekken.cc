@@ -16,16 +16,26 @@ constexpr int64_t kMostSpecials = 100'000;
 
 // Files before version 8 do not list their control tokens (mistral-common, DEPRECATED_SPECIAL_TOKENS).
 constexpr const char* kOldSpecials[] = {
-    "<unk>",          "<s>",
-    "</s>",           "[INST]",
-    "[/INST]",        "[AVAILABLE_TOOLS]",
-    "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
-    "[/TOOL_RESULTS]", "[TOOL_CALLS]",
-    "[IMG]",          "<pad>",
-    "[IMG_BREAK]",    "[IMG_END]",
-    "[PREFIX]",       "[MIDDLE]",
-    "[SUFFIX]",       "[SYSTEM_PROMPT]",
-    "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]",
+    "<unk>",
+    "<s>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]",
+    "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]",
+    "[TOOL_CALLS]",
+    "[IMG]",
+    "<pad>",
+    "[IMG_BREAK]",
+    "[IMG_END]",
+    "[PREFIX]",
+    "[MIDDLE]",
+    "[SUFFIX]",
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "[TOOL_CONTENT]",
 };
 
 Json special_token(int64_t id, const std::string& content, bool control) {

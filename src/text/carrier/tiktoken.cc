@@ -33,8 +33,9 @@ bool parse_line(std::string_view line, RankedToken& token) {
 // The words that a file's own encoding is known to be cut into; else as Llama-3, which transformers takes for all.
 const char* known_pattern(const std::string& what) {
   static const std::map<std::string, const char*> kPatterns = {
-      {"cl100k_base.tiktoken", kLlama3Pattern}, {"gpt2.tiktoken", kGpt2Pattern},      {"o200k_base.tiktoken", kO200kPattern},
-      {"p50k_base.tiktoken", kGpt2Pattern},     {"r50k_base.tiktoken", kGpt2Pattern}, {"qwen.tiktoken", kQwenPattern},
+      {"cl100k_base.tiktoken", kLlama3Pattern}, {"gpt2.tiktoken", kGpt2Pattern},
+      {"o200k_base.tiktoken", kO200kPattern},   {"p50k_base.tiktoken", kGpt2Pattern},
+      {"r50k_base.tiktoken", kGpt2Pattern},     {"qwen.tiktoken", kQwenPattern},
   };
   const auto found = kPatterns.find(fs::path(what).filename().string());
   return found == kPatterns.end() ? kLlama3Pattern : found->second;

@@ -41,9 +41,9 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
       {"GPTNeoXTokenizer", {words_of_gpt2, true, "<|endoftext|>"}},
       {"Qwen2Tokenizer", {words_of_qwen, true, ""}},
   };
-  static const char* const kUnlike[] = {"BartTokenizer",     "BlenderbotTokenizer", "CLIPTokenizer",
-                                        "HerbertTokenizer",  "LEDTokenizer",        "LongformerTokenizer",
-                                        "OpenAIGPTTokenizer", "RobertaTokenizer",   "WhisperTokenizer"};
+  static const char* const kUnlike[] = {"BartTokenizer",      "BlenderbotTokenizer", "CLIPTokenizer",
+                                        "HerbertTokenizer",   "LEDTokenizer",        "LongformerTokenizer",
+                                        "OpenAIGPTTokenizer", "RobertaTokenizer",    "WhisperTokenizer"};
   if (std::find(std::begin(kUnlike), std::end(kUnlike), config.tokenizer_class) != std::end(kUnlike)) {
     throw Error(ErrorKind::kVerification, "reading " + what + " for a " + config.tokenizer_class +
                                               ": this class is not supported without tokenizer.json; let transformers "
