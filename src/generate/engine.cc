@@ -168,7 +168,7 @@ class Engine::Impl {
       if (id < 0 || id >= vocab_size()) {
         throw Error(ErrorKind::kVerification,
                     "running the model: the prompt has token " + std::to_string(id) + " (\"" + tokenizer_.token(id) +
-                        "\"), but the model knows only 0 to " + std::to_string(vocab_size() - 1) +
+                        "\"), which is outside the model's vocabulary of " + std::to_string(vocab_size()) +
                         "; the tokenizer belongs to another model, or has tokens that the model was not trained with");
       }
     }
