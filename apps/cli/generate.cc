@@ -24,8 +24,8 @@ constexpr const char* kFooter = R"(Examples:
   gptq generate demo-4bit -f story.txt --stop 'THE END' --json
   echo 'It was a dark night' | gptq generate demo-4bit
 
-The text goes to the model as it is, after its beginning-of-text token and without the last line break of a file
-or pipe; `gptq chat` applies the chat template. Only the continuation is printed.
+The text goes to the model as it is, after its beginning-of-text token (unless the text begins with it) and without
+the last line break of a file or pipe; `gptq chat` applies the chat template. Only the continuation is printed.
 )";
 
 struct Arguments {
@@ -54,7 +54,7 @@ std::string read_text_to_continue(const Arguments& a) {
 int run(const Arguments& a, const CommonOptions& common) {
   const std::string prompt = read_text_to_continue(a);
   Engine engine = Engine::open(a.model, a.compute);
-  const Request request = make_request(engine, a.sampling, engine.tokenizer().encode(prompt), kDefaultTokens);
+  const Request request = make_request(engine, a.sampling, engine.tokenizer().encode_prompt(prompt), kDefaultTokens);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);
   const Interrupt interrupt;

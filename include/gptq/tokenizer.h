@@ -1,4 +1,4 @@
-// Text to token ids and back, exactly as the model folder's tokenizer.json says.
+// Text to token ids and back, exactly as the model folder's tokenizer files say.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,10 @@ struct Encoding {
 // Hugging Face `tokenizers` library (normalizer, pre_tokenizer, model, post_processor, decoder, added_tokens).
 class Tokenizer {
  public:
-  // Reads tokenizer.json (and tokenizer_config.json when present) from a model folder. Throws Error(kNotFound)
-  // when there is none and Error(kVerification), naming the file and the part, when it is broken or unsupported.
+  // Reads a model folder's tokenizer.json, or else tekken.json, tokenizer.model (SentencePiece or tiktoken), a tiktoken
+  // file or vocab.json with merges.txt, and the settings in tokenizer_config.json (docs/text.md). Throws
+  // Error(kNotFound) when there is none and Error(kVerification), naming the file and the part, when it is broken or
+  // unsupported.
   static Tokenizer open(const std::string& folder);
 
   Tokenizer(Tokenizer&&) noexcept;
@@ -41,6 +43,10 @@ class Tokenizer {
   // post-processor (for most models: a BOS token in front).
   std::vector<TokenId> encode(std::string_view text, bool add_special_tokens = true) const;
 
+  // Like encode(text), for a prompt that may already have been rendered: a text that begins with the BOS token does
+  // not get another one.
+  std::vector<TokenId> encode_prompt(std::string_view text) const;
+
   // The same ids, and where they come from. Several times slower.
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
 
@@ -48,13 +54,16 @@ class Tokenizer {
   // that people cannot write themselves a new role.
   std::vector<TokenId> encode(const Prompt& prompt) const;
 
-  std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens = true) const;
+  // `clean_up_spaces` removes spaces before punctuation and English contractions, as transformers does under
+  // "clean_up_tokenization_spaces". It changes text that the model wrote, so it is never done unless asked for.
+  std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens = true,
+                     bool clean_up_spaces = false) const;
 
   int vocab_size() const;                       // ids are in [0, vocab_size)
   std::string token(TokenId id) const;          // as spelled in the vocabulary; "" when there is none
   TokenId id_of(std::string_view token) const;  // -1 when there is none
   bool is_special(TokenId id) const;
-  TokenId bos_id() const;  // from tokenizer_config.json; -1 when there is none
+  TokenId bos_id() const;  // from the settings; -1 when there is none
   TokenId eos_id() const;
 
   class Impl;

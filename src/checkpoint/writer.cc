@@ -154,6 +154,8 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
                                                "added_tokens.json",
                                                "vocab.json",
                                                "merges.txt",
+                                               "encoder.json",
+                                               "vocab.bpe",
                                                "vocab.txt",
                                                "tekken.json",
                                                "chat_template.jinja",
@@ -161,8 +163,8 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
                                                "generation_config.json"};
   const auto wanted = [](const fs::path& path) {
     const std::string name = path.filename().string();
-    return kNames.count(name) || path.extension() == ".model" || name.rfind("LICENSE", 0) == 0 ||
-           name.rfind("NOTICE", 0) == 0;
+    return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
+           name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
   };
   create_folder(to);
   for (const auto& item : fs::directory_iterator(from)) {

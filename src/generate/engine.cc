@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "generate/sampler.h"
 #include "generate/stop.h"
+#include "generate/stop_tokens.h"
 #include "model/config.h"
 #include "model/model.h"
 
@@ -69,11 +70,8 @@ class Engine::Impl {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kNotFound) throw;
     }
-    // The stop set is a union: config, generation config, tokenizer.
     const JsonReader config(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
-    for (const int id : read_token_ids(config, "eos_token_id")) eos_.insert(id);
-    eos_.insert(generation_.eos.begin(), generation_.eos.end());
-    if (tokenizer_.eos_id() >= 0) eos_.insert(tokenizer_.eos_id());
+    eos_ = stop_tokens(read_token_ids(config, "eos_token_id"), generation_.eos, tokenizer_);
   }
 
   Result generate(const Request& request, const TextSink& on_text) {
@@ -169,8 +167,9 @@ class Engine::Impl {
     for (const TokenId id : tokens) {
       if (id < 0 || id >= vocab_size()) {
         throw Error(ErrorKind::kVerification,
-                    "running the model: token " + std::to_string(id) + " is outside the model's vocabulary of " +
-                        std::to_string(vocab_size()) + "; tokenizer.json belongs to another model");
+                    "running the model: the prompt has token " + std::to_string(id) + " (\"" + tokenizer_.token(id) +
+                        "\"), which is outside the model's vocabulary of " + std::to_string(vocab_size()) +
+                        "; the tokenizer belongs to another model, or has tokens that the model was not trained with");
       }
     }
   }
@@ -289,7 +288,7 @@ class Engine::Impl {
   std::unique_ptr<DecodeStep> step_;
   int ahead_ = 0;  // launches of step_ that nobody has taken yet
   std::optional<ChatTemplate> template_;
-  std::set<int> eos_;
+  std::set<TokenId> eos_;
 };
 
 double Result::tokens_per_second() const {

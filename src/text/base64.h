@@ -1,6 +1,7 @@
 // Base64 with padding and the standard alphabet, RFC 4648.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,20 @@
 
 namespace gptq {
 
+inline std::string encode_base64(std::string_view bytes) {
+  static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t bits = 0;
+    for (size_t j = 0; j < 3; ++j) bits = bits << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    for (size_t j = 0; j < 4; ++j) text.push_back(j <= count ? kDigits[bits >> (18 - 6 * j) & 63] : '=');
+  }
+  return text;
+}
+
+// nullopt for anything else than whole groups of four characters.
 inline std::optional<std::string> decode_base64(std::string_view text) {
   const auto digit = [](char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';

@@ -15,6 +15,7 @@ namespace gptq {
 class VocabTap : public JsonTap {
  public:
   const std::vector<std::pair<std::string, int64_t>>& entries() const { return entries_; }
+  void add(std::string token, int64_t id) { entries_.emplace_back(std::move(token), id); }
 
   void key(std::string& name) override;
   void string(std::string& value) override;
@@ -35,6 +36,7 @@ class MergesTap : public JsonTap {
   size_t size() const { return middles_.size(); }
   std::string_view left(size_t index) const { return text(begin(index), middles_[index]); }
   std::string_view right(size_t index) const { return text(middles_[index], ends_[index]); }
+  void add(std::string_view left, std::string_view right);
 
   void key(std::string& name) override;
   void string(std::string& value) override;
@@ -47,7 +49,6 @@ class MergesTap : public JsonTap {
  private:
   size_t begin(size_t index) const { return index == 0 ? 0 : ends_[index - 1]; }
   std::string_view text(size_t from, size_t to) const { return std::string_view(text_).substr(from, to - from); }
-  void add(std::string_view left, std::string_view right);
 
   std::string text_;  // all tokens behind each other
   std::vector<size_t> middles_;

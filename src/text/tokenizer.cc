@@ -8,6 +8,9 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "text/added_tokens.h"
+#include "text/carrier/carrier.h"
+#include "text/carrier/mistral_pattern.h"
+#include "text/clean_up.h"
 #include "text/decoder.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
@@ -102,8 +105,8 @@ void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, cons
   std::vector<AddedToken> batch;
   for (const Json& token : list) batch.push_back(AddedToken::from_json(token, what + ": added_tokens"));
   added_.add(batch, vocabulary);
-  for (AddedToken token : config.added_tokens) {
-    const auto named = [&](const AddedToken& control) { return control.content == token.content; };
+  for (auto [id, token] : config.added_tokens) {
+    const auto named = [&token = token](const AddedToken& control) { return control.content == token.content; };
     token.special |= std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
     added_.add({token}, vocabulary);
   }
@@ -226,18 +229,10 @@ std::string Tokenizer::Impl::decode(const TokenId* ids, size_t count, bool skip_
 }
 
 Tokenizer Tokenizer::open(const std::string& folder) {
-  const fs::path path = fs::path(folder) / "tokenizer.json";
-  const fs::path config_path = fs::path(folder) / "tokenizer_config.json";
-  if (!fs::exists(path)) {
-    throw Error(ErrorKind::kNotFound, "opening the tokenizer of " + folder +
-                                          ": there is no tokenizer.json; fetch it with the model, or convert the "
-                                          "model's tokenizer to that format");
-  }
-  TokenizerConfig config;
-  if (fs::exists(config_path)) {
-    config = read_tokenizer_config(parse_json(read_file(config_path), config_path.string()), config_path.string());
-  }
-  return Tokenizer(Impl::parse(read_file(path), path.string(), config));
+  TokenizerConfig config = read_tokenizer_config(fs::path(folder));
+  Carrier carrier = open_carrier(folder, config);
+  repair_mistral_pattern(carrier, config);
+  return Tokenizer(std::make_unique<Impl>(carrier.json, carrier.tables, carrier.what, config));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -286,8 +281,19 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
   return ids;
 }
 
-std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool skip_special_tokens) const {
-  return impl_->decode(ids.data(), ids.size(), skip_special_tokens);
+std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
+  const std::vector<TokenId> bare = impl_->encode({to_valid_utf8(text), "", false}, false);
+  std::vector<TokenId> ids = bare;
+  impl_->post_processor().apply(ids, true);
+  const bool own = !bare.empty() && bare[0] == bos_id();
+  const bool another = ids.size() > bare.size() && ids[0] == bos_id() && ids[1] == bos_id();
+  if (own && another) ids.erase(ids.begin());
+  return ids;
+}
+
+std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool skip_special_tokens, bool clean_up_spaces) const {
+  std::string text = impl_->decode(ids.data(), ids.size(), skip_special_tokens);
+  return clean_up_spaces ? without_spaces_before_marks(std::move(text)) : text;
 }
 
 int Tokenizer::vocab_size() const { return impl_->vocab_size(); }

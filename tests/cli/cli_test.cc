@@ -261,6 +261,15 @@ TEST(CliGenerate, ContinuesText) {
   EXPECT_FALSE(has(stopped["text"], stop));
 }
 
+TEST(CliGenerate, ATextThatBeginsWithBosGetsNoSecondOne) {
+  const auto count = [](const std::string& text) {
+    return expect_json(gptq({"generate", kDemo, "-p", text, "-n", "1", "--json"}), {})["prompt_tokens"].get<size_t>();
+  };
+  EXPECT_EQ(count("<s>"), 1);
+  const Json bare = expect_json(gptq({"tokenize", kDemo, "-p", "<s>It was", "--no-special-tokens", "--json"}), {});
+  EXPECT_EQ(count("<s>It was"), bare["ids"].size());
+}
+
 TEST(CliGenerate, SamplingFlags) {
   const std::vector<std::string> draw = {"generate", kDemo,           "-p", "The",    "-n",
                                          "16",       "--temperature", "1",  "--seed", "3"};

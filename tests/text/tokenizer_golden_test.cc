@@ -1,4 +1,4 @@
-// The tokenizer against what the `tokenizers` library gives (tests/golden/tokenizer): ids, tokens, text, streaming.
+// The tokenizer against what the Python tools give (tests/golden/tokenizer, carrier): ids, tokens, text, streaming.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -15,14 +15,16 @@
 namespace gptq {
 namespace {
 
-const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/tokenizer";
+const fs::path kGolden = fs::path(GPTQ_SOURCE_DIR) / "tests/golden";
 
 using Offsets = std::vector<std::pair<size_t, size_t>>;
 
 std::vector<fs::path> golden_folders() {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    if (fs::exists(entry.path() / "vectors.json")) folders.push_back(entry.path());
+  for (const char* kind : {"tokenizer", "carrier"}) {
+    for (const auto& entry : fs::directory_iterator(kGolden / kind)) {
+      if (fs::exists(entry.path() / "vectors.json")) folders.push_back(entry.path());
+    }
   }
   return folders;
 }

@@ -1,0 +1,22 @@
+// The ways in which tokens are made of two others: what merges are rebuilt from when a file lists only tokens.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gptq {
+
+struct Split {
+  uint32_t token;  // index of the whole, of its left and of its right part
+  uint32_t left;
+  uint32_t right;
+};
+
+// Every split of every token into two tokens, in the order of the tokens. `by_characters`: only between characters,
+// else between any bytes. Throws Error(kVerification) naming `what` for tokens that are too long and for more splits
+// than a real vocabulary has.
+std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_characters, const std::string& what);
+
+}  // namespace gptq
