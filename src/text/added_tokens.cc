@@ -86,19 +86,15 @@ std::vector<Piece> AddedTokens::cut(const AlignedText& whole, bool normalized, b
     if (begin < end) pieces.push_back({-1, whole.substr(begin, end - begin), 0, 0});
   };
   size_t gap = 0;                     // where the text behind the last token begins
-  size_t last_end = SIZE_MAX;         // of the last match, widened by nothing
   size_t run_begin = 1, run_end = 0;  // white space seen last, so that tokens inside it do not search it again
-  for (size_t position = 0; position <= text.size();) {
-    const bool here = position < text.size() && trie.may_start(text[position]);
-    auto [id, size] = here ? trie.longest(text, position) : std::pair{-1, size_t{0}};
-    // A token whose normalized form is empty is found between all characters, but for right behind a match.
-    if (id < 0 && trie.has_empty() && position != last_end) id = trie.value(PieceTrie::kRoot);
+  for (size_t position = 0; position < text.size();) {
+    if (!trie.may_start(text[position])) {
+      ++position;
+      continue;
+    }
+    const auto [id, size] = trie.longest(text, position);
     if (id < 0) {
-      if (position == text.size()) break;
-      if (trie.has_empty())
-        next_char(text, position);
-      else
-        ++position;
+      ++position;
       continue;
     }
     const AddedToken& token = flags(id);
@@ -108,14 +104,7 @@ std::vector<Piece> AddedTokens::cut(const AlignedText& whole, bool normalized, b
       ++position;  // a token of the template may begin inside this one
       continue;
     }
-    last_end = end;
     position = end;
-    if (size == 0) {
-      if (position == text.size())
-        ++position;
-      else
-        next_char(text, position);
-    }
     if (token.single_word) {
       size_t after = end;
       const bool free_left = begin == 0 || !kWordChars.has(char_before(text, begin));

@@ -47,6 +47,7 @@ class AddedTokens {
   void prepare(const Normalizer& normalizer);
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization.
+  // A token whose normalized form is empty is never found (the reference panics on most texts then).
   // With `protect`, control tokens that touch marked bytes are left in the text.
   std::vector<Piece> cut(const AlignedText& whole, bool normalized, bool protect) const;
 

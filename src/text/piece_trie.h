@@ -30,7 +30,6 @@ class PieceTrie {
   int value(uint32_t node) const { return values_[node]; }  // -1 where no string ends
 
   bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] != kNone; }
-  bool has_empty() const { return values_[kRoot] >= 0; }
 
   // The value and size of the longest string that is not empty and that `text` has at `position`; value -1 for none.
   std::pair<int, size_t> longest(std::string_view text, size_t position) const;
