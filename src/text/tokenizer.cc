@@ -286,8 +286,8 @@ std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
   std::vector<TokenId> ids = bare;
   impl_->post_processor().apply(ids, true);
   const bool own = !bare.empty() && bare[0] == bos_id();
-  const bool another = ids.size() > bare.size() && ids[0] == bos_id() && ids[1] == bos_id();
-  if (own && another) ids.erase(ids.begin());
+  const bool another = own && ids.size() > bare.size() && ids[0] == bos_id() && ids[1] == bos_id();
+  if (another) ids.erase(ids.begin());
   return ids;
 }
 
