@@ -2,8 +2,10 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <queue>
+#include <span>
 
 #include <gptq/error.h>
 
@@ -57,27 +59,37 @@ void Bpe::read_merges(const MergesTap& merges, const JsonReader& reader) {
   for (const char* table : {"vocab", "merges"}) reader.at(table);  // there, even if empty
   merges_.resize(std::bit_ceil(std::max<size_t>(16, merges.size() * 2)));
   cut_at_space_marks_ = vocabulary_.find(kSpaceMark) >= 0 && prefix_.empty() && suffix_.empty() && !ignore_merges_;
-  for (size_t i = 0; i < merges.size(); ++i) {
-    if (merges.right(i).starts_with(kSpaceMark) && !merges.left(i).ends_with(kSpaceMark)) cut_at_space_marks_ = false;
-    add_merge(merges.left(i), merges.right(i), static_cast<uint32_t>(i), reader);
+  constexpr size_t kBlock = 64;
+  std::array<std::string, kBlock> joined;
+  std::array<std::string_view, 3 * kBlock> names;
+  std::array<TokenId, 3 * kBlock> ids{};
+  for (size_t begin = 0; begin < merges.size(); begin += kBlock) {
+    const size_t count = std::min(kBlock, merges.size() - begin);
+    for (size_t i = 0; i < count; ++i) {
+      const std::string_view left = merges.left(begin + i), right = merges.right(begin + i);
+      if (right.starts_with(kSpaceMark) && !left.ends_with(kSpaceMark)) cut_at_space_marks_ = false;
+      joined[i] = left;
+      joined[i] += right.substr(std::min(prefix_.size(), right.size()));
+      names[3 * i] = left, names[3 * i + 1] = right, names[3 * i + 2] = joined[i];
+    }
+    vocabulary_.find(std::span(names).first(3 * count), ids);
+    for (size_t i = 0; i < 3 * count; ++i) {
+      if (ids[i] >= 0) continue;
+      throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: merge " +
+                                                std::to_string(begin + i / 3) + " needs the token \"" +
+                                                std::string(names[i]) + "\", which is not in the vocabulary");
+    }
+    for (size_t i = 0; i < count; ++i) {
+      add_merge(ids[3 * i], ids[3 * i + 1], {static_cast<uint32_t>(begin + i), ids[3 * i + 2]});
+    }
   }
 }
 
-void Bpe::add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader) {
-  std::string joined(left);
-  joined += right.substr(std::min(prefix_.size(), right.size()));
-  const TokenId left_id = vocabulary_.find(left);
-  const TokenId right_id = vocabulary_.find(right);
-  const TokenId result = vocabulary_.find(joined);
-  if (left_id < 0 || right_id < 0 || result < 0) {
-    const std::string missing(left_id < 0 ? left : right_id < 0 ? right : std::string_view(joined));
-    throw Error(ErrorKind::kVerification, "reading " + reader.what() + ".merges: merge " + std::to_string(rank) +
-                                              " needs the token \"" + missing + "\", which is not in the vocabulary");
-  }
-  const uint64_t key = pair_key(left_id, right_id);
+void Bpe::add_merge(TokenId left, TokenId right, Merge merge) {
+  const uint64_t key = pair_key(left, right);
   size_t slot = pair_hash(key) & (merges_.size() - 1);
   while (merges_[slot].pair != UINT64_MAX && merges_[slot].pair != key) slot = (slot + 1) & (merges_.size() - 1);
-  merges_[slot] = {key, {rank, result}};  // a pair listed twice has its last rank
+  merges_[slot] = {key, merge};  // a pair listed twice has its last rank
 }
 
 Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {

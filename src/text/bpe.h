@@ -37,7 +37,7 @@ class Bpe : public TextModel {
   static constexpr int kRemoved = -2;
 
   void read_merges(const MergesTap& merges, const JsonReader& reader);
-  void add_merge(std::string_view left, std::string_view right, uint32_t rank, const JsonReader& reader);
+  void add_merge(TokenId left, TokenId right, Merge merge);
   Merge find_merge(TokenId left, TokenId right) const;
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
   // With `sizes`, also how many bytes of the word each symbol stands for.

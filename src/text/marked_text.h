@@ -13,7 +13,6 @@ namespace gptq {
 struct MarkedText {
   std::string text;
   std::string marks;
-  bool front_removed = false;  // what the text began with has been rewritten to nothing
 
   bool any_marked(size_t begin, size_t end) const {
     return !marks.empty() && std::find(marks.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -41,7 +40,7 @@ struct MarkedText {
   }
 
   MarkedText substr(size_t begin, size_t size) const {
-    return {text.substr(begin, size), marks.empty() ? std::string() : marks.substr(begin, size), false};
+    return {text.substr(begin, size), marks.empty() ? std::string() : marks.substr(begin, size)};
   }
 
   // [begin, end) of every run of marked bytes, in order.

@@ -282,7 +282,7 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt) const {
 }
 
 std::vector<TokenId> Tokenizer::encode_prompt(std::string_view text) const {
-  const std::vector<TokenId> bare = impl_->encode({to_valid_utf8(text), "", false}, false);
+  const std::vector<TokenId> bare = impl_->encode({to_valid_utf8(text), ""}, false);
   std::vector<TokenId> ids = bare;
   impl_->post_processor().apply(ids, true);
   const bool own = !bare.empty() && bare[0] == bos_id();

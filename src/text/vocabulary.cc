@@ -57,6 +57,19 @@ size_t Vocabulary::slot_of(std::string_view token, size_t hash) const {
 
 TokenId Vocabulary::find(std::string_view token) const { return slots_[slot_of(token, hash_of(token))].id; }
 
+void Vocabulary::find(std::span<const std::string_view> tokens, std::span<TokenId> ids) const {
+  std::vector<size_t> hashes(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    hashes[i] = hash_of(tokens[i]);
+    __builtin_prefetch(&slots_[hashes[i] & (slots_.size() - 1)]);
+  }
+  for (const size_t hash : hashes) {
+    const TokenId likely = slots_[hash & (slots_.size() - 1)].id;
+    if (likely >= 0) __builtin_prefetch(&tokens_[static_cast<size_t>(likely)]);
+  }
+  for (size_t i = 0; i < tokens.size(); ++i) ids[i] = slots_[slot_of(tokens[i], hashes[i])].id;
+}
+
 const std::string* Vocabulary::token(TokenId id) const {
   if (id < 0 || static_cast<size_t>(id) >= tokens_.size()) return nullptr;
   const std::string& found = tokens_[static_cast<size_t>(id)];

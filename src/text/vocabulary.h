@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,7 +22,9 @@ class Vocabulary {
   // ids that are negative, absurdly large or used twice.
   Vocabulary(const Entries& entries, const std::string& what, Twice twice = Twice::kRefused);
 
-  TokenId find(std::string_view token) const;       // -1 when absent
+  TokenId find(std::string_view token) const;  // -1 when absent
+  // The same for many at once, several times as fast: memory is asked for all of them before any is compared.
+  void find(std::span<const std::string_view> tokens, std::span<TokenId> ids) const;
   const std::string* token(TokenId id) const;       // nullptr when absent
   size_t size() const { return count_; }            // number of tokens
   size_t id_end() const { return tokens_.size(); }  // one more than the highest id

@@ -11,7 +11,7 @@ namespace gptq {
 namespace {
 
 std::string normalized(const std::string& json, const std::string& text) {
-  AlignedText aligned(MarkedText{text, "", false}, false);
+  AlignedText aligned(MarkedText{text, ""}, false);
   make_normalizer(parse_json(json, "test"), "test")->apply(aligned);
   return aligned.text;
 }
@@ -109,7 +109,7 @@ TEST(Normalizer, MarksStayWithTheirText) {
                  {"type":"Replace","pattern":{"String":" "},"content":"__"}]})",
                                  "test"),
                       "test");
-  AlignedText text(MarkedText{"T e\xCC\x81 T", "", false}, false);
+  AlignedText text(MarkedText{"T e\xCC\x81 T", ""}, false);
   text.marks = std::string("\0\0\1\1\1\0\0", 7);
   normalizer->apply(text);
   EXPECT_EQ(text.text, "_T__\xC3\xA9__T");

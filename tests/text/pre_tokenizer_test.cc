@@ -10,7 +10,7 @@ namespace {
 
 // The words with "|" between them.
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
-  AlignedText piece(MarkedText{text, "", false}, false);
+  AlignedText piece(MarkedText{text, ""}, false);
   if (!at_start) piece.start_size = 0;
   Words words(std::move(piece));
   make_pre_tokenizer(parse_json(json, "test"), "test")->apply(words);

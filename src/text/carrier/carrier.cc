@@ -30,6 +30,10 @@ bool obeys_bos_and_eos(const std::string& tokenizer_class) {
   return std::find(std::begin(kClasses), std::end(kClasses), tokenizer_class) != std::end(kClasses);
 }
 
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
 }  // namespace
 
 Carrier read_tokenizer_json(std::string_view text, const std::string& what, TokenizerConfig& config) {
@@ -46,7 +50,7 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
   const auto name_of = [&](const char* name) { return (folder / name).string(); };
   if (has("tokenizer.json")) {
-    return read_tokenizer_json(read_file(folder / "tokenizer.json"), name_of("tokenizer.json"), config);
+    return read_tokenizer_json(text_of(MappedFile(folder / "tokenizer.json")), name_of("tokenizer.json"), config);
   }
   if (has("tekken.json")) return read_tekken(read_file(folder / "tekken.json"), name_of("tekken.json"), config);
   if (has("tokenizer.model")) {

@@ -15,7 +15,7 @@ namespace gptq::chat {
 namespace {
 
 struct Spec {
-  MarkedText fill{" ", "", false};
+  MarkedText fill{" ", ""};
   char align = '\0';  // < > = ^
   char sign = '\0';
   bool no_negative_zero = false;
@@ -144,11 +144,11 @@ MarkedText format_digits(Runtime& runtime, const Spec& spec, bool negative, cons
   }
   Spec outer = spec;
   outer.align = align;
-  if (align != '=') return padded(runtime, outer, {front + body, "", false}, '>');
+  if (align != '=') return padded(runtime, outer, {front + body, ""}, '>');
   outer.width = spec.width > front.size() ? spec.width - front.size() : 0;
   outer.align = '>';
-  MarkedText out{front, "", false};
-  runtime.append(out, padded(runtime, outer, {body, "", false}, '>'));
+  MarkedText out{front, ""};
+  runtime.append(out, padded(runtime, outer, {body, ""}, '>'));
   return out;
 }
 
@@ -183,7 +183,7 @@ MarkedText format_integer(Runtime& runtime, const Value& value, const Spec& spec
     if (spec.alternate) fail("Alternate form (#) not allowed with integer format specifier 'c'");
     if (number < 0 || number > 0x10FFFF) fail("%c arg not in range(0x110000)");
     const bool surrogate = number >= 0xD800 && number <= 0xDFFF;
-    return padded(runtime, spec, {utf8(surrogate ? kReplacementChar : static_cast<char32_t>(number)), "", false}, '<');
+    return padded(runtime, spec, {utf8(surrogate ? kReplacementChar : static_cast<char32_t>(number)), ""}, '<');
   }
   static constexpr std::string_view kBases = "boxX";
   const bool based = spec.type != '\0' && kBases.find(spec.type) != std::string_view::npos;

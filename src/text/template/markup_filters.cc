@@ -16,7 +16,7 @@ MarkedText escaped(Runtime& runtime, MarkedText text) {
   static constexpr std::pair<const char*, const char*> kEscapes[] = {
       {"&", "&amp;"}, {">", "&gt;"}, {"<", "&lt;"}, {"'", "&#39;"}, {"\"", "&#34;"}};
   for (const auto& [from, to] : kEscapes) {
-    text = replaced(runtime, text, MarkedText{from, "", false}, MarkedText{to, "", false}, -1);
+    text = replaced(runtime, text, MarkedText{from, ""}, MarkedText{to, ""}, -1);
   }
   return text;
 }

@@ -38,7 +38,7 @@ std::string plain_digits(const std::string& text) {
       out += '?';
     }
   }
-  return stripped({out, "", false}, Side::kBoth, nullptr).text;
+  return stripped({out, ""}, Side::kBoth, nullptr).text;
 }
 
 // Underscores stand alone and between digits; after a prefix such as 0x one may stand too.

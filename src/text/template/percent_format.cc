@@ -139,7 +139,7 @@ class PercentFormatter {
     switch (conversion.type) {
       case 's': return pad_text(to_text(runtime_, value), conversion);
       case 'r': return pad_text(to_repr(runtime_, value), conversion);
-      case 'a': return pad_text({to_ascii(to_repr(runtime_, value).text), "", false}, conversion);
+      case 'a': return pad_text({to_ascii(to_repr(runtime_, value).text), ""}, conversion);
       case 'c': return pad_text(one_char(value), conversion);
       case 'd':
       case 'i':
@@ -163,7 +163,7 @@ class PercentFormatter {
     const int64_t code = value.integer();
     if (code < 0 || code > 0x10FFFF) fail("%c arg not in range(0x110000)");
     const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    return {utf8(surrogate ? kReplacementChar : static_cast<char32_t>(code)), "", false};
+    return {utf8(surrogate ? kReplacementChar : static_cast<char32_t>(code)), ""};
   }
 
   static std::string sign(bool negative, const Conversion& conversion) {

@@ -202,10 +202,10 @@ class JsonWriter {
   // Keys that are not strings are written as JSON would write the value, in quotes.
   MarkedText key_text(const Value& key) {
     if (key.is_string()) return key.marked();
-    if (key.is(Kind::kFloat)) return {number(key.real()), "", false};
-    if (key.is_none()) return {"null", "", false};
-    if (key.is(Kind::kBool)) return {key.flag() ? "true" : "false", "", false};
-    if (key.is(Kind::kInt)) return {std::to_string(key.integer()), "", false};
+    if (key.is(Kind::kFloat)) return {number(key.real()), ""};
+    if (key.is_none()) return {"null", ""};
+    if (key.is(Kind::kBool)) return {key.flag() ? "true" : "false", ""};
+    if (key.is(Kind::kInt)) return {std::to_string(key.integer()), ""};
     fail("keys must be str, int, float, bool or None, not " + type_name(key));
   }
 

@@ -172,7 +172,7 @@ enum class Align { kLeft, kRight, kCenter };
 template <Align kAlign>
 Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width", "fillchar"}, "ljust");
-  static const MarkedText kSpace{" ", "", false};
+  static const MarkedText kSpace{" ", ""};
   const int64_t width = bound.integer(0, 0);
   const auto size = static_cast<int64_t>(length(self));
   if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");

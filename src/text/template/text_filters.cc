@@ -44,7 +44,7 @@ Value replace(Runtime& runtime, const Value& value, const Arguments& arguments) 
 // Indents every line but the first; empty lines only with `blank`.
 Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width", "first", "blank"}, "indent");
-  MarkedText space{"    ", "", false};
+  MarkedText space{"    ", ""};
   if (bound.has(0) && bound.at(0).is_string())
     space = bound.string(0);
   else
@@ -67,7 +67,7 @@ Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
 // Cuts at a word border, unless `killwords`, when the text is longer than `length` plus `leeway`.
 Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"length", "killwords", "end", "leeway"}, "truncate");
-  const MarkedText end = bound.has(2) ? bound.string(2) : MarkedText{"...", "", false};
+  const MarkedText end = bound.has(2) ? bound.string(2) : MarkedText{"...", ""};
   const int64_t limit = bound.integer(0, 255);
   const int64_t leeway = bound.is_none_or_missing(3) ? 5 : bound.integer(3, 5);
   const auto end_size = static_cast<int64_t>(count_chars(end.text));

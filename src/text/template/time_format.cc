@@ -18,7 +18,7 @@ std::string format_time(const std::tm& time, const std::string& format) {
     }
     ++i;
     if (next == 'f')
-      prepared += "000000";  // the clock has whole seconds
+      prepared += "000000";               // the clock has whole seconds
     else if (next != 'z' && next != 'Z')  // the template's time has no zone
       prepared += std::string("%") + next;
   }

@@ -21,7 +21,7 @@ void fail(const std::string& reason) { throw TemplateFailure{reason}; }
 
 Value Value::undefined(const std::string& name) {
   Value value;
-  value.text_ = std::make_shared<MarkedText>(MarkedText{name, "", false});
+  value.text_ = std::make_shared<MarkedText>(MarkedText{name, ""});
   return value;
 }
 

@@ -56,7 +56,7 @@ class Value {
   static Value integer(int64_t number);
   static Value real(double number);
   static Value string(MarkedText text);
-  static Value string(std::string_view text) { return string(MarkedText{std::string(text), "", false}); }
+  static Value string(std::string_view text) { return string(MarkedText{std::string(text), ""}); }
   static Value object(Kind kind, Object* object);
 
   Kind kind() const { return kind_; }
@@ -206,7 +206,7 @@ class Runtime {
   }
   Value dict();
   Value string(MarkedText text);  // counts towards the limits
-  Value string(std::string text) { return string(MarkedText{std::move(text), "", false}); }
+  Value string(std::string text) { return string(MarkedText{std::move(text), ""}); }
   Value native(const char* name, Native function, Value self = Value());
 
   // Appends within the limits; for every builder of text.
