@@ -128,7 +128,7 @@ def from_bert_vocab(folder, config):
 
 
 def read(folder):
-    """(tokenizers.Tokenizer, bos id or None) of a folder with tokenizer_config.json and one carrier."""
+    """The tokenizers.Tokenizer of a folder with one carrier and, perhaps, tokenizer_config.json."""
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text()) if path.exists() else {}
     model = folder / "tokenizer.model"
@@ -146,5 +146,4 @@ def read(folder):
     else:
         tokenizer, config = from_vocab_and_merges(folder, config)
     decoder = {int(i): AddedToken(**t) for i, t in config.pop("added_tokens_decoder", {}).items()}
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, added_tokens_decoder=decoder, **config)
-    return wrapped.backend_tokenizer, wrapped.bos_token_id
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, added_tokens_decoder=decoder, **config).backend_tokenizer

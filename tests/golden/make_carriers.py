@@ -72,7 +72,11 @@ def vocab_and_merges(pre_tokenizer, size, extra=()):
 
 
 def bert_vocab():
-    """Learnt from CORPUS in lower case, without the characters that are rare there."""
+    """Learnt from CORPUS in lower case, without the characters that are rare there. The trainer breaks ties by chance, so
+    that a vocabulary that is there stays."""
+    path = HERE / "bert" / "vocab.txt"
+    if path.exists():
+        return path.read_bytes()
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -159,7 +163,7 @@ def main():
     for name, (files, config) in layouts().items():
         folder = HERE / name
         write(folder, files, config)
-        tokenizer, _ = carrier_reference.read(folder)
+        tokenizer = carrier_reference.read(folder)
         controls = [t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special] or ["<s>"]
         texts = TEXTS + special_texts(controls[-1], controls[0])
         rows = [encode_vector(tokenizer, text, False) for text in texts]
