@@ -16,10 +16,10 @@ namespace gptq::hub {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;
-  std::vector<std::string> headers;  // "Name: value"
-  std::string token;                 // sent as a bearer token, to this URL's host only
-  std::string body;
+  std::string url = {};
+  std::vector<std::string> headers = {};  // "Name: value"
+  std::string token = {};                 // sent as a bearer token, to this URL's host only
+  std::string body = {};
   // For uploads of files: `size` bytes that `read` hands out, from the position that `seek` sets (a connection may have
   // to start over).
   struct Source {
@@ -30,7 +30,7 @@ struct HttpRequest {
   const Source* source = nullptr;
   // Called for the bytes of the body once the headers are known; false ends the exchange with `stopped`. Without one
   // the body is kept, up to 64 MiB.
-  std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink;
+  std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink = {};
   bool decode = true;        // gzip is asked for and unpacked; off for metadata and ranges, which ask for identity
   int connect_timeout = 10;  // seconds
   int stall_timeout = 10;    // seconds without a byte
