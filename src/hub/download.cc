@@ -83,7 +83,7 @@ class Download {
     if (from == 0) start_over();
     HttpRequest request;
     request.url = address_.url;
-    request.compressed = false;
+    request.decode = false;
     request.token = session_.is_hub(address_.url) ? session_.token.value : "";
     request.connect_timeout = request.stall_timeout = session_.settings.download_timeout;
     request.alive = session_.keep_going;

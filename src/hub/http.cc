@@ -170,7 +170,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_ACCEPT_ENCODING, "gzip");
-  if (!request.compressed) headers.add("Accept-Encoding: identity");
+  if (!request.decode) headers.add("Accept-Encoding: identity");
   if (!state_->certificates.empty()) set(CURLOPT_CAINFO, state_->certificates.c_str());
   set(CURLOPT_HEADERFUNCTION, take_header);
   set(CURLOPT_HEADERDATA, &exchange);

@@ -16,10 +16,10 @@ namespace gptq::hub {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;
-  std::vector<std::string> headers;  // "Name: value"
-  std::string token;                 // sent as a bearer token, to this URL's host only
-  std::string body;
+  std::string url = {};
+  std::vector<std::string> headers = {};  // "Name: value"
+  std::string token = {};                 // sent as a bearer token, to this URL's host only
+  std::string body = {};
   // For uploads of files: `size` bytes that `read` hands out, from the position that `seek` sets (a connection may have
   // to start over).
   struct Source {
@@ -30,9 +30,9 @@ struct HttpRequest {
   const Source* source = nullptr;
   // Called for the bytes of a 2xx answer once the headers are known; false ends the exchange with `stopped`, and what it
   // throws comes out of send(). Other bodies are kept, up to 64 MiB.
-  std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink;
-  std::function<bool()> alive;  // asked about once a second; false ends the exchange with `stopped`
-  bool compressed = true;       // gzip is asked for; off for metadata and files. An answer with gzip is unpacked anyway.
+  std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink = {};
+  std::function<bool()> alive = {};  // asked about once a second; false ends the exchange with `stopped`
+  bool decode = true;  // gzip is asked for; off for metadata and files. What comes as gzip is unpacked in any case.
   int connect_timeout = 10;  // seconds
   int stall_timeout = 10;    // seconds without a byte
 };

@@ -66,7 +66,7 @@ FileAddress resolve(const Session& session, HttpClient& client, const FileName& 
     HttpRequest request;
     request.method = "HEAD";
     request.url = address.url;
-    request.compressed = false;
+    request.decode = false;
     const HttpResponse response = ask(session, client, request);
     if (!response.ok() && !is_redirect(response)) throw_refusal(session, file, response);
     read_headers(response, address);
