@@ -33,6 +33,8 @@ const Command kCommands[] = {
     {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
     {"tokenize", "Turn text into token ids and back.", add_tokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
+    {"pull", "Fetch a model from the Hugging Face Hub. The folder's path is printed.", add_pull},
+    {"cache", "Show, clean and check the cache of models from the Hub.", add_cache},
     {"version", "Show which build this is.", add_version},
 };
 
@@ -45,6 +47,7 @@ constexpr const char* kFooter = R"(First day:
   gptq generate demo-4bit -p 'It was a dark night'           let it continue a text
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?
   gptq template demo-4bit --show                             how does it read a conversation?
+  gptq pull mistralai/Mistral-7B-Instruct-v0.3               a model from the Hub; its name works as MODEL, too
   gptq version                                               which build, which device?
 
 gptq COMMAND --help explains each option. Results go to standard output, everything else to standard error.
@@ -54,7 +57,7 @@ Exit codes:
   1  failed (disk, folder, bug)  6  damaged or unsupported model files
   2  wrong command line          7  out of memory
   3  not found                   8  numerical failure (NaN)
-  4  permission refused        130  interrupted; quantize goes on with --resume
+  4  permission refused        130  interrupted; quantize goes on with --resume, pull by itself
 )";
 
 int usage_error(const std::string& message, const std::string& command) {
