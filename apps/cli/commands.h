@@ -18,6 +18,7 @@ Action add_bench(CLI::App& app, const CommonOptions& common);
 Action add_inspect(CLI::App& app, const CommonOptions& common);
 Action add_tokenize(CLI::App& app, const CommonOptions& common);
 Action add_template(CLI::App& app, const CommonOptions& common);
+Action add_auth(CLI::App& app, const CommonOptions& common);
 Action add_version(CLI::App& app, const CommonOptions& common);
 
 }  // namespace gptq::cli

@@ -33,6 +33,7 @@ const Command kCommands[] = {
     {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
     {"tokenize", "Turn text into token ids and back.", add_tokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
+    {"auth", "Log in to the Hugging Face Hub, and out. Logins are shared with huggingface_hub.", add_auth},
     {"version", "Show which build this is.", add_version},
 };
 
@@ -45,6 +46,7 @@ constexpr const char* kFooter = R"(First day:
   gptq generate demo-4bit -p 'It was a dark night'           let it continue a text
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?
   gptq template demo-4bit --show                             how does it read a conversation?
+  gptq auth login                                            may I? (a token of huggingface.co)
   gptq version                                               which build, which device?
 
 gptq COMMAND --help explains each option. Results go to standard output, everything else to standard error.

@@ -58,8 +58,10 @@ bool is_hub_model(const std::string& model);
 struct Identity {
   std::string name, full_name;
   std::vector<std::string> organizations;
-  std::string token_name, token_role;  // role: "read", "write", "fineGrained"
-  std::string token_source;            // "HF_TOKEN", a file's path
+  std::string token_name, token_role;    // role: "read", "write", "fineGrained"
+  std::vector<std::string> permissions;  // of a fine-grained token: "repo.write (org)"
+  bool reads_gated = true;               // false: a fine-grained token without that right
+  std::string token_source;              // "HF_TOKEN", a file's path
 };
 
 struct StoredLogin {
