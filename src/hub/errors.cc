@@ -41,7 +41,16 @@ std::string quoted(const std::string& message) { return message.empty() ? "" : "
 double number(const std::string& text) {
   double value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && value >= 0 ? value : -1;
+  return error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= 1e9 ? value : -1;
+}
+
+// The number behind ";key=", -1 when there is none.
+double field(const std::string& header, const std::string& key) {
+  const std::string before = ";" + key + "=";
+  const size_t at = header.find(before);
+  if (at == std::string::npos) return -1;
+  const size_t begin = at + before.size();
+  return number(header.substr(begin, header.find_first_of(";,", begin) - begin));
 }
 
 struct Verdict {
@@ -180,12 +189,12 @@ bool may_pass(const HttpResponse& response) {
 }
 
 double seconds_to_wait(const HttpResponse& response) {
-  if (const double wait = number(response.header("retry-after")); wait >= 0) return wait;
-  // RateLimit: "api";r=0;t=55   nothing remains for 55 seconds
+  const std::string retry_after = response.header("retry-after");
+  if (const double wait = number(retry_after); wait >= 0) return wait;
+  if (!retry_after.empty()) return seconds_until(retry_after);
+  // RateLimit: "api";r=0;t=55   nothing remains for 55 seconds; it stands in every answer, so r matters
   const std::string limit = response.header("ratelimit");
-  const size_t at = limit.find(";t=");
-  if (at == std::string::npos) return -1;
-  return number(limit.substr(at + 3, limit.find(';', at + 3) - at - 3));
+  return field(limit, "r") == 0 ? field(limit, "t") : -1;
 }
 
 }  // namespace gptq::hub

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <ctime>
+#include <exception>
 #include <mutex>
 
 #include <gptq/error.h>
@@ -48,8 +50,9 @@ std::string certificates() {
 struct Exchange {
   const HttpRequest* request;
   CURL* curl;
-  HttpResponse response;
+  HttpResponse response = {};
   bool too_large = false;
+  std::exception_ptr thrown = nullptr;  // exceptions may not cross libcurl
 };
 
 size_t take_header(char* data, size_t size, size_t count, void* user) {
@@ -69,9 +72,13 @@ size_t take_body(char* data, size_t size, size_t count, void* user) {
   long status = 0;  // for the sink, before its first byte
   curl_easy_getinfo(exchange.curl, CURLINFO_RESPONSE_CODE, &status);
   exchange.response.status = static_cast<int>(status);
-  if (exchange.request->sink) {
-    if (exchange.request->sink(exchange.response, bytes)) return bytes.size();
-    exchange.response.stopped = true;
+  if (exchange.request->sink && status >= 200 && status < 300) {
+    try {
+      if (exchange.request->sink(exchange.response, bytes)) return bytes.size();
+      exchange.response.stopped = true;
+    } catch (...) {
+      exchange.thrown = std::current_exception();
+    }
     return 0;
   }
   if (exchange.response.body.size() + bytes.size() > kLargestBody) {
@@ -82,6 +89,17 @@ size_t take_body(char* data, size_t size, size_t count, void* user) {
   return bytes.size();
 }
 
+int ask_alive(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  try {
+    if (exchange.request->alive()) return 0;
+    exchange.response.stopped = true;
+  } catch (...) {
+    exchange.thrown = std::current_exception();
+  }
+  return 1;
+}
+
 size_t give_body(char* to, size_t size, size_t count, void* user) {
   return static_cast<Exchange*>(user)->request->source->read(to, size * count);
 }
@@ -89,6 +107,12 @@ size_t give_body(char* to, size_t size, size_t count, void* user) {
 int seek_body(void* user, curl_off_t position, int origin) {
   const HttpRequest::Source& source = *static_cast<Exchange*>(user)->request->source;
   return origin == SEEK_SET && source.seek(position) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+// The query of a signed address is as good as a password.
+std::string without_secrets(const std::string& url) {
+  const size_t query = url.find('?');
+  return query == std::string::npos || url.find("/api/") < query ? url : url.substr(0, query) + "?…";
 }
 
 struct Slist {
@@ -125,7 +149,7 @@ const Settings& HttpClient::settings() const { return state_->settings; }
 HttpResponse HttpClient::send(const HttpRequest& request) {
   CURL* curl = state_->curl;
   curl_easy_reset(curl);
-  Exchange exchange{&request, curl, {}, false};
+  Exchange exchange{&request, curl};
   Slist headers;
   for (const std::string& header : request.headers) headers.add(header);
   if (!request.token.empty()) headers.add("Authorization: Bearer " + request.token);
@@ -145,13 +169,18 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout));
   set(CURLOPT_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
-  set(CURLOPT_ACCEPT_ENCODING, request.decode ? "gzip" : nullptr);
+  set(CURLOPT_ACCEPT_ENCODING, "gzip");
   if (!request.decode) headers.add("Accept-Encoding: identity");
   if (!state_->certificates.empty()) set(CURLOPT_CAINFO, state_->certificates.c_str());
   set(CURLOPT_HEADERFUNCTION, take_header);
   set(CURLOPT_HEADERDATA, &exchange);
   set(CURLOPT_WRITEFUNCTION, take_body);
   set(CURLOPT_WRITEDATA, &exchange);
+  if (request.alive) {
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, ask_alive);
+    set(CURLOPT_XFERINFODATA, &exchange);
+  }
   if (request.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
   } else if (request.source != nullptr) {
@@ -168,9 +197,10 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
   set(CURLOPT_HTTPHEADER, headers.list);
-  if (state_->settings.debug) note("HF_DEBUG: " + request.method + " " + request.url);
+  if (state_->settings.debug) note("HF_DEBUG: " + request.method + " " + without_secrets(request.url));
 
   const CURLcode result = curl_easy_perform(curl);
+  if (exchange.thrown != nullptr) std::rethrow_exception(exchange.thrown);
   HttpResponse response = std::move(exchange.response);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -213,6 +243,11 @@ std::string host_of(const std::string& url) {
   const Url parts(url);
   return lower(parts.part(CURLUPART_SCHEME)) + "://" + lower(parts.part(CURLUPART_HOST)) + ":" +
          parts.part(CURLUPART_PORT, CURLU_DEFAULT_PORT);
+}
+
+double seconds_until(const std::string& http_date) {
+  const time_t then = curl_getdate(http_date.c_str(), nullptr);
+  return then < 0 ? -1 : std::max(0.0, std::difftime(then, std::time(nullptr)));
 }
 
 std::string absolute_url(const std::string& base, const std::string& location) {

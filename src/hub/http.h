@@ -28,10 +28,11 @@ struct HttpRequest {
     std::function<bool(int64_t position)> seek;
   };
   const Source* source = nullptr;
-  // Called for the bytes of the body once the headers are known; false ends the exchange with `stopped`. Without one
-  // the body is kept, up to 64 MiB.
+  // Called for the bytes of a 2xx answer once the headers are known; false ends the exchange with `stopped`, and what it
+  // throws comes out of send(). Other bodies are kept, up to 64 MiB.
   std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink = {};
-  bool decode = true;        // gzip is asked for and unpacked; off for metadata and ranges, which ask for identity
+  std::function<bool()> alive = {};  // asked about once a second; false ends the exchange with `stopped`
+  bool decode = true;  // gzip is asked for; off for metadata and files. What comes as gzip is unpacked in any case.
   int connect_timeout = 10;  // seconds
   int stall_timeout = 10;    // seconds without a byte
 };
@@ -41,7 +42,7 @@ struct HttpResponse {
   std::map<std::string, std::string> headers;  // names in lower case; of several with one name the last
   std::string body;
   std::string failure;   // why there is no whole answer, in libcurl's words; "" when there is
-  bool stopped = false;  // the sink said so
+  bool stopped = false;  // the sink or `alive` said so
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
   std::string header(const std::string& lower_case_name) const;  // "" when absent
@@ -63,6 +64,7 @@ class HttpClient {
 };
 
 std::string host_of(const std::string& url);  // "scheme://host:port": what a token may be sent to
-std::string absolute_url(const std::string& base, const std::string& location);  // of a Location header
+std::string absolute_url(const std::string& base, const std::string& location);  // of a Location header, "" if none
+double seconds_until(const std::string& http_date);                              // -1 when it is no date
 
 }  // namespace gptq::hub

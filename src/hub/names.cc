@@ -17,7 +17,6 @@ bool is_name_char(char c) {
 // What is wrong with the id, "" when nothing is.
 std::string fault_of(std::string_view id) {
   if (id.empty()) return "it is empty";
-  if (id.size() > 96) return "it has more than 96 characters";
   if (std::count(id.begin(), id.end(), '/') > 1) return "it has more than one slash";
   if (id.find("--") != id.npos || id.find("..") != id.npos) return "it has \"--\" or \"..\" in it";
   if (id.ends_with(".git")) return "it ends in \".git\"";
@@ -25,6 +24,7 @@ std::string fault_of(std::string_view id) {
     const size_t end = std::min(id.find('/', begin), id.size());
     const std::string_view part = id.substr(begin, end - begin);
     if (part.empty()) return "a name is missing beside the slash";
+    if (part.size() > 96) return "a name has more than 96 characters";
     if (!std::all_of(part.begin(), part.end(), is_name_char))
       return "only letters, digits, '.', '_' and '-' may stand in it";
     for (const char c : {part.front(), part.back()}) {
@@ -38,9 +38,16 @@ std::string fault_of(std::string_view id) {
 bool is_revision(std::string_view revision) {
   if (revision.empty() || revision.size() > 255 || revision.find("..") != revision.npos) return false;
   if (revision.front() == '/' || revision.back() == '/' || revision.find("//") != revision.npos) return false;
+  if (revision.front() == '.' || revision.find("/.") != revision.npos) return false;  // git's rule, and no "." parts
   return std::none_of(revision.begin(), revision.end(), [](unsigned char c) {
     return c <= 0x20 || c == 0x7F || std::string_view("~^:?*[\\").find(static_cast<char>(c)) != std::string_view::npos;
   });
+}
+
+// Git has no such path in a repository, and a program that git would run may lie behind it.
+bool is_git_folder(std::string_view part) {
+  return part.size() == 4 && part[0] == '.' && std::tolower(part[1]) == 'g' && std::tolower(part[2]) == 'i' &&
+         std::tolower(part[3]) == 't';
 }
 
 bool is_valid_utf8(std::string_view text) {
@@ -119,6 +126,7 @@ void check_repo_path(const std::string& path, const std::string& where) {
     const size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view part = std::string_view(path).substr(begin, end - begin);
     if (part.empty() || part == "." || part == "..") refuse("leads out of the folder");
+    if (is_git_folder(part)) refuse("leads into the folder of a git checkout");
     if (part.size() > 255) refuse("has a part of more than 255 bytes");
     begin = end + 1;
   }
@@ -149,68 +157,6 @@ std::string id_of_cache_folder(const std::string& name) {
   std::string id = name.substr(8);
   if (const size_t cut = id.find("--"); cut != std::string::npos) id.replace(cut, 2, "/");
   return is_repo_id(id) ? id : "";
-}
-
-namespace {
-
-// The set that starts at pattern[at] == '['; moves `at` behind it. A '[' without its end stands for itself.
-bool set_matches(std::string_view pattern, size_t& at, char c) {
-  size_t end = at + 1;
-  const bool negated = end < pattern.size() && pattern[end] == '!';
-  if (negated) ++end;
-  const size_t first = end;
-  if (end < pattern.size() && pattern[end] == ']') ++end;
-  while (end < pattern.size() && pattern[end] != ']') ++end;
-  if (end >= pattern.size()) {
-    ++at;
-    return c == '[';
-  }
-  bool found = false;
-  for (size_t i = first; i < end; ++i) {
-    if (i + 2 < end && pattern[i + 1] == '-') {
-      found |= pattern[i] <= c && c <= pattern[i + 2];
-      i += 2;
-    } else {
-      found |= pattern[i] == c;
-    }
-  }
-  at = end + 1;
-  return found != negated;
-}
-
-}  // namespace
-
-bool glob_matches(std::string_view pattern, std::string_view path) {
-  std::string below;
-  if (pattern.ends_with('/')) below = std::string(pattern) + "*", pattern = below;
-  size_t p = 0, s = 0, star = std::string_view::npos, resume = 0;  // the last *, and where its text may go on
-  while (s < path.size()) {
-    size_t next = p;
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = s;
-      continue;
-    }
-    bool same = false;
-    if (p < pattern.size()) {
-      if (pattern[p] == '?') {
-        same = true, next = p + 1;
-      } else if (pattern[p] == '[') {
-        same = set_matches(pattern, next, path[s]);
-      } else {
-        same = pattern[p] == path[s], next = p + 1;
-      }
-    }
-    if (same) {
-      p = next, ++s;
-    } else if (star != std::string_view::npos) {
-      p = star + 1, s = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 }  // namespace gptq::hub

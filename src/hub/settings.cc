@@ -24,8 +24,8 @@ std::string first_of(std::initializer_list<const char*> names) {
   return "";
 }
 
-bool is_true(const char* name) {
-  std::string value = variable(name);
+bool is_true(std::initializer_list<const char*> names) {  // of the first that is set
+  std::string value = first_of(names);
   std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::toupper(c); });
   return value == "1" || value == "ON" || value == "YES" || value == "TRUE";
 }
@@ -35,17 +35,37 @@ int seconds(const char* name, int fallback) {
   if (value.empty()) return fallback;
   int result = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-  if (error != std::errc() || end != value.data() + value.size() || result < 1) {
+  if (error != std::errc() || end != value.data() + value.size() || result < 0) {
     throw Error(ErrorKind::kUsage,
-                std::string("reading ") + name + ": found \"" + value + "\", expected seconds, 1 or more");
+                std::string("reading ") + name + ": found \"" + value + "\", expected a whole number of seconds");
   }
-  return result;
+  return result == 0 ? fallback : result;
+}
+
+// "$NAME" and "${NAME}"; what is not set stays as it is written.
+std::string with_variables(const std::string& path) {
+  std::string out;
+  for (size_t i = 0; i < path.size();) {
+    const bool braces = path.compare(i, 2, "${") == 0;
+    size_t end = i + (braces ? 2 : 1);
+    const size_t begin = end;
+    while (path[i] == '$' && end < path.size() && (std::isalnum(static_cast<unsigned char>(path[end])) || path[end] == '_'))
+      ++end;
+    const std::string name = path.substr(begin, end - begin);
+    const bool closed = !braces || (end < path.size() && path[end] == '}');
+    if (path[i] != '$' || name.empty() || !closed || std::getenv(name.c_str()) == nullptr) {
+      out += path[i++];
+    } else {
+      out += variable(name.c_str());
+      i = end + (braces ? 1 : 0);
+    }
+  }
+  return out;
 }
 
 fs::path expanded(const std::string& path) {
-  if (path == "~" || path.starts_with("~/"))
-    return fs::path(variable("HOME")) / path.substr(std::min<size_t>(2, path.size()));
-  return path;
+  const bool home = path == "~" || path.starts_with("~/");
+  return with_variables(home ? variable("HOME") + path.substr(1) : path);
 }
 
 fs::path path_of(std::initializer_list<const char*> names, const fs::path& fallback) {
@@ -69,11 +89,11 @@ Settings Settings::from_environment() {
   s.cache = path_of({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}, s.home / "hub");
   s.token_file = path_of({"HF_TOKEN_PATH"}, s.home / "token");
   s.stored_tokens_file = path_of({"HF_STORED_TOKENS_PATH"}, s.home / "stored_tokens");
-  s.offline = is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE");
-  s.implicit_token = !is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN");
-  s.symlinks = !is_true("HF_HUB_DISABLE_SYMLINKS");
-  s.telemetry = !is_true("HF_HUB_DISABLE_TELEMETRY") && !is_true("DO_NOT_TRACK") && !is_true("DISABLE_TELEMETRY");
-  s.debug = is_true("HF_DEBUG");
+  s.offline = is_true({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"});
+  s.implicit_token = !is_true({"HF_HUB_DISABLE_IMPLICIT_TOKEN"});
+  s.symlinks = !is_true({"HF_HUB_DISABLE_SYMLINKS"});
+  s.telemetry = !is_true({"HF_HUB_DISABLE_TELEMETRY"}) && !is_true({"DO_NOT_TRACK"}) && !is_true({"DISABLE_TELEMETRY"});
+  s.debug = is_true({"HF_DEBUG"});
   s.metadata_timeout = seconds("HF_HUB_ETAG_TIMEOUT", 10);
   s.download_timeout = seconds("HF_HUB_DOWNLOAD_TIMEOUT", 10);
   return s;

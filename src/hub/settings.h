@@ -14,7 +14,7 @@ struct Settings {
   fs::path cache;               // HF_HUB_CACHE (HUGGINGFACE_HUB_CACHE), else home/hub
   fs::path token_file;          // HF_TOKEN_PATH, else home/token
   fs::path stored_tokens_file;  // HF_STORED_TOKENS_PATH, else home/stored_tokens
-  bool offline = false;         // HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE
+  bool offline = false;         // HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE
   bool implicit_token = true;   // not HF_HUB_DISABLE_IMPLICIT_TOKEN
   bool symlinks = true;         // not HF_HUB_DISABLE_SYMLINKS
   bool telemetry = true;        // not HF_HUB_DISABLE_TELEMETRY, DO_NOT_TRACK

@@ -22,11 +22,15 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-std::string token_in(const std::string& text) {
+// The token in `text`; one with other characters inside is refused, for it stands in a header of every request.
+std::string token_in(const std::string& text, const std::string& source) {
   std::string token = trimmed(text);
   std::erase_if(token, [](char c) { return c == '\r' || c == '\n'; });
   for (const char c : token) {
-    if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7F) return "";
+    if (static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7F) continue;
+    throw Error(ErrorKind::kPermission, "reading the token from " + source +
+                                            ": it has spaces or other characters in it that no token has; copy it "
+                                            "again from the settings of your account");
   }
   return token;
 }
@@ -100,18 +104,18 @@ std::string value_of(const Section& section, const std::string& key) {
 }
 
 std::string active_token(const Settings& settings) {
-  return fs::exists(settings.token_file) ? token_in(read_file(settings.token_file)) : "";
+  return fs::exists(settings.token_file) ? token_in(read_file(settings.token_file), settings.token_file.string()) : "";
 }
 
 }  // namespace
 
 Token find_token(const Settings& settings, const std::string& given) {
-  if (!given.empty()) return {token_in(given), "--token"};
+  if (!given.empty()) return {token_in(given, "--token"), "--token"};
   if (!settings.implicit_token) return {};
   for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
     const char* value = std::getenv(name);
     if (value == nullptr) continue;
-    if (std::string token = token_in(value); !token.empty()) return {std::move(token), name};
+    if (std::string token = token_in(value, name); !token.empty()) return {std::move(token), name};
   }
   if (std::string token = active_token(settings); !token.empty())
     return {std::move(token), settings.token_file.string()};
