@@ -80,11 +80,15 @@ void log_out(const std::string& token_name = "");  // "": all of them
 
 struct PushOptions {
   std::string token;
-  std::string revision = "main";
+  std::string revision;  // branch, made when missing, or refs/pr/N; "": main
   std::string message = "Upload model with gptq";
   bool private_repo = false;
   bool create_pr = false;
-  bool write_card = true;  // README.md from the quantization's report, where the folder has none
+  bool write_card = true;  // README.md from what the quantization left, where folder and repository have none
+  std::string base_model;  // for the card, "org/name"; "": what the quantization noted
+  // For the card: what `gptq perplexity --json` printed for the original and for this folder, as files.
+  std::string perplexity_before, perplexity_after;
+  int max_workers = 4;
 };
 
 struct PushResult {

@@ -34,7 +34,6 @@ Identity ask_who(const Settings& settings, const Token& token, const std::string
   HttpRequest request;
   request.url = settings.endpoint + "/api/whoami-v2";
   request.token = token.value;
-  request.connect_timeout = request.stall_timeout = settings.metadata_timeout;
   const HttpResponse response = client.send(request);
   if (!response.ok()) throw explain(response, {doing, "", "", ""}, settings, token);
   Identity identity = parse_identity(response.body, "the answer of " + request.url);

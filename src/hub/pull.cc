@@ -131,8 +131,8 @@ class Pull {
       if (proposal.empty()) throw;
       throw Error(error.kind(), std::string(error.what()) + "; the pull request " + proposal +
                                     " has them converted: look at it at " + session_.settings.endpoint + "/" +
-                                    name_.id + "/discussions, then `gptq pull " + name_.id + " --revision " +
-                                    proposal + "`");
+                                    name_.id + "/discussions, then `gptq pull " + name_.id + " --revision " + proposal +
+                                    "`");
     }
   }
 
@@ -167,9 +167,10 @@ class Pull {
     for (size_t i = 0; i < std::min(missing_.size(), kMostNamed); ++i) lacking += (i ? ", " : "") + missing_[i];
     if (missing_.size() > kMostNamed) lacking += " and more";
     throw Error(ErrorKind::kNotFound,
-                doing() + (options_.force_download ? ": a download was asked for"
-                           : lacking.empty()       ? ": it is not in " + cache_.root().string()
-                                                   : ": " + cache_.root().string() + " lacks " + lacking) +
+                doing() +
+                    (options_.force_download ? ": a download was asked for"
+                     : lacking.empty()       ? ": it is not in " + cache_.root().string()
+                                             : ": " + cache_.root().string() + " lacks " + lacking) +
                     ", and offline mode is on (HF_HUB_OFFLINE); run it once without offline mode");
   }
 
