@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "model.h"
 #include "output.h"
 #include "token_list.h"
 
@@ -30,7 +31,8 @@ struct Arguments {
 };
 
 int run(Arguments& a, const CommonOptions& common) {
-  const ChatTemplate chat = ChatTemplate::open(a.model, a.name);
+  const std::string folder = model_folder(a.model, common, ModelParts::kTokenizer);
+  const ChatTemplate chat = ChatTemplate::open(folder, a.name);
   if (a.show) {
     common.json ? put_json({{"source", chat.source()}}) : put(chat.source());
     return 0;
@@ -45,7 +47,7 @@ int run(Arguments& a, const CommonOptions& common) {
     common.json ? put_json({{"text", prompt.text}}) : put(prompt.text);
     return 0;
   }
-  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const Tokenizer tokenizer = Tokenizer::open(folder);
   const std::vector<TokenId> ids = tokenizer.encode(prompt);
   if (!common.json) {
     put(tokens_text(tokenizer, ids));

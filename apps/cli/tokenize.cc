@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "model.h"
 #include "output.h"
 #include "token_list.h"
 
@@ -78,7 +79,7 @@ void convert_rows(const Tokenizer& tokenizer, const Arguments& a) {
 }
 
 int run(const Arguments& a, const CommonOptions& common) {
-  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   if (!a.jsonl.empty()) {
     convert_rows(tokenizer, a);
   } else if (a.decode) {

@@ -101,8 +101,12 @@ class Pull {
     const Choice choice{listing.commit, choose(listing)};
     PullResult answer = result(choice);
     if (options_.dry_run) return answer;
-    check_space(choice);
-    fetch_all(choice);
+    const bool complete =
+        std::all_of(answer.files.begin(), answer.files.end(), [](const auto& file) { return file.cached; });
+    if (!complete) {
+      check_space(choice);
+      fetch_all(choice);
+    }
     cache_.write_ref(name_.revision, choice.commit);
     answer.bytes_fetched = bytes_fetched_;
     return answer;
