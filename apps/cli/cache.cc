@@ -36,8 +36,8 @@ int list(const CommonOptions& common) {
   for (const CachedModel& model : cached_models()) {
     Json revisions = Json::array();
     for (const CachedRevision& r : model.revisions) {
-      table.add({model.id, fmt::format("{}", fmt::join(r.refs, ", ")), r.commit.substr(0, 12),
-                 std::to_string(r.files), human_bytes(r.bytes)});
+      table.add({model.id, fmt::format("{}", fmt::join(r.refs, ", ")), r.commit.substr(0, 12), std::to_string(r.files),
+                 human_bytes(r.bytes)});
       revisions.push_back(
           {{"commit", r.commit}, {"refs", r.refs}, {"folder", r.folder}, {"files", r.files}, {"bytes", r.bytes}});
     }

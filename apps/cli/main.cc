@@ -33,8 +33,10 @@ const Command kCommands[] = {
     {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
     {"tokenize", "Turn text into token ids and back.", add_tokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
+    {"auth", "Log in to the Hugging Face Hub, and out. Logins are shared with huggingface_hub.", add_auth},
     {"pull", "Fetch a model from the Hugging Face Hub. The folder's path is printed.", add_pull},
     {"cache", "Show, clean and check the cache of models from the Hub.", add_cache},
+    {"push", "Upload a model folder to the Hugging Face Hub, with a model card.", add_push},
     {"version", "Show which build this is.", add_version},
 };
 
@@ -47,7 +49,9 @@ constexpr const char* kFooter = R"(First day:
   gptq generate demo-4bit -p 'It was a dark night'           let it continue a text
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?
   gptq template demo-4bit --show                             how does it read a conversation?
+  gptq auth login                                            may I? (a token of huggingface.co)
   gptq pull mistralai/Mistral-7B-Instruct-v0.3               a model from the Hub; its name works as MODEL, too
+  gptq push demo-4bit YOU/demo-4bit --private                share it on the Hub
   gptq version                                               which build, which device?
 
 gptq COMMAND --help explains each option. Results go to standard output, everything else to standard error.

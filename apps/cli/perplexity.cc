@@ -45,7 +45,9 @@ int run(const Arguments& a, const CommonOptions& common) {
     });
   }
   if (common.json) {
-    put_json({{"perplexity", result.perplexity},
+    put_json({{"model", a.model},
+              {"text", a.text},
+              {"perplexity", result.perplexity},
               {"tokens", result.tokens},
               {"windows", result.windows},
               {"window", a.window},

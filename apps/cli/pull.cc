@@ -74,8 +74,7 @@ Action add_pull(CLI::App& app, const CommonOptions& common) {
   app.add_option("--revision", o.revision, "Branch, tag, refs/pr/N or commit (default: main)")->type_name("NAME");
   app.add_option("--local-dir", o.local_dir, "Put real files into this folder (default: the shared cache)")
       ->type_name("DIR");
-  add_repeatable(app, "--include", o.include,
-                 "Files to take instead of those that a language model needs, as a glob")
+  add_repeatable(app, "--include", o.include, "Files to take instead of those that a language model needs, as a glob")
       ->type_name("GLOB");
   add_repeatable(app, "--exclude", o.exclude, "Files to leave out, as a glob")->type_name("GLOB");
   app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")

@@ -58,8 +58,10 @@ bool is_hub_model(const std::string& model);
 struct Identity {
   std::string name, full_name;
   std::vector<std::string> organizations;
-  std::string token_name, token_role;  // role: "read", "write", "fineGrained"
-  std::string token_source;            // "HF_TOKEN", a file's path
+  std::string token_name, token_role;    // role: "read", "write", "fineGrained"
+  std::vector<std::string> permissions;  // of a fine-grained token: "repo.write (org)"
+  bool reads_gated = true;               // false: a fine-grained token without that right
+  std::string token_source;              // "HF_TOKEN", a file's path
 };
 
 struct StoredLogin {
@@ -78,11 +80,15 @@ void log_out(const std::string& token_name = "");  // "": all of them
 
 struct PushOptions {
   std::string token;
-  std::string revision = "main";
+  std::string revision;  // branch, made when missing, or refs/pr/N; "": main
   std::string message = "Upload model with gptq";
   bool private_repo = false;
   bool create_pr = false;
-  bool write_card = true;  // README.md from the quantization's report, where the folder has none
+  bool write_card = true;  // README.md from what the quantization left, where folder and repository have none
+  std::string base_model;  // for the card, "org/name"; "": what the quantization noted
+  // For the card: what `gptq perplexity --json` printed for the original and for this folder, as files.
+  std::string perplexity_before, perplexity_after;
+  int max_workers = 4;
 };
 
 struct PushResult {

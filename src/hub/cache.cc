@@ -46,8 +46,8 @@ std::optional<Listing> Cache::snapshot(const std::string& commit) const {
   Listing listing{commit, {}};
   for (const auto& entry : fs::recursive_directory_iterator(top)) {
     if (!entry.is_regular_file(ignored)) continue;  // through the link; a broken one is no file
-    listing.files.push_back({entry.path().lexically_relative(top).string(), static_cast<int64_t>(entry.file_size()),
-                             "", "", ""});
+    listing.files.push_back(
+        {entry.path().lexically_relative(top).string(), static_cast<int64_t>(entry.file_size()), "", "", ""});
   }
   return listing;
 }

@@ -90,8 +90,9 @@ int64_t remove_revision(const Cache& cache, const ModelName& name) {
   const std::string commit = cache.commit_of(name.revision);
   const fs::path& root = cache.root();
   if (commit.empty() || !fs::is_directory(cache.folder(commit))) {
-    throw Error(ErrorKind::kNotFound, "removing " + name.id + "@" + name.revision + " from the cache: found no such "
-                                      "revision; `gptq cache ls` shows what is there");
+    throw Error(ErrorKind::kNotFound, "removing " + name.id + "@" + name.revision +
+                                          " from the cache: found no such "
+                                          "revision; `gptq cache ls` shows what is there");
   }
   std::set<fs::path> kept, unused;
   int64_t freed = 0;
@@ -201,7 +202,8 @@ std::vector<CacheFault> verify_cached(const std::string& model, const TransferSi
   }
   int64_t bytes = 0;
   for (const fs::path& root : roots) {
-    for (const fs::path& blob : entries_of(root / "blobs")) bytes += is_etag(blob.filename().string()) ? size_of(blob) : 0;
+    for (const fs::path& blob : entries_of(root / "blobs"))
+      bytes += is_etag(blob.filename().string()) ? size_of(blob) : 0;
   }
   Meter meter(on_progress);
   meter.expect(bytes, static_cast<int>(roots.size()));

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kMostFailures = 5;  // in a row without a byte
 constexpr int kMostRedirects = 10;
-constexpr double kPause = 1;          // seconds after a failure
+constexpr double kPause = 1;  // seconds after a failure
 
 struct ContentRange {  // "bytes 100-199/200", "bytes */200"; -1: not said
   int64_t first = -1, total = -1;
@@ -53,11 +53,11 @@ class Download {
     address_ = resolve(session_, client_, name_);
     if (address_.commit != name_.commit || address_.etag != file_.etag() ||
         (address_.size >= 0 && address_.size != file_.size)) {
-      throw Error(ErrorKind::kVerification,
-                  name_.attempt().doing + ": the Hub's listing and the file's own headers disagree (" +
-                      std::to_string(file_.size) + " bytes with hash " + file_.etag() + ", and " +
-                      std::to_string(address_.size) + " bytes with hash " + address_.etag +
-                      "); nothing was fetched; try again later");
+      throw Error(ErrorKind::kVerification, name_.attempt().doing +
+                                                ": the Hub's listing and the file's own headers disagree (" +
+                                                std::to_string(file_.size) + " bytes with hash " + file_.etag() +
+                                                ", and " + std::to_string(address_.size) + " bytes with hash " +
+                                                address_.etag + "); nothing was fetched; try again later");
     }
   }
 

@@ -164,9 +164,12 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_USERAGENT, state_->user_agent.c_str());
-  set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(request.connect_timeout));
+  const auto seconds = [&](int asked) {
+    return static_cast<long>(asked > 0 ? asked : state_->settings.metadata_timeout);
+  };
+  set(CURLOPT_CONNECTTIMEOUT, seconds(request.connect_timeout));
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout));
+  set(CURLOPT_LOW_SPEED_TIME, seconds(request.stall_timeout));
   set(CURLOPT_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -184,6 +187,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   if (request.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
   } else if (request.source != nullptr) {
+    CHECK(request.source->seek(0), "every source has a beginning");
     set(CURLOPT_UPLOAD, 1L);
     set(CURLOPT_READFUNCTION, give_body);
     set(CURLOPT_READDATA, &exchange);

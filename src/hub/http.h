@@ -20,21 +20,21 @@ struct HttpRequest {
   std::vector<std::string> headers = {};  // "Name: value"
   std::string token = {};                 // sent as a bearer token, to this URL's host only
   std::string body = {};
-  // For uploads of files: `size` bytes that `read` hands out, from the position that `seek` sets (a connection may have
-  // to start over).
+  // For uploads of files: `size` bytes that `read` hands out, from the position that `seek` sets: 0 at the beginning,
+  // and others when a connection has to start over.
   struct Source {
     int64_t size = 0;
     std::function<size_t(char* to, size_t most)> read;
     std::function<bool(int64_t position)> seek;
   };
   const Source* source = nullptr;
-  // Called for the bytes of a 2xx answer once the headers are known; false ends the exchange with `stopped`, and what it
-  // throws comes out of send(). Other bodies are kept, up to 64 MiB.
+  // Called for the bytes of a 2xx answer once the headers are known; false ends the exchange with `stopped`, and what
+  // it throws comes out of send(). Other bodies are kept, up to 64 MiB.
   std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink = {};
   std::function<bool()> alive = {};  // asked about once a second; false ends the exchange with `stopped`
   bool decode = true;  // gzip is asked for; off for metadata and files. What comes as gzip is unpacked in any case.
-  int connect_timeout = 10;  // seconds
-  int stall_timeout = 10;    // seconds without a byte
+  int connect_timeout = 0;  // seconds; 0: the metadata timeout of the settings
+  int stall_timeout = 0;    // seconds without a byte; the same
 };
 
 struct HttpResponse {

@@ -15,8 +15,8 @@ constexpr size_t kMostFiles = 200'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& fault) {
-  throw Error(ErrorKind::kVerification, where + ": the file " + path + " " + fault +
-                                            "; nothing was fetched; is HF_ENDPOINT a Hugging Face Hub?");
+  throw Error(ErrorKind::kVerification,
+              where + ": the file " + path + " " + fault + "; nothing was fetched; is HF_ENDPOINT a Hugging Face Hub?");
 }
 
 void check_file(const RepoFile& file, const std::string& where) {
@@ -60,8 +60,7 @@ RepoFile read_tree_entry(const std::string& path, const Json& json, const std::s
 }  // namespace
 
 const RepoFile* Listing::find(std::string_view path) const {
-  const auto found =
-      std::find_if(files.begin(), files.end(), [&](const RepoFile& file) { return file.path == path; });
+  const auto found = std::find_if(files.begin(), files.end(), [&](const RepoFile& file) { return file.path == path; });
   return found == files.end() ? nullptr : &*found;
 }
 

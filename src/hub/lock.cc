@@ -14,12 +14,13 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr double kLookAgain = 0.05;    // seconds
-constexpr double kSayAfter = 1;        // seconds
-constexpr mode_t kMode = 0664;         // members of a group share a cache
+constexpr double kLookAgain = 0.05;  // seconds
+constexpr double kSayAfter = 1;      // seconds
+constexpr mode_t kMode = 0664;       // members of a group share a cache
 
 bool is_still_at(int file, const fs::path& path) {
-  struct stat mine {}, there {};
+  struct stat mine {
+  }, there{};
   return ::fstat(file, &mine) == 0 && ::stat(path.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
          mine.st_dev == there.st_dev;
 }

@@ -16,7 +16,7 @@ class Meter {
   explicit Meter(const TransferSink& sink) : sink_(sink) {}
 
   void expect(int64_t bytes_total, int files_total);  // from now on, starting at nothing
-  void add(const std::string& file, int64_t bytes);  // negative: these have to come again
+  void add(const std::string& file, int64_t bytes);   // negative: these have to come again
   void finish_file(const std::string& file);
 
   // False once the sink has said so or stop() was called. Tells the sink now and then, so that it can say so also

@@ -94,7 +94,8 @@ class Pull {
     const Choice choice{listing.commit, choose(listing)};
     PullResult answer = result(choice);
     if (options_.dry_run) return answer;
-    const bool complete = std::all_of(answer.files.begin(), answer.files.end(), [](const auto& file) { return file.cached; });
+    const bool complete =
+        std::all_of(answer.files.begin(), answer.files.end(), [](const auto& file) { return file.cached; });
     if (!complete) {
       check_space(choice);
       fetch_all(choice);
@@ -139,8 +140,8 @@ class Pull {
       if (proposal.empty()) throw;
       throw Error(error.kind(), std::string(error.what()) + "; the pull request " + proposal +
                                     " has them converted: look at it at " + session_.settings.endpoint + "/" +
-                                    name_.id + "/discussions, then `gptq pull " + name_.id + " --revision " +
-                                    proposal + "`");
+                                    name_.id + "/discussions, then `gptq pull " + name_.id + " --revision " + proposal +
+                                    "`");
     }
   }
 
@@ -175,9 +176,10 @@ class Pull {
     for (size_t i = 0; i < std::min(missing_.size(), kMostNamed); ++i) lacking += (i ? ", " : "") + missing_[i];
     if (missing_.size() > kMostNamed) lacking += " and more";
     throw Error(ErrorKind::kNotFound,
-                doing() + (options_.force_download ? ": a download was asked for"
-                           : lacking.empty()       ? ": it is not in " + cache_.root().string()
-                                                   : ": " + cache_.root().string() + " lacks " + lacking) +
+                doing() +
+                    (options_.force_download ? ": a download was asked for"
+                     : lacking.empty()       ? ": it is not in " + cache_.root().string()
+                                             : ": " + cache_.root().string() + " lacks " + lacking) +
                     ", and offline mode is on (HF_HUB_OFFLINE); run it once without offline mode");
   }
 

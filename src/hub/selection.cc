@@ -33,8 +33,8 @@ const std::vector<std::string> kTake = {
 };
 
 // Other formats of the same weights, and other programs' files that look like ours.
-const std::vector<std::string> kLeave = {
-    "original/", "metal/", "onnx/", "consolidated*.safetensors", "consolidated*.safetensors.index.json"};
+const std::vector<std::string> kLeave = {"original/", "metal/", "onnx/", "consolidated*.safetensors",
+                                         "consolidated*.safetensors.index.json"};
 
 const std::vector<std::string> kPickles = {"*.bin", "*.pt", "*.pth", "*.ckpt"};
 
@@ -77,9 +77,8 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
   };
   const std::string what = "choosing the files of " + id + ": ";
   if (const std::string pickle = first(kPickles); !pickle.empty()) {
-    throw NoSafetensors(ErrorKind::kNotFound,
-                        what + "its weights are pickles only (" + pickle +
-                            "), which run code when they are read; gptq reads safetensors");
+    throw NoSafetensors(ErrorKind::kNotFound, what + "its weights are pickles only (" + pickle +
+                                                  "), which run code when they are read; gptq reads safetensors");
   }
   if (const std::string gguf = first({"*.gguf"}); !gguf.empty()) {
     throw Error(ErrorKind::kNotFound, what + "its weights are in another format (" + gguf +
@@ -119,8 +118,8 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   }
   std::vector<RepoFile> files;
   for (const RepoFile& file : listing.files) {
-    const bool taken = selection.include.empty() ? weights.count(file.path) > 0 ||
-                                                       (any_matches(kTake, file.path) && !any_matches(kLeave, file.path))
+    const bool taken = selection.include.empty() ? weights.count(file.path) > 0 || (any_matches(kTake, file.path) &&
+                                                                                    !any_matches(kLeave, file.path))
                                                  : any_matches(selection.include, file.path);
     if (taken && !any_matches(selection.exclude, file.path)) files.push_back(file);
   }

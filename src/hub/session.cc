@@ -32,7 +32,6 @@ bool Session::is_hub(const std::string& url) const { return host_of(url) == host
 
 HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request, int tries) {
   request.token = session.is_hub(request.url) ? session.token.value : "";
-  request.connect_timeout = request.stall_timeout = session.settings.metadata_timeout;
   request.alive = session.keep_going;
   int redirects = 0;
   for (int attempt = 1;; ++attempt) {

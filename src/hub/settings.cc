@@ -49,7 +49,8 @@ std::string with_variables(const std::string& path) {
     const bool braces = path.compare(i, 2, "${") == 0;
     size_t end = i + (braces ? 2 : 1);
     const size_t begin = end;
-    while (path[i] == '$' && end < path.size() && (std::isalnum(static_cast<unsigned char>(path[end])) || path[end] == '_'))
+    while (path[i] == '$' && end < path.size() &&
+           (std::isalnum(static_cast<unsigned char>(path[end])) || path[end] == '_'))
       ++end;
     const std::string name = path.substr(begin, end - begin);
     const bool closed = !braces || (end < path.size() && path[end] == '}');
