@@ -45,6 +45,7 @@ std::optional<Response> UploadRoutes::answer() const {
   std::string id, revision;
   if (split(request, "preupload", id, revision)) return preupload(id, revision);
   if (split(request, "commit", id, revision)) return commit(id, revision);
+  if (split(request, "branch", id, revision)) return create_branch(id, revision);
   return std::nullopt;
 }
 
@@ -195,6 +196,14 @@ Response UploadRoutes::complete_multipart() const {
   if (sha256_hex(whole) != oid) return refusal(400, "", "the parts make another file");
   hub.lfs_[oid] = LocalHub::NewFile::share(std::move(whole));
   hub.parts_.erase(oid);
+  return json_response(Json::object());
+}
+
+Response UploadRoutes::create_branch(const std::string& id, const std::string& branch) const {
+  if (std::optional<Response> refused = may_not_write(id.substr(0, id.find('/')))) return *refused;
+  HubRepo& repo = hub.repos_.at(id);
+  if (repo.branches.count(branch) > 0) return refusal(409, "", "Reference already exists");
+  repo.branches[branch] = repo.branches.at("main");
   return json_response(Json::object());
 }
 
