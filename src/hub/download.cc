@@ -70,7 +70,7 @@ class Download {
     if (partial_.position() > before) failures_ = redirects_ = 0;  // something arrived
     const int status = response.status;
     const bool answered = response.failure.empty();
-    if (answered && status >= 300 && status < 400) return follow(response);
+    if (response.is_redirect()) return follow(response);
     if (answered && status == 416) return start_over_after(response);
     const bool refused = answered && status >= 400 && status < 500 && !may_pass(response);
     if (refused && session_.is_hub(address_.url)) throw_explained(response);
@@ -139,6 +139,7 @@ class Download {
 
   // An answer that ends early without a failure of its own is a broken connection too.
   [[noreturn]] void throw_explained(HttpResponse response) const {
+    response.tries = std::max(1, failures_);
     if (response.status < 300 && response.failure.empty()) {
       response.failure = "the answer ended after " + std::to_string(partial_.position()) + " of " +
                          std::to_string(file_.size) + " bytes";

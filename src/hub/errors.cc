@@ -65,6 +65,9 @@ struct Case {
   const Token& token;
   std::string code, message;
 
+  std::string tried() const {
+    return response.tries > 1 ? " (tried " + std::to_string(response.tries) + " times)" : "";
+  }
   std::string page() const { return settings.endpoint + "/" + attempt.id; }
   std::string your_token() const { return "the token from " + token.source; }
 };
@@ -135,8 +138,8 @@ Verdict not_found(const Case& c) {
 Verdict verdict(const Case& c) {
   const int status = c.response.status;
   if (!c.response.failure.empty() && (status == 0 || (status >= 200 && status < 300))) {
-    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure +
-                                     "); check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
+    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure + ")" + c.tried() +
+                                     "; check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
                                      "again: what is there is kept"};
   }
   if (status == 401 && c.code == "GatedRepo") return gated(c);
@@ -154,14 +157,14 @@ Verdict verdict(const Case& c) {
   if (status == 429) {
     const double wait = seconds_to_wait(c.response);
     return {ErrorKind::kNetwork,
-            "the Hub allows no more requests for now" +
+            "the Hub allows no more requests for now" + c.tried() +
                 (wait >= 0 ? "; wait " + std::to_string(static_cast<int64_t>(std::ceil(wait))) + " s"
                            : std::string("; wait a few minutes")) +
                 (c.token.value.empty() ? ", or log in, which doubles the limit: `gptq auth login`" : "")};
   }
   if (status >= 500) {
-    return {ErrorKind::kNetwork, "the Hub's server failed (status " + std::to_string(status) + ")" + quoted(c.message) +
-                                     "; try again later"};
+    return {ErrorKind::kNetwork, "the Hub's server failed (status " + std::to_string(status) + ")" + c.tried() +
+                                     quoted(c.message) + "; try again later"};
   }
   if (status >= 300 && status < 400) {
     return {ErrorKind::kNetwork, "the server redirects to where the Hub would not (status " + std::to_string(status) +

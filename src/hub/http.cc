@@ -209,6 +209,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   response.status = static_cast<int>(status);
+  response.url = request.url;
   if (exchange.too_large) {
     response.failure = "the answer is larger than 64 MiB";
   } else if (result != CURLE_OK && !response.stopped) {

@@ -38,13 +38,16 @@ struct HttpRequest {
 };
 
 struct HttpResponse {
+  std::string url;                             // that gave it
   int status = 0;                              // 0: no answer, see `failure`
   std::map<std::string, std::string> headers;  // names in lower case; of several with one name the last
   std::string body;
   std::string failure;   // why there is no whole answer, in libcurl's words; "" when there is
   bool stopped = false;  // the sink or `alive` said so
+  int tries = 1;         // how often it was asked for, by those who ask again
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
+  bool is_redirect() const { return failure.empty() && status >= 300 && status < 400; }
   std::string header(const std::string& lower_case_name) const;  // "" when absent
 };
 

@@ -84,19 +84,12 @@ class Pull {
     const std::optional<Choice> there = complete_on_disk();
     if (session_.settings.offline) return offline(there);
     if (there && there->from_listing && is_commit(name_.revision) && !options_.force_download) return result(*there);
-    try {
-      return from_hub(there.has_value());
-    } catch (const Error& error) {
-      const bool unreachable = error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kPermission;
-      if (!there || !unreachable || options_.force_download) throw;
-      warn(std::string(error.what()) + "; using the complete copy of commit " + there->commit + " that is here");
-      return result(*there);
-    }
+    const std::optional<Listing> listing = find_listing(there);
+    return listing ? fetched(*listing) : result(*there);
   }
 
  private:
-  PullResult from_hub(bool have_copy) {
-    const Listing listing = find_listing(have_copy ? 1 : kTries);
+  PullResult fetched(const Listing& listing) {
     if (!options_.dry_run) store_->remember(listing);
     const Choice choice{listing.commit, choose(listing)};
     PullResult answer = result(choice);
@@ -112,11 +105,23 @@ class Pull {
     return answer;
   }
 
-  // A commit's listing never changes; a branch's is asked for.
-  Listing find_listing(int tries) {
+  // A commit's listing never changes; a branch's is asked for. nullopt when the Hub is not to be had, but what is there
+  // will do.
+  std::optional<Listing> find_listing(const std::optional<Choice>& there) {
     if (is_commit(name_.revision)) {
-      if (std::optional<Listing> known = store_->remembered(name_.revision)) return *std::move(known);
+      if (std::optional<Listing> known = store_->remembered(name_.revision)) return known;
     }
+    try {
+      return listing_of_hub(there ? 1 : kTries);
+    } catch (const Error& error) {
+      const bool unreachable = error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kPermission;
+      if (!there || !unreachable || options_.force_download) throw;
+      warn(std::string(error.what()) + "; using the complete copy of commit " + there->commit + " that is here");
+      return std::nullopt;
+    }
+  }
+
+  Listing listing_of_hub(int tries) {
     Listing listing = fetch_listing(session_, client_, name_, tries);
     if (is_commit(name_.revision) && listing.commit != name_.revision) {
       throw Error(ErrorKind::kVerification, "listing the files of " + name_.id + ": asked for commit " +

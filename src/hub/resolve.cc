@@ -10,8 +10,6 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr int kMostRedirects = 10;
-
 std::string plain_etag(std::string etag) {
   if (etag.starts_with("W/")) etag.erase(0, 2);
   if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
@@ -24,23 +22,12 @@ int64_t plain_size(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? size : -1;
 }
 
-bool is_redirect(const HttpResponse& response) {
-  return response.failure.empty() && response.status >= 300 && response.status < 400;
-}
-
-// What this answer says; a later one of the Hub's own overrides it.
 void read_headers(const HttpResponse& response, FileAddress& address) {
-  const auto say = [&](const char* header, std::string& field) {
-    if (std::string value = response.header(header); !value.empty()) field = std::move(value);
-  };
-  say("x-repo-commit", address.commit);
-  if (!is_redirect(response)) {
-    say("etag", address.etag);
-    address.size = plain_size(response.header("content-length"));
-  }
-  say("x-linked-etag", address.etag);
-  address.etag = plain_etag(address.etag);
-  if (const int64_t size = plain_size(response.header("x-linked-size")); size >= 0) address.size = size;
+  const std::string linked = response.header("x-linked-etag");
+  address.etag = plain_etag(linked.empty() ? response.header("etag") : linked);
+  address.commit = response.header("x-repo-commit");
+  address.size = plain_size(response.header("x-linked-size"));
+  if (address.size < 0 && !response.is_redirect()) address.size = plain_size(response.header("content-length"));
 }
 
 [[noreturn]] void throw_refusal(const Session& session, const FileName& file, const HttpResponse& response) {
@@ -59,23 +46,17 @@ void read_headers(const HttpResponse& response, FileAddress& address) {
 }  // namespace
 
 FileAddress resolve(const Session& session, HttpClient& client, const FileName& file) {
-  FileAddress address;
-  address.url = session.settings.endpoint + "/" + file.id + "/resolve/" + url_encoded(file.commit, false) + "/" +
+  HttpRequest request;
+  request.method = "HEAD";
+  request.url = session.settings.endpoint + "/" + file.id + "/resolve/" + url_encoded(file.commit, false) + "/" +
                 url_encoded(file.path, true);
-  for (int hop = 0;; ++hop) {
-    HttpRequest request;
-    request.method = "HEAD";
-    request.url = address.url;
-    request.decode = false;
-    const HttpResponse response = ask(session, client, request);
-    if (!response.ok() && !is_redirect(response)) throw_refusal(session, file, response);
-    read_headers(response, address);
-    if (response.ok()) break;
-    const std::string next = absolute_url(address.url, response.header("location"));
-    if (next.empty() || hop == kMostRedirects) throw_refusal(session, file, response);
-    address.url = next;
-    if (!session.is_hub(next)) break;
-  }
+  request.decode = false;
+  const HttpResponse response = ask(session, client, request);
+  FileAddress address;
+  address.url = response.is_redirect() ? absolute_url(response.url, response.header("location")) : response.url;
+  const bool found = response.ok() || (response.is_redirect() && !session.is_hub(address.url));
+  if (!found || address.url.empty()) throw_refusal(session, file, response);
+  read_headers(response, address);
   if (address.commit.empty()) throw_no_hub(session, file, "has no X-Repo-Commit");
   if (!is_etag(address.etag)) throw_no_hub(session, file, "names the file by no hash");
   return address;

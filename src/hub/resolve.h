@@ -27,7 +27,7 @@ struct MissingFile : Error {
   using Error::Error;
 };
 
-// Follows redirects on the Hub's host by hand, the token going along, and stops at the first one to another host.
+// Redirects on the Hub's host are followed, the token going along; the first one to another host is the address.
 // Throws what explain() says, MissingFile among it, and Error(kNetwork) when the answer is not a Hub's.
 FileAddress resolve(const Session& session, HttpClient& client, const FileName& file);
 

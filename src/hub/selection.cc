@@ -134,7 +134,7 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
 
 std::string find_conversion(const Session& session, HttpClient& client, const std::string& id) {
   HttpRequest request;
-  request.url = session.settings.endpoint + "/api/models/" + id + "/refs?include_pull_requests=1";
+  request.url = session.settings.endpoint + "/api/models/" + id + "/refs?include_prs=1";
   const HttpResponse response = ask(session, client, request, 1);
   if (!response.ok()) return "";
   const Json refs = Json::parse(response.body, nullptr, false);

@@ -11,6 +11,7 @@ namespace gptq::hub {
 namespace {
 
 constexpr double kFirstWait = 1, kLongestWait = 8;  // seconds, as huggingface_hub waits
+constexpr int kMostRedirects = 10;
 constexpr double kWorthANote = 5;
 constexpr double kSlice = 0.1;  // between two looks at keep_going
 
@@ -32,9 +33,18 @@ bool Session::is_hub(const std::string& url) const { return host_of(url) == host
 HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request, int tries) {
   request.token = session.is_hub(request.url) ? session.token.value : "";
   request.alive = session.keep_going;
+  int redirects = 0;
   for (int attempt = 1;; ++attempt) {
     HttpResponse response = client.send(request);
+    while (response.is_redirect() && redirects < kMostRedirects) {
+      const std::string next = absolute_url(request.url, response.header("location"));
+      if (next.empty() || !session.is_hub(next)) break;
+      request.url = next;
+      ++redirects;
+      response = client.send(request);
+    }
     session.throw_if_stopped();
+    response.tries = attempt;
     if (attempt == tries || !may_pass(response)) return response;
     double seconds = seconds_to_wait(response);
     if (seconds > kLongestAsked) return response;

@@ -28,9 +28,10 @@ struct Session {
   bool is_hub(const std::string& url) const;  // the endpoint's own host: the only one that may see the token
 };
 
-// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's. What may pass by
-// itself is tried again: `tries` times in all, after 1 s, 2 s, 4 s, 8 s (with jitter), or after the time that the
-// server asks for. Gives the last answer, whatever it is; throws Error(kInterrupted).
+// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's, and redirects
+// that stay on the Hub's host are followed. What may pass by itself is tried again: `tries` times in all, after 1 s,
+// 2 s, 4 s, 8 s (with jitter), or after the time that the server asks for. Gives the last answer, whatever it is;
+// throws Error(kInterrupted).
 HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request, int tries = 5);
 
 }  // namespace gptq::hub

@@ -119,7 +119,7 @@ TEST(Selection, ExactlyTheShardsOfTheIndex) {
                    index),
             "model-1.safetensors model-2.safetensors model.safetensors.index.json ");
   EXPECT_THROW(chosen({"model-1.safetensors", "model.safetensors.index.json"}, {}, index), Error);
-  for (const std::string bad :
+  for (const std::string& bad : std::vector<std::string>
        {"{}", "[]", R"({"weight_map": []})", R"({"weight_map": {"a": 5}})", R"({"weight_map": {"a": "../x.safetensors"}})",
         R"({"weight_map": {"a": "sub/x.safetensors"}})", R"({"weight_map": {"a": "x.bin"}})"})
     EXPECT_THROW(chosen({"x.bin", "model.safetensors.index.json"}, {}, bad), Error) << bad;

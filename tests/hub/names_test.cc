@@ -9,11 +9,13 @@ namespace gptq::hub {
 
 namespace {
 
+using Strings = std::vector<std::string>;
+
 TEST(Names, RepositoryIdsAreThoseOfHuggingfaceHub) {
   const std::string longest(96, 'a');
-  for (const std::string id : {"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + longest, longest + "/x", "0/1"})
+  for (const std::string& id : Strings{"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + longest, longest + "/x", "0/1"})
     EXPECT_TRUE(is_repo_id(id)) << id;
-  for (const std::string id : {"", "/", "org/", "/name", "a/b/c", "-a", "a-", ".a", "a.", "org/-a", "org/a.", "a--b", "a..b",
+  for (const std::string& id : Strings{"", "/", "org/", "/name", "a/b/c", "-a", "a-", ".a", "a.", "org/-a", "org/a.", "a--b", "a..b",
                                "a.git", "org/a b", "org/é", "org/a\n", "../x", "org/" + longest + "a", "a\\b", "a@b"})
     EXPECT_FALSE(is_repo_id(id)) << id;
 }
@@ -33,16 +35,16 @@ TEST(Names, RevisionStandsBehindAnAtOrInTheOption) {
   };
   EXPECT_TRUE(fails("org/name@", ""));
   EXPECT_TRUE(fails("org/name@a", "b"));
-  for (const std::string revision : {"..", "../x", "a/../b", "/a", "a/", "a//b", "a b", "a:b", ".hidden", "a/.b", "a\n", "a\\b", "~a", "^",
-                                     "a*", "a?", "a[b", std::string(256, 'a').c_str()})
+  for (const std::string& revision : Strings{"..", "../x", "a/../b", "/a", "a/", "a//b", "a b", "a:b", ".hidden", "a/.b", "a\n", "a\\b", "~a", "^",
+                                     "a*", "a?", "a[b", std::string(256, 'a')})
     EXPECT_TRUE(fails("org/name", revision)) << revision;
 }
 
 TEST(Names, PathsOfAListingStayBelowTheFolder) {
-  for (const std::string path : {"a", "a/b/c.json", "ü/ü", ".gitattributes", "a b", "..a", "a..", "...", ".github/x"})
+  for (const std::string& path : Strings{"a", "a/b/c.json", "ü/ü", ".gitattributes", "a b", "..a", "a..", "...", ".github/x"})
     EXPECT_NO_THROW(check_repo_path(path, "test")) << path;
-  for (const std::string path :
-       {std::string(""), std::string("../x"), std::string("/etc/passwd"), std::string("a/../../b"), std::string("a//b"),
+  for (const std::string& path :
+       Strings{std::string(""), std::string("../x"), std::string("/etc/passwd"), std::string("a/../../b"), std::string("a//b"),
         std::string("a/"), std::string("./a"), std::string("a/."), std::string("a\\b"), std::string("a\nb"),
         std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xae\xc0\xae/x"), std::string("\xed\xa0\x80"),
         std::string(256, 'a'), std::string(".git/config"), std::string("sub/.GIT/hooks/x"),

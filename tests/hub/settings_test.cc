@@ -51,7 +51,7 @@ TEST_F(SettingsTest, EndpointIsAUrlWithoutSlashesAtItsEnd) {
 }
 
 TEST_F(SettingsTest, SwitchesAndSeconds) {
-  for (const std::string yes : {"1", "on", "Yes", "TRUE"}) {
+  for (const char* yes : {"1", "on", "Yes", "TRUE"}) {
     environment.set("HF_HUB_OFFLINE", yes);
     EXPECT_TRUE(Settings::from_environment().offline) << yes;
   }
