@@ -175,9 +175,10 @@ TEST_F(AuthTest, TheTokenGoesToTheHubAlone) {
 }
 
 TEST(Whoami, RefusesOtherAnswers) {
-  for (const char* json : {"[]", "{}", R"({"name": 3})", R"({"name": "a", "orgs": {}})", R"({"name": "a", "orgs": [1]})",
-                           R"({"name": "a", "auth": 1})", R"({"name": "a", "auth": {"accessToken": []}})",
-                           R"({"name": "a", "auth": {"accessToken": {"fineGrained": {"scoped": 1}}}})"}) {
+  for (const char* json :
+       {"[]", "{}", R"({"name": 3})", R"({"name": "a", "orgs": {}})", R"({"name": "a", "orgs": [1]})",
+        R"({"name": "a", "auth": 1})", R"({"name": "a", "auth": {"accessToken": []}})",
+        R"({"name": "a", "auth": {"accessToken": {"fineGrained": {"scoped": 1}}}})"}) {
     EXPECT_THROW(hub::parse_identity(json, "the answer"), Error) << json;
   }
   const Identity least = hub::parse_identity(R"({"name": "a", "auth": null})", "the answer");

@@ -90,11 +90,15 @@ Response UploadRoutes::create_repo() const {
 Response UploadRoutes::validate_yaml() const {
   const Json body = Json::parse(request.body);
   const std::string content = body.at("content");
-  if (content.starts_with("---\n") && content.find("\n---", 3) != std::string::npos) {
-    return json_response({{"errors", Json::array()}, {"warnings", Json::array()}});
+  const size_t end = content.starts_with("---\n") ? content.find("\n---", 3) : std::string::npos;
+  if (end == std::string::npos) {
+    return json_response(
+        {{"errors", Json::array()}, {"warnings", {{{"message", "empty or missing yaml metadata in repo card"}}}}});
   }
-  Response response =
-      json_response({{"errors", {{{"message", "the metadata block is missing"}}}}, {"warnings", Json::array()}});
+  const std::string block = content.substr(0, end);
+  if (std::count(block.begin(), block.end(), '[') == std::count(block.begin(), block.end(), ']'))
+    return json_response({{"errors", Json::array()}, {"warnings", Json::array()}});
+  Response response = json_response({{"errors", {{{"message", "a list has no end"}}}}, {"warnings", Json::array()}});
   response.status = 400;
   return response;
 }
