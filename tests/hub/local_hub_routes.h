@@ -29,6 +29,7 @@ struct UploadRoutes {
   Response lfs_batch(const std::string& id) const;
   Response lfs_verify() const;
   Response complete_multipart() const;
+  Response create_branch(const std::string& id, const std::string& branch) const;
   Response commit(const std::string& id, const std::string& revision) const;
 };
 

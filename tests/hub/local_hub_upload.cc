@@ -45,6 +45,7 @@ std::optional<Response> UploadRoutes::answer() const {
   std::string id, revision;
   if (split(request, "preupload", id, revision)) return preupload(id, revision);
   if (split(request, "commit", id, revision)) return commit(id, revision);
+  if (split(request, "branch", id, revision)) return create_branch(id, revision);
   return std::nullopt;
 }
 
@@ -89,11 +90,15 @@ Response UploadRoutes::create_repo() const {
 Response UploadRoutes::validate_yaml() const {
   const Json body = Json::parse(request.body);
   const std::string content = body.at("content");
-  if (content.starts_with("---\n") && content.find("\n---", 3) != std::string::npos) {
-    return json_response({{"errors", Json::array()}, {"warnings", Json::array()}});
+  const size_t end = content.starts_with("---\n") ? content.find("\n---", 3) : std::string::npos;
+  if (end == std::string::npos) {
+    return json_response(
+        {{"errors", Json::array()}, {"warnings", {{{"message", "empty or missing yaml metadata in repo card"}}}}});
   }
-  Response response =
-      json_response({{"errors", {{{"message", "the metadata block is missing"}}}}, {"warnings", Json::array()}});
+  const std::string block = content.substr(0, end);
+  if (std::count(block.begin(), block.end(), '[') == std::count(block.begin(), block.end(), ']'))
+    return json_response({{"errors", Json::array()}, {"warnings", Json::array()}});
+  Response response = json_response({{"errors", {{{"message", "a list has no end"}}}}, {"warnings", Json::array()}});
   response.status = 400;
   return response;
 }
@@ -195,6 +200,14 @@ Response UploadRoutes::complete_multipart() const {
   if (sha256_hex(whole) != oid) return refusal(400, "", "the parts make another file");
   hub.lfs_[oid] = LocalHub::NewFile::share(std::move(whole));
   hub.parts_.erase(oid);
+  return json_response(Json::object());
+}
+
+Response UploadRoutes::create_branch(const std::string& id, const std::string& branch) const {
+  if (std::optional<Response> refused = may_not_write(id.substr(0, id.find('/')))) return *refused;
+  HubRepo& repo = hub.repos_.at(id);
+  if (repo.branches.count(branch) > 0) return refusal(409, "", "Reference already exists");
+  repo.branches[branch] = repo.branches.at("main");
   return json_response(Json::object());
 }
 
