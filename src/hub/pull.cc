@@ -5,18 +5,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 
 #include "core/log.h"
 #include "hub/cache.h"
 #include "hub/download.h"
 #include "hub/local_folder.h"
 #include "hub/selection.h"
+#include "hub/workers.h"
 
 namespace gptq::hub {
 
@@ -217,25 +215,8 @@ class Pull {
     int64_t total = 0;
     for (const RepoFile& file : files) total += file.size;
     meter_.expect(total, static_cast<int>(files.size()));
-    std::atomic<size_t> next = 0;
-    std::exception_ptr failure;
-    std::mutex mutex;  // guards failure
-    const auto work = [&] {
-      try {
-        HttpClient client(session_.settings);
-        for (size_t i = next++; i < files.size(); i = next++) fetch(client, choice.commit, files[i]);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (failure == nullptr) failure = std::current_exception();
-        meter_.stop();
-      }
-    };
-    {
-      std::vector<std::jthread> workers;
-      const auto count = std::min(files.size(), static_cast<size_t>(std::max(1, options_.max_workers)));
-      for (size_t i = 0; i < count; ++i) workers.emplace_back(work);
-    }
-    if (failure != nullptr) std::rethrow_exception(failure);
+    run_workers(files.size(), options_.max_workers, session_.settings, meter_,
+                [&](HttpClient& client, size_t i) { fetch(client, choice.commit, files[i]); });
   }
 
   void fetch(HttpClient& client, const std::string& commit, const RepoFile& file) {
