@@ -51,6 +51,7 @@ constexpr const char* kFooter = R"(First day:
   gptq template demo-4bit --show                             how does it read a conversation?
   gptq auth login                                            may I? (a token of huggingface.co)
   gptq pull mistralai/Mistral-7B-Instruct-v0.3               a model from the Hub; its name works as MODEL, too
+  gptq cache ls                                              which models of the Hub are on this disk?
   gptq push demo-4bit YOU/demo-4bit --private                share it on the Hub
   gptq version                                               which build, which device?
 

@@ -10,7 +10,8 @@ using Json = nlohmann::json;
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate", "perplexity", "bench",
-                                            "inspect",  "tokenize", "template", "pull",       "cache", "version"};
+                                            "inspect",  "tokenize", "template", "auth",       "pull",
+                                            "cache",    "push",     "version"};
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
