@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "model.h"
 #include "numbers.h"
 #include "output.h"
 #include "progress.h"
@@ -90,7 +91,8 @@ void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, 
   app.add_option(name, values, help)->type_name("N,N,...")->delimiter(',')->allow_extra_args(false);
 }
 
-int run(const BenchOptions& options, const CommonOptions& common) {
+int run(BenchOptions options, const CommonOptions& common) {
+  options.model = model_folder(options.model, common);
   BenchReport report;
   {
     const Interrupt interrupt;

@@ -12,6 +12,7 @@
 #include "conversation.h"
 #include "input.h"
 #include "interrupt.h"
+#include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sampling.h"
@@ -208,7 +209,7 @@ int answer_once(Engine& engine, const Arguments& a, const CommonOptions& common)
 
 int run(const Arguments& a, const CommonOptions& common) {
   if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
-  Engine engine = Engine::open(a.model, a.compute);
+  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);
   if (a.text) return answer_once(engine, a, common);

@@ -19,6 +19,10 @@ Action add_inspect(CLI::App& app, const CommonOptions& common);
 Action add_tokenize(CLI::App& app, const CommonOptions& common);
 Action add_detokenize(CLI::App& app, const CommonOptions& common);
 Action add_template(CLI::App& app, const CommonOptions& common);
+Action add_auth(CLI::App& app, const CommonOptions& common);
+Action add_pull(CLI::App& app, const CommonOptions& common);
+Action add_cache(CLI::App& app, const CommonOptions& common);
+Action add_push(CLI::App& app, const CommonOptions& common);
 Action add_version(CLI::App& app, const CommonOptions& common);
 
 }  // namespace gptq::cli

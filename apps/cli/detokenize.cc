@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "model.h"
 #include "output.h"
 #include "rows.h"
 
@@ -55,7 +56,7 @@ std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::ve
 }
 
 int run(const Arguments& a, const CommonOptions& common) {
-  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   if (!a.jsonl.empty()) {
     convert_rows(a.jsonl, "\"ids\", a list of numbers", [&](const Json& row) -> Json {
       return {{"text", decode(tokenizer, a, row.at("ids").get<std::vector<TokenId>>())}};

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "input.h"
 #include "interrupt.h"
+#include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sampling.h"
@@ -53,7 +54,7 @@ std::string read_text_to_continue(const Arguments& a) {
 
 int run(const Arguments& a, const CommonOptions& common) {
   const std::string prompt = read_text_to_continue(a);
-  Engine engine = Engine::open(a.model, a.compute);
+  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   const Request request = make_request(engine, a.sampling, engine.tokenizer().encode_prompt(prompt), kDefaultTokens);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <termios.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdio>
@@ -51,6 +52,52 @@ std::string read_prompt(bool given, const std::string& text, const std::string& 
   if (!file.empty()) return read_text(file);
   if (!stdin_is_terminal()) return read_text("-");
   throw Error(ErrorKind::kUsage, "there is no text: pass it with -p TEXT, with -f FILE, or through a pipe");
+}
+
+namespace {
+
+// The terminal hands over each key at once, shows none and sends no signals, so that its settings always come back.
+class SilentTerminal {
+ public:
+  SilentTerminal() {
+    if (tcgetattr(STDIN_FILENO, &before_) != 0) throw failure("the terminal");
+    termios silent = before_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  ~SilentTerminal() { tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_); }
+  SilentTerminal(const SilentTerminal&) = delete;
+  SilentTerminal& operator=(const SilentTerminal&) = delete;
+
+ private:
+  termios before_;
+};
+
+constexpr char kCtrlC = 3, kCtrlD = 4, kBackspace = 8, kCtrlU = 21, kDelete = 127;
+
+}  // namespace
+
+std::string read_secret(const std::string& prompt) {
+  std::string line;
+  const SilentTerminal terminal;
+  std::fputs(prompt.c_str(), stderr);
+  for (;;) {
+    char key = 0;
+    const ssize_t got = read(STDIN_FILENO, &key, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || key == '\n' || key == '\r' || key == kCtrlD || key == kCtrlC) {
+      std::fputs("\n", stderr);
+      if (key == kCtrlC) throw Error(ErrorKind::kInterrupted, "interrupted");
+      return line;
+    }
+    if (key == kBackspace || key == kDelete) {
+      if (!line.empty()) line.pop_back();
+    } else if (key == kCtrlU) {
+      line.clear();
+    } else {
+      line += key;
+    }
+  }
 }
 
 LineReader::Outcome LineReader::next(std::string& line) {

@@ -14,6 +14,9 @@ std::string read_text(const std::string& path);
 // Otherwise throws Error(kUsage) saying how to pass a prompt.
 std::string read_prompt(bool given, const std::string& text, const std::string& file);
 
+// A line typed without being shown, after `prompt` on standard error. Throws Error(kInterrupted) at Ctrl-C.
+std::string read_secret(const std::string& prompt);
+
 // Reads standard input line by line and notices Ctrl-C between lines.
 class LineReader {
  public:

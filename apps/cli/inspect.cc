@@ -6,6 +6,7 @@
 #include <gptq/gptq.h>
 
 #include "commands.h"
+#include "model.h"
 #include "numbers.h"
 #include "output.h"
 #include "table.h"
@@ -101,7 +102,7 @@ std::string to_text(const ModelInfo& info, bool with_tensors) {
 }
 
 int run(const Arguments& a, const CommonOptions& common) {
-  const ModelInfo info = inspect(a.model);
+  const ModelInfo info = inspect(model_folder(a.model, common));
   if (common.json) {
     put_json(to_json(info, a.tensors));
   } else {

@@ -34,6 +34,10 @@ const Command kCommands[] = {
     {"tokenize", "Turn text into token ids.", add_tokenize},
     {"detokenize", "Turn token ids back into text.", add_detokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
+    {"auth", "Log in to the Hugging Face Hub, and out. Logins are shared with huggingface_hub.", add_auth},
+    {"pull", "Fetch a model from the Hugging Face Hub. The folder's path is printed.", add_pull},
+    {"cache", "Show, clean and check the cache of models from the Hub.", add_cache},
+    {"push", "Upload a model folder to the Hugging Face Hub, with a model card.", add_push},
     {"version", "Show which build this is.", add_version},
 };
 
@@ -47,6 +51,10 @@ constexpr const char* kFooter = R"(First day:
   gptq tokenize demo-4bit -p 'Hello there'                   what does the model see?
   gptq detokenize demo-4bit --ids 1,2,3                      and back
   gptq template demo-4bit --show                             how does it read a conversation?
+  gptq auth login                                            may I? (a token of huggingface.co)
+  gptq pull mistralai/Mistral-7B-Instruct-v0.3               a model from the Hub; its name works as MODEL, too
+  gptq cache ls                                              which models of the Hub are on this disk?
+  gptq push demo-4bit YOU/demo-4bit --private                share it on the Hub
   gptq version                                               which build, which device?
 
 gptq COMMAND --help explains each option. Results go to standard output, everything else to standard error.
@@ -56,7 +64,7 @@ Exit codes:
   1  failed (disk, folder, bug)  6  damaged or unsupported model files
   2  wrong command line          7  out of memory
   3  not found                   8  numerical failure (NaN)
-  4  permission refused        130  interrupted; quantize goes on with --resume
+  4  permission refused        130  interrupted; quantize goes on with --resume, pull by itself
 )";
 
 int usage_error(const std::string& message, const std::string& command) {

@@ -12,7 +12,10 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_model_argument(CLI::App& app, std::string& model) {
-  app.add_option("MODEL", model, "Model folder in Hugging Face layout (config.json, *.safetensors, a tokenizer)")
+  app.add_option(
+         "MODEL", model,
+         "Model folder in Hugging Face layout (config.json, *.safetensors, a tokenizer), or a model on the Hub: "
+         "org/name, org/name@revision")
       ->required();
 }
 

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "input.h"
 #include "interrupt.h"
+#include "model.h"
 #include "numbers.h"
 #include "output.h"
 #include "progress.h"
@@ -33,7 +34,7 @@ struct Arguments {
 
 int run(const Arguments& a, const CommonOptions& common) {
   const std::string text = read_text(a.text);
-  Engine engine = Engine::open(a.model, a.compute);
+  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   PerplexityResult result;
   {
     const Interrupt interrupt;
@@ -44,7 +45,9 @@ int run(const Arguments& a, const CommonOptions& common) {
     });
   }
   if (common.json) {
-    put_json({{"perplexity", result.perplexity},
+    put_json({{"model", a.model},
+              {"text", a.text},
+              {"perplexity", result.perplexity},
               {"tokens", result.tokens},
               {"windows", result.windows},
               {"window", a.window},

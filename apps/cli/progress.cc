@@ -79,7 +79,7 @@ Progress::~Progress() {
   active = nullptr;
 }
 
-void Progress::update(double fraction, const std::string& step) {
+void Progress::update(double fraction, const std::string& step, const std::string& detail) {
   if (quiet_) return;
   const std::lock_guard lock(mutex);
   const Clock::time_point now = Clock::now();
@@ -90,6 +90,7 @@ void Progress::update(double fraction, const std::string& step) {
   }
   fraction_ = std::clamp(fraction, 0.0, 1.0);
   step_ = step;
+  detail_ = detail.empty() ? "" : "  " + detail;
   if (terminal_) {
     if (!first && seconds_between(last_draw_, now) < kRedrawEvery) return;
     draw();
@@ -99,7 +100,7 @@ void Progress::update(double fraction, const std::string& step) {
   if (headline == headline_ && seconds_between(last_draw_, now) < kLineEvery) return;
   headline_ = headline;
   last_draw_ = now;
-  fmt::print(stderr, "{:3.0f}%  {}  {}\n", fraction_ * 100, headline, clocks());
+  fmt::print(stderr, "{:3.0f}%  {}{}  {}\n", fraction_ * 100, headline, detail_, clocks());
 }
 
 std::string Progress::clocks() const {
@@ -124,7 +125,7 @@ void Progress::draw() {
   if (step_.empty()) return;
   const size_t columns = terminal_width() - 1;  // the last column would wrap on some terminals
   const std::string head = fmt::format("{:3.0f}% ", fraction_ * 100);
-  const std::string tail = fmt::format("  {}  {}", step_, clocks());
+  const std::string tail = fmt::format("  {}{}  {}", step_, detail_, clocks());
   const size_t used = text_width(head) + text_width(tail);
   std::string line = head + tail;
   if (used + kMinBar <= columns) {

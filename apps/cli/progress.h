@@ -19,7 +19,8 @@ class Progress {
 
   // `step` says where the work is. Elsewhere than on terminals a line appears when a new headline begins (a
   // step without its last word, when it has three or more), and every ten seconds.
-  void update(double fraction, const std::string& step);
+  // `detail` is shown behind the step.
+  void update(double fraction, const std::string& step, const std::string& detail = "");
 
  private:
   friend void say(const std::string& line);
@@ -34,7 +35,7 @@ class Progress {
   bool terminal_;
   bool drawn_ = false;
   double fraction_ = 0;
-  std::string step_, headline_;
+  std::string step_, detail_, headline_;
   Clock::time_point start_, last_draw_, origin_;
   double origin_fraction_ = 0;  // the estimate counts from here: finished layers of an earlier run arrive at once
 };

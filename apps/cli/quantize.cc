@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "interrupt.h"
+#include "model.h"
 #include "numbers.h"
 #include "output.h"
 #include "progress.h"
@@ -113,6 +114,7 @@ int run(Arguments& a, const CommonOptions& common) {
   }
   for (const std::string& text : a.rules) options.rules.push_back(ModuleRule::parse(text));
 
+  options.model = model_folder(options.model, common);
   if (a.dry_run) {
     const QuantizePlan plan = plan_quantize(options);
     if (common.json) {

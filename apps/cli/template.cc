@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "model.h"
 #include "output.h"
 #include "token_list.h"
 
@@ -63,7 +64,8 @@ int show_abilities(const ChatTemplate& chat, const CommonOptions& common) {
 }
 
 int run(Arguments& a, const CommonOptions& common) {
-  const ChatTemplate chat = ChatTemplate::open(a.model, a.name);
+  const std::string folder = model_folder(a.model, common, ModelParts::kTokenizer);
+  const ChatTemplate chat = ChatTemplate::open(folder, a.name);
   if (a.show) return show_source(chat, a, common);
   if (a.abilities) return show_abilities(chat, common);
   if (a.messages.empty()) {
@@ -76,7 +78,7 @@ int run(Arguments& a, const CommonOptions& common) {
     common.json ? put_json({{"text", prompt.text}}) : put(prompt.text);
     return 0;
   }
-  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const Tokenizer tokenizer = Tokenizer::open(folder);
   const Encoding encoding{tokenizer.encode(prompt), {}};
   if (!common.json) {
     put(tokens_text(tokenizer, encoding));

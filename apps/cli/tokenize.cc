@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "input.h"
+#include "model.h"
 #include "output.h"
 #include "rows.h"
 #include "token_list.h"
@@ -33,7 +34,7 @@ struct Arguments {
 };
 
 int run(const Arguments& a, const CommonOptions& common) {
-  const Tokenizer tokenizer = Tokenizer::open(a.model);
+  const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   const bool special = !a.no_special_tokens;
   if (!a.jsonl.empty()) {
     convert_rows(a.jsonl, "\"text\", a string", [&](const Json& row) -> Json {

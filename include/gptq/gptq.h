@@ -9,6 +9,7 @@
 #include <gptq/device.h>
 #include <gptq/engine.h>
 #include <gptq/error.h>
+#include <gptq/hub.h>
 #include <gptq/inspect.h>
 #include <gptq/quantize.h>
 #include <gptq/tokenizer.h>

@@ -42,8 +42,8 @@ std::string read_text(const fs::path& path);
 // Unpacks gzip data already in memory; `what` names it in errors.
 std::string unpack_gzip(std::string_view packed, const std::string& what);
 
-// Writes `content` to a temporary name in the same folder, syncs and renames: readers see the old file or the
-// new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
+// Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
+// the new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
 void write_file_atomic(const fs::path& path, std::string_view content);
 
 // A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is

@@ -13,6 +13,7 @@
 #include "checkpoint/packed_format.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "hub/origin.h"
 #include "model/families.h"
 #include "quantize/estimate.h"
 #include "quantize/journal.h"
@@ -26,6 +27,21 @@ namespace {
 std::string size_in_gib(int64_t bytes) {
   const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
+}
+
+// Of the modules' relative squared errors; null when nothing was quantized.
+Json error_summary(const std::vector<ModuleReport>& modules) {
+  if (modules.empty()) return nullptr;
+  double sum = 0;
+  const ModuleReport* worst = &modules.front();
+  for (const ModuleReport& module : modules) {
+    sum += module.error;
+    if (module.error > worst->error) worst = &module;
+  }
+  return {{"mean", sum / static_cast<double>(modules.size())},
+          {"largest", worst->error},
+          {"module", worst->name},
+          {"modules", modules.size()}};
 }
 
 // Everything that is known before the first layer.
@@ -141,7 +157,7 @@ struct Job {
     return sha256_hex(std::as_bytes(std::span(text)));
   }
 
-  QuantizeConfig config() const {
+  QuantizeConfig config(const std::vector<ModuleReport>& modules) const {
     QuantizeConfig c = make_quantize_config(plan, options);
     c.meta = {{"quantizer", Json::array({"gptq:" + version()})},
               {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
@@ -153,6 +169,9 @@ struct Job {
                 {"samples", calibration.samples},
                 {"seqlen", calibration.seqlen},
                 {"seed", options.seed}}}};
+    if (const Json errors = error_summary(modules); !errors.is_null()) c.meta["errors"] = errors;
+    if (const Json origin = hub::to_json(hub::origin_of(checkpoint.folder())); !origin.is_null())
+      c.meta["base_model"] = origin;
     return c;
   }
 };
@@ -363,7 +382,7 @@ QuantizeReport run(Job& job, PartialFolder& folder, const MemoryPlan& memory, Ba
   if (on_progress) on_progress({"saving", 1.0});
   output.finish();
   copy_companion_files(job.checkpoint.folder(), folder.partial());
-  write_configs(folder.partial(), job.checkpoint.ordered_config(), job.config());
+  write_configs(folder.partial(), job.checkpoint.ordered_config(), job.config(progress.modules));
   folder.finish();
 
   report.output = job.options.output;

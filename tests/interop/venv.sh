@@ -30,7 +30,7 @@ if [ ! -f "$venv/.ready" ]; then
       "$python" "$here/cuda_stubs.py" || true
       "$python" -c 'import torch' || "${pip[@]}" "$torch"
     fi
-    "$python" -c 'import numpy, tokenizers, jinja2, safetensors, sentencepiece, tiktoken, torch, transformers'
+    "$python" -c 'import huggingface_hub, numpy, tokenizers, jinja2, safetensors, sentencepiece, tiktoken, torch, transformers'
     touch "$venv/.ready"
   } >&2
 fi

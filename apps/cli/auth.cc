@@ -1,0 +1,159 @@
+// gptq auth: logging in to the Hub and out, and who one is there.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "help.h"
+#include "input.h"
+#include "output.h"
+#include "progress.h"
+#include "table.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Actions:
+  login [NAME]      Ask for a token, check it, store it (under its own name unless NAME is given), make it active
+  whoami            Ask the Hub whose token is in use
+  list              Show the logins of this machine; tokens are never shown
+  switch NAME       Make another stored login the active one
+  logout [NAME]     Forget one login, or all of them
+
+The token comes from --token, from standard input when that is a pipe, or is typed unseen. Logins lie where huggingface_hub
+and the hf program keep them ($HF_HOME/token and $HF_HOME/stored_tokens), readable for you alone; HF_TOKEN goes before them.
+
+Examples:
+  gptq auth login
+  gptq auth login laptop < token.txt
+  gptq auth whoami --json
+  gptq auth switch laptop
+)";
+
+struct Arguments {
+  std::string action, name, token;
+};
+
+std::string may_do(const Identity& identity) {
+  if (identity.token_role == "read") return "read everything that your account may read";
+  if (identity.token_role == "write") return "read and write everything that your account may";
+  if (identity.token_role != "fineGrained") return "not said by the Hub";
+  return fmt::format("{}; {} gated repositories",
+                     identity.permissions.empty() ? "no permissions of its own"
+                                                  : fmt::format("{}", fmt::join(identity.permissions, ", ")),
+                     identity.reads_gated ? "read" : "cannot read");
+}
+
+Json to_json(const Identity& identity) {
+  return {{"name", identity.name},
+          {"full_name", identity.full_name},
+          {"organizations", identity.organizations},
+          {"token_name", identity.token_name},
+          {"token_role", identity.token_role},
+          {"permissions", identity.permissions},
+          {"reads_gated", identity.reads_gated},
+          {"token_source", identity.token_source}};
+}
+
+void show(const Identity& identity, const CommonOptions& common) {
+  if (!identity.reads_gated) {
+    say("warning: this fine-grained token cannot read gated repositories (Llama, Gemma, Mistral and others); tick "
+        "\"Read access to contents of all public gated repos you can access\" in its settings, or use a read token");
+  }
+  if (common.json) return put_json(to_json(identity));
+  Table table({{""}, {""}});
+  table.add(
+      {"user", identity.full_name.empty() ? identity.name : fmt::format("{} ({})", identity.name, identity.full_name)});
+  if (!identity.organizations.empty())
+    table.add({"organizations", fmt::format("{}", fmt::join(identity.organizations, ", "))});
+  table.add({"token", identity.token_name + ", from " + identity.token_source});
+  table.add({"it may", may_do(identity)});
+  put(table.str());
+}
+
+std::string token_to_store(const Arguments& a) {
+  if (!a.token.empty()) return a.token;
+  if (!stdin_is_terminal()) return read_text("-");
+  say("Make a token at https://huggingface.co/settings/tokens and paste it here; nothing will be shown.");
+  return read_secret("Token: ");
+}
+
+int login(const Arguments& a, const CommonOptions& common) {
+  show(log_in(token_to_store(a), a.name), common);
+  return 0;
+}
+
+int whoami(const Arguments& a, const CommonOptions& common) {
+  show(who_am_i(a.token), common);
+  return 0;
+}
+
+int list(const Arguments&, const CommonOptions& common) {
+  const std::vector<StoredLogin> logins = stored_logins();
+  if (common.json) {
+    Json json = Json::array();
+    for (const StoredLogin& login : logins)
+      json.push_back({{"name", login.name}, {"token", login.redacted}, {"active", login.active}});
+    put_json({{"logins", std::move(json)}});
+    return 0;
+  }
+  if (logins.empty()) say("No logins on this machine; `gptq auth login` makes one.");
+  Table table({{""}, {"name"}, {"token"}});
+  for (const StoredLogin& login : logins) table.add({login.active ? "*" : "", login.name, login.redacted});
+  if (!logins.empty()) put(table.str());
+  return 0;
+}
+
+int change(const Arguments& a, const CommonOptions& common) {
+  if (a.name.empty())
+    throw Error(ErrorKind::kUsage, "switching logins: give the NAME of one; `gptq auth list` has them");
+  switch_login(a.name);
+  return list(a, common);
+}
+
+int logout(const Arguments& a, const CommonOptions& common) {
+  log_out(a.name);
+  return list(a, common);
+}
+
+struct Verb {
+  const char* name;
+  int (*run)(const Arguments&, const CommonOptions&);
+};
+
+constexpr Verb kVerbs[] = {
+    {"login", login}, {"whoami", whoami}, {"list", list}, {"switch", change}, {"logout", logout},
+};
+
+int run(const Arguments& a, const CommonOptions& common) {
+  if (a.action.starts_with("hf_") || a.name.starts_with("hf_")) {
+    throw Error(ErrorKind::kUsage,
+                "a token stands where an action or a name should; pass tokens with --token or through a pipe");
+  }
+  std::vector<std::string> names;
+  for (const Verb& verb : kVerbs) {
+    if (a.action == verb.name) return verb.run(a, common);
+    names.push_back(verb.name);
+  }
+  const std::string guess = nearest(a.action, names);
+  throw Error(ErrorKind::kUsage,
+              fmt::format("gptq auth has no action '{}'{}; there are {}", a.action,
+                          guess.empty() ? "" : fmt::format("; did you mean {}?", guess), fmt::join(names, ", ")));
+}
+
+}  // namespace
+
+Action add_auth(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  app.add_option("ACTION", arguments->action, "login, whoami, list, switch or logout")->required();
+  app.add_option("NAME", arguments->name, "Of a stored login");
+  app.add_option("--token", arguments->token, "The token to log in with or to ask about; a pipe is safer")
+      ->type_name("TOKEN");
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

@@ -1,0 +1,91 @@
+// gptq pull: a model from the Hugging Face Hub into the cache or a folder.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "model.h"
+#include "numbers.h"
+#include "output.h"
+#include "table.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  gptq pull mistralai/Mistral-7B-Instruct-v0.3
+  gptq pull org/name@v1.0 --local-dir name         real files in a folder instead of the cache
+  gptq pull org/name --include '*.json' --dry-run  what would come?
+  cd $(gptq pull org/name)
+
+The folder's path alone goes to standard output. Files lie in the cache that huggingface_hub shares (HF_HOME), so
+nothing comes twice; every file is checked against its hash. An interrupted pull goes on where it stopped when it is
+run again. Every command that takes MODEL pulls what is not here by itself. Patterns are shell globs over whole paths,
+in which * also crosses slashes.
+)";
+
+struct Arguments {
+  std::string model;
+  PullOptions options;
+};
+
+Json to_json(const PullResult& result) {
+  Json files = Json::array();
+  for (const PulledFile& file : result.files)
+    files.push_back({{"path", file.path}, {"size", file.size}, {"cached", file.cached}});
+  return {{"folder", result.folder},
+          {"commit", result.commit},
+          {"files", std::move(files)},
+          {"bytes_total", result.bytes_total},
+          {"bytes_fetched", result.bytes_fetched}};
+}
+
+std::string plan_text(const PullResult& result) {
+  Table table({{"file"}, {"size", Table::Align::kRight}, {""}});
+  int64_t missing = 0;
+  for (const PulledFile& file : result.files) {
+    table.add({file.path, human_bytes(file.size), file.cached ? "here already" : ""});
+    if (!file.cached) missing += file.size;
+  }
+  return table.str() + fmt::format("{} files, {}, of which {} would be fetched, commit {}\n", result.files.size(),
+                                   human_bytes(result.bytes_total), human_bytes(missing), result.commit);
+}
+
+int run(const Arguments& a, const CommonOptions& common) {
+  const PullResult result = pull_with_progress(a.model, a.options, common);
+  if (common.json) {
+    put_json(to_json(result));
+  } else if (a.options.dry_run) {
+    put(plan_text(result));
+  } else {
+    put(result.folder + "\n");
+  }
+  return 0;
+}
+
+}  // namespace
+
+Action add_pull(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  PullOptions& o = arguments->options;
+  app.add_option("MODEL", arguments->model, "Model on the Hub: org/name or org/name@revision")->required();
+  app.add_option("--revision", o.revision, "Branch, tag, refs/pr/N or commit (default: main)")->type_name("NAME");
+  app.add_option("--local-dir", o.local_dir, "Put real files into this folder (default: the shared cache)")
+      ->type_name("DIR");
+  add_repeatable(app, "--include", o.include, "Files to take instead of those that a language model needs, as a glob")
+      ->type_name("GLOB");
+  add_repeatable(app, "--exclude", o.exclude, "Files to leave out, as a glob")->type_name("GLOB");
+  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")
+      ->type_name("TOKEN");
+  app.add_option("--max-workers", o.max_workers, "Files that are fetched at the same time")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+  app.add_flag("--force-download", o.force_download, "Fetch also what is here already (default: off)");
+  app.add_flag("--dry-run", o.dry_run, "Only list the files (default: off)");
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

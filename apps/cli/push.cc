@@ -1,0 +1,84 @@
+// gptq push: a model folder to the Hugging Face Hub.
+#include <fmt/format.h>
+#include <memory>
+
+#include <gptq/gptq.h>
+
+#include "commands.h"
+#include "model.h"
+#include "numbers.h"
+#include "output.h"
+#include "progress.h"
+
+namespace gptq::cli {
+
+namespace {
+
+constexpr const char* kFooter = R"(Examples:
+  gptq push demo-4bit you/demo-4bit --private
+  gptq push demo-4bit org/demo-4bit --create-pr --message 'Better calibration'
+  gptq push demo-4bit you/demo-4bit --perplexity-before base.json --perplexity-after 4bit.json
+
+The address of the commit or pull request alone goes to standard output. It needs a login with the right to write
+(gptq auth login). Data goes first and the commit last: a broken upload leaves nothing half done, and the same command
+sends only what is missing. A folder without README.md gets a model card there, written from what `gptq quantize` noted.
+)";
+
+struct Arguments {
+  std::string folder, repo;
+  PushOptions options;
+  bool no_card = false;
+};
+
+int run(Arguments& a, const CommonOptions& common) {
+  a.options.write_card = !a.no_card;
+  PushResult result;
+  {
+    TransferBar bar(common.quiet);
+    result = push(a.folder, a.repo, a.options, bar.sink());
+  }
+  if (common.json) {
+    put_json({{"url", result.url},
+              {"commit", result.commit},
+              {"bytes_total", result.bytes_total},
+              {"bytes_sent", result.bytes_sent},
+              {"notes", result.notes}});
+    return 0;
+  }
+  if (!common.quiet) {
+    for (const std::string& note : result.notes) say("note: " + note);
+    say(fmt::format("{} of {} were sent", human_bytes(result.bytes_sent), human_bytes(result.bytes_total)));
+  }
+  put(result.url + "\n");
+  return 0;
+}
+
+}  // namespace
+
+Action add_push(CLI::App& app, const CommonOptions& common) {
+  const auto arguments = std::make_shared<Arguments>();
+  PushOptions& o = arguments->options;
+  app.add_option("DIR", arguments->folder, "Model folder")->required();
+  app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub; made when it is not there")->required();
+  app.add_flag("--private", o.private_repo, "Make it visible to you and your organization alone (default: off)");
+  app.add_flag("--create-pr", o.create_pr, "Propose the change instead of making it (default: off)");
+  app.add_option("--revision", o.revision, "Branch, made when missing, or refs/pr/N (default: main)")
+      ->type_name("NAME");
+  app.add_option("-m,--message", o.message, "Title of the commit")->type_name("TEXT");
+  app.add_option("--base-model", o.base_model, "For the model card (default: what was quantized)")
+      ->type_name("ORG/NAME");
+  app.add_option("--perplexity-before", o.perplexity_before,
+                 "For the model card: what `gptq perplexity --json` printed for the base model")
+      ->type_name("FILE");
+  app.add_option("--perplexity-after", o.perplexity_after, "The same for DIR")->type_name("FILE");
+  app.add_flag("--no-card", arguments->no_card, "Do not write a model card (default: off)");
+  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")
+      ->type_name("TOKEN");
+  app.add_option("--max-workers", o.max_workers, "Pieces that are sent at the same time")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+  app.footer(kFooter);
+  return [arguments, &common] { return run(*arguments, common); };
+}
+
+}  // namespace gptq::cli

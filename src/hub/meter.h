@@ -1,0 +1,37 @@
+// How far a transfer of several files is: counted by all workers, told to one sink, stopped by anybody.
+#pragma once
+
+#include <gptq/hub.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+
+namespace gptq::hub {
+
+class Meter {
+ public:
+  explicit Meter(const TransferSink& sink) : sink_(sink) {}
+
+  void expect(int64_t bytes_total, int files_total);  // from now on, starting at nothing
+  void add(const std::string& file, int64_t bytes);   // negative: these have to come again
+  void finish_file(const std::string& file);
+
+  // False once the sink has said so or stop() was called. Tells the sink now and then, so that it can say so also
+  // while nothing arrives.
+  bool keep_going();
+  void stop() { stopped_ = true; }
+
+ private:
+  void tell(bool now);
+
+  TransferSink sink_;
+  std::atomic<bool> stopped_ = false;
+  std::mutex mutex_;  // guards all below and the sink
+  TransferProgress progress_;
+  std::chrono::steady_clock::time_point told_;
+};
+
+}  // namespace gptq::hub

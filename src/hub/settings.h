@@ -1,0 +1,29 @@
+// What the environment says about the Hub: where it is, where its cache and its tokens lie.
+#pragma once
+
+#include <string>
+
+#include "core/file.h"
+
+namespace gptq::hub {
+
+// Source: huggingface_hub/constants.py. Read once for each operation, so that tests can change the environment.
+struct Settings {
+  std::string endpoint;         // HF_ENDPOINT, without a slash at the end
+  fs::path home;                // HF_HOME, else $XDG_CACHE_HOME/huggingface, else ~/.cache/huggingface
+  fs::path cache;               // HF_HUB_CACHE (HUGGINGFACE_HUB_CACHE), else home/hub
+  fs::path token_file;          // HF_TOKEN_PATH, else home/token
+  fs::path stored_tokens_file;  // HF_STORED_TOKENS_PATH, else home/stored_tokens
+  bool offline = false;         // HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE
+  bool implicit_token = true;   // not HF_HUB_DISABLE_IMPLICIT_TOKEN
+  bool symlinks = true;         // not HF_HUB_DISABLE_SYMLINKS
+  bool telemetry = true;        // not HF_HUB_DISABLE_TELEMETRY, DO_NOT_TRACK
+  bool debug = false;           // HF_DEBUG
+  int metadata_timeout = 10;    // HF_HUB_ETAG_TIMEOUT, seconds
+  int download_timeout = 10;    // HF_HUB_DOWNLOAD_TIMEOUT, seconds without a byte
+
+  // Throws Error(kUsage) for an endpoint that is no http(s) URL and for timeouts that are no numbers.
+  static Settings from_environment();
+};
+
+}  // namespace gptq::hub

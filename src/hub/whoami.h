@@ -1,0 +1,14 @@
+// The answer of /api/whoami-v2.
+#pragma once
+
+#include <gptq/hub.h>
+
+#include <string>
+#include <string_view>
+
+namespace gptq::hub {
+
+// All but token_source. Throws Error(kVerification) for an answer of another shape.
+Identity parse_identity(std::string_view json, const std::string& where);
+
+}  // namespace gptq::hub

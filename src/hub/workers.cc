@@ -1,0 +1,36 @@
+// A thread for each connection.
+#include "hub/workers.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace gptq::hub {
+
+void run_workers(size_t count, int workers, const Settings& settings, Meter& meter,
+                 const std::function<void(HttpClient& client, size_t i)>& task) {
+  std::atomic<size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;  // guards failure
+  const auto work = [&] {
+    try {
+      HttpClient client(settings);
+      for (size_t i = next++; i < count; i = next++) task(client, i);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (failure == nullptr) failure = std::current_exception();
+      meter.stop();
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    const size_t size = std::min(count, static_cast<size_t>(std::max(1, workers)));
+    for (size_t i = 0; i < size; ++i) threads.emplace_back(work);
+  }
+  if (failure != nullptr) std::rethrow_exception(failure);
+}
+
+}  // namespace gptq::hub

@@ -1,0 +1,18 @@
+// Several connections at work on one list of tasks.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "hub/http.h"
+#include "hub/meter.h"
+#include "hub/settings.h"
+
+namespace gptq::hub {
+
+// Calls task(client, i) for every i below `count`, in order of their beginning, on at most `workers` threads, each with
+// a connection of its own. The first exception stops the meter, and with it the others, and is thrown here.
+void run_workers(size_t count, int workers, const Settings& settings, Meter& meter,
+                 const std::function<void(HttpClient& client, size_t i)>& task);
+
+}  // namespace gptq::hub
