@@ -28,7 +28,9 @@ struct Cost {
 double processor_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -57,9 +59,10 @@ int main(int argc, char** argv) {
   CLI::App app("Pulls files from a Hub in this process, on loopback, into a fresh cache below DIR.");
   std::string folder = "/dev/shm";
   int files = 4, megabytes = 256;
-  app.add_option("DIR", folder, "Where the cache goes; a tmpfs shows the program, a disk the disk", true);
-  app.add_option("--files", files, "Number of files", true);
-  app.add_option("--megabytes", megabytes, "Size of each", true);
+  app.add_option("DIR", folder, "Where the cache goes; a tmpfs shows the program, a disk the disk")
+      ->capture_default_str();
+  app.add_option("--files", files, "Number of files")->capture_default_str();
+  app.add_option("--megabytes", megabytes, "Size of each")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   const size_t size = static_cast<size_t>(megabytes) * 1'000'000;
@@ -67,7 +70,8 @@ int main(int argc, char** argv) {
   testing::LocalHub hub;
   std::vector<testing::LocalHub::NewFile> content;
   for (int i = 0; i < files; ++i) {
-    content.emplace_back("weights-" + std::to_string(i) + ".safetensors", std::string(size, static_cast<char>('a' + i)));
+    content.emplace_back("weights-" + std::to_string(i) + ".safetensors",
+                         std::string(size, static_cast<char>('a' + i)));
   }
   hub.commit("org/large", content);
   const fs::path cache = fs::path(folder) / ("gptq-hub-bench-" + std::to_string(::getpid()));
@@ -102,18 +106,21 @@ int main(int argc, char** argv) {
   const Cost written = cost_of([&] {
     fs::create_directories(cache);
     std::ofstream out(cache / "file", std::ios::binary);
-    for (size_t done = 0; done < size; done += piece.size()) out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+    for (size_t done = 0; done < size; done += piece.size())
+      out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
     out.close();
     fs::remove_all(cache);
   });
 
   const double one = static_cast<double>(size);
-  std::printf("%d files of %d MB, %u hardware threads, cache below %s\n", files, megabytes, std::thread::hardware_concurrency(), folder.c_str());
+  std::printf("%d files of %d MB, %u hardware threads, cache below %s\n", files, megabytes,
+              std::thread::hardware_concurrency(), folder.c_str());
   print("pull", pulled, total);
   print("  exchange, both sides", exchanged, total);
   print("  SHA-256, one thread", hashed, one);
   print("  writing the file, one thread", written, one);
-  const double parts = exchanged.processor_seconds / total + (hashed.processor_seconds + written.processor_seconds) / one;
+  const double parts =
+      exchanged.processor_seconds / total + (hashed.processor_seconds + written.processor_seconds) / one;
   const double bound = std::thread::hardware_concurrency() / parts;
   std::printf("bound: all parts on all threads  %8.0f MB/s, of which pull reaches %.0f %%\n", bound / 1e6,
               100 * total / pulled.seconds / bound);

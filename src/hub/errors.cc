@@ -138,7 +138,8 @@ Verdict not_found(const Case& c) {
 Verdict verdict(const Case& c) {
   const int status = c.response.status;
   if (!c.response.failure.empty() && (status == 0 || (status >= 200 && status < 300))) {
-    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure + ")" + c.tried() +
+    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure + ")" +
+                                     c.tried() +
                                      "; check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
                                      "again: what is there is kept"};
   }

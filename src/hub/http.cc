@@ -214,6 +214,11 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     response.failure = "the answer is larger than 64 MiB";
   } else if (result != CURLE_OK && !response.stopped) {
     response.failure = *reason != '\0' ? reason : curl_easy_strerror(result);
+    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE) {
+      response.failure += "; trusted certificates: " +
+                          (state_->certificates.empty() ? std::string("none found") : state_->certificates) +
+                          ", or set SSL_CERT_FILE";
+    }
   }
   if (state_->settings.debug) note("HF_DEBUG: " + std::to_string(status) + " " + response.failure);
   return response;

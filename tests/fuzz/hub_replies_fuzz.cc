@@ -32,7 +32,8 @@ void check(const Listing& listing) {
     expect(inside.string().starts_with("/cache/") && inside == fs::path("/cache") / file.path);
   }
   expect(tree_text(parse_tree(tree_text(listing), listing.commit, "again")) == tree_text(listing));
-  select_files(listing, {}, "org/name", [](const RepoFile&) { return R"({"weight_map": {"a": "model-1.safetensors"}})"; });
+  select_files(listing, {}, "org/name",
+               [](const RepoFile&) { return R"({"weight_map": {"a": "model-1.safetensors"}})"; });
 }
 
 template <typename Parse>

@@ -15,9 +15,7 @@ class CachedTest : public HubTest {
     pull();
   }
   fs::path blob(const std::string& etag) const { return root() / "blobs" / etag; }
-  int64_t total() const {
-    return static_cast<int64_t>(config_.size() + 10 + 6 + tokenizer_.size() + weights_.size());
-  }
+  int64_t total() const { return static_cast<int64_t>(config_.size() + 10 + 6 + tokenizer_.size() + weights_.size()); }
   std::string next_;
 };
 

@@ -76,7 +76,8 @@ TEST_F(DownloadTest, RelativeRedirectsAreFollowedWithTheToken) {
 }
 
 TEST_F(DownloadTest, RedirectsGoRoundInCirclesOnlySoLong) {
-  server().add_fault(Fault::redirect("config.json", "/org/tiny/resolve/" + commit_ + "/config.json").of("HEAD").repeated(-1));
+  server().add_fault(
+      Fault::redirect("config.json", "/org/tiny/resolve/" + commit_ + "/config.json").of("HEAD").repeated(-1));
   EXPECT_EQ(error_of_pull().kind(), ErrorKind::kNetwork);
   EXPECT_LT(server().count("HEAD", "config.json"), 20);
 }
@@ -89,18 +90,20 @@ TEST_F(DownloadTest, NoCommitInTheAnswerIsNotTheHub) {
 }
 
 TEST_F(DownloadTest, AnotherHashThanTheListingsIsRefused) {
-  server().add_fault(Fault{.method = "HEAD", .path = kWeights, .times = -1, .edit = [](const Request&, Response& response) {
-                             response.set("X-Linked-Etag", "\"" + std::string(64, '0') + "\"");
-                           }});
+  server().add_fault(
+      Fault{.method = "HEAD", .path = kWeights, .times = -1, .edit = [](const Request&, Response& response) {
+              response.set("X-Linked-Etag", "\"" + std::string(64, '0') + "\"");
+            }});
   EXPECT_EQ(error_of_pull().kind(), ErrorKind::kVerification);
   EXPECT_FALSE(fs::exists(snapshot() / kWeights));
 }
 
 TEST_F(DownloadTest, AnEtagThatIsNoHashTouchesNothing) {
-  server().add_fault(Fault{.method = "HEAD", .path = "config.json", .times = -1, .edit = [](const Request&, Response& response) {
-                             response.set("ETag", "\"../../../../evil\"");
-                             response.remove("X-Linked-Etag");
-                           }});
+  server().add_fault(
+      Fault{.method = "HEAD", .path = "config.json", .times = -1, .edit = [](const Request&, Response& response) {
+              response.set("ETag", "\"../../../../evil\"");
+              response.remove("X-Linked-Etag");
+            }});
   error_of_pull();
   EXPECT_FALSE(fs::exists(cache() / "evil"));
 }
@@ -127,10 +130,11 @@ TEST_F(DownloadTest, FiveFailuresInARowAreEnoughAndProgressResetsThem) {
 }
 
 TEST_F(DownloadTest, AnAnswerThatEndsEarlyIsABrokenConnection) {
-  server().add_fault(Fault{.method = "GET", .path = kWeights, .host = Host::kStorage, .edit = [](const Request&, Response& response) {
-                             response.end = response.begin + 1000;
-                             response.chunked = true;
-                           }});
+  server().add_fault(
+      Fault{.method = "GET", .path = kWeights, .host = Host::kStorage, .edit = [](const Request&, Response& response) {
+              response.end = response.begin + 1000;
+              response.chunked = true;
+            }});
   pull();
   expect_whole();
 }
@@ -233,7 +237,10 @@ TEST_F(DownloadTest, AWrongByteInASmallFileIsFoundByGitsHash) {
 }
 
 TEST_F(DownloadTest, MoreBytesThanAnnouncedAreRefused) {
-  server().add_fault(Fault{.method = "GET", .path = kWeights, .host = Host::kStorage, .times = -1,
+  server().add_fault(Fault{.method = "GET",
+                           .path = kWeights,
+                           .host = Host::kStorage,
+                           .times = -1,
                            .edit = [&](const Request&, Response& response) {
                              response.body = std::make_shared<const std::string>(weights_ + "and more");
                              response.begin = 0;
@@ -246,9 +253,10 @@ TEST_F(DownloadTest, MoreBytesThanAnnouncedAreRefused) {
 
 TEST_F(DownloadTest, FilesThatComeCompressedAreVerifiedUnpacked) {
   // gzip of config_, made by the server when it is asked to; here without having been asked.
-  server().add_fault(Fault{.method = "GET", .path = "config.json", .times = -1, .edit = [](const Request&, Response& response) {
-                             response.chunked = true;
-                           }});
+  server().add_fault(
+      Fault{.method = "GET", .path = "config.json", .times = -1, .edit = [](const Request&, Response& response) {
+              response.chunked = true;
+            }});
   pull();
   expect_whole();
 }
@@ -318,7 +326,10 @@ TEST_F(DownloadTest, AStopIsHeardWhileNothingArrives) {
 }
 
 TEST_F(DownloadTest, AFileThatTheCommitLacksIsNoted) {
-  server().add_fault(Fault{.method = "HEAD", .path = "tokenizer.json", .times = -1, .instead = true,
+  server().add_fault(Fault{.method = "HEAD",
+                           .path = "tokenizer.json",
+                           .times = -1,
+                           .instead = true,
                            .edit = [&](const Request&, Response& response) {
                              response.status = 404;
                              response.set("X-Error-Code", "EntryNotFound");

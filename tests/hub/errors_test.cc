@@ -8,8 +8,7 @@ namespace {
 class ErrorsTest : public HubTest {
  protected:
   ErrorsTest() {
-    hub_.add_user({.name = "ann",
-                   .tokens = {{.value = "hf_ann"}, {.value = "hf_annfine", .role = "fineGrained"}}});
+    hub_.add_user({.name = "ann", .tokens = {{.value = "hf_ann"}, {.value = "hf_annfine", .role = "fineGrained"}}});
   }
   void gate(const std::string& mode = "manual") {
     hub_.edit(kId, [&](HubRepo& repo) { repo.gated = mode; });
@@ -76,7 +75,8 @@ TEST_F(ErrorsTest, NoSuchRevision) {
 }
 
 TEST_F(ErrorsTest, NoSuchFile) {
-  hub_.server().add_fault(Fault::refuse("tokenizer.json", 404, "EntryNotFound", "Entry not found").of("HEAD").repeated(-1));
+  hub_.server().add_fault(
+      Fault::refuse("tokenizer.json", 404, "EntryNotFound", "Entry not found").of("HEAD").repeated(-1));
   expect(error_of_pull(), ErrorKind::kNotFound, {"no file tokenizer.json", commit_});
 }
 
@@ -110,16 +110,18 @@ TEST_F(ErrorsTest, OfflineIsNoNetworkError) {
 }
 
 TEST_F(ErrorsTest, ARefusalWhileFetchingIsExplainedToo) {
-  hub_.server().add_fault(Fault::refuse("config.json", 403, "GatedRepo", "Access to model org/tiny is restricted").of("HEAD").repeated(-1));
+  hub_.server().add_fault(
+      Fault::refuse("config.json", 403, "GatedRepo", "Access to model org/tiny is restricted").of("HEAD").repeated(-1));
   environment_.set("HF_TOKEN", "hf_ann");
   expect(error_of_pull(), ErrorKind::kPermission, {"gated", "config.json"});
 }
 
 TEST_F(ErrorsTest, ControlCharactersOfTheServerDoNotReachTheTerminal) {
-  hub_.server().add_fault(Fault{.path = "/api/models", .times = -1, .instead = true, .edit = [](const Request&, Response& response) {
-                                  response.status = 403;
-                                  response.text("{\"error\": \"\\u001b[31mred\\u0007\"}");
-                                }});
+  hub_.server().add_fault(
+      Fault{.path = "/api/models", .times = -1, .instead = true, .edit = [](const Request&, Response& response) {
+              response.status = 403;
+              response.text("{\"error\": \"\\u001b[31mred\\u0007\"}");
+            }});
   const std::string text = error_of_pull().what();
   EXPECT_NE(text.find("red"), std::string::npos);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

@@ -51,7 +51,8 @@ class Scratch {
 class Environment {
  public:
   ~Environment() {
-    for (const auto& [name, value] : old_) value.first ? setenv(name.c_str(), value.second.c_str(), 1) : unsetenv(name.c_str());
+    for (const auto& [name, value] : old_)
+      value.first ? setenv(name.c_str(), value.second.c_str(), 1) : unsetenv(name.c_str());
   }
   void set(const std::string& name, const std::string& value) {
     keep(name);
@@ -101,10 +102,10 @@ inline std::string noise(size_t size, uint64_t seed) {
 class HubTest : public ::testing::Test {
  protected:
   HubTest() {
-    for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN_PATH",
-                             "HF_STORED_TOKENS_PATH", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_SYMLINKS",
-                             "HF_HUB_DISABLE_IMPLICIT_TOKEN", "HF_DEBUG", "http_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-                             "https_proxy", "ALL_PROXY", "all_proxy"}) {
+    for (const char* name :
+         {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN_PATH",
+          "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_SYMLINKS", "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+          "HF_DEBUG", "http_proxy", "HTTP_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}) {
       environment_.unset(name);
     }
     environment_.set("HF_HOME", (scratch_ / "home").string());
@@ -141,7 +142,8 @@ class HubTest : public ::testing::Test {
   int requests() { return static_cast<int>(hub_.server().requests().size()); }
 
   static constexpr const char* kId = "org/tiny";
-  const std::string config_ = R"({"model_type": "llama"})", tokenizer_ = noise(40'000, 1), weights_ = noise(3'000'000, 2);
+  const std::string config_ = R"({"model_type": "llama"})", tokenizer_ = noise(40'000, 1),
+                    weights_ = noise(3'000'000, 2);
   Scratch scratch_;
   Environment environment_;
   LocalHub hub_;

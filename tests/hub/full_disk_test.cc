@@ -41,7 +41,9 @@ TEST_F(FullDiskTest, LeavesAPartialThatIsGoneOnWith) {
       ADD_FAILURE() << "the disk was not full";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kGeneral);
-      EXPECT_EQ(contains(error.what(), {"No space left", ".incomplete", "are kept", "of 3000000 bytes", "run the same command again"}), "");
+      EXPECT_EQ(contains(error.what(), {"No space left", ".incomplete", "are kept", "of 3000000 bytes",
+                                        "run the same command again"}),
+                "");
     }
     const fs::path partial = root() / "blobs" / (sha256_hex(weights_) + ".incomplete");
     const auto left = fs::file_size(partial);

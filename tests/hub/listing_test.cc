@@ -16,7 +16,8 @@ Json sibling(const std::string& path, int64_t size = 5) {
 }
 
 std::string reply(const std::vector<Json>& siblings) {
-  return Json{{"id", "org/name"}, {"sha", kCommit}, {"gated", false}, {"private", false}, {"siblings", siblings}}.dump();
+  return Json{{"id", "org/name"}, {"sha", kCommit}, {"gated", false}, {"private", false}, {"siblings", siblings}}
+      .dump();
 }
 
 void expect_refused(const std::string& json, const std::string& part) {
@@ -79,22 +80,24 @@ TEST(Listing, HostileRepliesAreRefused) {
 
 TEST(Listing, TheCopyIsWhatPythonWrites) {
   Listing listing{kCommit, {{"ü.json", 5, kGit, "", ""}, {"a/b", 7, kGit, kSha, std::string(64, 'd')}}};
-  EXPECT_EQ(tree_text(listing), "{\n \"format_version\": 1,\n \"files\": {\n  \"a/b\": {\n   \"size\": 7,\n   \"blob_id\": \"" +
-                                    kGit + "\",\n   \"lfs_sha256\": \"" + kSha +
-                                    "\",\n   \"lfs_size\": 7,\n   \"xet_hash\": \"" + std::string(64, 'd') +
-                                    "\"\n  },\n  \"\\u00fc.json\": {\n   \"size\": 5,\n   \"blob_id\": \"" + kGit +
-                                    "\"\n  }\n }\n}");
+  EXPECT_EQ(tree_text(listing),
+            "{\n \"format_version\": 1,\n \"files\": {\n  \"a/b\": {\n   \"size\": 7,\n   \"blob_id\": \"" + kGit +
+                "\",\n   \"lfs_sha256\": \"" + kSha + "\",\n   \"lfs_size\": 7,\n   \"xet_hash\": \"" +
+                std::string(64, 'd') + "\"\n  },\n  \"\\u00fc.json\": {\n   \"size\": 5,\n   \"blob_id\": \"" + kGit +
+                "\"\n  }\n }\n}");
   EXPECT_EQ(tree_text({kCommit, {}}), "{\n \"format_version\": 1,\n \"files\": {}\n}");
   const Listing again = parse_tree(tree_text(listing), kCommit, "test");
   EXPECT_EQ(tree_text(again), tree_text(listing));
   EXPECT_THROW(parse_tree(R"({"format_version": 2, "files": {}})", kCommit, "test"), Error);
-  EXPECT_THROW(parse_tree(R"({"format_version": 1, "files": {"../a": {"size": 1, "blob_id": ")" + kGit + "\"}}}", kCommit, "test"),
+  EXPECT_THROW(parse_tree(R"({"format_version": 1, "files": {"../a": {"size": 1, "blob_id": ")" + kGit + "\"}}}",
+                          kCommit, "test"),
                Error);
 }
 
 // ---- selection
 
-std::string chosen(const std::vector<std::string>& paths, const Selection& selection = {}, const std::string& index = "") {
+std::string chosen(const std::vector<std::string>& paths, const Selection& selection = {},
+                   const std::string& index = "") {
   Listing listing{kCommit, {}};
   for (const std::string& path : paths) listing.files.push_back({path, 1, kGit, "", ""});
   std::string text;
@@ -104,10 +107,26 @@ std::string chosen(const std::vector<std::string>& paths, const Selection& selec
 }
 
 TEST(Selection, WhatALanguageModelNeeds) {
-  EXPECT_EQ(chosen({"config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5", "original/consolidated.00.pth",
-                    "original/tokenizer.model", "tokenizer.model", "x.gguf", "picture.png", "params.json", "onnx/model.onnx",
-                    "consolidated.safetensors", "chat_template.jinja", "additional_chat_templates/tool.jinja",
-                    "LICENSE.txt", "NOTICE", "README.md", "USE_POLICY.md", "model.fp16.safetensors", "sub/config.json"}),
+  EXPECT_EQ(chosen({"config.json",
+                    "model.safetensors",
+                    "pytorch_model.bin",
+                    "tf_model.h5",
+                    "original/consolidated.00.pth",
+                    "original/tokenizer.model",
+                    "tokenizer.model",
+                    "x.gguf",
+                    "picture.png",
+                    "params.json",
+                    "onnx/model.onnx",
+                    "consolidated.safetensors",
+                    "chat_template.jinja",
+                    "additional_chat_templates/tool.jinja",
+                    "LICENSE.txt",
+                    "NOTICE",
+                    "README.md",
+                    "USE_POLICY.md",
+                    "model.fp16.safetensors",
+                    "sub/config.json"}),
             "config.json model.safetensors tokenizer.model chat_template.jinja additional_chat_templates/tool.jinja "
             "LICENSE.txt NOTICE README.md ");
 }
@@ -115,13 +134,15 @@ TEST(Selection, WhatALanguageModelNeeds) {
 TEST(Selection, ExactlyTheShardsOfTheIndex) {
   const std::string index =
       R"({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-1.safetensors"}})";
-  EXPECT_EQ(chosen({"model-1.safetensors", "model-2.safetensors", "model-3.safetensors", "model.safetensors.index.json"}, {},
-                   index),
-            "model-1.safetensors model-2.safetensors model.safetensors.index.json ");
+  EXPECT_EQ(
+      chosen({"model-1.safetensors", "model-2.safetensors", "model-3.safetensors", "model.safetensors.index.json"}, {},
+             index),
+      "model-1.safetensors model-2.safetensors model.safetensors.index.json ");
   EXPECT_THROW(chosen({"model-1.safetensors", "model.safetensors.index.json"}, {}, index), Error);
-  for (const std::string& bad : std::vector<std::string>
-       {"{}", "[]", R"({"weight_map": []})", R"({"weight_map": {"a": 5}})", R"({"weight_map": {"a": "../x.safetensors"}})",
-        R"({"weight_map": {"a": "sub/x.safetensors"}})", R"({"weight_map": {"a": "x.bin"}})"})
+  for (const std::string& bad :
+       std::vector<std::string>{"{}", "[]", R"({"weight_map": []})", R"({"weight_map": {"a": 5}})",
+                                R"({"weight_map": {"a": "../x.safetensors"}})",
+                                R"({"weight_map": {"a": "sub/x.safetensors"}})", R"({"weight_map": {"a": "x.bin"}})"})
     EXPECT_THROW(chosen({"x.bin", "model.safetensors.index.json"}, {}, bad), Error) << bad;
 }
 

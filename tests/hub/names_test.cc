@@ -13,10 +13,30 @@ using Strings = std::vector<std::string>;
 
 TEST(Names, RepositoryIdsAreThoseOfHuggingfaceHub) {
   const std::string longest(96, 'a');
-  for (const std::string& id : Strings{"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + longest, longest + "/x", "0/1"})
+  for (const std::string& id :
+       Strings{"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + longest, longest + "/x", "0/1"})
     EXPECT_TRUE(is_repo_id(id)) << id;
-  for (const std::string& id : Strings{"", "/", "org/", "/name", "a/b/c", "-a", "a-", ".a", "a.", "org/-a", "org/a.", "a--b", "a..b",
-                               "a.git", "org/a b", "org/é", "org/a\n", "../x", "org/" + longest + "a", "a\\b", "a@b"})
+  for (const std::string& id : Strings{"",
+                                       "/",
+                                       "org/",
+                                       "/name",
+                                       "a/b/c",
+                                       "-a",
+                                       "a-",
+                                       ".a",
+                                       "a.",
+                                       "org/-a",
+                                       "org/a.",
+                                       "a--b",
+                                       "a..b",
+                                       "a.git",
+                                       "org/a b",
+                                       "org/é",
+                                       "org/a\n",
+                                       "../x",
+                                       "org/" + longest + "a",
+                                       "a\\b",
+                                       "a@b"})
     EXPECT_FALSE(is_repo_id(id)) << id;
 }
 
@@ -35,20 +55,26 @@ TEST(Names, RevisionStandsBehindAnAtOrInTheOption) {
   };
   EXPECT_TRUE(fails("org/name@", ""));
   EXPECT_TRUE(fails("org/name@a", "b"));
-  for (const std::string& revision : Strings{"..", "../x", "a/../b", "/a", "a/", "a//b", "a b", "a:b", ".hidden", "a/.b", "a\n", "a\\b", "~a", "^",
-                                     "a*", "a?", "a[b", std::string(256, 'a')})
+  for (const std::string& revision :
+       Strings{"..", "../x", "a/../b", "/a", "a/", "a//b", "a b", "a:b", ".hidden", "a/.b", "a\n", "a\\b", "~a", "^",
+               "a*", "a?", "a[b", std::string(256, 'a')})
     EXPECT_TRUE(fails("org/name", revision)) << revision;
 }
 
 TEST(Names, PathsOfAListingStayBelowTheFolder) {
-  for (const std::string& path : Strings{"a", "a/b/c.json", "ü/ü", ".gitattributes", "a b", "..a", "a..", "...", ".github/x"})
+  for (const std::string& path :
+       Strings{"a", "a/b/c.json", "ü/ü", ".gitattributes", "a b", "..a", "a..", "...", ".github/x"})
     EXPECT_NO_THROW(check_repo_path(path, "test")) << path;
   for (const std::string& path :
-       Strings{std::string(""), std::string("../x"), std::string("/etc/passwd"), std::string("a/../../b"), std::string("a//b"),
-        std::string("a/"), std::string("./a"), std::string("a/."), std::string("a\\b"), std::string("a\nb"),
-        std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xae\xc0\xae/x"), std::string("\xed\xa0\x80"),
-        std::string(256, 'a'), std::string(".git/config"), std::string("sub/.GIT/hooks/x"),
-        [] { std::string deep; for (int i = 0; i < 600; ++i) deep += "a/"; return deep + "a"; }()}) {
+       Strings{std::string(""), std::string("../x"), std::string("/etc/passwd"), std::string("a/../../b"),
+               std::string("a//b"), std::string("a/"), std::string("./a"), std::string("a/."), std::string("a\\b"),
+               std::string("a\nb"), std::string("a\0b", 3), std::string("\xff"), std::string("\xc0\xae\xc0\xae/x"),
+               std::string("\xed\xa0\x80"), std::string(256, 'a'), std::string(".git/config"),
+               std::string("sub/.GIT/hooks/x"), [] {
+                 std::string deep;
+                 for (int i = 0; i < 600; ++i) deep += "a/";
+                 return deep + "a";
+               }()}) {
     try {
       check_repo_path(path, "test");
       ADD_FAILURE() << path;
@@ -79,20 +105,44 @@ TEST(Globs, MatchAsPythonDoes) {
     bool matches;
   };
   const Row rows[] = {
-      {"*", "a/b/c", true},          {"*.json", "a/b.json", true},  {"*.json", "a.jsonl", false},
-      {"a/*", "a/b/c", true},        {"a?c", "a/c", true},          {"a?c", "aéc", true},
-      {"a??c", "aéc", false},        {"[ab]x", "bx", true},         {"[!ab]x", "bx", false},
-      {"[!ab]x", "cx", true},        {"[a-c]x", "bx", true},        {"[c-a]x", "bx", false},
-      {"[]]x", "]x", true},          {"[!]]x", "]x", false},        {"[!]]x", "ax", true},
-      {"[x", "[x", true},            {"[x", "x", false},            {"[a-]x", "-x", true},
-      {"[-a]x", "-x", true},         {"[a-c-e]x", "dx", false},     {"[a-c-e]x", "-x", true},
-      {"[a-c-e]x", "ex", true},      {"[é-ü]x", "öx", true},        {"", "", true},
-      {"", "a", false},              {"**a**", "bab", true},        {"a*b*c", "aXbXbc", true},
-      {"a*b*c", "aXbXb", false},     {"A", "a", false},             {"[!c-a]", "z", true},
-      {"[a-c][!x-z]*", "bw/q", true}, {"*[0-9]", "a/b7", true},     {"[^a]", "^", true},
-      {"[^a]", "b", false},          {"[[]", "[", true},
+      {"*", "a/b/c", true},
+      {"*.json", "a/b.json", true},
+      {"*.json", "a.jsonl", false},
+      {"a/*", "a/b/c", true},
+      {"a?c", "a/c", true},
+      {"a?c", "aéc", true},
+      {"a??c", "aéc", false},
+      {"[ab]x", "bx", true},
+      {"[!ab]x", "bx", false},
+      {"[!ab]x", "cx", true},
+      {"[a-c]x", "bx", true},
+      {"[c-a]x", "bx", false},
+      {"[]]x", "]x", true},
+      {"[!]]x", "]x", false},
+      {"[!]]x", "ax", true},
+      {"[x", "[x", true},
+      {"[x", "x", false},
+      {"[a-]x", "-x", true},
+      {"[-a]x", "-x", true},
+      {"[a-c-e]x", "dx", false},
+      {"[a-c-e]x", "-x", true},
+      {"[a-c-e]x", "ex", true},
+      {"[é-ü]x", "öx", true},
+      {"", "", true},
+      {"", "a", false},
+      {"**a**", "bab", true},
+      {"a*b*c", "aXbXbc", true},
+      {"a*b*c", "aXbXb", false},
+      {"A", "a", false},
+      {"[!c-a]", "z", true},
+      {"[a-c][!x-z]*", "bw/q", true},
+      {"*[0-9]", "a/b7", true},
+      {"[^a]", "^", true},
+      {"[^a]", "b", false},
+      {"[[]", "[", true},
   };
-  for (const Row& row : rows) EXPECT_EQ(glob_matches(row.pattern, row.path), row.matches) << row.pattern << " " << row.path;
+  for (const Row& row : rows)
+    EXPECT_EQ(glob_matches(row.pattern, row.path), row.matches) << row.pattern << " " << row.path;
 }
 
 TEST(Globs, FoldersAndBackslashesAsInHuggingfaceHub) {

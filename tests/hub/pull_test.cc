@@ -47,8 +47,17 @@ TEST_F(PullTest, FilesAreVerifiedAndLieWhereHuggingfaceHubLooks) {
   EXPECT_EQ(read_whole(snapshot() / "model.safetensors"), weights_);
   const std::string top = "models--org--tiny", blobs = top + "/blobs", shot = top + "/snapshots/" + commit_,
                     locks = ".locks/" + top;
-  std::set<std::string> expected = {".locks", locks, "CACHEDIR.TAG", top, blobs, top + "/refs", top + "/refs/main",
-                                    top + "/snapshots", shot, top + "/trees", top + "/trees/" + commit_ + ".json"};
+  std::set<std::string> expected = {".locks",
+                                    locks,
+                                    "CACHEDIR.TAG",
+                                    top,
+                                    blobs,
+                                    top + "/refs",
+                                    top + "/refs/main",
+                                    top + "/snapshots",
+                                    shot,
+                                    top + "/trees",
+                                    top + "/trees/" + commit_ + ".json"};
   for (const auto& [name, etag] : std::map<std::string, std::string>{{"README.md", git_sha1_hex("# Tiny")},
                                                                      {"config.json", git_sha1_hex(config_)},
                                                                      {"tokenizer.json", git_sha1_hex(tokenizer_)},
@@ -126,7 +135,8 @@ TEST_F(PullTest, ADryRunWritesNothing) {
   PullOptions options;
   options.dry_run = true;
   const std::string index = R"({"weight_map": {"a": "model-1.safetensors"}})";
-  hub_.commit("org/shards", {{"model-1.safetensors", noise(1000, 5)}, {"model-2.safetensors", noise(1000, 6)},
+  hub_.commit("org/shards", {{"model-1.safetensors", noise(1000, 5)},
+                             {"model-2.safetensors", noise(1000, 6)},
                              {"model.safetensors.index.json", index}});
   const PullResult plan = pull(options, "org/shards");
   EXPECT_EQ(names(plan), (std::set<std::string>{"model-1.safetensors", "model.safetensors.index.json"}));
@@ -136,8 +146,10 @@ TEST_F(PullTest, ADryRunWritesNothing) {
 
 TEST_F(PullTest, ExactlyTheShardsOfTheIndexCome) {
   const std::string index = R"({"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})";
-  hub_.commit("org/shards", {{"model-1.safetensors", noise(1000, 5)}, {"model-2.safetensors", noise(2000, 6)},
-                             {"model-3.safetensors", noise(1000, 7)}, {"model.safetensors.index.json", index}});
+  hub_.commit("org/shards", {{"model-1.safetensors", noise(1000, 5)},
+                             {"model-2.safetensors", noise(2000, 6)},
+                             {"model-3.safetensors", noise(1000, 7)},
+                             {"model.safetensors.index.json", index}});
   const PullResult result = pull({}, "org/shards");
   EXPECT_EQ(names(result),
             (std::set<std::string>{"model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"}));
@@ -149,8 +161,9 @@ TEST_F(PullTest, TwoNamesOfOneContentComeOnce) {
   hub_.commit("org/twins", {{"model.safetensors", weights_}, {"a.model", tokenizer_}, {"b.model", tokenizer_}});
   pull({}, "org/twins");
   EXPECT_EQ(hub_.server().count("GET", ".model", Host::kStorage), 1);
-  EXPECT_EQ(read_whole(cache() / "models--org--twins" / "snapshots" / hub_.repo("org/twins").branches["main"] / "b.model"),
-            tokenizer_);
+  EXPECT_EQ(
+      read_whole(cache() / "models--org--twins" / "snapshots" / hub_.repo("org/twins").branches["main"] / "b.model"),
+      tokenizer_);
 }
 
 TEST_F(PullTest, EmptyFilesAreFiles) {
@@ -214,7 +227,8 @@ TEST_F(PullTest, ACompleteCopyServesWhenTheNetworkIsDown) {
 TEST_F(PullTest, ACompleteCopyServesWhenAccessWasTakenAway) {
   pull();
   hub_.edit(kId, [](HubRepo& repo) { repo.gated = "manual"; });
-  hub_.server().add_fault(Fault::refuse("/api/models", 403, "GatedRepo", "Access to model org/tiny is restricted").repeated(1));
+  hub_.server().add_fault(
+      Fault::refuse("/api/models", 403, "GatedRepo", "Access to model org/tiny is restricted").repeated(1));
   EXPECT_EQ(pull().folder, snapshot().string());
   EXPECT_EQ(hub_.server().count("GET", "/api/models"), 2);
   fs::remove_all(root() / "blobs");
@@ -292,9 +306,9 @@ TEST_F(PullTest, ALocalPartialIsGoneOnWith) {
 TEST_F(PullTest, HostileNamesTouchNothing) {
   for (const std::string path : {"../../evil.json", "/tmp/gptq-evil.json", "a/../../../evil.json", ".git/hooks/evil"}) {
     hub_.server().clear_faults();
-    hub_.server().add_fault(
-        Fault::body("/api/models", R"({"sha": ")" + commit_ + R"(", "siblings": [{"rfilename": ")" + path +
-                                       R"(", "size": 5, "blobId": ")" + std::string(40, 'a') + R"("}]})"));
+    hub_.server().add_fault(Fault::body("/api/models", R"({"sha": ")" + commit_ + R"(", "siblings": [{"rfilename": ")" +
+                                                           path + R"(", "size": 5, "blobId": ")" +
+                                                           std::string(40, 'a') + R"("}]})"));
     EXPECT_EQ(error_of_pull().kind(), ErrorKind::kVerification) << path;
   }
   EXPECT_FALSE(fs::exists(scratch_ / "home"));
@@ -316,8 +330,9 @@ TEST_F(PullTest, ALinkInTheWayOfAPartialIsNotFollowed) {
 }
 
 TEST_F(PullTest, MoreThanTheDiskHoldsIsRefusedBeforeAnythingComes) {
-  std::string reply = R"({"sha": ")" + commit_ + R"(", "siblings": [{"rfilename": "model.safetensors", "size": 134, "blobId": ")" +
-                      std::string(40, 'a') + R"(", "lfs": {"sha256": ")" + std::string(64, 'b') + R"(", "size": 9000000000000}}]})";
+  std::string reply =
+      R"({"sha": ")" + commit_ + R"(", "siblings": [{"rfilename": "model.safetensors", "size": 134, "blobId": ")" +
+      std::string(40, 'a') + R"(", "lfs": {"sha256": ")" + std::string(64, 'b') + R"(", "size": 9000000000000}}]})";
   hub_.server().add_fault(Fault::body("/api/models", reply));
   const Error error = error_of_pull();
   EXPECT_EQ(error.kind(), ErrorKind::kGeneral);
@@ -328,8 +343,7 @@ TEST_F(PullTest, MoreThanTheDiskHoldsIsRefusedBeforeAnythingComes) {
 TEST_F(PullTest, PicklesNameTheirConversion) {
   hub_.commit("org/old", {{"config.json", "{}"}, {"pytorch_model.bin", noise(1000, 3)}});
   EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pytorch_model.bin", "pickles"}), "");
-  const std::string converted =
-      hub_.commit("org/old", {{"model.safetensors", noise(1000, 4)}}, "converted");
+  const std::string converted = hub_.commit("org/old", {{"model.safetensors", noise(1000, 4)}}, "converted");
   hub_.edit("org/old", [&](HubRepo& repo) { repo.pull_requests[7] = converted; });
   EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pickles", "--revision refs/pr/7"}), "");
   EXPECT_EQ(pull({}, "org/old@refs/pr/7").commit, converted);

@@ -22,8 +22,8 @@ class Puller {
  public:
   Puller() {
     const std::string program = fs::read_symlink("/proc/self/exe").string();
-    std::vector<std::string> words = {program, "--gtest_filter=KilledPull.DISABLED_Once", "--gtest_also_run_disabled_tests",
-                                      "--gtest_brief=1"};
+    std::vector<std::string> words = {program, "--gtest_filter=KilledPull.DISABLED_Once",
+                                      "--gtest_also_run_disabled_tests", "--gtest_brief=1"};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -87,7 +87,8 @@ class KillTest : public HubTest {
     for (const CacheFault& fault : verify_cached("")) ADD_FAILURE() << fault.path << ": " << fault.what;
   }
   void sleep_up_to(int milliseconds) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution<int>(0, milliseconds)(random_)));
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(std::uniform_int_distribution<int>(0, milliseconds)(random_)));
   }
 
   const std::string second_ = noise(1'500'000, 11);
