@@ -17,8 +17,7 @@ constexpr size_t kMostFiles = 200'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& fault) {
-  throw Error(ErrorKind::kVerification,
-              where + ": the file " + path + " " + fault + "; nothing was fetched; is HF_ENDPOINT a Hugging Face Hub?");
+  throw Error(ErrorKind::kVerification, where + ": the file " + path + " " + fault + "; nothing was fetched");
 }
 
 void check_file(const RepoFile& file, const std::string& where) {
