@@ -25,7 +25,11 @@ std::string Cache::commit_of(const std::string& revision) const {
 
 void Cache::write_ref(const std::string& revision, const std::string& commit) const {
   if (revision == commit || commit_of(revision) == commit) return;
-  write_replacing(root_ / "refs" / revision, commit);
+  try {
+    write_replacing(root_ / "refs" / revision, commit);
+  } catch (const std::exception& error) {
+    note(std::string(error.what()) + "; offline, this revision will not be found");
+  }
 }
 
 void Cache::write_no_exist(const std::string& commit, const std::string& path) const {

@@ -23,7 +23,7 @@ class Cache : public Store {
   fs::path locks() const;
 
   std::string commit_of(const std::string& revision) const;  // "" when the cache does not know the revision
-  void write_ref(const std::string& revision, const std::string& commit) const;
+  void write_ref(const std::string& revision, const std::string& commit) const;   // best effort: it may be read-only
   void write_no_exist(const std::string& commit, const std::string& path) const;  // best effort
 
   // A listing made of the files that the snapshot has; nullopt without a snapshot.

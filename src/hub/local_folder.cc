@@ -89,6 +89,11 @@ void LocalFolder::prepare() const {
 void LocalFolder::obtain(const Session& session, const std::string& commit, const RepoFile& file, bool anew,
                          const Fill& fill) {
   const fs::path path = folder_ / file.path;
+  if (file.path.starts_with(".cache/huggingface/")) {
+    throw Error(ErrorKind::kVerification, "fetching " + file.path + " into " + folder_.string() +
+                                              ": the name is reserved for notes about downloads; leave it out with "
+                                              "--exclude '.cache/*'");
+  }
   prepare();
   fs::create_directories(path.parent_path());
   const FileLock lock(session, bookkeeping(file, ".lock"), "fetches " + file.path);

@@ -1,4 +1,6 @@
 // The rules of a download, each against a fault of the local Hub.
+#include <zlib.h>
+
 #include "hub/names.h"
 #include "tests/hub/fixture.h"
 
@@ -251,10 +253,22 @@ TEST_F(DownloadTest, MoreBytesThanAnnouncedAreRefused) {
   EXPECT_FALSE(fs::exists(partial()));
 }
 
+// Nobody asked for it, and proxies do it all the same.
 TEST_F(DownloadTest, FilesThatComeCompressedAreVerifiedUnpacked) {
-  // gzip of config_, made by the server when it is asked to; here without having been asked.
+  std::string packed(1000, '\0');
+  z_stream stream{};
+  ASSERT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(config_.data()));
+  stream.avail_in = static_cast<uInt>(config_.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  ASSERT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
   server().add_fault(
-      Fault{.method = "GET", .path = "config.json", .times = -1, .edit = [](const Request&, Response& response) {
+      Fault{.method = "GET", .path = "config.json", .times = -1, .edit = [&](const Request&, Response& response) {
+              response.body = std::make_shared<const std::string>(packed);
+              response.set("Content-Encoding", "gzip");
               response.chunked = true;
             }});
   pull();

@@ -315,6 +315,14 @@ TEST_F(PullTest, HostileNamesTouchNothing) {
   EXPECT_FALSE(fs::exists("/tmp/gptq-evil.json"));
 }
 
+TEST_F(PullTest, ARepositoryCannotWriteTheNotesOfALocalFolder) {
+  hub_.commit(kId, {{".cache/huggingface/download/config.json.metadata", "lies"}});
+  PullOptions options = local();
+  options.include = {"*"};
+  EXPECT_EQ(error_of_pull(options).kind(), ErrorKind::kVerification);
+  EXPECT_NE(read_whole(scratch_ / "here" / ".cache/huggingface/download/config.json.metadata"), "lies");
+}
+
 TEST_F(PullTest, AListingOfAnotherCommitIsRefused) {
   hub_.server().add_fault(Fault::body("/api/models", R"({"sha": ")" + std::string(40, 'e') + R"(", "siblings": []})"));
   EXPECT_EQ(error_of_pull({}, "org/tiny@" + commit_).kind(), ErrorKind::kVerification);
