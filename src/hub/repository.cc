@@ -45,10 +45,8 @@ std::optional<RepositoryInfo> find_repository(const Session& session, HttpClient
 
 void create_repository(const Session& session, HttpClient& client, const std::string& id, bool is_private) {
   const size_t slash = id.find('/');
-  const Json body = {{"type", "model"},
-                     {"organization", id.substr(0, slash)},
-                     {"name", id.substr(slash + 1)},
-                     {"visibility", is_private ? "private" : "public"}};
+  Json body = {{"type", "model"}, {"organization", id.substr(0, slash)}, {"name", id.substr(slash + 1)}};
+  if (is_private) body["visibility"] = "private";  // else the organization decides
   HttpRequest request;
   request.method = "POST";
   request.url = session.settings.endpoint + "/api/repos/create";

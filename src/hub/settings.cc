@@ -89,7 +89,7 @@ Settings Settings::from_environment() {
   s.home = path_of({"HF_HOME"}, cache_home / "huggingface");
   s.cache = path_of({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}, s.home / "hub");
   s.token_file = path_of({"HF_TOKEN_PATH"}, s.home / "token");
-  s.stored_tokens_file = path_of({"HF_STORED_TOKENS_PATH"}, s.home / "stored_tokens");
+  s.stored_tokens_file = s.token_file.parent_path() / "stored_tokens";
   s.offline = is_true({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"});
   s.implicit_token = !is_true({"HF_HUB_DISABLE_IMPLICIT_TOKEN"});
   s.symlinks = !is_true({"HF_HUB_DISABLE_SYMLINKS"});

@@ -20,8 +20,8 @@ class CliAuth : public ::testing::Test {
                    .organizations = {"org"},
                    .tokens = {{.value = kToken, .name = "laptop", .role = "write"},
                               {.value = kFine, .name = "fine", .role = "fineGrained"}}});
-    for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH",
-                             "HF_HUB_OFFLINE", "HF_DEBUG", "http_proxy", "ALL_PROXY", "all_proxy"}) {
+    for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "HF_DEBUG",
+                             "http_proxy", "ALL_PROXY", "all_proxy"}) {
       unsetenv(name);
     }
     setenv("HF_ENDPOINT", hub_.endpoint().c_str(), 1);

@@ -70,6 +70,14 @@ TEST_F(AuthTest, ALoginIsCheckedOnceAndStoredForTheOwnerAlone) {
   EXPECT_EQ(mode(file("")), 0700);
 }
 
+TEST_F(AuthTest, TheFilesCanLieElsewhere) {
+  environment_.set("HF_TOKEN_PATH", (scratch_ / "elsewhere" / "mine").string());
+  log_in(kRead);
+  EXPECT_EQ(read_whole(scratch_ / "elsewhere" / "mine"), kRead);
+  EXPECT_TRUE(fs::exists(scratch_ / "elsewhere" / "stored_tokens"));
+  EXPECT_FALSE(fs::exists(file("stored_tokens")));
+}
+
 TEST_F(AuthTest, AWrongTokenIsNotStored) {
   const Error error = error_of([] { log_in("hf_wrongwrong1234"); });
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);

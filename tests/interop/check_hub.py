@@ -13,6 +13,7 @@ import tempfile
 
 import harness
 import numpy as np
+import yaml
 
 REFERENCE = pathlib.Path(__file__).with_name("hub_reference.py")
 WRITE, READ = "hf_anninteropwrite", "hf_anninteropread"
@@ -178,6 +179,25 @@ def check_uploads(report, tools, hub, scratch):
     report.check("hub: no token at the storage", elsewhere and not leaked, leaked[:3])
 
 
+def check_cards(report, tools, hub, scratch):
+    base = scratch / "base"
+    shutil.copytree(harness.DEMO, base)
+    (base / "LICENSE").write_text("As you like.")
+    terms = {"license": "other", "license_name": "it's: \"mine\" # & yours", "license_link": "LICENSE", "language": ["en", "no", "räk"]}
+    for name, block in (("plain", {"license": "apache-2.0", "language": ["no"]}), ("odd", terms)):
+        (base / "README.md").write_text("---\n" + yaml.safe_dump(block, allow_unicode=True) + "model-index:\n- license: wrong\n---\n# Base\n")
+        commit = hub(commit=f"ann/{name}", folder=str(base))["commit"]
+        ours = Ours(tools.gptq, hub, scratch / "cards", HF_TOKEN=WRITE)
+        ours("quantize", f"ann/{name}", "-o", scratch / f"{name}-4bit", "--samples", 4, "--seqlen", 64, "--gptaq", 0)
+        ours("push", scratch / f"{name}-4bit", f"ann/{name}-4bit")
+        card = Theirs(hub, scratch / "cards-2", HF_TOKEN=WRITE)("card", repo=f"ann/{name}-4bit")
+        expected = dict(block, base_model=f"ann/{name}", base_model_relation="quantized", library_name="transformers",
+                        pipeline_tag="text-generation", tags=["gptq", "4-bit"])
+        report.check(f"hub: {name} card, read by huggingface_hub", card == expected, "" if card == expected else f"{card}, expected {expected}")
+        text = pathlib.Path(ours("pull", f"ann/{name}-4bit"), "README.md").read_text()
+        report.check(f"hub: {name} card names the base commit", f"| base commit | {commit} |" in text)
+
+
 def contents(root):
     root = pathlib.Path(root)
     return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*") if p.is_file()}
@@ -234,6 +254,6 @@ def check_models(report, tools, hub, scratch):
 
 def run(report, tools):
     with playground(tools) as (hub, scratch):
-        for check in (check_caches, check_uploads, check_logins, check_models):
+        for check in (check_caches, check_uploads, check_cards, check_logins, check_models):
             with report.case(check.__name__):
                 check(report, tools, hub, scratch)

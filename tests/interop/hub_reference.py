@@ -55,6 +55,12 @@ def scan(repo):
     return sorted(str(f.file_path.relative_to(r.snapshot_path)) for m in info.repos if m.repo_id == repo for r in m.revisions for f in r.files)
 
 
+def card(repo):
+    import huggingface_hub
+
+    return huggingface_hub.ModelCard.load(repo).data.to_dict()
+
+
 def last_logits(model, ids):
     import torch
     import transformers
