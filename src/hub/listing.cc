@@ -11,12 +11,13 @@ namespace gptq::hub {
 
 namespace {
 
+constexpr const char* kNoHub =
+    "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?";
 constexpr size_t kMostFiles = 200'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& fault) {
-  throw Error(ErrorKind::kVerification,
-              where + ": the file " + path + " " + fault + "; nothing was fetched; is HF_ENDPOINT a Hugging Face Hub?");
+  throw Error(ErrorKind::kVerification, where + ": the file " + path + " " + fault + "; nothing was fetched");
 }
 
 void check_file(const RepoFile& file, const std::string& where) {
@@ -100,7 +101,11 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
     throw explain(response, {"listing the files of " + name.id, name.id, name.revision, ""}, session.settings,
                   session.token);
   }
-  return parse_listing(response.body, "the listing of " + name.id + " from " + session.settings.endpoint);
+  try {
+    return parse_listing(response.body, "the listing of " + name.id + " from " + session.settings.endpoint);
+  } catch (const Error& error) {
+    throw Error(error.kind(), std::string(error.what()) + kNoHub);
+  }
 }
 
 Listing parse_tree(std::string_view json, const std::string& commit, const std::string& where) {

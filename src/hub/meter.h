@@ -25,13 +25,15 @@ class Meter {
   void stop() { stopped_ = true; }
 
  private:
-  void tell(bool now);
+  void tell(const std::string& file);  // when it is time
+  void call(const std::string& file);  // now; mutex_ is held
 
   TransferSink sink_;
   std::atomic<bool> stopped_ = false;
-  std::mutex mutex_;  // guards all below and the sink
+  std::atomic<int64_t> bytes_done_ = 0;
+  std::atomic<int64_t> told_ = 0;  // nanoseconds
+  std::mutex mutex_;               // guards all below and the sink
   TransferProgress progress_;
-  std::chrono::steady_clock::time_point told_;
 };
 
 }  // namespace gptq::hub

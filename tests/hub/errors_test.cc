@@ -92,7 +92,7 @@ TEST_F(ErrorsTest, TheServerFails) {
 
 TEST_F(ErrorsTest, NotAHub) {
   hub_.server().add_fault(Fault::body("/api/models", "<html>Welcome to our hotel</html>", "text/html").repeated(-1));
-  expect(error_of_pull(), ErrorKind::kVerification, {"listing", hub_.endpoint()});
+  expect(error_of_pull(), ErrorKind::kVerification, {"listing", hub_.endpoint(), "HF_ENDPOINT", "login page"});
   environment_.set("HF_ENDPOINT", hub_.server().url(Host::kStorage));
   const Error error = error_of_pull();
   EXPECT_EQ(contains(error.what(), {hub_.server().url(Host::kStorage)}), "");
