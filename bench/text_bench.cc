@@ -82,7 +82,8 @@ int main(int argc, char** argv) {
     }
     if (json) {
       std::printf(
-          "{\"load_s\": %.4f, \"load_mb\": %.1f, \"tokens\": %zu, \"mb\": %.3f, \"first_s\": %.6f, \"whole_s\": %.6f, \"lines_s\": %.6f, "
+          "{\"load_s\": %.4f, \"load_mb\": %.1f, \"tokens\": %zu, \"mb\": %.3f, \"first_s\": %.6f, \"whole_s\": %.6f, "
+          "\"lines_s\": %.6f, "
           "\"decode_s\": %.6f}\n",
           load, memory, tokens, megabytes, first, whole, by_line, decoding);
       return 0;

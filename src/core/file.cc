@@ -164,8 +164,7 @@ std::string unpack_gzip(std::string_view packed, const std::string& what) {
 
 void write_file_atomic(const fs::path& path, std::string_view content) {
   static std::atomic<int> count{0};  // with the process, a name that no other writer has
-  const fs::path temporary =
-      path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
+  const fs::path temporary = path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
   {
     const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (fd.get() < 0) throw_system_error("creating", temporary, errno);
