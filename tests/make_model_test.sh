@@ -30,7 +30,7 @@ cmp -s one/model.safetensors other/model.safetensors && fail "two seeds give the
 
 "$make_model" config.json dense >log
 row='{"text":"Hello there, 世界! 1234  ok"}'
-back=$(echo "$row" | "$gptq" tokenize dense --jsonl - --no-special-tokens -q | "$gptq" tokenize dense --decode --jsonl - -q)
+back=$(echo "$row" | "$gptq" tokenize dense --jsonl - --no-special-tokens -q | "$gptq" detokenize dense --jsonl - -q)
 [ "$(tr -d ' \n' <<<"$back")" = "$(tr -d ' \n' <<<"$row")" ] || fail "the tokenizer turns $row into $back"
 "$gptq" quantize dense -o packed --group-size 32 --samples 64 --seqlen 64 --gptaq 0 --clip none --device cpu -q >log ||
   fail "a dense model does not quantize"
