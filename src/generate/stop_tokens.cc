@@ -17,7 +17,7 @@ constexpr const char* kEndsOfTurns[] = {
     "<|endoftext|>",          // GPT-2 and its descendants
     "<|end_of_text|>",        // Llama 3, Granite
     "<EOT>",                  // CodeLlama
-    "_<EOT>",                 //
+    "_<EOT>",                 // the same, spelled by some copies
     "[EOT]",                  // Kimi
     "<｜end▁of▁sentence｜>",  // DeepSeek
     "<end_of_utterance>",     // SmolVLM
