@@ -2,27 +2,16 @@
 #include "hub/glob.h"
 
 #include <algorithm>
-#include <optional>
+
+#include "core/utf8.h"
 
 namespace gptq::hub {
 
 namespace {
 
-std::optional<std::u32string> code_points(std::string_view text) {
+std::u32string code_points(std::string_view valid_text) {
   std::u32string points;
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t size = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-    if (size == 0 || i + size > text.size()) return std::nullopt;
-    char32_t point = size == 1 ? lead : lead & (0xFFu >> (size + 1));
-    for (size_t j = 1; j < size; ++j) {
-      const auto next = static_cast<unsigned char>(text[i + j]);
-      if ((next & 0xC0) != 0x80) return std::nullopt;
-      point = point << 6 | (next & 0x3Fu);
-    }
-    points += point;
-    i += size;
-  }
+  for (size_t i = 0; i < valid_text.size();) points += next_char(valid_text, i);
   return points;
 }
 
@@ -90,8 +79,7 @@ bool glob_matches(std::string_view pattern, std::string_view path) {
   std::string text(pattern);
   std::replace(text.begin(), text.end(), '\\', '/');
   if (text.ends_with('/')) text += '*';
-  const auto pattern_points = code_points(text), path_points = code_points(path);
-  return pattern_points && path_points && matches(*pattern_points, *path_points);
+  return is_valid_utf8(text) && is_valid_utf8(path) && matches(code_points(text), code_points(path));
 }
 
 bool any_matches(const std::vector<std::string>& patterns, std::string_view path) {

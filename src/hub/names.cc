@@ -6,6 +6,8 @@
 
 #include <gptq/error.h>
 
+#include "core/utf8.h"
+
 namespace gptq::hub {
 
 namespace {
@@ -48,30 +50,6 @@ bool is_revision(std::string_view revision) {
 bool is_git_folder(std::string_view part) {
   return part.size() == 4 && part[0] == '.' && std::tolower(part[1]) == 'g' && std::tolower(part[2]) == 'i' &&
          std::tolower(part[3]) == 't';
-}
-
-bool is_valid_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t size = lead < 0x80                   ? 1
-                        : lead >= 0xC2 && lead < 0xE0 ? 2
-                        : (lead & 0xF0) == 0xE0       ? 3
-                        : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                      : 0;
-    if (size == 0 || i + size > text.size()) return false;
-    uint32_t code = size == 1 ? lead : lead & (0xFFu >> (size + 1));
-    for (size_t j = 1; j < size; ++j) {
-      const auto next = static_cast<unsigned char>(text[i + j]);
-      if ((next & 0xC0) != 0x80) return false;
-      code = code << 6 | (next & 0x3Fu);
-    }
-    if ((size == 3 && code < 0x800) || (size == 4 && (code < 0x10000 || code > 0x10FFFF)) ||
-        (code >= 0xD800 && code < 0xE000)) {
-      return false;
-    }
-    i += size;
-  }
-  return true;
 }
 
 }  // namespace

@@ -1,34 +1,13 @@
-// Unicode ground for the text room: UTF-8 validation, character classes, case, graphemes.
+// Unicode ground for the text room: character classes, case, graphemes.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "core/utf8.h"
+
 namespace gptq {
-
-constexpr char32_t kReplacementChar = 0xFFFD;
-constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
-
-// One decoding step over any bytes: a character, or a maximal invalid subpart (Unicode 15, section 3.9), which
-// is what becomes one U+FFFD. `size` is at least 1.
-struct Utf8Step {
-  char32_t code = kReplacementChar;
-  size_t size = 1;
-  bool valid = false;
-  bool cut_short = false;  // invalid only because the text ends inside a character
-};
-Utf8Step utf8_step(std::string_view text, size_t position);
-
-// The character that starts at `position` of valid UTF-8; `position` moves behind it.
-char32_t next_char(std::string_view text, size_t& position);
-
-void append_utf8(std::string& out, char32_t code);
-std::string utf8(char32_t code);
-
-size_t count_chars(std::string_view valid_text);
-bool is_valid_utf8(std::string_view text);
-std::string to_valid_utf8(std::string_view text);  // one U+FFFD for each maximal invalid subpart
 
 bool is_whitespace(char32_t code);  // the White_Space property
 bool is_numeric(char32_t code);     // category N
