@@ -12,6 +12,13 @@
 
 namespace gptq::hub {
 
+namespace {
+
+constexpr size_t kPiece = 64 << 10;        // pages in one write, so that the kernel takes them together
+constexpr int64_t kWriteBehind = 8 << 20;  // the disk starts early: sync() waits for the rest only
+
+}  // namespace
+
 Partial::Partial(const fs::path& path, const std::string& etag, int64_t size,
                  const std::function<void(int64_t bytes)>& on_bytes)
     : path_(path), etag_(etag), size_(size), digest_(etag, size) {
@@ -30,9 +37,14 @@ Partial::Partial(const fs::path& path, const std::string& etag, int64_t size,
     throw;
   }
   resumed_ = position_ > 0;
+  written_ = position_;
+  piece_.reserve(kPiece);
 }
 
-Partial::~Partial() { ::close(file_); }
+Partial::~Partial() {
+  write_piece();
+  ::close(file_);
+}
 
 void Partial::append(std::string_view bytes) {
   if (static_cast<int64_t>(bytes.size()) > size_ - position_) {
@@ -41,25 +53,48 @@ void Partial::append(std::string_view bytes) {
                                               std::to_string(size_) +
                                               " that the Hub announced; nothing of it is kept; try again later");
   }
-  digest_.add(bytes);
+  position_ += static_cast<int64_t>(bytes.size());
   while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), position_);
+    const std::string_view part = bytes.substr(0, kPiece - piece_.size());
+    piece_.insert(piece_.end(), part.begin(), part.end());
+    bytes.remove_prefix(part.size());
+    if (piece_.size() == kPiece) flush();
+  }
+  if (complete()) flush();
+}
+
+void Partial::flush() {
+  digest_.add({piece_.data(), piece_.size()});
+  if (const int reason = write_piece(); reason != 0) {
+    throw Error(reason == EACCES || reason == EPERM ? ErrorKind::kPermission : ErrorKind::kGeneral,
+                "writing " + path_.string() + ": " + std::strerror(reason) + "; the " + std::to_string(written_) +
+                    " of " + std::to_string(size_) +
+                    " bytes that arrived are kept: make room, or set HF_HOME to a larger disk, and run the same "
+                    "command again");
+  }
+  if (written_ - leaving_ < kWriteBehind) return;
+  ::sync_file_range(file_, leaving_, written_ - leaving_, SYNC_FILE_RANGE_WRITE);
+  leaving_ = written_;
+}
+
+int Partial::write_piece() {
+  for (size_t done = 0; done < piece_.size();) {
+    const ssize_t written = ::pwrite(file_, piece_.data() + done, piece_.size() - done, written_);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
-      const int reason = written < 0 ? errno : ENOSPC;
-      throw Error(reason == EACCES || reason == EPERM ? ErrorKind::kPermission : ErrorKind::kGeneral,
-                  "writing " + path_.string() + ": " + std::strerror(reason) + "; the " + std::to_string(position_) +
-                      " of " + std::to_string(size_) +
-                      " bytes that arrived are kept: make room, or set HF_HOME to a larger disk, and run the same "
-                      "command again");
+      piece_.clear();
+      return written < 0 ? errno : ENOSPC;
     }
-    bytes.remove_prefix(static_cast<size_t>(written));
-    position_ += written;
+    done += static_cast<size_t>(written);
+    written_ += written;
   }
+  piece_.clear();
+  return 0;
 }
 
 void Partial::start_over() {
-  position_ = 0;
+  position_ = written_ = leaving_ = 0;
+  piece_.clear();
   resumed_ = false;
   digest_ = Digest(etag_, size_);
 }

@@ -5,14 +5,16 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/file.h"
 #include "hub/digest.h"
 
 namespace gptq::hub {
 
-// Bytes are hashed as they pass. A partial of an earlier run is hashed first; that it is right shows at the end, where
-// the hash decides. Nothing is reserved on the disk: the file's length is what has arrived.
+// Bytes are hashed as they pass, and reach the file in pieces of 64 KiB. A partial of an earlier run is hashed first;
+// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is what
+// has arrived.
 class Partial {
  public:
   // Opens or creates; `on_bytes` hears of bytes that are there already. Throws Error(kPermission | kGeneral).
@@ -37,11 +39,16 @@ class Partial {
   void sync();        // to the disk, and to the right length
 
  private:
+  void flush();       // hashes and writes what is in piece_
+  int write_piece();  // errno, 0 when all of it is in the file
+
   fs::path path_;
   std::string etag_;
   int64_t size_;
   int file_ = -1;
   int64_t position_ = 0;
+  int64_t written_ = 0, leaving_ = 0;  // bytes in the file; of those, on their way to the disk
+  std::vector<char> piece_;            // bytes behind written_
   bool resumed_ = false;
   Digest digest_;
 };
