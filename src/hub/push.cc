@@ -67,6 +67,7 @@ class Push {
 
   PushResult run() {
     files_ = files_of(folder_);
+    find_target();
     const std::string card = own_card();
     open_repository();
     preupload(session_, client_, target_, files_);
@@ -82,7 +83,7 @@ class Push {
     count(changed);
     if (changed.empty()) {
       result_.notes.push_back("nothing to upload: the repository has all of it");
-      result_.commit = commit_;
+      result_.commit = there_ ? there_->commit : "";
       result_.url = session_.settings.endpoint + "/" + target_.id;
       return result_;
     }
@@ -176,22 +177,28 @@ class Push {
     throw explain(response, {"checking README.md for " + target_.id, "", "", ""}, session_.settings, session_.token);
   }
 
-  // Afterwards the repository is there, and people were warned.
-  void open_repository() {
+  // What is there under the name that was given. Only reading requests follow a renamed repository, so the others use
+  // its new name.
+  void find_target() {
     std::string code;
-    std::optional<RepositoryInfo> info = find_repository(session_, client_, target_.id, target_.revision, &code);
-    const bool no_revision = !info && code == "RevisionNotFound";
-    if (no_revision) info = find_repository(session_, client_, target_.id, "main");
-    if (info && options_.private_repo && !info->is_private)
+    there_ = find_repository(session_, client_, target_.id, target_.revision, &code);
+    has_revision_ = there_.has_value();
+    if (code == "RevisionNotFound") there_ = find_repository(session_, client_, target_.id, "main");
+    if (!there_ || there_->id == target_.id) return;
+    result_.notes.push_back(target_.id + " is called " + there_->id + " now");
+    target_.id = there_->id;
+  }
+
+  // Afterwards the repository and its branch are there, and people were warned.
+  void open_repository() {
+    if (there_ && options_.private_repo && !there_->is_private)
       result_.notes.push_back(target_.id + " exists and is public; --private does not change that");
-    if (!(info ? info->is_private : options_.private_repo)) warn_of_gated_base();
-    if (!info) {
+    if (!(there_ ? there_->is_private : options_.private_repo)) warn_of_gated_base();
+    if (!there_) {
       create_repository(session_, client_, target_.id, options_.private_repo);
-      info = find_repository(session_, client_, target_.id, "main");
+      has_revision_ = target_.revision == "main";
     }
-    commit_ = info ? info->commit : "";
-    if (no_revision || (target_.revision != "main" && code == "RepoNotFound"))
-      create_branch(session_, client_, target_.id, target_.revision);
+    if (!has_revision_) create_branch(session_, client_, target_.id, target_.revision);
   }
 
   void warn_of_gated_base() {
@@ -248,13 +255,14 @@ class Push {
 
   Session session_;
   const fs::path& folder_;
-  const CommitTarget& target_;
+  CommitTarget target_;
   const PushOptions& options_;
   Meter meter_;
   HttpClient client_;
   std::vector<UploadFile> files_;
   QuantizationRecord record_;
-  std::string commit_;  // that the branch has
+  std::optional<RepositoryInfo> there_;  // the target before this upload, at its revision or else at main
+  bool has_revision_ = false;
   PushResult result_;
 };
 

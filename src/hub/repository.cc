@@ -10,10 +10,12 @@ namespace {
 
 constexpr int kConflict = 409;  // it exists
 
-RepositoryInfo parse_info(const std::string& body, const std::string& where) {
+RepositoryInfo parse_info(const std::string& body, const std::string& id, const std::string& where) {
   const Json json = parse_json(body, where);
   const JsonReader reader(json, where);
   RepositoryInfo info;
+  info.id = reader.string("id", id);
+  if (!is_repo_id(info.id)) reader.fail("id", "org/name");
   info.commit = reader.string("sha", "");
   info.is_private = reader.boolean("private", false);
   const Json* gated = reader.find("gated");  // false, "auto" or "manual"
@@ -29,13 +31,8 @@ std::optional<RepositoryInfo> find_repository(const Session& session, HttpClient
   const std::string path = "/api/models/" + id + "/revision/" + url_encoded(revision, false);
   request.url = session.settings.endpoint + path;
   const Attempt attempt{"looking for " + id, id, revision, ""};
-  HttpResponse response = ask(session, client, request);
-  for (int hops = 0; hops < 3 && response.status >= 301 && response.status <= 308; ++hops) {  // renamed
-    request.url = absolute_url(request.url, response.header("location"));
-    if (!session.is_hub(request.url)) break;
-    response = ask(session, client, request);
-  }
-  if (response.ok()) return parse_info(response.body, "the answer of " + request.url);
+  const HttpResponse response = ask(session, client, request);
+  if (response.ok()) return parse_info(response.body, id, "the answer of " + request.url);
   const std::string found = response.header("x-error-code");
   if (code != nullptr) *code = found;
   const bool absent = found == "RepoNotFound" || found == "RevisionNotFound";

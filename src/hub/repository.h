@@ -9,6 +9,7 @@
 namespace gptq::hub {
 
 struct RepositoryInfo {
+  std::string id;      // as the Hub calls it now; a renamed repository still answers to its old name
   std::string commit;  // of the branch that was asked about
   bool is_private = false;
   bool gated = false;
