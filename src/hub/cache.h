@@ -9,11 +9,12 @@
 namespace gptq::hub {
 
 // models--ORG--NAME/
-//   blobs/ETAG                  contents; ETAG.incomplete is one that is arriving, under
-//   .locks/models--ORG--NAME/ETAG.lock refs/main                   the commit of a branch, tag or pull request
+//   blobs/ETAG                  contents; ETAG.incomplete is one that is arriving
+//   refs/main                   the commit of a branch, tag or pull request
 //   snapshots/COMMIT/PATH       a relative link into blobs
 //   trees/COMMIT.json           the listing
 //   .no_exist/COMMIT/PATH       "the Hub has no such file"
+// .locks/models--ORG--NAME/ETAG.lock   held while a content arrives
 // Source: huggingface_hub's file_download.py and its guide "Understand caching".
 class Cache : public Store {
  public:

@@ -133,7 +133,7 @@ class Download {
 
   void pause(const HttpResponse& response) {
     const double asked = seconds_to_wait(response);
-    if (++failures_ > kMostFailures || asked > kLongestAsked) throw_explained(response);
+    if (++failures_ > kMostFailures || asked > kLongestAsked || response.lasting) throw_explained(response);
     session_.wait(std::max(kPause, asked));
   }
 

@@ -24,9 +24,7 @@ std::string message_of(const HttpResponse& response) {
       }
     }
   }
-  std::string shown;
-  for (const char c : message.substr(0, 500)) shown += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  return shown;
+  return printable(message);
 }
 
 bool says(const std::string& message, std::string_view part) {
@@ -185,8 +183,14 @@ Error explain(const HttpResponse& response, const Attempt& attempt, const Settin
                                 (request.empty() ? "" : " (request id " + request.substr(0, 100) + ")"));
 }
 
+std::string printable(const std::string& text) {
+  std::string shown;
+  for (const char c : text.substr(0, 500)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
+  return shown;
+}
+
 bool may_pass(const HttpResponse& response) {
-  if (response.stopped) return false;
+  if (response.stopped || response.lasting) return false;
   if (!response.failure.empty()) return true;
   static constexpr int kPassing[] = {408, 429, 500, 502, 503, 504};
   return std::find(std::begin(kPassing), std::end(kPassing), response.status) != std::end(kPassing);

@@ -24,6 +24,9 @@ struct Attempt {
 // Ends with the request id.
 Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token);
 
+// A server's words as they may stand on a terminal: without control characters, 500 bytes at most.
+std::string printable(const std::string& text);
+
 // True for what may go away by itself: no connection, a timeout, 408, 429, 500, 502, 503, 504.
 bool may_pass(const HttpResponse& response);
 

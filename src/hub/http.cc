@@ -214,7 +214,9 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     response.failure = "the answer is larger than 64 MiB";
   } else if (result != CURLE_OK && !response.stopped) {
     response.failure = *reason != '\0' ? reason : curl_easy_strerror(result);
-    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE) {
+    const bool distrust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
+    response.lasting = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
+    if (distrust) {
       response.failure += "; trusted certificates: " +
                           (state_->certificates.empty() ? std::string("none found") : state_->certificates) +
                           ", or set SSL_CERT_FILE";

@@ -43,6 +43,7 @@ struct HttpResponse {
   std::map<std::string, std::string> headers;  // names in lower case; of several with one name the last
   std::string body;
   std::string failure;   // why there is no whole answer, in libcurl's words; "" when there is
+  bool lasting = false;  // the failure will be there next time too: certificates, an address that cannot be
   bool stopped = false;  // the sink or `alive` said so
   int tries = 1;         // how often it was asked for, by those who ask again
 

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "hub/digest.h"
+#include "hub/suggest.h"
 
 namespace gptq::hub {
 
@@ -14,6 +15,8 @@ namespace {
 constexpr const char* kNoHub =
     "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?";
 constexpr size_t kMostFiles = 200'000;
+constexpr size_t kReliable = 50'000;  // files that the one-call listing holds for certain
+constexpr size_t kMostPages = 1'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& fault) {
@@ -92,17 +95,77 @@ Listing parse_listing(std::string_view json, const std::string& where) {
   return listing;
 }
 
+std::vector<RepoFile> parse_page(std::string_view json, const std::string& where) {
+  const Json page = parse_json(json, where);
+  if (!page.is_array() || page.size() > kMostFiles)
+    throw Error(ErrorKind::kVerification, where + ": expected a list of files and folders");
+  std::vector<RepoFile> files;
+  for (const Json& json_entry : page) {
+    const JsonReader entry(json_entry, where);
+    if (entry.string("type") != "file") continue;
+    RepoFile file{entry.string("path"), entry.integer("size"), entry.string("oid"), "", entry.string("xetHash", "")};
+    check_repo_path(file.path, where);
+    if (const Json* lfs = entry.find("lfs")) {
+      const JsonReader pointer(*lfs, where + ", lfs of " + file.path);
+      file.sha256 = pointer.string("oid");
+      file.size = pointer.integer("size");
+    }
+    check_file(file, where);
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+namespace {
+
+// The address in `Link: <...>; rel="next"`, "" when there is none.
+std::string next_page(const HttpResponse& response) {
+  const std::string link = response.header("link");
+  const size_t end = link.find(">; rel=\"next\"");
+  const size_t begin = end == std::string::npos ? end : link.rfind('<', end);
+  return begin == std::string::npos ? "" : absolute_url(response.url, link.substr(begin + 1, end - begin - 1));
+}
+
+// Of the commit that `attempt` names.
+std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, const Attempt& attempt,
+                                  const std::string& where) {
+  std::vector<RepoFile> files;
+  HttpRequest request;
+  request.url = session.settings.endpoint + "/api/models/" + attempt.id + "/tree/" + attempt.revision +
+                "?recursive=true&expand=false";
+  for (size_t page = 0; !request.url.empty(); ++page) {
+    const HttpResponse response = ask(session, client, request);
+    if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
+    for (RepoFile& file : parse_page(response.body, where)) files.push_back(std::move(file));
+    request.url = next_page(response);
+    if (files.size() > kMostFiles || page == kMostPages || !(request.url.empty() || session.is_hub(request.url))) {
+      throw Error(ErrorKind::kVerification, where + ": found more than " + std::to_string(kMostFiles) +
+                                                " files, or pages that end nowhere; is this a language model?");
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
 Listing fetch_listing(const Session& session, HttpClient& client, const ModelName& name, int tries) {
   HttpRequest request;
   request.url = session.settings.endpoint + "/api/models/" + name.id + "/revision/" +
                 url_encoded(name.revision, false) + "?blobs=true";
+  const Attempt attempt{"listing the files of " + name.id, name.id, name.revision, ""};
   const HttpResponse response = ask(session, client, request, tries);
   if (!response.ok()) {
-    throw explain(response, {"listing the files of " + name.id, name.id, name.revision, ""}, session.settings,
-                  session.token);
+    const Error error = explain(response, attempt, session.settings, session.token);
+    throw Error(error.kind(), error.what() + suggestion(session, client, name, response));
   }
+  const std::string where = "the listing of " + name.id + " from " + session.settings.endpoint;
   try {
-    return parse_listing(response.body, "the listing of " + name.id + " from " + session.settings.endpoint);
+    Listing listing = parse_listing(response.body, where);
+    if (listing.files.size() >= kReliable) {
+      listing.files = fetch_pages(session, client, {attempt.doing, name.id, listing.commit, ""}, where);
+      check_paths(listing, where);
+    }
+    return listing;
   } catch (const Error& error) {
     throw Error(error.kind(), std::string(error.what()) + kNoHub);
   }

@@ -29,11 +29,13 @@ struct Listing {
   const RepoFile* find(std::string_view path) const;
 };
 
-// GET /api/models/ID/revision/REVISION?blobs=true: one call, for the Hub counts them. Throws what explain() says, and
-// Error(kVerification) for a listing that cannot be.
+// GET /api/models/ID/revision/REVISION?blobs=true: one call, for the Hub counts them; from 50,000 files on, where that
+// list may be cut short (huggingface_hub's snapshot_download), the pages of /api/models/ID/tree/COMMIT. Throws what
+// explain() says, and Error(kVerification) for a listing that cannot be.
 Listing fetch_listing(const Session& session, HttpClient& client, const ModelName& name, int tries);
 
-Listing parse_listing(std::string_view json, const std::string& where);  // of that reply
+Listing parse_listing(std::string_view json, const std::string& where);             // of the one call
+std::vector<RepoFile> parse_page(std::string_view json, const std::string& where);  // of one of the pages
 
 // trees/COMMIT.json of huggingface_hub, format_version 1: byte for byte what it writes. Reading throws
 // Error(kVerification).

@@ -76,7 +76,15 @@ bool LocalFolder::has(const Session& session, const std::string&, const RepoFile
   std::error_code absent;
   if (static_cast<int64_t>(fs::file_size(path, absent)) != file.size || absent) return false;
   if (known_etag(file) == file.etag()) return true;
-  return digest_of_file(path, file.etag(), [&](int64_t) { session.throw_if_stopped(); }) == file.etag();
+  const double when = modified(path);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = hashed_.find(path); found != hashed_.end() && found->second.first == when)
+      return found->second.second == file.etag();
+  }
+  std::string etag = digest_of_file(path, file.etag(), [&](int64_t) { session.throw_if_stopped(); });
+  const std::lock_guard lock(mutex_);
+  return (hashed_[path] = {when, std::move(etag)}).second == file.etag();
 }
 
 void LocalFolder::prepare() const {

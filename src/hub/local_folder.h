@@ -1,6 +1,8 @@
 // Real files in a folder of the user's, with huggingface_hub's bookkeeping below .cache/huggingface.
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "hub/cache.h"
@@ -30,6 +32,8 @@ class LocalFolder : public Store {
 
   fs::path folder_;
   Cache cache_;
+  std::mutex mutex_;                                           // guards hashed_
+  std::map<fs::path, std::pair<double, std::string>> hashed_;  // files without notes: when they were so, their etag
 };
 
 }  // namespace gptq::hub

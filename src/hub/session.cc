@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
+#include <set>
 
 #include "core/log.h"
 
@@ -14,6 +16,22 @@ constexpr double kFirstWait = 1, kLongestWait = 8;  // seconds, as huggingface_h
 constexpr int kMostRedirects = 10;
 constexpr double kWorthANote = 5;
 constexpr double kSlice = 0.1;  // between two looks at keep_going
+constexpr size_t kMostWarnings = 20;
+
+// "X-HF-Warning: topic; message", which a server may put into every answer: each is passed on once.
+void pass_on_warning(const HttpResponse& response) {
+  static std::mutex mutex;
+  static std::set<std::string> told;
+  const std::string warning = printable(response.header("x-hf-warning"));
+  if (warning.empty()) return;
+  {
+    const std::lock_guard lock(mutex);
+    if (told.size() == kMostWarnings || !told.insert(warning).second) return;
+  }
+  const size_t topic_end = warning.find(';');
+  const size_t begin = warning.find_first_not_of(' ', topic_end == std::string::npos ? 0 : topic_end + 1);
+  warn("the Hub says: " + (begin == std::string::npos ? warning : warning.substr(begin)));
+}
 
 }  // namespace
 
@@ -44,6 +62,7 @@ HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request
       response = client.send(request);
     }
     session.throw_if_stopped();
+    pass_on_warning(response);
     response.tries = attempt;
     if (attempt == tries || !may_pass(response)) return response;
     double seconds = seconds_to_wait(response);

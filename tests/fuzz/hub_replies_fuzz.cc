@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gptq/error.h>
 
@@ -22,15 +23,19 @@ void expect(bool holds) {
   if (!holds) __builtin_trap();
 }
 
-void check(const Listing& listing) {
-  expect(is_commit(listing.commit));
-  std::set<std::string> paths;
-  for (const RepoFile& file : listing.files) {
+void check(const std::vector<RepoFile>& files) {
+  for (const RepoFile& file : files) {
     expect(is_etag(file.etag()) && file.size >= 0);
-    expect(paths.insert(file.path).second);
     const fs::path inside = (fs::path("/cache") / file.path).lexically_normal();
     expect(inside.string().starts_with("/cache/") && inside == fs::path("/cache") / file.path);
   }
+}
+
+void check(const Listing& listing) {
+  expect(is_commit(listing.commit));
+  check(listing.files);
+  std::set<std::string> paths;
+  for (const RepoFile& file : listing.files) expect(paths.insert(file.path).second);
   expect(tree_text(parse_tree(tree_text(listing), listing.commit, "again")) == tree_text(listing));
   select_files(listing, {}, "org/name",
                [](const RepoFile&) { return R"({"weight_map": {"a": "model-1.safetensors"}})"; });
@@ -51,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   may_refuse([&] { check(parse_listing(text, "listing")); });
   may_refuse([&] { check(parse_tree(text, std::string(40, 'a'), "tree")); });
+  may_refuse([&] { check(parse_page(text, "page")); });
   may_refuse([&] { shards_of_index(text, "index"); });
   return 0;
 }

@@ -1,4 +1,5 @@
 // What people read when the Hub refuses: every row of the table says what is wrong and what to do.
+#include "core/log.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::testing {
@@ -71,7 +72,34 @@ TEST_F(ErrorsTest, AWrongTokenIsNamedByItsSource) {
 }
 
 TEST_F(ErrorsTest, NoSuchRevision) {
-  expect(error_of_pull({}, "org/tiny@v9"), ErrorKind::kNotFound, {"no revision \"v9\"", page()});
+  hub_.commit(kId, {{"config.json", "{}"}}, "dev");
+  hub_.edit(kId, [&](HubRepo& repo) { repo.tags["v1"] = commit_; });
+  expect(error_of_pull({}, "org/tiny@v9"), ErrorKind::kNotFound,
+         {"no revision \"v9\"", page(), "it has dev, main, v1"});
+  EXPECT_EQ(requests(), 2);
+}
+
+TEST_F(ErrorsTest, ANameThatIsNearlyRightIsCompleted) {
+  hub_.commit("org/other-tiny", {{"config.json", "{}"}});
+  expect(error_of_pull({}, "orgs/tiny"), ErrorKind::kNotFound,
+         {"orgs/tiny was not found", "did you mean org/other-tiny or org/tiny?"});
+  EXPECT_EQ(std::string(error_of_pull({}, "org/nothing-like-it").what()).find("did you mean"), std::string::npos);
+  hub_.server().add_fault(Fault::body("/api/models", "[1, {\"id\": 5}, {\"id\": \"x\\u001b[31m\"}]").after(1));
+  EXPECT_EQ(std::string(error_of_pull({}, "org/none").what()).find('\x1b'), std::string::npos);
+}
+
+TEST_F(ErrorsTest, WhatTheHubWantsToSayIsPassedOnOnce) {
+  std::string said;
+  set_log_sink([&](LogLevel level, const std::string& text) {
+    if (level == LogLevel::kWarning) said += text + "\n";
+  });
+  hub_.server().add_fault(Fault{.path = "/api/models", .times = -1, .edit = [](const Request&, Response& response) {
+                                  response.set("X-HF-Warning", "deprecation; the API of 2019 ends in May");
+                                }});
+  pull();
+  pull();
+  set_log_sink({});
+  EXPECT_EQ(said, "the Hub says: the API of 2019 ends in May\n");
 }
 
 TEST_F(ErrorsTest, NoSuchFile) {

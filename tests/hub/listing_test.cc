@@ -41,6 +41,30 @@ TEST(Listing, SaysNamesSizesAndHashes) {
   EXPECT_EQ(listing.files[1].size, 1000);
 }
 
+TEST(Listing, PagesSayTheSame) {
+  const Json page = {{{"type", "directory"}, {"path", "sub"}, {"size", 0}, {"oid", kGit}},
+                     {{"type", "file"}, {"path", "sub/config.json"}, {"size", 5}, {"oid", kGit}},
+                     {{"type", "file"},
+                      {"path", "model.safetensors"},
+                      {"size", 134},
+                      {"oid", kGit},
+                      {"lfs", {{"oid", kSha}, {"size", 1000}, {"pointerSize", 134}}},
+                      {"xetHash", kSha}}};
+  const std::vector<RepoFile> files = parse_page(page.dump(), "test");
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].path, "sub/config.json");
+  EXPECT_EQ(files[0].etag(), kGit);
+  EXPECT_EQ(files[1].etag(), kSha);
+  EXPECT_EQ(files[1].size, 1000);
+  EXPECT_EQ(files[1].xet_hash, kSha);
+  for (const char* path : {"../up", "/etc/passwd", ".git/config"}) {
+    Json hostile = page;
+    hostile[1]["path"] = path;
+    EXPECT_THROW(parse_page(hostile.dump(), "test"), Error) << path;
+  }
+  EXPECT_THROW(parse_page("{}", "test"), Error);
+}
+
 TEST(Listing, HostileRepliesAreRefused) {
   expect_refused("", "");
   expect_refused("[]", "");

@@ -245,6 +245,21 @@ struct HubRoutes {
     return json_response(json);
   }
 
+  // GET /api/models?search=...&limit=...: what everybody may see and has the text in its name.
+  Response search() const {
+    const auto parameter = [&](const char* name, const char* otherwise) {
+      const auto found = request.query.find(name);
+      return found == request.query.end() ? otherwise : found->second;
+    };
+    const std::string text = parameter("search", "");
+    const size_t limit = std::stoul(parameter("limit", "1000"));
+    Json found = Json::array();
+    for (const auto& [id, repo] : hub.repos_) {
+      if (found.size() < limit && !repo.is_private && id.find(text) != std::string::npos) found.push_back({{"id", id}});
+    }
+    return json_response(found);
+  }
+
   Response who_am_i() const {
     if (caller.wrong_token) return refusal(401, "", "Invalid credentials in Authorization header");
     if (caller.user == nullptr) return refusal(401, "", "Invalid username or password.");
@@ -394,6 +409,8 @@ Response LocalHub::handle(const Request& request) {
     response = *upload;
   } else if (path.starts_with("/api/resolve-cache/models/")) {
     response = routes.resolve(behind(path, "/api/resolve-cache/models/"), true);
+  } else if (path == "/api/models") {
+    response = routes.search();
   } else if (path.starts_with("/api/models/")) {
     response = routes.model(behind(path, "/api/models/"));
   } else if (path.find("/resolve/") != std::string::npos) {

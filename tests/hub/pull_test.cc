@@ -371,6 +371,23 @@ TEST_F(PullTest, ProgressEndsWhereItShould) {
   EXPECT_EQ(last.files_total, 4);
 }
 
+TEST_F(PullTest, ManyFilesAreListedInPages) {
+  std::vector<LocalHub::NewFile> files = {{"config.json", config_}, {"model.safetensors", weights_}};
+  for (int i = 0; i < 50'000; ++i)
+    files.emplace_back("logs/" + std::to_string(i), LocalHub::NewFile::share("same"), false);
+  hub_.commit("org/many", files);
+  hub_.tree_page = 20'000;
+  PullOptions options;
+  options.dry_run = true;
+  EXPECT_EQ(pull(options, "org/many").files.size(), 2u);
+  EXPECT_EQ(hub_.server().count("GET", "/tree/"), 3);  // the folder is an entry too
+  EXPECT_EQ(pull({}, "org/many").bytes_fetched, static_cast<int64_t>(config_.size() + weights_.size()));
+  hub_.server().add_fault(Fault{.path = "/tree/", .edit = [](const Request&, Response& response) {
+                                  response.set("Link", "<http://127.0.0.1:1/elsewhere>; rel=\"next\"");
+                                }});
+  EXPECT_EQ(error_of_pull(options, "org/many").kind(), ErrorKind::kVerification);
+}
+
 TEST_F(PullTest, NamesOfModelsAndFolders) {
   EXPECT_TRUE(is_hub_model("org/name"));
   EXPECT_TRUE(is_hub_model("org/name@v1"));

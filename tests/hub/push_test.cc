@@ -295,6 +295,19 @@ TEST_F(PushTest, PullRequestsAndBranches) {
   EXPECT_EQ(hub_.content("ann/fresh", "config.json", "new"), "{}");
 }
 
+TEST_F(PushTest, ARenamedRepositoryIsWrittenUnderItsNewName) {
+  push();
+  hub_.rename(kRepo, "ann/renamed");
+  write_whole(folder() / "config.json", "{}");
+  write_whole(folder() / "model.safetensors", noise(2'000'000, 78));
+  const PushResult result = push();
+  EXPECT_EQ(hub_.content("ann/renamed", "config.json"), "{}");
+  EXPECT_EQ(hub_.content("ann/renamed", "model.safetensors"), noise(2'000'000, 78));
+  EXPECT_FALSE(hub_.has(kRepo));
+  EXPECT_EQ(contains(all(result.notes), {std::string(kRepo) + " is called ann/renamed now"}), "");
+  EXPECT_EQ(contains(result.url, {"/ann/renamed/commit/" + result.commit}), "");
+}
+
 TEST_F(PushTest, RefusalsTellTheTruth) {
   PushOptions options;
   options.token = kRead;
