@@ -79,7 +79,7 @@ Action add_pull(CLI::App& app, const CommonOptions& common) {
   add_repeatable(app, "--exclude", o.exclude, "Files to leave out, as a glob")->type_name("GLOB");
   app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")
       ->type_name("TOKEN");
-  app.add_option("--max-workers", o.max_workers, "Files that are fetched at the same time")
+  app.add_option("--max-workers", o.max_workers, "Connections; those without a file help with a large one")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
   app.add_flag("--force-download", o.force_download, "Fetch also what is here already (default: off)");

@@ -2,7 +2,6 @@
 #include "hub/download.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "hub/partial.h"
 
@@ -14,31 +13,21 @@ constexpr int kMostFailures = 5;  // in a row without a byte
 constexpr int kMostRedirects = 10;
 constexpr double kPause = 1;  // seconds after a failure
 
-struct ContentRange {  // "bytes 100-199/200", "bytes */200"; -1: not said
-  int64_t first = -1, total = -1;
-
-  explicit ContentRange(const std::string& header) {
-    const auto number_at = [&](size_t at, int64_t& number) {
-      if (at <= header.size()) std::from_chars(header.data() + at, header.data() + header.size(), number);
-    };
-    if (header.starts_with("bytes ")) number_at(6, first);
-    if (const size_t slash = header.find('/'); slash != std::string::npos) number_at(slash + 1, total);
-  }
-};
-
 class Download {
  public:
-  Download(const Session& session, HttpClient& client, Meter& meter, const FileName& name, const RepoFile& file,
-           const fs::path& partial)
+  Download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
+           const RepoFile& file, const fs::path& partial)
       : session_(session),
         client_(client),
         meter_(meter),
         name_(name),
         file_(file),
-        partial_(partial, file.etag(), file.size, [&](int64_t bytes) {
-          session.throw_if_stopped();
-          meter.add(file.path, bytes);
-        }) {}
+        partial_(partial, file.etag(), file.size,
+                 [&](int64_t bytes) {
+                   session.throw_if_stopped();
+                   meter.add(file.path, bytes);
+                 }),
+        prefetch_(session, meter, spare, file) {}
 
   void run() {
     while (!is_verified()) {
@@ -61,12 +50,18 @@ class Download {
     }
   }
 
-  // One GET and what follows from its answer.
+  // What a helper has, or one GET and what follows from its answer.
   void fetch() {
+    if (!ranges_ && partial_.position() > 0) start_over();
     const int64_t before = partial_.position();
-    const HttpResponse response = get();
+    const Prefetch::Next next = prefetch_.next(address_.url, before);
+    if (!next.bytes.empty()) {
+      failures_ = redirects_ = 0;
+      return partial_.append(next.bytes);
+    }
+    const HttpResponse response = get(next.end);
     session_.throw_if_stopped();
-    if (partial_.complete()) return;
+    if (partial_.position() == (response.status == 206 ? next.end : file_.size)) return;
     if (partial_.position() > before) failures_ = redirects_ = 0;  // something arrived
     const int status = response.status;
     const bool answered = response.failure.empty();
@@ -78,20 +73,22 @@ class Download {
     if (refused) find_address();  // a signed address that has expired
   }
 
-  HttpResponse get() {
-    const int64_t from = ranges_ ? partial_.position() : 0;
-    if (from == 0) start_over();
+  HttpResponse get(int64_t end) {
+    const int64_t from = partial_.position();
     HttpRequest request;
     request.url = address_.url;
     request.decode = false;
     request.token = session_.is_hub(address_.url) ? session_.token.value : "";
     request.connect_timeout = request.stall_timeout = session_.settings.download_timeout;
     request.alive = session_.keep_going;
-    if (from > 0) request.headers.push_back("Range: bytes=" + std::to_string(from) + "-");
+    const std::string last = end < file_.size ? std::to_string(end - 1) : "";
+    if (from > 0 || !last.empty()) request.headers.push_back("Range: bytes=" + std::to_string(from) + "-" + last);
     bool first = true;
     request.sink = [&](const HttpResponse& response, std::string_view bytes) {
-      if (first && !starts_right(response, from)) return false;
+      if (first && !starts_right(response, from, end)) return false;
       first = false;
+      if (response.status == 206 && static_cast<int64_t>(bytes.size()) > end - partial_.position())
+        return distrust_ranges();
       partial_.append(bytes);
       meter_.add(file_.path, static_cast<int64_t>(bytes.size()));
       return session_.keep_going();
@@ -100,22 +97,21 @@ class Download {
   }
 
   // Before the first byte of an answer is kept: does it begin where we stand?
-  bool starts_right(const HttpResponse& response, int64_t from) {
+  bool starts_right(const HttpResponse& response, int64_t from, int64_t end) {
     if (response.status != 206) {
       start_over();
       return true;
     }
-    const ContentRange range(response.header("content-range"));
-    const std::string encoding = response.header("content-encoding");
-    if (from > 0 && range.first == from && (range.total < 0 || range.total == file_.size) &&
-        (encoding.empty() || encoding == "identity")) {
-      return true;
-    }
-    ranges_ = false;  // this server does not mean what we mean
-    return false;
+    return answers_range(response, from, end, file_.size) || distrust_ranges();
+  }
+
+  bool distrust_ranges() {  // this server does not mean by them what we mean
+    prefetch_.stop();
+    return ranges_ = false;
   }
 
   void start_over() {
+    prefetch_.stop();
     meter_.add(file_.path, -partial_.position());
     partial_.start_over();
   }
@@ -175,6 +171,7 @@ class Download {
   const FileName& name_;
   const RepoFile& file_;
   Partial partial_;
+  Prefetch prefetch_;
   FileAddress address_;
   int failures_ = 0, redirects_ = 0;
   bool ranges_ = true;
@@ -182,9 +179,9 @@ class Download {
 
 }  // namespace
 
-void download(const Session& session, HttpClient& client, Meter& meter, const FileName& name, const RepoFile& file,
-              const fs::path& partial) {
-  Download(session, client, meter, name, file, partial).run();
+void download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
+              const RepoFile& file, const fs::path& partial) {
+  Download(session, client, meter, spare, name, file, partial).run();
 }
 
 }  // namespace gptq::hub

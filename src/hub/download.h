@@ -3,6 +3,7 @@
 
 #include "hub/listing.h"
 #include "hub/meter.h"
+#include "hub/prefetch.h"
 #include "hub/resolve.h"
 
 namespace gptq::hub {
@@ -11,8 +12,9 @@ namespace gptq::hub {
 // token to other hosts, asks for a new address when a signed one has expired, tries again after a broken connection
 // (5 times without a byte, 1 s apart or as long as the server asks), and starts once more from nothing when the bytes
 // of an earlier run turn out wrong. Throws what explain() says; Error(kVerification) with both hashes, leaving nothing;
-// Error(kGeneral) for a full disk and Error(kInterrupted), leaving a partial that the next call goes on with.
-void download(const Session& session, HttpClient& client, Meter& meter, const FileName& name, const RepoFile& file,
-              const fs::path& partial);
+// Error(kGeneral) for a full disk and Error(kInterrupted), leaving a partial that the next call goes on with. Large
+// files come over several connections while there are spare ones.
+void download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
+              const RepoFile& file, const fs::path& partial);
 
 }  // namespace gptq::hub

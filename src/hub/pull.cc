@@ -208,15 +208,16 @@ class Pull {
                                          " are free; make room, or set HF_HOME to a larger disk; nothing was fetched");
   }
 
-  // Every worker has its own connection and takes the largest file that is left.
+  // Every worker has its own connection and takes the largest file that is left; connections without a file help.
   void fetch_all(const Choice& choice) {
     std::vector<RepoFile> files = choice.files;
     std::stable_sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.size > b.size; });
     int64_t total = 0;
     for (const RepoFile& file : files) total += file.size;
     meter_.expect(total, static_cast<int>(files.size()));
-    run_workers(files.size(), options_.max_workers, session_.settings, meter_,
-                [&](HttpClient& client, size_t i) { fetch(client, choice.commit, files[i]); });
+    run_workers(
+        files.size(), options_.max_workers, session_.settings, meter_,
+        [&](HttpClient& client, size_t i) { fetch(client, choice.commit, files[i]); }, [&] { spare_.give(); });
   }
 
   void fetch(HttpClient& client, const std::string& commit, const RepoFile& file) {
@@ -225,7 +226,7 @@ class Pull {
     const auto fill = [&](const fs::path& partial) {
       counted = true;
       bytes_fetched_ += file.size - store_->bytes_there(file);
-      download(session_, client, meter_, {name_.id, commit, file.path}, file, partial);
+      download(session_, client, meter_, spare_, {name_.id, commit, file.path}, file, partial);
     };
     try {
       store_->obtain(session_, commit, file, options_.force_download, fill);
@@ -245,7 +246,7 @@ class Pull {
     }
     if (options_.dry_run && !store_->has(session_, commit, file)) {
       const Scratch scratch;
-      download(session_, client_, meter_, {name_.id, commit, file.path}, file, scratch.path() / "index");
+      download(session_, client_, meter_, spare_, {name_.id, commit, file.path}, file, scratch.path() / "index");
       return read_file(scratch.path() / "index");
     }
     if (!store_->has(session_, commit, file)) fetch(client_, commit, file);
@@ -261,6 +262,7 @@ class Pull {
   Cache cache_;
   std::unique_ptr<Store> store_;
   HttpClient client_;
+  Spare spare_{0};
   std::atomic<int64_t> bytes_fetched_ = 0;
   std::vector<std::string> missing_;  // what complete_on_disk() did not find
 };

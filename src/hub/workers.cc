@@ -11,7 +11,7 @@
 namespace gptq::hub {
 
 void run_workers(size_t count, int workers, const Settings& settings, Meter& meter,
-                 const std::function<void(HttpClient& client, size_t i)>& task) {
+                 const std::function<void(HttpClient& client, size_t i)>& task, const std::function<void()>& on_idle) {
   std::atomic<size_t> next = 0;
   std::exception_ptr failure;
   std::mutex mutex;  // guards failure
@@ -19,6 +19,7 @@ void run_workers(size_t count, int workers, const Settings& settings, Meter& met
     try {
       HttpClient client(settings);
       for (size_t i = next++; i < count; i = next++) task(client, i);
+      on_idle();
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (failure == nullptr) failure = std::current_exception();
@@ -27,7 +28,8 @@ void run_workers(size_t count, int workers, const Settings& settings, Meter& met
   };
   {
     std::vector<std::jthread> threads;
-    const size_t size = std::min(count, static_cast<size_t>(std::max(1, workers)));
+    const size_t most = static_cast<size_t>(std::max(1, workers)), size = std::min(count, most);
+    for (size_t i = size; i < most; ++i) on_idle();
     for (size_t i = 0; i < size; ++i) threads.emplace_back(work);
   }
   if (failure != nullptr) std::rethrow_exception(failure);
