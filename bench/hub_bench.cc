@@ -66,7 +66,8 @@ void print(const char* what, const Cost& cost, double bytes) {
               cost.processor_seconds / bytes * 1e9);
 }
 
-constexpr size_t kPiece = 64 << 10;  // what a download writes at once
+constexpr size_t kPiece = 64 << 10;       // what a download writes at once
+constexpr size_t kWriteBehind = 8 << 20;  // and how often it sets the disk to work
 
 Cost write_cost(const fs::path& folder, size_t size, bool sync) {
   const std::string piece(kPiece, 'w');
@@ -74,8 +75,10 @@ Cost write_cost(const fs::path& folder, size_t size, bool sync) {
     fs::create_directories(folder);
     const int file = ::open((folder / "file").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
     bool whole = file >= 0;
-    for (size_t done = 0; whole && done < size; done += kPiece)
+    for (size_t done = 0; whole && done < size; done += kPiece) {
       whole = ::write(file, piece.data(), kPiece) == static_cast<ssize_t>(kPiece);
+      if (sync && done % kWriteBehind == 0) sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
     if (sync && !page_cache_only) ::fdatasync(file);
     ::close(file);
     if (!whole) throw Error(ErrorKind::kGeneral, "writing below " + folder.string() + ": it is full");

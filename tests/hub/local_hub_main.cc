@@ -22,6 +22,8 @@ void set(LocalHub& hub, const std::string& name, int64_t value) {
   if (name == "multipart_from") hub.multipart_from = value;
   if (name == "part_size") hub.part_size = value;
   if (name == "gzip") hub.gzip = value != 0;
+  if (name == "bytes_per_second" && value > 0)  // of each connection of the storage
+    hub.server().add_fault(Fault::slow("", value).on(Host::kStorage).repeated(-1));
   if (name == "resolve_cache") hub.resolve_cache = value != 0;
 }
 
