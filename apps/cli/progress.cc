@@ -63,7 +63,7 @@ bool colour_on_stderr() {
 void say(const std::string& line) {
   const std::lock_guard lock(mutex);
   if (active != nullptr) active->erase();
-  fmt::print(stderr, "{}\n", line);
+  fmt::print(stderr, "{}\n", harmless(line));
   if (active != nullptr && active->terminal_ && !active->quiet_) active->draw();
 }
 

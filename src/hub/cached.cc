@@ -140,13 +140,14 @@ class Verification {
  private:
   void check_blob(const fs::path& blob) {
     const std::string etag = blob.filename().string();
-    if (blob.extension() == ".incomplete" || !is_etag(etag)) return;  // arriving, or a server's own name
+    if (!is_etag(etag)) return;  // arriving, or a server's own name
     const auto check = [&](int64_t bytes) {
       meter_.add(blob.string(), bytes);
       if (!meter_.keep_going()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
     };
     const std::string found = digest_of_file(blob, etag, check);
     if (found != etag) add(blob, "damaged: its content has the hash " + found);
+    meter_.finish_file(blob.string());
   }
 
   void check_snapshot(const fs::path& snapshot) {
@@ -201,17 +202,18 @@ std::vector<CacheFault> verify_cached(const std::string& model, const TransferSi
     for (const CachedModel& cached : cached_models()) roots.emplace_back(cached.folder);
   }
   int64_t bytes = 0;
+  int files = 0;
   for (const fs::path& root : roots) {
-    for (const fs::path& blob : entries_of(root / "blobs"))
-      bytes += is_etag(blob.filename().string()) ? size_of(blob) : 0;
+    for (const fs::path& blob : entries_of(root / "blobs")) {
+      if (!is_etag(blob.filename().string())) continue;
+      bytes += size_of(blob);
+      ++files;
+    }
   }
   Meter meter(on_progress);
-  meter.expect(bytes, static_cast<int>(roots.size()));
+  meter.expect(bytes, files);
   std::vector<CacheFault> faults;
-  for (const fs::path& root : roots) {
-    Verification(root, meter, faults).run();
-    meter.finish_file(root.string());
-  }
+  for (const fs::path& root : roots) Verification(root, meter, faults).run();
   return faults;
 }
 

@@ -108,8 +108,8 @@ CommitReply commit(const Session& session, HttpClient& client, const CommitTarge
   const Json json = parse_json(response.body, where);
   const JsonReader reader(json, where);
   CommitReply reply;
-  reply.commit = reader.string("commitOid", "");
-  reply.url = reader.string(target.create_pr ? "pullRequestUrl" : "commitUrl", "");
+  reply.commit = printable(reader.string("commitOid", ""));
+  reply.url = printable(reader.string(target.create_pr ? "pullRequestUrl" : "commitUrl", ""));
   return reply;
 }
 

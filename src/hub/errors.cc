@@ -174,13 +174,14 @@ Verdict verdict(const Case& c) {
 
 }  // namespace
 
-Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token) {
+Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token,
+              const std::string& advice) {
   const Case c{response, attempt, settings, token, response.header("x-error-code"), message_of(response)};
   const Verdict result = verdict(c);
   std::string request = response.header("x-request-id");
   if (request.empty()) request = response.header("x-amzn-trace-id");
-  return Error(result.kind, attempt.doing + ": " + result.sentence +
-                                (request.empty() ? "" : " (request id " + request.substr(0, 100) + ")"));
+  return Error(result.kind, attempt.doing + ": " + result.sentence + advice +
+                                (request.empty() ? "" : " (request id " + printable(request.substr(0, 100)) + ")"));
 }
 
 std::string printable(const std::string& text) {

@@ -21,8 +21,9 @@ struct Attempt {
 // The Error for an answer that is not 2xx, or for none at all. Tells apart: gated and not logged in, gated and terms
 // not accepted, awaiting review, a token without the right, a wrong token (by its source), not found or private, no
 // such revision, no such file, taken down, rate-limited (seconds), server errors, not the Hub at all, no connection.
-// Ends with the request id.
-Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token);
+// Ends with `advice` and the request id.
+Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token,
+              const std::string& advice = "");
 
 // A server's words as they may stand on a terminal: without control characters, 500 bytes at most.
 std::string printable(const std::string& text);

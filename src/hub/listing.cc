@@ -155,8 +155,7 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
   const Attempt attempt{"listing the files of " + name.id, name.id, name.revision, ""};
   const HttpResponse response = ask(session, client, request, tries);
   if (!response.ok()) {
-    const Error error = explain(response, attempt, session.settings, session.token);
-    throw Error(error.kind(), error.what() + suggestion(session, client, name, response));
+    throw explain(response, attempt, session.settings, session.token, suggestion(session, client, name, response));
   }
   const std::string where = "the listing of " + name.id + " from " + session.settings.endpoint;
   try {

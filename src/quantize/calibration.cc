@@ -30,7 +30,7 @@ bool is_json_lines(const fs::path& path) {
   return name.extension() == ".jsonl" || name.extension() == ".json";
 }
 
-// One JSON object's text: "text" as it is, "messages" through the chat template.
+// One JSON object's text: "text" as it is, which may have been rendered already, "messages" through the chat template.
 class LineReader {
  public:
   LineReader(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
@@ -38,7 +38,7 @@ class LineReader {
   std::vector<TokenId> read(const std::string& line, const std::string& where) {
     const Json json = parse_json(line, where);
     const JsonReader reader(json, where);
-    if (reader.has("text")) return tokenizer_.encode(reader.string("text"));
+    if (reader.has("text")) return tokenizer_.encode_prompt(reader.string("text"));
     if (!reader.has("messages")) {
       throw Error(ErrorKind::kVerification, "reading " + where + ": found neither \"text\" nor \"messages\"");
     }

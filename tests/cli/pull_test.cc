@@ -75,6 +75,16 @@ TEST_F(CliHub, EveryCommandTakesNames) {
   EXPECT_EQ(gptq({"quantize", "org/demo", "-o", home_ / "out", "--dry-run"}).code, 0);
 }
 
+TEST_F(CliHub, TextsOfStrangersDoNotSteerTheTerminal) {
+  hub_.add_user({.name = "ann", .full_name = "An\x1b[31mn", .tokens = {{.value = "hf_ann", .name = "lap\x07top"}}});
+  const Outcome identity = gptq({"auth", "whoami", "--token", "hf_ann"});
+  EXPECT_EQ(identity.code, 0) << identity.err;
+  EXPECT_NE(identity.out.find("An?[31mn"), std::string::npos);
+  EXPECT_NE(identity.out.find("lap?top"), std::string::npos);
+  const Outcome refused = gptq({"pull", "or\x1bg/none"});
+  EXPECT_EQ(refused.err.find('\x1b'), std::string::npos);
+}
+
 TEST_F(CliHub, RefusalsHaveTheirExitCodes) {
   EXPECT_EQ(gptq({"pull", "org/none"}).code, 3);
   EXPECT_EQ(gptq({"pull", "a--b"}).code, 2);

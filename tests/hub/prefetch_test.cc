@@ -11,15 +11,16 @@ namespace {
 constexpr int64_t kMegabyte = int64_t{1} << 20;
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kLarge = "org/large";
+const std::string kBytes = noise(64 * kMegabyte + 12345, 9);
 
 class PrefetchTest : public HubTest {
  protected:
-  PrefetchTest() { large_commit_ = hub_.commit(kLarge, {{"config.json", config_}, {kWeights, large_}}); }
+  PrefetchTest() { large_commit_ = hub_.commit(kLarge, {{"config.json", config_}, {kWeights, kBytes}}); }
 
   fs::path folder() const { return cache() / "models--org--large"; }
-  fs::path partial() const { return folder() / "blobs" / (sha256_hex(large_) + ".incomplete"); }
+  fs::path partial() const { return folder() / "blobs" / (sha256_hex(kBytes) + ".incomplete"); }
   void expect_whole() {
-    EXPECT_TRUE(read_whole(folder() / "snapshots" / large_commit_ / kWeights) == large_);
+    EXPECT_TRUE(read_whole(folder() / "snapshots" / large_commit_ / kWeights) == kBytes);
     EXPECT_FALSE(fs::exists(partial()));
   }
   std::multiset<std::string> ranges() {
@@ -47,7 +48,6 @@ class PrefetchTest : public HubTest {
 
   std::mutex mutex_;
   std::map<int64_t, std::function<void(Response&)>> once_;
-  const std::string large_ = noise(64 * kMegabyte + 12345, 9);
   std::string large_commit_;
 };
 
@@ -116,7 +116,7 @@ TEST_F(PrefetchTest, AStopLeavesABeginningThatIsGoneOnWith) {
                Error);
   const std::string left = read_whole(partial());
   EXPECT_GT(left.size(), 0u);
-  EXPECT_TRUE(large_.compare(0, left.size(), left) == 0);
+  EXPECT_TRUE(kBytes.compare(0, left.size(), left) == 0);
   const PullResult result = pull({}, kLarge);
   EXPECT_EQ(result.bytes_fetched, result.bytes_total - static_cast<int64_t>(left.size() + config_.size()));
   expect_whole();

@@ -59,6 +59,13 @@ TEST_F(CalibrationTest, JsonLinesJoinDocumentsEachWithItsOwnSpecialTokens) {
   EXPECT_EQ(c.tokens, all);
 }
 
+TEST_F(CalibrationTest, TextsThatAreRenderedAlreadyHaveOneBeginning) {
+  const std::string rendered = "<s>[INST] Hi[/INST] Hello.</s>";
+  const Calibration c = load("a.jsonl", "{\"text\": \"" + rendered + "\"}\n", 1);
+  EXPECT_EQ(c.tokens, tokenizer_.encode(rendered, false));
+  EXPECT_NE(c.tokens[1], tokenizer_.bos_id());
+}
+
 TEST_F(CalibrationTest, MessagesGoThroughTheChatTemplate) {
   const Calibration c = load("a.jsonl",
                              "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", "
