@@ -152,6 +152,12 @@ Verdict verdict(const Case& c) {
             "this needs a login" + quoted(c.message) + "; run `gptq auth login`, or set HF_TOKEN"};
   }
   if (status == 403) return forbidden(c);
+  if (status == 402) {
+    return {ErrorKind::kPermission, "the Hub wants a paid plan for this" + quoted(c.message) + "; see " +
+                                        c.settings.endpoint + "/settings/billing"};
+  }
+  if (status == 451)
+    return {ErrorKind::kPermission, "the Hub may not give access to " + c.attempt.id + " by law" + quoted(c.message)};
   if (status == 404) return not_found(c);
   if (status == 429) {
     const double wait = seconds_to_wait(c.response);

@@ -2,8 +2,6 @@
 #include "hub/prefetch.h"
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <utility>
 
 namespace gptq::hub {
@@ -116,7 +114,6 @@ void Prefetch::help() {
 bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, int64_t end, std::string& piece) {
   const auto size = static_cast<size_t>(end - begin);
   piece.clear();
-  piece.reserve(size);
   HttpRequest request;
   request.url = url;
   request.headers = {"Range: bytes=" + std::to_string(begin) + "-" + std::to_string(end - 1)};
@@ -132,8 +129,9 @@ bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, 
     return request.alive();
   };
   try {
+    piece.reserve(size);
     client.send(request);
-  } catch (...) {  // of the meter's sink: the owner meets it too
+  } catch (...) {  // no memory, or what the meter's sink throws: the owner meets it too
   }
   return piece.size() == size;
 }

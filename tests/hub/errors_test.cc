@@ -54,6 +54,13 @@ TEST_F(ErrorsTest, TakenDown) {
   expect(error_of_pull(), ErrorKind::kPermission, {"disabled", kId});
 }
 
+TEST_F(ErrorsTest, PaymentAndLawAreNoConnectionErrorsEither) {
+  hub_.server().add_fault(Fault::refuse("/api/models", 402, "", "Private repository storage limit reached"));
+  expect(error_of_pull(), ErrorKind::kPermission, {"paid plan", "storage limit", "/settings/billing"});
+  hub_.server().add_fault(Fault::refuse("/api/models", 451, "", "Taken down at the request of a court"));
+  expect(error_of_pull(), ErrorKind::kPermission, {"by law", kId, "court"});
+}
+
 TEST_F(ErrorsTest, NotFoundOrPrivate) {
   expect(error_of_pull({}, "org/none"), ErrorKind::kNotFound, {"org/none", "private", "spelling", "gptq auth login"});
   hub_.edit(kId, [](HubRepo& repo) { repo.is_private = true; });
