@@ -138,7 +138,8 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   const std::string next = has_chat_template(report.output)
                                ? "gptq chat " + report.output
                                : "gptq generate " + report.output + " -p 'Once upon a time'";
-  return text + "\nSaved " + report.output + ". Try it:\n\n  " + next + "\n";
+  return text + "\nSaved " + report.output + ". Try it, share it:\n\n  " + next + "\n  gptq push " + report.output +
+         " YOU/NAME\n";
 }
 
 std::string module_line(const ModuleReport& module) {
