@@ -52,7 +52,7 @@ class PrefetchTest : public HubTest {
 };
 
 TEST_F(PrefetchTest, ConnectionsWithoutAFileHelpWithALargeOne) {
-  slow(20);  // one connection alone: 3.2 s
+  slow(5);  // one connection alone: 13 s
   const auto start = std::chrono::steady_clock::now();
   TransferProgress last;
   pull({}, kLarge, [&](const TransferProgress& progress) {
@@ -63,7 +63,7 @@ TEST_F(PrefetchTest, ConnectionsWithoutAFileHelpWithALargeOne) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   expect_whole();
   EXPECT_EQ(last.bytes_done, last.bytes_total);
-  EXPECT_LT(seconds.count(), 2.4);
+  EXPECT_LT(seconds.count(), 9);
   const auto asked = ranges();
   EXPECT_EQ(asked.size(), 9u);  // 8 MiB each
   EXPECT_EQ(std::set<std::string>(asked.begin(), asked.end()).size(), asked.size()) << "a piece came twice";
