@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <exception>
-#include <mutex>
 
 #include <gptq/error.h>
 
@@ -130,11 +129,13 @@ struct HttpClient::State {
 };
 
 HttpClient::HttpClient(const Settings& settings) : state_(std::make_unique<State>()) {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+  static const std::string library = [] {  // once: curl_version() writes into memory of its own
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    return curl_version();
+  }();
   state_->settings = settings;
   state_->user_agent = std::string("gptq/") + GPTQ_VERSION;
-  if (settings.telemetry) state_->user_agent += std::string("; ") + curl_version();
+  if (settings.telemetry) state_->user_agent += "; " + library;
   state_->certificates = certificates();
   state_->curl = curl_easy_init();
   CHECK(state_->curl != nullptr, "libcurl gives handles");
