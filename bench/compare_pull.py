@@ -4,7 +4,8 @@
 
 Prints one row for each direction: MB/s of the best of three runs into fresh caches below DIR, and processor seconds of the
 client per GB. Ours is timed from the program's start to its end, hashing included; theirs from the call to its return,
-without Python's start, over plain HTTP and Git LFS (the local Hub knows no Xet). --rate limits each connection of the storage to so many MB/s, as storages do.
+without Python's start, over plain HTTP and Git LFS (the local Hub knows no Xet). --rate limits each connection of the storage to
+so many MB/s, as storages do.
 """
 import argparse
 import json
@@ -19,7 +20,7 @@ import tempfile
 import time
 
 THEIRS = """
-import json, os, sys, time
+import sys, time
 import huggingface_hub
 from huggingface_hub import HfApi
 huggingface_hub.utils.disable_progress_bars()

@@ -79,7 +79,7 @@ Cost write_cost(const fs::path& folder, size_t size, bool sync) {
       whole = ::write(file, piece.data(), kPiece) == static_cast<ssize_t>(kPiece);
       if (sync && done % kWriteBehind == 0) sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
-    if (sync && !page_cache_only) ::fdatasync(file);
+    if (sync) ::fdatasync(file);
     ::close(file);
     if (!whole) throw Error(ErrorKind::kGeneral, "writing below " + folder.string() + ": it is full");
     fs::remove_all(folder);

@@ -157,7 +157,8 @@ Verdict verdict(const Case& c) {
                                         c.settings.endpoint + "/settings/billing"};
   }
   if (status == 451)
-    return {ErrorKind::kPermission, "the Hub may not give access to " + c.attempt.id + " by law" + quoted(c.message)};
+    return {ErrorKind::kPermission,
+            "the Hub may not give access to " + c.attempt.id + " by law" + quoted(c.message) + "; use another model"};
   if (status == 404) return not_found(c);
   if (status == 429) {
     const double wait = seconds_to_wait(c.response);
@@ -175,7 +176,8 @@ Verdict verdict(const Case& c) {
     return {ErrorKind::kNetwork, "the server redirects to where the Hub would not (status " + std::to_string(status) +
                                      "); is HF_ENDPOINT right, or is this network's login page in between?"};
   }
-  return {ErrorKind::kNetwork, "the Hub answered with status " + std::to_string(status) + quoted(c.message)};
+  return {ErrorKind::kNetwork, "the Hub answered with status " + std::to_string(status) + quoted(c.message) +
+                                   "; HF_DEBUG=1 shows each request; if it stays so, report it"};
 }
 
 }  // namespace

@@ -138,9 +138,13 @@ std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, co
     if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
     for (RepoFile& file : parse_page(response.body, where)) files.push_back(std::move(file));
     request.url = next_page(response);
-    if (files.size() > kMostFiles || page == kMostPages || !(request.url.empty() || session.is_hub(request.url))) {
+    if (files.size() > kMostFiles || page == kMostPages) {
       throw Error(ErrorKind::kVerification, where + ": found more than " + std::to_string(kMostFiles) +
-                                                " files, or pages that end nowhere; is this a language model?");
+                                                " files, or pages without an end; is this a language model?");
+    }
+    if (!request.url.empty() && !session.is_hub(request.url)) {
+      throw Error(ErrorKind::kVerification, where + ": its next page is at " + host_of(request.url) +
+                                                ", expected the same host; is HF_ENDPOINT a Hugging Face Hub?");
     }
   }
   return files;
@@ -158,16 +162,17 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
     throw explain(response, attempt, session.settings, session.token, suggestion(session, client, name, response));
   }
   const std::string where = "the listing of " + name.id + " from " + session.settings.endpoint;
+  Listing listing;
   try {
-    Listing listing = parse_listing(response.body, where);
-    if (listing.files.size() >= kReliable) {
-      listing.files = fetch_pages(session, client, {attempt.doing, name.id, listing.commit, ""}, where);
-      check_paths(listing, where);
-    }
-    return listing;
+    listing = parse_listing(response.body, where);
   } catch (const Error& error) {
     throw Error(error.kind(), std::string(error.what()) + kNoHub);
   }
+  if (listing.files.size() >= kReliable) {
+    listing.files = fetch_pages(session, client, {attempt.doing, name.id, listing.commit, ""}, where);
+    check_paths(listing, where);
+  }
+  return listing;
 }
 
 Listing parse_tree(std::string_view json, const std::string& commit, const std::string& where) {
