@@ -10,6 +10,7 @@
 #include <gptq/error.h>
 
 #include "checkpoint/checkpoint.h"
+#include "core/clock.h"
 #include "generate/device_rates.h"
 #include "model/families.h"
 #include "model/model.h"
@@ -19,10 +20,6 @@ namespace gptq {
 namespace {
 
 constexpr int kFirstPrompt = 8;  // tokens of the prompt before the first token
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 void require_positive(const char* what, const std::vector<int>& values) {
   for (const int value : values) {

@@ -10,6 +10,7 @@
 
 #include "backend/choose.h"
 #include "checkpoint/checkpoint.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "generate/sampler.h"
 #include "generate/stop.h"
@@ -24,10 +25,6 @@ namespace {
 constexpr size_t kCpuPrefillTokens = 512;  // prompt tokens per forward: what the caches like
 constexpr size_t kGpuPrefillTokens = 8192;
 constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 struct GenerationConfig {
   Sampling sampling;
