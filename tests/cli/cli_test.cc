@@ -11,7 +11,8 @@ using Json = nlohmann::json;
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
                                             "inspect",  "tokenize", "detokenize", "template",   "auth",
-                                            "pull",     "cache",    "push",       "version"};
+                                            "pull",     "cache",    "push",       "doctor",
+                                            "version"};
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -122,7 +123,7 @@ TEST(CliErrors, AnUnsupportedArchitectureListsTheSupportedOnes) {
 TEST(CliErrors, AClosedPipeEndsQuietly) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
                                                     {"inspect", kDemo, "--tensors"},
-                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos"}}) {
+                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos", "-q"}}) {
     Process process(arguments, Process::Stdout::kClosedPipe);
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.code, 0);
@@ -243,7 +244,7 @@ TEST(CliTemplate, ExactText) {
 
 TEST(CliGenerate, ContinuesText) {
   const std::string start = "It was a dark night";
-  const Outcome text = gptq({"generate", kDemo, "-p", start, "-n", "8"});
+  const Outcome text = gptq({"generate", kDemo, "-p", start, "-n", "8", "-q"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(text.err, "");
   EXPECT_FALSE(has(text.out, start));
