@@ -140,7 +140,8 @@ TEST(Layering, FirstLineSaysWhatTheFileIsFor) {
 // The types that a file defines for the linker to see, "gptq::Decoder": not members, and none in a nameless namespace.
 std::vector<std::string> types_defined_in(const fs::path& path) {
   static const std::regex kOpen(R"(^(inline )?namespace (\w+(::\w+)* )?\{$)"), kClose(R"(^\}  // namespace)");
-  static const std::regex kType(R"(^(?:template <[^{]*> )?(?:class|struct|union|enum class|enum) (\w+)( final)?( :[^:].*)? \{)");
+  static const std::regex kType(
+      R"(^(?:template <[^{]*> )?(?:class|struct|union|enum class|enum) (\w+)( final)?( :[^:].*)? \{)");
   std::vector<std::string> types, spaces;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {

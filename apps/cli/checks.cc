@@ -25,7 +25,7 @@ std::string existing_folder(fs::path path) {
 
 Check cache_check(const std::string& cache) {
   const std::string folder = existing_folder(cache);
-  if (access(folder.c_str(), W_OK) != 0) {
+  if (!fs::is_directory(folder) || access(folder.c_str(), W_OK) != 0) {
     return {"cache", false, fmt::format("{}, which cannot be written (set HF_HOME or HF_HUB_CACHE)", cache)};
   }
   std::error_code error;

@@ -82,8 +82,8 @@ DeviceChoice choose_automatically(const GpuState& state) {
       choice.device = {Device::Kind::kCuda, gpu.index};
       return choice;
     }
-    choice.note += (choice.note.empty() ? "" : "; ") + ("cuda:" + std::to_string(gpu.index) + " is passed over: ") +
-                   gpu.problem;
+    choice.note +=
+        (choice.note.empty() ? "" : "; ") + ("cuda:" + std::to_string(gpu.index) + " is passed over: ") + gpu.problem;
   }
   if (choice.note.empty()) choice.note = "the driver finds no GPU";
   return choice;

@@ -7,7 +7,8 @@
 
 namespace gptq {
 
-BackgroundThread::BackgroundThread(int64_t max_bytes) : max_bytes_(max_bytes), thread_(start_thread([this] { run(); })) {}
+BackgroundThread::BackgroundThread(int64_t max_bytes)
+    : max_bytes_(max_bytes), thread_(start_thread([this] { run(); })) {}
 
 BackgroundThread::~BackgroundThread() {
   {

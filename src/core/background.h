@@ -15,7 +15,7 @@ namespace gptq {
 class BackgroundThread {
  public:
   explicit BackgroundThread(int64_t max_bytes);  // throws what start_thread() does
-  ~BackgroundThread();  // does the tasks it still has, without saying how they went
+  ~BackgroundThread();                           // does the tasks it still has, without saying how they went
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;
 

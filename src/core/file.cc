@@ -39,8 +39,8 @@ class Descriptor {
 };
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& what) {
-  throw Error(ErrorKind::kVerification,
-              "opening " + path.string() + ": it is " + what + ", expected a regular file; write its content to a file");
+  throw Error(ErrorKind::kVerification, "opening " + path.string() + ": it is " + what +
+                                            ", expected a regular file; write its content to a file");
 }
 
 const char* kind_of(mode_t mode) {

@@ -55,7 +55,8 @@ GenerationConfig read_generation_config(const fs::path& folder) {
   config.sampling.repetition_penalty = static_cast<float>(reader.number("repetition_penalty", 1.0));
   if (reader.boolean("do_sample", false)) {
     config.sampling.temperature = static_cast<float>(reader.number("temperature", 1.0));
-    config.sampling.top_k = static_cast<int>(std::clamp<int64_t>(reader.integer("top_k", 50), 0, std::numeric_limits<int>::max()));
+    config.sampling.top_k =
+        static_cast<int>(std::clamp<int64_t>(reader.integer("top_k", 50), 0, std::numeric_limits<int>::max()));
     config.sampling.top_p = static_cast<float>(reader.number("top_p", 1.0));
     config.sampling.min_p = static_cast<float>(reader.number("min_p", 0.0));
   }

@@ -104,7 +104,8 @@ std::string value_of(const Section& section, const std::string& key) {
 }
 
 std::string active_token(const Settings& settings) {
-  return fs::exists(settings.token_file) ? token_in(read_small_file(settings.token_file), settings.token_file.string()) : "";
+  return fs::exists(settings.token_file) ? token_in(read_small_file(settings.token_file), settings.token_file.string())
+                                         : "";
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ std::string reason(const std::string& targets, int major, int minor) {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(GpuChoice, ThePackageServesAllFromAmpereOn) {
-  for (const auto& [major, minor] : {std::pair{8, 0}, {8, 6}, {8, 7}, {8, 9}, {9, 0}, {10, 0}, {10, 3}, {11, 0},
-                                     {12, 0}, {12, 1}, {13, 0}}) {
+  for (const auto& [major, minor] :
+       {std::pair{8, 0}, {8, 6}, {8, 7}, {8, 9}, {9, 0}, {10, 0}, {10, 3}, {11, 0}, {12, 0}, {12, 1}, {13, 0}}) {
     EXPECT_EQ(reason(kPackage, major, minor), "") << major << "." << minor;
   }
 }

@@ -11,8 +11,7 @@ using Json = nlohmann::json;
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
                                             "inspect",  "tokenize", "detokenize", "template",   "auth",
-                                            "pull",     "cache",    "push",       "doctor",
-                                            "version"};
+                                            "pull",     "cache",    "push",       "doctor",     "version"};
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -121,9 +120,10 @@ TEST(CliErrors, AnUnsupportedArchitectureListsTheSupportedOnes) {
 }
 
 TEST(CliErrors, AClosedPipeEndsQuietly) {
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
-                                                    {"inspect", kDemo, "--tensors"},
-                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos", "-q"}}) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"},
+        {"inspect", kDemo, "--tensors"},
+        {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos", "-q"}}) {
     Process process(arguments, Process::Stdout::kClosedPipe);
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.code, 0);

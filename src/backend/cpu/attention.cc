@@ -71,8 +71,8 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
       }
     } else {
       blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(count),
-                  static_cast<int>(d), 1.0f, args.q.row(q_row) + q_column, static_cast<int>(args.q.stride), keys,
-                  static_cast<int>(args.keys.stride), 0.0f, result, static_cast<int>(width));
+                   static_cast<int>(d), 1.0f, args.q.row(q_row) + q_column, static_cast<int>(args.q.stride), keys,
+                   static_cast<int>(args.keys.stride), 0.0f, result, static_cast<int>(width));
     }
   });
   for (int64_t i = 0; i < tile.count; ++i) {
@@ -93,9 +93,9 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
       for (int64_t j = 0; j < count; ++j) kernels.axpy(result, values + j * args.values.stride, d, weights[j]);
     } else {
       blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
-                  static_cast<int>(count), 1.0f, weights, static_cast<int>(width), values,
-                  static_cast<int>(args.values.stride), position == first ? 0.0f : 1.0f, result,
-                  static_cast<int>(out.stride));
+                   static_cast<int>(count), 1.0f, weights, static_cast<int>(width), values,
+                   static_cast<int>(args.values.stride), position == first ? 0.0f : 1.0f, result,
+                   static_cast<int>(out.stride));
     }
   });
 }

@@ -39,10 +39,11 @@ void* open_openblas() {
     const char* reason = ::dlerror();
     reasons += std::string("\n  ") + (reason == nullptr ? name : reason);
   }
-  throw Error(ErrorKind::kNotFound,
-              "loading OpenBLAS: libopenblas.so.0 cannot be opened; install it (Debian and Ubuntu: libopenblas0) or add "
-              "its folder to LD_LIBRARY_PATH:" +
-                  reasons);
+  throw Error(
+      ErrorKind::kNotFound,
+      "loading OpenBLAS: libopenblas.so.0 cannot be opened; install it (Debian and Ubuntu: libopenblas0) or add "
+      "its folder to LD_LIBRARY_PATH:" +
+          reasons);
 }
 
 template <typename Function>

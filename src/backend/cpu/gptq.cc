@@ -106,11 +106,11 @@ void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool) {
     float* out = h.row(row) + column;
     if (row == column) {
       blas().ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                  static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
+                   static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
     } else {
       blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                  static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
-                  static_cast<int>(h.stride));
+                   static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
+                   static_cast<int>(h.stride));
     }
   });
 }
@@ -128,8 +128,8 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool&
       for (int64_t i = 0; i < width; ++i) difference[static_cast<size_t>(t * width + i)] = a[i] - b[i];
     }
     blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(d.cols),
-                static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
-                static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
+                 static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
+                 static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
   });
 }
 
@@ -179,7 +179,7 @@ bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alph
     const MatrixView rows = w.row_range(index * kRowTile, std::min(kRowTile, w.rows - index * kRowTile));
     product.resize(static_cast<size_t>(rows.rows * k));
     blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows.rows), n, n, alpha, rows.row(0),
-                static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
+                 static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
     for (int64_t i = 0; i < rows.rows; ++i) best_kernels().add(rows.row(i), product.data() + i * k, k);
   });
   return true;
@@ -240,9 +240,9 @@ std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool) {
     const int64_t first = index * kRowTile;
     const MatrixView rows = w.row_range(first, std::min(kRowTile, w.rows - first));
     product.resize(static_cast<size_t>(rows.rows * k));
-    blas().ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f, h.row(0),
-                static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
-                static_cast<int>(k));
+    blas().ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f,
+                 h.row(0), static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
+                 static_cast<int>(k));
     for (int64_t i = 0; i < rows.rows; ++i) {
       double sum = 0;
       for (int64_t j = 0; j < k; ++j) sum += double{rows.row(i)[j]} * product[static_cast<size_t>(i * k + j)];

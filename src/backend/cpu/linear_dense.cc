@@ -53,8 +53,8 @@ class DenseWeight final : public CpuWeight {
       rows = wide.data();
     }
     blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(x.rows), static_cast<int>(end - begin),
-                static_cast<int>(k_), 1.0f, x.row(0), static_cast<int>(x.stride), rows, static_cast<int>(k_), 0.0f,
-                y.row(0) + begin, static_cast<int>(y.stride));
+                 static_cast<int>(k_), 1.0f, x.row(0), static_cast<int>(x.stride), rows, static_cast<int>(k_), 0.0f,
+                 y.row(0) + begin, static_cast<int>(y.stride));
   }
 
   void row(int64_t n, float* out) const override {

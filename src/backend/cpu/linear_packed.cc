@@ -69,8 +69,8 @@ class PackedCpuWeight final : public CpuWeight {
       expand(dense.data() + (n - begin), width, tile(n / kTileColumns));
     }
     blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(x.rows), static_cast<int>(width),
-                static_cast<int>(padded_), 1.0f, x.row(0), static_cast<int>(x.stride), dense.data(),
-                static_cast<int>(width), 0.0f, y.row(0) + begin, static_cast<int>(y.stride));
+                 static_cast<int>(padded_), 1.0f, x.row(0), static_cast<int>(x.stride), dense.data(),
+                 static_cast<int>(width), 0.0f, y.row(0) + begin, static_cast<int>(y.stride));
   }
 
   void row(int64_t, float*) const override { CHECK(false, "a packed weight is not an embedding table"); }

@@ -15,9 +15,9 @@
 #include <algorithm>
 #include <array>
 
+#include "backend/choose.h"
 #include "backend/cuda/attention.h"
 #include "backend/cuda/batch_linear.h"
-#include "backend/choose.h"
 #include "backend/cuda/choose.h"
 #include "backend/cuda/decode_linear.h"
 #include "backend/cuda/operations.h"

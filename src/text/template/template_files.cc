@@ -57,7 +57,8 @@ TemplateFolder read_template_folder(const fs::path& folder) {
   }
   const fs::path processor_path = folder / "chat_template.json";
   if (templates.empty() && fs::exists(processor_path)) {
-    add_from_config(parse_json(read_small_file(processor_path), processor_path.string()), processor_path.string(), templates);
+    add_from_config(parse_json(read_small_file(processor_path), processor_path.string()), processor_path.string(),
+                    templates);
   }
   if (!templates.empty()) return result;
   throw Error(ErrorKind::kNotFound, "looking for the chat template of " + folder.string() +
