@@ -286,7 +286,7 @@ __global__ void __launch_bounds__(kThreads) choose_kernel(const ChooseProblem p)
   p.tokens[blockIdx.x] = id;
   if (p.positions != nullptr) p.positions[blockIdx.x] += 1;
   if (p.record != nullptr) p.record[blockIdx.x] = finite ? id : kNoToken;
-  if (penalty != 1.0f) seen[id] = 1;
+  if (finite && penalty != 1.0f) seen[id] = 1;
 }
 
 }  // namespace
