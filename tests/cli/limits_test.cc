@@ -40,12 +40,12 @@ bool has_sanitizer() {
 
 TEST(CliStreams, StderrThatCannotBeWrittenChangesNothing) {
   const Scratch scratch;
-  const std::string job = "gptq quantize " + kDemo + " --samples 2 --seqlen 32 --gptaq 0 -o ";
+  const std::string job = "gptq quantize " + kDemo + " --samples 2 --seqlen 32 --gptaq 0 --clip none --threads 1 -o ";
   ASSERT_EQ(shell(job + (scratch / "good")).code, 0);
   const std::string good = read_whole(scratch / "good/model.safetensors");
   ASSERT_GT(good.size(), 1000u);
   int count = 0;
-  for (const char* where : {"2>&-", "2>/dev/full", "2> >(true)", "2>&- <&-"}) {
+  for (const char* where : {"2>&- <&-", "2>/dev/full", "2> >(true)"}) {
     const std::string output = scratch / ("out" + std::to_string(++count));
     const Outcome outcome = shell(job + output + " " + where);
     EXPECT_EQ(outcome.code, 0) << where;
