@@ -34,7 +34,9 @@ struct PerplexityArguments {
 
 int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& common) {
   const std::string text = read_text(a.text);
-  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
+  const std::string folder = model_folder(a.model, common);
+  say_device(a.compute, common);
+  Engine engine = Engine::open(folder, a.compute);
   PerplexityResult result;
   {
     const Interrupt interrupt;

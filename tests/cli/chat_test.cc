@@ -9,7 +9,7 @@ namespace {
 using Json = nlohmann::json;
 
 TEST(Chat, OneAnswer) {
-  const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12"});
+  const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12", "-q"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(text.err, "");
   EXPECT_GT(text.out.size(), 2u);

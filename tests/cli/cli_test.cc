@@ -10,7 +10,7 @@ using Json = nlohmann::json;
 
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
                                             "inspect",  "tokenize", "detokenize", "template",   "auth",
-                                            "pull",     "cache",    "push",       "version"};
+                                            "pull",     "cache",    "push",       "doctor",     "version"};
 
 void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.code, code) << outcome.err;
@@ -117,9 +117,10 @@ TEST(CliErrors, AnUnsupportedArchitectureListsTheSupportedOnes) {
 }
 
 TEST(CliErrors, AClosedPipeEndsQuietly) {
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
-                                                    {"inspect", kDemo, "--tensors"},
-                                                    {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos"}}) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"},
+        {"inspect", kDemo, "--tensors"},
+        {"generate", kDemo, "-p", "x", "-n", "2000", "--ignore-eos", "-q"}}) {
     Process process(arguments, Process::Stdout::kClosedPipe);
     const Outcome outcome = process.finish();
     EXPECT_EQ(outcome.code, 0);
@@ -240,7 +241,7 @@ TEST(CliTemplate, ExactText) {
 
 TEST(CliGenerate, ContinuesText) {
   const std::string start = "It was a dark night";
-  const Outcome text = gptq({"generate", kDemo, "-p", start, "-n", "8"});
+  const Outcome text = gptq({"generate", kDemo, "-p", start, "-n", "8", "-q"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(text.err, "");
   EXPECT_FALSE(has(text.out, start));
