@@ -179,10 +179,11 @@ bool is_companion(const fs::path& path) {
 
 bool is_model_file(const std::string& name) {
   const std::string_view start = "model", end = ".safetensors", all = name;
-  const bool shard = all.size() >= start.size() + end.size() && all.substr(0, start.size()) == start &&
-                     all.substr(all.size() - end.size()) == end &&
-                     all.substr(start.size(), all.size() - start.size() - end.size())
-                             .find_first_not_of("-of0123456789") == std::string_view::npos;
+  const bool shard =
+      all.size() >= start.size() + end.size() && all.substr(0, start.size()) == start &&
+      all.substr(all.size() - end.size()) == end &&
+      all.substr(start.size(), all.size() - start.size() - end.size()).find_first_not_of("-of0123456789") ==
+          std::string_view::npos;
   return shard || name == "config.json" || name == "quantize_config.json" || name == kIndexName || is_companion(name);
 }
 

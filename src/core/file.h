@@ -32,8 +32,8 @@ class MappedFile {
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
-// Declared in include/gptq/gptq.h, too. The path of the MappedFile that holds `address`, nullptr when there is none. Safe in a signal handler: touching a page
-// behind the end of a file that was cut short raises SIGBUS.
+// Declared in include/gptq/gptq.h, too. The path of the MappedFile that holds `address`, nullptr when there is none.
+// Safe in a signal handler: touching a page behind the end of a file that was cut short raises SIGBUS.
 const char* mapped_file_at(const void* address);
 
 // The whole file as bytes; throws like MappedFile.

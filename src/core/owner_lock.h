@@ -14,8 +14,8 @@ namespace gptq {
 class OwnerLock {
  public:
   // nullopt when the folder or the file disappeared on the way: look again. Throws Error(kGeneral), "`verb`: another
-  // gptq (process 1 on host) is at work there", when it is held; Error(kPermission | kGeneral) from the system. Does not
-  // follow a symbolic link.
+  // gptq (process 1 on host) is at work there", when it is held; Error(kPermission | kGeneral) from the system. Does
+  // not follow a symbolic link.
   static std::optional<OwnerLock> acquire(const fs::path& path, const std::string& verb);
 
   // Whether `path` is a regular file that acquire() may have made: empty (a process died in between) or with its note.

@@ -178,9 +178,7 @@ bool OutputFolder::is_published() const {
   }
 }
 
-bool OutputFolder::output_exists() const {
-  return look_at("creating the output folder", output_) == Kind::kFolder;
-}
+bool OutputFolder::output_exists() const { return look_at("creating the output folder", output_) == Kind::kFolder; }
 
 void OutputFolder::check_output() const {
   const std::string verb = "creating the output folder " + output_.string();
@@ -202,8 +200,9 @@ void OutputFolder::check_output() const {
     throw Error(ErrorKind::kUsage, verb + ": it is or holds the current folder; run the command from elsewhere");
   }
   if (is_mount_point(output_)) {
-    throw Error(ErrorKind::kUsage, verb + ": a file system is mounted there, so that it cannot be replaced; choose a "
-                                          "folder inside it");
+    throw Error(ErrorKind::kUsage, verb +
+                                       ": a file system is mounted there, so that it cannot be replaced; choose a "
+                                       "folder inside it");
   }
   if (kind == Kind::kEmptyFolder || (options_.resume && is_published())) return;
   if (!options_.force) {
@@ -231,7 +230,8 @@ void OutputFolder::check_partial() const {
   if (!OwnerLock::made(path / kLock)) {
     const Kind now = look_at("creating", path);  // its owner may have removed it in between
     if (now == Kind::kNothing || now == Kind::kEmptyFolder) return;
-    throw Error(ErrorKind::kUsage, verb + ": the folder exists and was not made by gptq (it has no " + kLock + ")" + advice);
+    throw Error(ErrorKind::kUsage,
+                verb + ": the folder exists and was not made by gptq (it has no " + kLock + ")" + advice);
   }
   std::vector<fs::path> foreign;
   list_foreign(path, false, foreign);
@@ -247,7 +247,7 @@ void OutputFolder::lock() {
   while (!lock_) {
     if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw_system_error("creating the folder", path, errno);
     check_partial();  // before the lock is made: nothing is written to a folder that is not ours
-    lock_ = OwnerLock::acquire(path / kLock, "working in " + path.string());
+    if (auto lock = OwnerLock::acquire(path / kLock, "working in " + path.string())) lock_.emplace(std::move(*lock));
   }
   try {
     check_output();  // the run that held the lock until now may have made it
@@ -292,9 +292,8 @@ void OutputFolder::publish() {
     check_output();  // both may have been changed during the work
     check_partial();
   } catch (const Error& error) {
-    throw Error(error.kind(),
-                std::string(error.what()) + "; the result is complete in " + model().string() +
-                    ": make room for it and repeat the same command with --resume");
+    throw Error(error.kind(), std::string(error.what()) + "; the result is complete in " + model().string() +
+                                  ": make room for it and repeat the same command with --resume");
   }
   const bool moves = output_exists();
   if (moves) {

@@ -18,9 +18,9 @@ namespace gptq {
 // Only these, with the files inside that the writer makes, are ever removed; anything else found there is an error.
 class OutputFolder {
  public:
-  // Looks without writing. Throws Error(kUsage) when DIR can never be made (no name, ".", "..", a symbolic link, a file,
-  // a mount point), exists with something in it (without `force`, or when it is no checkpoint that gptq made), is or
-  // holds the model or the current folder, or DIR.partial is not gptq's. `options` must outlive this object.
+  // Looks without writing. Throws Error(kUsage) when DIR can never be made (no name, ".", "..", a symbolic link, a
+  // file, a mount point), exists with something in it (without `force`, or when it is no checkpoint that gptq made), is
+  // or holds the model or the current folder, or DIR.partial is not gptq's. `options` must outlive this object.
   explicit OutputFolder(const QuantizeOptions& options);
 
   const fs::path& output() const { return output_; }
@@ -40,8 +40,8 @@ class OutputFolder {
   void clear();              // empties DIR.partial, but for the lock
   void keep_only_weights();  // of model/: removes the small files and left-over temporary ones, which are written again
 
-  // Renames model/ to DIR, unless that is_published(); a checkpoint of that name is removed afterwards, and DIR.partial with it. When it cannot be
-  // done, throws an Error that says so and leaves the complete model/ where it is.
+  // Renames model/ to DIR, unless that is_published(); a checkpoint of that name is removed afterwards, and DIR.partial
+  // with it. When it cannot be done, throws an Error that says so and leaves the complete model/ where it is.
   void publish();
 
   void discard() noexcept;  // removes DIR.partial as far as it is gptq's, and gives the lock back

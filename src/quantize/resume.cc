@@ -24,7 +24,8 @@ std::string start_over(const OutputFolder& folder) {
 }
 
 // "options, config.json"; empty when both runs are the same.
-std::string difference(const std::map<std::string, std::string>& ours, const std::map<std::string, std::string>& theirs) {
+std::string difference(const std::map<std::string, std::string>& ours,
+                       const std::map<std::string, std::string>& theirs) {
   std::map<std::string, std::string> all = ours;
   all.insert(theirs.begin(), theirs.end());
   std::string names;
@@ -64,8 +65,8 @@ const std::string& recorded(const std::map<std::string, std::string>& hashes, co
 void check_journal(const Job& job, const OutputFolder& folder, const JournalState& state) {
   if (state.layers_done < 0 || state.layers_done > job.architecture.layers ||
       (state.complete && state.layers_done != job.architecture.layers)) {
-    throw_damaged(folder, "its journal names " + std::to_string(state.layers_done) + " finished layers, the model has " +
-                              std::to_string(job.architecture.layers));
+    throw_damaged(folder, "its journal names " + std::to_string(state.layers_done) +
+                              " finished layers, the model has " + std::to_string(job.architecture.layers));
   }
   size_t next = 0;
   for (int layer = 0; layer < state.layers_done; ++layer) {
@@ -75,7 +76,8 @@ void check_journal(const Job& job, const OutputFolder& folder, const JournalStat
       ++next;
     });
   }
-  if (next != state.modules.size()) throw_damaged(folder, "its journal names more modules than its finished layers have");
+  if (next != state.modules.size())
+    throw_damaged(folder, "its journal names more modules than its finished layers have");
 }
 
 void check_sources(const Job& job, const OutputFolder& folder, const JournalState& state, int layer) {
@@ -157,10 +159,9 @@ JournalState take_over(const Job& job, const OutputFolder& folder, const Quantiz
   }
   if (!found->complete && !job.options.resume) {
     if (job.options.force) return fresh;
-    throw Error(ErrorKind::kUsage, "creating " + folder.partial().string() +
-                                       ": found the unfinished work of an earlier run (" +
-                                       std::to_string(found->layers_done) +
-                                       " layers); go on with --resume or start over with --force");
+    throw Error(ErrorKind::kUsage,
+                "creating " + folder.partial().string() + ": found the unfinished work of an earlier run (" +
+                    std::to_string(found->layers_done) + " layers); go on with --resume or start over with --force");
   }
   try {
     check_journal(job, folder, *found);
@@ -178,7 +179,8 @@ JournalState take_over(const Job& job, const OutputFolder& folder, const Quantiz
         }
       });
     }
-    if (found->complete) check_complete(job, folder, folder.is_published() ? folder.output() : folder.model(), *found, stop);
+    if (found->complete)
+      check_complete(job, folder, folder.is_published() ? folder.output() : folder.model(), *found, stop);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kInterrupted || !job.options.force || job.options.resume) throw;
     return fresh;

@@ -15,8 +15,8 @@ namespace gptq {
 // What the work in a locked DIR.partial is to begin from: a journal with nothing done, or the one found there, once it
 // is certain that its inputs are those of `job`, that the model's weights are the ones it was made from and that the
 // finished tensors are whole (by SHA-256 of both). A complete one is taken without --resume, too: only its rename is
-// missing. Throws Error(kUsage) naming what differs or that --resume or --force decides, Error(kVerification) naming what
-// is damaged or was edited, Error(kInterrupted). With --force alone, what cannot be continued is started over.
+// missing. Throws Error(kUsage) naming what differs or that --resume or --force decides, Error(kVerification) naming
+// what is damaged or was edited, Error(kInterrupted). With --force alone, what cannot be continued is started over.
 JournalState take_over(const Job& job, const OutputFolder& folder, const QuantizeSink& on_progress,
                        const std::stop_token& stop);
 
