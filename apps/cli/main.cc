@@ -8,6 +8,7 @@
 
 #include <gptq/gptq.h>
 
+#include "bus_error.h"
 #include "commands.h"
 #include "help.h"
 #include "output.h"
@@ -183,5 +184,6 @@ int run_and_report(int argc, char** argv) {
 int main(int argc, char** argv) {
   gptq::cli::open_standard_streams();
   signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a long quantization; put() notices closed pipes
+  gptq::cli::explain_bus_errors();
   return gptq::cli::run_and_report(argc, argv);
 }

@@ -85,7 +85,7 @@ void add_job_options(CLI::App& app, QuantizeArguments& a) {
   app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")->type_name("SIZE");
   add_compute_options(app, o.compute);
   app.add_flag("--resume", o.resume, "Go on with the unfinished work in DIR.partial (same options)");
-  app.add_flag("--force", o.force, "Replace an existing output folder");
+  app.add_flag("--force", o.force, "Replace an existing output folder that gptq made");
   app.add_flag("--dry-run", a.dry_run, "Only say what would be done and what it needs");
 }
 

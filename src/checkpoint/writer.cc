@@ -5,6 +5,8 @@
 
 #include <gptq/error.h>
 
+#include "core/hash.h"
+
 namespace gptq {
 
 namespace {
@@ -118,13 +120,18 @@ void CheckpointWriter::write(const std::string& name, const TensorView& tensor) 
         "tensor \"" + name + "\" is " + std::string(name_of(tensor.dtype)) + " " + to_string(tensor.shape) +
             ", announced as " + std::string(name_of(place.spec.dtype)) + " " + to_string(place.spec.shape));
   shards_[place.shard].storage.write(place.offset, {tensor.data, tensor.bytes()});
-  mark_written(name);
+  mark_written(name, sha256_hex({tensor.data, tensor.bytes()}));
 }
 
-void CheckpointWriter::mark_written(const std::string& name) {
+void CheckpointWriter::mark_written(const std::string& name, const std::string& sha256) {
   place_of(name);
   const std::lock_guard lock(mutex_);
-  written_.insert(name);
+  written_[name] = sha256;
+}
+
+std::map<std::string, std::string> CheckpointWriter::digests() const {
+  const std::lock_guard lock(mutex_);
+  return written_;
 }
 
 void CheckpointWriter::sync() {
@@ -147,7 +154,9 @@ void CheckpointWriter::finish() {
   write_file_atomic(folder_ / kIndexName, index.dump(2) + "\n");
 }
 
-void copy_companion_files(const fs::path& from, const fs::path& to) {
+namespace {
+
+bool is_companion(const fs::path& path) {
   static const std::set<std::string> kNames = {"tokenizer.json",
                                                "tokenizer_config.json",
                                                "special_tokens_map.json",
@@ -161,18 +170,31 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
                                                "chat_template.jinja",
                                                "chat_template.json",
                                                "generation_config.json"};
-  const auto wanted = [](const fs::path& path) {
-    const std::string name = path.filename().string();
-    return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
-           name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
-  };
+  const std::string name = path.filename().string();
+  return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
+         name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
+}
+
+}  // namespace
+
+bool is_model_file(const std::string& name) {
+  const std::string_view start = "model", end = ".safetensors", all = name;
+  const bool shard =
+      all.size() >= start.size() + end.size() && all.substr(0, start.size()) == start &&
+      all.substr(all.size() - end.size()) == end &&
+      all.substr(start.size(), all.size() - start.size() - end.size()).find_first_not_of("-of0123456789") ==
+          std::string_view::npos;
+  return shard || name == "config.json" || name == "quantize_config.json" || name == kIndexName || is_companion(name);
+}
+
+void copy_companion_files(const fs::path& from, const fs::path& to) {
   create_folder(to);
   for (const auto& item : fs::directory_iterator(from)) {
-    if (item.is_regular_file() && wanted(item.path())) {
+    if (item.is_regular_file() && is_companion(item.path())) {
       write_file_atomic(to / item.path().filename(), read_file(item.path()));
     }
   }
-  const fs::path templates = "additional_chat_templates";
+  const fs::path templates = kTemplatesFolder;
   if (!fs::is_directory(from / templates)) return;
   create_folder(to / templates);
   for (const auto& item : fs::directory_iterator(from / templates)) {

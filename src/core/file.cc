@@ -7,9 +7,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include <gptq/error.h>
@@ -22,6 +24,33 @@ namespace {
 
 constexpr size_t kMaxUnpacked = size_t{1} << 30;
 constexpr uint64_t kMaxSmallFile = uint64_t{100} << 20;
+
+// The mapped files, for a signal handler: nothing here moves or is freed.
+struct Mapping {
+  std::atomic<const std::byte*> begin = nullptr;
+  std::atomic<size_t> size = 0;
+  char path[1024] = {};
+};
+std::array<Mapping, 256> mappings;  // more files than this go without a name
+std::mutex mappings_mutex;          // guards writing
+
+void remember_mapping(const std::byte* begin, size_t size, const fs::path& path) {
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin != nullptr) continue;
+    std::strncpy(mapping.path, path.c_str(), sizeof(mapping.path) - 1);
+    mapping.size = size;
+    mapping.begin = begin;
+    return;
+  }
+}
+
+void forget_mapping(const std::byte* begin) {
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin == begin) mapping.begin = nullptr;
+  }
+}
 
 class Descriptor {
  public:
@@ -105,6 +134,7 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (memory == MAP_FAILED) throw_system_error("mapping", path, errno);
   data_ = static_cast<const std::byte*>(memory);
+  remember_mapping(data_, size_, path);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -118,7 +148,17 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  forget_mapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+const char* mapped_file_at(const void* address) {
+  for (const Mapping& mapping : mappings) {
+    const std::byte* begin = mapping.begin;
+    if (begin != nullptr && address >= begin && address < begin + mapping.size) return mapping.path;
+  }
+  return nullptr;
 }
 
 void bring_to_memory(std::span<const std::byte> mapped) {
@@ -205,6 +245,19 @@ void write_file_atomic(const fs::path& path, std::string_view content) {
     ::unlink(temporary.c_str());
     throw_system_error("renaming to", path, reason);
   }
+}
+
+std::string_view target_of_temporary(std::string_view name) {
+  // TARGET.PID-COUNT.tmp
+  constexpr std::string_view kEnd = ".tmp", kDigits = "0123456789";
+  if (name.size() < kEnd.size() || name.substr(name.size() - kEnd.size()) != kEnd) return {};
+  name.remove_suffix(kEnd.size());
+  for (const char mark : {'-', '.'}) {
+    const size_t at = name.find_last_not_of(kDigits);
+    if (at == std::string_view::npos || at + 1 == name.size() || name[at] != mark) return {};
+    name = name.substr(0, at);
+  }
+  return name;
 }
 
 PreallocatedFile::PreallocatedFile(const fs::path& path, uint64_t size) : path_(path) {

@@ -34,6 +34,10 @@ class MappedFile {
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
+// Declared in include/gptq/gptq.h, too. The path of the MappedFile that holds `address`, nullptr when there is none.
+// Safe in a signal handler: touching a page behind the end of a file that was cut short raises SIGBUS.
+const char* mapped_file_at(const void* address);
+
 // The whole file as bytes; throws like MappedFile, and Error(kVerification) when it is larger than `max_bytes`.
 std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 30);
 
@@ -50,6 +54,10 @@ std::string unpack_gzip(std::string_view packed, const std::string& what);
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
 // the new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
 void write_file_atomic(const fs::path& path, std::string_view content);
+
+// The name of the file that `name` is a temporary of, as write_file_atomic makes them and a killed process leaves them;
+// empty when it is none.
+std::string_view target_of_temporary(std::string_view name);
 
 // A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is
 // an error before any work is done. Writes from several threads to different ranges are safe.

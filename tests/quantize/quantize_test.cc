@@ -127,14 +127,15 @@ TEST(Quantize, PlanAgreesWithTheRun) {
 TEST(Quantize, ForceReplacesAnExistingFolder) {
   const TempFolder folder;
   fs::create_directories(folder / "out");
-  write_file_atomic(folder / "out" / "old.txt", "old");
   QuantizeOptions options = quick_options(folder / "out");
-  testing::expect_error(ErrorKind::kUsage, {"exists", "--force"}, [&] { quantize(options); });
-  EXPECT_TRUE(fs::exists(folder / "out" / "old.txt"));
-  options.force = true;
   quantize(options);
-  EXPECT_FALSE(fs::exists(folder / "out" / "old.txt"));
-  EXPECT_FALSE(fs::exists(folder / "out.old"));
+  const auto first = contents(folder / "out");
+  testing::expect_error(ErrorKind::kUsage, {"exists", "--force"}, [&] { quantize(options); });
+  options.force = true;
+  options.seed = 1;
+  quantize(options);
+  EXPECT_NE(contents(folder / "out").at("model.safetensors"), first.at("model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder / "out.partial"));
 }
 
 TEST(Quantize, RulesReachTheFilesAndOtherReaders) {
