@@ -44,6 +44,12 @@ Json error_summary(const std::vector<ModuleReport>& modules) {
           {"modules", modules.size()}};
 }
 
+// As GPTQModel writes it and demands it: null or an object. "device" says where it would keep the correction's inputs.
+Json gptaq_record(double strength) {
+  if (strength == 0) return nullptr;
+  return {{"alpha", strength}, {"device", "auto"}};
+}
+
 // Everything that is known before the first layer.
 struct Job {
   const QuantizeOptions& options;
@@ -162,7 +168,7 @@ struct Job {
     c.meta = {{"quantizer", Json::array({"gptq:" + version()})},
               {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
               {"clip", options.grid.clip},
-              {"gptaq", options.gptaq},
+              {"gptaq", gptaq_record(options.gptaq)},
               {"calibration",
                {{"name", calibration.name},
                 {"sha256", calibration.sha256},
