@@ -67,8 +67,8 @@ std::vector<std::vector<TensorSpec>> split_into_shards(const std::vector<TensorS
 // generation_config.json, licences and notices. Existing files of those names are replaced.
 void copy_companion_files(const fs::path& from, const fs::path& to);
 
-// Writes quantize_config.json and then, last, config.json: the source's keys in the source's order, with the same
-// dictionary as "quantization_config". A folder without config.json was never finished.
+// Writes quantize_config.json and then, last, config.json (checkpoint/output_config.h), with the same dictionary as
+// "quantization_config". A folder without config.json was never finished.
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config);
 
 }  // namespace gptq

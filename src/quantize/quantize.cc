@@ -19,6 +19,7 @@
 #include "quantize/journal.h"
 #include "quantize/pipeline.h"
 #include "quantize/quantize_with.h"
+#include "quantize/storable.h"
 
 namespace gptq {
 
@@ -50,6 +51,13 @@ Json gptaq_record(double strength) {
   return {{"alpha", strength}, {"device", "auto"}};
 }
 
+// GPTQModel and what is built on it refuse asymmetric v1 files but those of its own since 0.9.0, whose zeros ours are.
+Json quantizers(const QuantizeConfig& config) {
+  Json names = Json::array({"gptq:" + version()});
+  if (config.format == CheckpointFormat::kGptq && !config.sym) names.push_back("gptqmodel:0.9.0");
+  return names;
+}
+
 // Everything that is known before the first layer.
 struct Job {
   const QuantizeOptions& options;
@@ -70,6 +78,7 @@ struct Job {
                                          " bits); start from the original 16-bit model");
     }
     Device::parse(o.compute.device);
+    check_biases(checkpoint, plan);
   }
 
   std::vector<std::string> notes() const {
@@ -165,7 +174,7 @@ struct Job {
 
   QuantizeConfig config(const std::vector<ModuleReport>& modules) const {
     QuantizeConfig c = make_quantize_config(plan, options);
-    c.meta = {{"quantizer", Json::array({"gptq:" + version()})},
+    c.meta = {{"quantizer", quantizers(c)},
               {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
               {"clip", options.grid.clip},
               {"gptaq", gptaq_record(options.gptaq)},
@@ -414,6 +423,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   QuantizePlan plan;
   plan.layers = static_cast<int>(job.architecture.layers);
   plan.modules = job.module_count();
+  plan.group_size = job.plan.defaults.group_size;
   plan.tokens = job.calibration.samples * job.calibration.seqlen;
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();
