@@ -24,7 +24,7 @@ constexpr const char* kQuantizeFooter = R"(Examples:
   gptq quantize mistral-7b -o mistral-7b-4bit --resume       go on after Ctrl-C or a crash
 
 A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
-and --skip is tested first. Its keys are bits, group_size, sym and desc_act.
+and every --skip comes before every --rule. Its keys are bits, group_size, sym and desc_act.
 Work in progress lives in DIR.partial; DIR appears when it is complete.
 )";
 
@@ -43,7 +43,8 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
       ->check(CLI::IsMember({2, 3, 4, 8}));
   app.add_option("--group-size", grid.group_size,
                  "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
-      ->type_name("N");
+      ->type_name("N")
+      ->default_str("128, or 64 or 32 where 128 does not divide");
   app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)");
   app.add_flag("--desc-act", grid.desc_act,
                "Order all columns by activation: more exact, slower to run (default: off)");

@@ -59,9 +59,11 @@ Json plan_json(const QuantizeOptions& options, const QuantizePlan& plan) {
            {"batch_tokens", plan.gpu.batch_tokens},
            {"recomputes", plan.gpu.recomputes}};
   }
-  return {{"output", options.output},    {"layers", plan.layers},         {"modules", plan.modules},
-          {"tokens", plan.tokens},       {"peak_bytes", plan.peak_bytes}, {"bytes_in", plan.bytes_in},
-          {"bytes_out", plan.bytes_out}, {"seconds", plan.seconds},       {"gpu", gpu},
+  return {{"output", options.output},  {"layers", plan.layers},
+          {"modules", plan.modules},   {"group_size", plan.group_size},
+          {"tokens", plan.tokens},     {"peak_bytes", plan.peak_bytes},
+          {"bytes_in", plan.bytes_in}, {"bytes_out", plan.bytes_out},
+          {"seconds", plan.seconds},   {"gpu", gpu},
           {"notes", plan.notes}};
 }
 
@@ -71,7 +73,8 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"output", options.output});
   table.add({"layers", std::to_string(plan.layers)});
   table.add({"modules",
-             fmt::format("{} to quantize to {} bits unless a rule says otherwise", plan.modules, options.grid.bits)});
+             fmt::format("{} to quantize to {} bits, {}, unless a rule says otherwise", plan.modules, options.grid.bits,
+                         plan.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", plan.group_size))});
   table.add({"calibration", human_count(plan.tokens) + " tokens"});
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
   table.add({"peak memory", "about " + human_bytes(plan.peak_bytes)});

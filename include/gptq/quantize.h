@@ -13,8 +13,9 @@
 namespace gptq {
 
 struct GridOptions {
-  int bits = 4;          // 2, 3, 4 or 8
-  int group_size = 128;  // columns per scale: -1 (one per row) or 16…1024
+  int bits = 4;        // 2, 3, 4 or 8
+  int group_size = 0;  // columns per scale: -1 (one per row) or 16…1024; 0: 128, or the largest of 64 and 32 that
+                       // divides the inputs of every linear
   bool sym = true;
   bool desc_act = false;         // activation order over all columns
   bool group_aware = true;       // activation order within groups; used when desc_act is off and groups exist
@@ -40,7 +41,7 @@ struct QuantizeOptions {
   std::string model;   // folder
   std::string output;  // folder to create
   GridOptions grid;
-  std::vector<ModuleRule> rules;  // first match wins; skips are tested first
+  std::vector<ModuleRule> rules;  // the first one that matches decides, override or skip
   double damp = 0.01;             // share of mean(diag H) added to the diagonal
   // GPTAQ (Li et al., arXiv 2504.02692): aim at the outputs of the unquantized model rather than at W applied to
   // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
@@ -80,6 +81,7 @@ std::string to_string(const GpuMemoryPlan& plan);  // "7.4 of 8.0 GiB on the GPU
 
 struct QuantizePlan {
   int layers = 0, modules = 0;
+  int group_size = 0;      // of modules without a rule of their own; -1: one group per row
   int64_t tokens = 0;      // calibration tokens
   int64_t peak_bytes = 0;  // expected resident memory at its highest
   GpuMemoryPlan gpu;

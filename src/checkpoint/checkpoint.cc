@@ -111,9 +111,44 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
                         kind_of_thing + ": " + listed(names) + "; the download is incomplete or mixed, fetch it again");
 }
 
+bool ends_with(const std::string& text, std::string_view ending) {
+  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+// Whether no tensor can be a quantized weight, of any method.
+bool all_plain(const std::vector<SafetensorsFile>& shards) {
+  for (const SafetensorsFile& shard : shards) {
+    for (const auto& [name, entry] : shard.header().tensors) {
+      const bool plain = entry.dtype_name == "BF16" || entry.dtype_name == "F16" || entry.dtype_name == "F32";
+      if (!plain || ends_with(name, ".qweight")) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
+// A quantization config that stayed behind when somebody converted the weights back is not believed.
 Checkpoint Checkpoint::open(const fs::path& folder) {
+  std::optional<Error> refused;  // the quantization config
+  try {
+    Checkpoint checkpoint = open_with(folder, refused);
+    const bool quantized = refused || checkpoint.quantize_config_;
+    if (quantized && all_plain(checkpoint.shards_)) {
+      warn("ignoring the quantization config of " + folder.string() +
+           ": all of its weights are plain 16-bit or 32-bit numbers; remove quantize_config.json, or "
+           "\"quantization_config\" from config.json");
+      checkpoint.quantize_config_.reset();
+      refused.reset();
+    }
+    if (!refused) return checkpoint;
+  } catch (const Error&) {
+    if (!refused) throw;
+  }
+  throw *refused;
+}
+
+Checkpoint Checkpoint::open_with(const fs::path& folder, std::optional<Error>& refused) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorKind::kNotFound, "opening " + folder.string() +
@@ -125,7 +160,11 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
   const fs::path config_path = folder / "config.json";
   checkpoint.config_ = parse_json(read_small_file(config_path), config_path.string());
   JsonReader(checkpoint.config_, config_path.string());  // must be an object
-  checkpoint.quantize_config_ = find_quantize_config(folder);
+  try {
+    checkpoint.quantize_config_ = find_quantize_config(folder);
+  } catch (const Error& error) {
+    refused = error;
+  }
 
   const std::vector<std::string> names = candidate_names(checkpoint.quantize_config_, folder);
   for (const std::string& name : names) {

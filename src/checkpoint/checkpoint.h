@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <gptq/error.h>
+
 #include "checkpoint/quantize_config.h"
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
@@ -19,7 +21,8 @@ namespace gptq {
 //   model_file_base_name of the quantization config, then "model", then AutoGPTQ's "gptq_model-{bits}bit-{gs}g";
 //   each as NAME.safetensors or as shards behind NAME.safetensors.index.json.
 // The quantization config is quantize_config.json, else quant_config.json, else config.json's
-// "quantization_config".
+// "quantization_config". One that speaks of quantized weights where all tensors are plain ones is ignored with a
+// warning.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,
@@ -46,6 +49,7 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
+  static Checkpoint open_with(const fs::path& folder, std::optional<Error>& refused);
   size_t shard_of(const std::string& name) const;
 
   fs::path folder_;

@@ -5,6 +5,7 @@
 
 #include <gptq/error.h>
 
+#include "checkpoint/output_config.h"
 #include "core/hash.h"
 
 namespace gptq {
@@ -205,9 +206,7 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {
   const OrderedJson dictionary = to_json(config);
   write_file_atomic(folder / "quantize_config.json", dictionary.dump(2) + "\n");
-  OrderedJson full = source_config;
-  full["quantization_config"] = dictionary;
-  write_file_atomic(folder / "config.json", full.dump(2) + "\n");
+  write_file_atomic(folder / "config.json", output_config(source_config, config).dump(2) + "\n");
 }
 
 }  // namespace gptq

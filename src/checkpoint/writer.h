@@ -75,8 +75,8 @@ void copy_companion_files(const fs::path& from, const fs::path& to);
 bool is_model_file(const std::string& name);
 inline constexpr char kTemplatesFolder[] = "additional_chat_templates";  // the one folder they make in it
 
-// Writes quantize_config.json and then, last, config.json: the source's keys in the source's order, with the same
-// dictionary as "quantization_config". A folder without config.json was never finished.
+// Writes quantize_config.json and then, last, config.json (checkpoint/output_config.h), with the same dictionary as
+// "quantization_config". A folder without config.json was never finished.
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config);
 
 }  // namespace gptq

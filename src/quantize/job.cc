@@ -15,6 +15,7 @@
 #include "core/hash.h"
 #include "hub/origin.h"
 #include "model/families.h"
+#include "quantize/storable.h"
 
 namespace gptq {
 
@@ -37,6 +38,19 @@ Json error_summary(const std::vector<ModuleReport>& modules) {
 
 std::string hash_of(const std::string& text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
+// As GPTQModel writes it and demands it: null or an object. "device" says where it would keep the correction's inputs.
+Json gptaq_record(double strength) {
+  if (strength == 0) return nullptr;
+  return {{"alpha", strength}, {"device", "auto"}};
+}
+
+// GPTQModel and what is built on it refuse asymmetric v1 files but those of its own since 0.9.0, whose zeros ours are.
+Json quantizers(const QuantizeConfig& config) {
+  Json names = Json::array({"gptq:" + version()});
+  if (config.format == CheckpointFormat::kGptq && !config.sym) names.push_back("gptqmodel:0.9.0");
+  return names;
+}
+
 }  // namespace
 
 Job::Job(const QuantizeOptions& o)
@@ -51,6 +65,7 @@ Job::Job(const QuantizeOptions& o)
                                        " bits); start from the original 16-bit model");
   }
   Device::parse(o.compute.device);
+  check_biases(checkpoint, plan);
   for (const fs::path& path : checkpoint.files()) files_.emplace(path, state_of(path));
   list_tensors();
 }
@@ -115,10 +130,10 @@ std::vector<TensorSpec> Job::all_tensors() const {
 
 QuantizeConfig Job::config(const std::vector<ModuleReport>& modules) const {
   QuantizeConfig c = make_quantize_config(plan, options);
-  c.meta = {{"quantizer", Json::array({"gptq:" + version()})},
+  c.meta = {{"quantizer", quantizers(c)},
             {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
             {"clip", options.grid.clip},
-            {"gptaq", options.gptaq},
+            {"gptaq", gptaq_record(options.gptaq)},
             {"calibration",
              {{"name", calibration.name},
               {"sha256", calibration.sha256},

@@ -173,6 +173,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   QuantizePlan plan;
   plan.layers = static_cast<int>(job.architecture.layers);
   plan.modules = job.module_count();
+  plan.group_size = job.plan.defaults.group_size;
   plan.tokens = job.calibration.samples * job.calibration.seqlen;
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();

@@ -124,6 +124,75 @@ TEST(QuantizeBadInput, OverflowingActivationsNameTheFirstModule) {
   expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.mlp.down_proj", "first"});
 }
 
+// The demo model as one whose attention has biases, one of them `value`.
+void copy_demo_with_biases(const fs::path& folder, uint16_t value) {
+  copy_demo(folder);
+  Json config = parse_json(read_file(folder / "config.json"), "config.json");
+  config["model_type"] = "qwen2";
+  write_file_atomic(folder / "config.json", config.dump());
+  const SafetensorsFile source(testing::demo_model() / "model.safetensors");
+  std::map<std::string, TensorView> views;
+  for (const auto& [name, entry] : source.header().tensors) views.emplace(name, source.tensor(name));
+  std::map<std::string, Tensor> biases;
+  for (int layer = 0; layer < 6; ++layer) {
+    for (const auto& [linear, width] : {std::pair{"q", 256}, {"k", 128}, {"v", 128}}) {
+      const std::string name = "model.layers." + std::to_string(layer) + ".self_attn." + linear + "_proj.bias";
+      Tensor& bias = biases[name] = Tensor(DType::kBF16, {width});
+      if (layer == 1 && linear[0] == 'k') bias.values<BFloat16>()[3] = {value};
+      views[name] = bias.view();
+    }
+  }
+  write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+}
+
+TEST(QuantizeBadInput, BiasesBeyondHalfPrecisionAreNamedBeforeTheWork) {
+  const TempFolder folder;
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "large";
+  copy_demo_with_biases(folder / "large", 0x4789);  // 70144
+  for (const bool desc_act : {false, true}) {
+    options.grid.desc_act = desc_act;
+    int steps = 0;
+    testing::expect_error(ErrorKind::kNumerical,
+                          {"value 3 of model.layers.1.self_attn.k_proj.bias is 70144", "65504",
+                           "--skip 'model\\.layers\\.1\\.self_attn\\.k_proj'"},
+                          [&] { quantize(options, [&](const QuantizeProgress&) { ++steps; }); });
+    EXPECT_EQ(steps, 0);
+    testing::expect_error(ErrorKind::kNumerical, {"70144"}, [&] { plan_quantize(options); });
+  }
+  options.rules = {{"model\\.layers\\.1\\.self_attn\\.k_proj", true, {}, {}, {}, {}}};  // as the error says
+  EXPECT_EQ(quantize(options).modules.size(), 6u * 7 - 3);
+  EXPECT_TRUE(Checkpoint::open(options.output).contains("model.layers.1.self_attn.k_proj.bias"));
+
+  options = quick_options(folder / "out2");
+  options.model = folder / "nan";
+  copy_demo_with_biases(folder / "nan", 0x7FC0);
+  expect_failure(options, ErrorKind::kNumerical, {"k_proj.bias is NaN or infinity"});
+}
+
+TEST(QuantizeBadInput, ScalesBeyondHalfPrecision) {
+  const TempFolder folder;
+  copy_demo(folder / "model", "model.layers.0.mlp.down_proj.weight", [](auto values) {
+    for (BFloat16& value : values) value = to_bfloat16(to_float(value) * 1e12f);
+  });
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "model";
+  for (const char* clip : {"none", "hessian"}) {
+    options.grid.clip = clip;
+    expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.mlp.down_proj", "scales beyond fp16", "--skip"});
+  }
+}
+
+TEST(QuantizeBadInput, ErrorsThatAreNotNumbers) {
+  const TempFolder folder;
+  copy_demo(folder / "model", "model.layers.0.input_layernorm.weight", [](auto values) {
+    for (BFloat16& value : values) value = to_bfloat16(1e30f);
+  });
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "model";
+  expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.self_attn.q_proj", "not a number", "--skip"});
+}
+
 TEST(QuantizeBadInput, CalibrationText) {
   const TempFolder folder;
   QuantizeOptions options = quick_options(folder / "out");
