@@ -72,6 +72,15 @@ struct Job {
     return all;
   }
 
+  // Fewer tokens than twice a linear's inputs can be fitted without error.
+  bool errors_meaningful() const {
+    int64_t widest = 0;
+    for (const LayerPlan& layer : plan.layers) {
+      for (const GroupPlan& group : layer) widest = std::max(widest, group.group.linears.front().in_features);
+    }
+    return calibration.samples * calibration.seqlen >= 2 * widest;
+  }
+
   int module_count() const {
     int count = 0;
     for (const LayerPlan& layer : plan.layers) {
@@ -169,7 +178,7 @@ struct Job {
                 {"samples", calibration.samples},
                 {"seqlen", calibration.seqlen},
                 {"seed", options.seed}}}};
-    if (const Json errors = error_summary(modules); !errors.is_null()) c.meta["errors"] = errors;
+    if (const Json errors = error_summary(modules); !errors.is_null() && errors_meaningful()) c.meta["errors"] = errors;
     if (const Json origin = hub::to_json(hub::origin_of(checkpoint.folder())); !origin.is_null())
       c.meta["base_model"] = origin;
     return c;
@@ -441,6 +450,7 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
         QuantizeReport report = run(job, folder, memory, *backend, on_progress, stop);
         report.notes = notes;
         report.resumed_layers = resumed_layers;
+        report.errors_meaningful = job.errors_meaningful();
         report.peak_bytes = peak_resident_bytes();
         report.gpu_peak_bytes = backend->memory().peak;
         report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
