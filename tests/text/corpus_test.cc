@@ -88,9 +88,10 @@ TEST(CorpusRows, FormsAreToldApartByTheirBytes) {
   EXPECT_EQ(rows("id\ttext\r\n1\tHi\r\n2\tHo\r\n").texts, two);
   EXPECT_EQ(rows("id,text\n1,\"He said \"\"no\"\",\nand left\"\n").texts, Texts{"He said \"no\",\nand left"});
   for (const char* plain : {"Dear text,\nhow are you, today?\n", "[Illustration: a cat]\n", "[1] A. Author, Title.",
-                            "{ curly, braces }", "\"Hello,\" she said.", "text\nand more", ""}) {
+                            "{ curly, braces }", "\"Hello,\" she said.", "text\nand more"}) {
     EXPECT_EQ(rows(plain).texts, Texts{plain});
   }
+  EXPECT_TRUE(rows(" \n").texts.empty());
 }
 
 TEST(CorpusRows, RowsThatPeopleHave) {

@@ -230,6 +230,7 @@ size_t read_rows(std::string_view text, const std::string& name, const RowSink& 
       read_table(text, name, [&](const OrderedJson& row, const std::string& where) { rows.put(row, where); });
       break;
     case Form::kPlain: {
+      if (skip_space(text, 0) == text.size()) break;
       Row row;
       row.where = name;
       row.text = text;
