@@ -73,7 +73,8 @@ int run(const Arguments& a, const CommonOptions& common) {
 Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<Arguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-t,--text", arguments->text, "Text to predict, in any form that --calibration of quantize takes; - for standard input")
+  app.add_option("-t,--text", arguments->text,
+                 "Text to predict, in any form that --calibration of quantize takes; - for standard input")
       ->required()
       ->type_name("FILE");
   app.add_option("--window", arguments->window, "Tokens in a window, at most the model's context")

@@ -42,8 +42,8 @@ std::string module_table(const std::vector<ModuleReport>& modules, bool errors_m
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               errors_meaningful ? fmt::format("{:.2e}", module.error) : "-", fmt::format("{:g}", module.damp), module.method,
-               fmt::format("{:.2f}", module.seconds)});
+               errors_meaningful ? fmt::format("{:.2e}", module.error) : "-", fmt::format("{:g}", module.damp),
+               module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
 }

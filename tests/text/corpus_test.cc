@@ -57,7 +57,9 @@ TEST(TextSource, DataThatIsNotTextIsNamed) {
   expect_in(refused("ARROW1 abc"), {"Arrow", "read_feather"});
   expect_in(refused("\xFF\xFF\xFF\xFF\x10 abc"), {"Arrow stream", "from_file"});
   expect_in(refused("\x28\xB5\x2F\xFD abc"), {"zstd -d"});
-  expect_in(refused("\xFD" "7zXZ abc"), {"xz -dk"});
+  expect_in(refused("\xFD"
+                    "7zXZ abc"),
+            {"xz -dk"});
   expect_in(refused("PK\x03\x04 abc"), {"zip"});
   expect_in(refused(std::string("some\0text", 9)), {"zero byte at 4"});
   expect_in(refused("caf\xE9 au lait"), {"not UTF-8 (at byte 3)", "iconv"});
@@ -166,7 +168,8 @@ TEST_F(CorpusTest, SystemTextGoesIntoTheFirstQuestionWhereTheTemplateHasNoSystem
 
 TEST_F(CorpusTest, ToolsAreRendered) {
   const TemporaryFolder folder;
-  for (const char* name : {"tokenizer.json", "config.json"}) fs::copy_file(kDemo + "/" + name, folder.path() + "/" + name);
+  for (const char* name : {"tokenizer.json", "config.json"})
+    fs::copy_file(kDemo + "/" + name, folder.path() + "/" + name);
   folder.write("chat_template.jinja", "{% for t in tools or [] %}{{ t.name }}{% endfor %}{{ messages[0].content }}");
   const std::string messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]";
   for (const char* tools : {"[{\"name\": \"weather\"}]", "\"[{\\\"name\\\": \\\"weather\\\"}]\""}) {

@@ -42,8 +42,8 @@ class Reader {
       read_text(text, file);
     }
     if (found > 0) return;
-    throw Error(ErrorKind::kNotFound, "reading the folder " + folder + ": none of its " +
-                                          count(files.size(), "file") + " is text; give text, JSON lines or CSV");
+    throw Error(ErrorKind::kNotFound, "reading the folder " + folder + ": none of its " + count(files.size(), "file") +
+                                          " is text; give text, JSON lines or CSV");
   }
 
   Corpus take() {
@@ -103,10 +103,10 @@ class Reader {
     std::vector<TokenId> ids;
     for (const int64_t id : row.ids) {
       if (id < 0 || id >= tokenizer_.vocab_size()) {
-        throw Error(ErrorKind::kVerification,
-                    "reading " + row.where + ": \"input_ids\" holds " + std::to_string(id) +
-                        ", the model's tokens are 0 to " + std::to_string(tokenizer_.vocab_size() - 1) +
-                        "; the row was made for another model");
+        throw Error(ErrorKind::kVerification, "reading " + row.where + ": \"input_ids\" holds " + std::to_string(id) +
+                                                  ", the model's tokens are 0 to " +
+                                                  std::to_string(tokenizer_.vocab_size() - 1) +
+                                                  "; the row was made for another model");
       }
       ids.push_back(static_cast<TokenId>(id));
     }

@@ -32,9 +32,9 @@ OrderedJson message_from(const OrderedJson& turn, const Row& row) {
   if (!turn.is_object()) fail(row, std::string("a message is ") + turn.type_name() + ", expected an object");
   if (turn.contains("role")) return turn;
   static constexpr std::pair<const char*, const char*> kRoles[] = {
-      {"human", "user"},          {"user", "user"},       {"gpt", "assistant"},       {"chatgpt", "assistant"},
-      {"assistant", "assistant"}, {"model", "assistant"}, {"function_call", "assistant"},
-      {"observation", "tool"},    {"tool", "tool"},       {"system", "system"}};
+      {"human", "user"},          {"user", "user"},       {"gpt", "assistant"},           {"chatgpt", "assistant"},
+      {"assistant", "assistant"}, {"model", "assistant"}, {"function_call", "assistant"}, {"observation", "tool"},
+      {"tool", "tool"},           {"system", "system"}};
   const std::string from = string_at(turn, "from", row);
   for (const auto& [theirs, ours] : kRoles) {
     if (from == theirs) return {{"role", ours}, {"content", string_at(turn, "value", row)}};

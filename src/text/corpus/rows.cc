@@ -26,7 +26,8 @@ size_t skip_space(std::string_view text, size_t position) {
 // The parser's words without the text that it has read.
 std::string parser_reason(std::string reason) {
   for (const char* from : {"syntax error ", "as JSON: "}) {
-    if (const size_t at = reason.find(from); at != std::string::npos) reason.erase(0, at + std::string_view(from).size());
+    if (const size_t at = reason.find(from); at != std::string::npos)
+      reason.erase(0, at + std::string_view(from).size());
   }
   for (const char* end : {"; last read", "; the file is damaged"}) reason = reason.substr(0, reason.find(end));
   constexpr size_t kLongest = 160;
@@ -179,9 +180,10 @@ std::string standard_json(std::string_view text) {
     int code = 0;
     for (size_t k = i + 2; k < i + 6; ++k) {
       const char c = text[k];
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                                     : c >= 'A' && c <= 'F'   ? c - 'A' + 10
-                                                                              : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) return -1;
       code = code * 16 + digit;
     }

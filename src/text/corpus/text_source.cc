@@ -110,8 +110,8 @@ std::string decode_text(std::string bytes, const std::string& name) {
     if (bytes.starts_with(format.magic)) refuse(name, format.what, format.advice);
   }
   const Encoding encoding = find_encoding(bytes);
-  std::string text = encoding == Encoding::kOther ? std::move(bytes)
-                                                  : from_utf16(bytes, encoding == Encoding::kUtf16Little);
+  std::string text =
+      encoding == Encoding::kOther ? std::move(bytes) : from_utf16(bytes, encoding == Encoding::kUtf16Little);
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   if (text.starts_with(kMark)) text.erase(0, kMark.size());
   if (const size_t zero = text.find('\0'); zero != std::string::npos) {

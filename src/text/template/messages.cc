@@ -1,8 +1,8 @@
 // Messages on their way into a template.
 #include "text/template/messages.h"
 
-#include <optional>
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <gptq/error.h>
