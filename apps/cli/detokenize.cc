@@ -1,6 +1,7 @@
 // gptq detokenize: token ids back to text.
 #include <fmt/format.h>
 #include <charconv>
+#include <limits>
 #include <memory>
 #include <sstream>
 
@@ -45,6 +46,17 @@ std::vector<TokenId> parse_ids(std::string text) {
   return ids;
 }
 
+// Whole numbers only: the JSON library would round 1.5, and cut what does not fit.
+std::vector<TokenId> ids_of(const Json& row) {
+  std::vector<TokenId> ids;
+  for (const Json& id : row.at("ids")) {
+    const bool fits = id.is_number_integer() && id >= 0 && id <= std::numeric_limits<TokenId>::max();
+    if (!fits) throw Error(ErrorKind::kUsage, fmt::format("{} is not a token id", id.dump()));
+    ids.push_back(id.get<TokenId>());
+  }
+  return ids;
+}
+
 std::string decode(const Tokenizer& tokenizer, const DetokenizeArguments& a, const std::vector<TokenId>& ids) {
   for (const TokenId id : ids) {
     if (id < 0 || id >= tokenizer.vocab_size()) {
@@ -59,7 +71,7 @@ int run_detokenize_command(const DetokenizeArguments& a, const CommonOptions& co
   const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   if (!a.jsonl.empty()) {
     convert_rows(a.jsonl, "\"ids\", a list of numbers", [&](const Json& row) -> Json {
-      return {{"text", decode(tokenizer, a, row.at("ids").get<std::vector<TokenId>>())}};
+      return {{"text", decode(tokenizer, a, ids_of(row))}};
     });
     return 0;
   }

@@ -1,5 +1,6 @@
 // gptq perplexity: how well a model predicts a text.
 #include <fmt/format.h>
+#include <algorithm>
 #include <memory>
 
 #include <gptq/gptq.h>
@@ -17,7 +18,8 @@ namespace gptq::cli {
 namespace {
 
 constexpr const char* kPerplexityFooter =
-    R"(Definition: the whole text is tokenized once, with the tokenizer's own special tokens, and cut into windows that
+    R"(Definition: the whole text is tokenized once (rows of JSON or CSV one by one), with the tokenizer's own special
+tokens, and cut into windows that
 do not overlap; a short last window is dropped. The result is exp of the mean negative log likelihood over all
 predicted tokens, window - 1 in each. Lower is better; numbers compare only with equal text and window.
 
@@ -33,8 +35,14 @@ struct PerplexityArguments {
 };
 
 int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& common) {
-  const std::string text = read_text(a.text);
   const std::string folder = model_folder(a.model, common);
+  // Before the weights are loaded: most errors are in the text.
+  Corpus corpus = [&] {
+    const Tokenizer tokenizer = Tokenizer::open(folder);
+    return a.text == "-" ? parse_corpus(read_text("-"), "standard input", folder, tokenizer)
+                         : read_corpus({a.text}, folder, tokenizer);
+  }();
+  for (const std::string& note : corpus.notes) say("note: " + note);
   say_device(a.compute, common);
   Engine engine = Engine::open(folder, a.compute);
   const int window = std::min(a.window, engine.context_length());
@@ -45,7 +53,7 @@ int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& co
   {
     const Interrupt interrupt;
     Progress progress(common.quiet);
-    result = engine.perplexity(text, window, [&](int64_t done, int64_t total) {
+    result = engine.perplexity(corpus.tokens, window, [&](int64_t done, int64_t total) {
       progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} windows", total));
       return !interrupt.pressed();
     });
@@ -72,7 +80,8 @@ int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& co
 Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<PerplexityArguments>();
   add_model_argument(app, arguments->model);
-  app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")
+  app.add_option("-t,--text", arguments->text,
+                 "Text to predict, in any form that --calibration of quantize takes; - for standard input")
       ->required()
       ->type_name("FILE");
   app.add_option("--window", arguments->window, "Tokens in a window, shortened to the model's context with a note")

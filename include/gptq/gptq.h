@@ -6,6 +6,7 @@
 
 #include <gptq/bench.h>
 #include <gptq/chat.h>
+#include <gptq/corpus.h>
 #include <gptq/device.h>
 #include <gptq/engine.h>
 #include <gptq/error.h>

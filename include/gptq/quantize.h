@@ -47,9 +47,9 @@ struct QuantizeOptions {
   // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
   double gptaq = 1.0;
   bool true_sequential = true;  // later sub-steps of a layer see the quantized earlier ones
-  std::string calibration;      // .txt, .jsonl ("text" or "messages"), each also .gz; "" = built in
+  std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
   int samples = 128;
-  int seqlen = 2048;  // shortened to the model's context with a note
+  int seqlen = 2048;  // shortened with a note to the model's context, and to the text when that is shorter
   uint64_t seed = 0;
   std::string format;  // "gptq" (v1) or "gptq_v2"; "" = gptq, or gptq_v2 when a grid is asymmetric
   int64_t max_shard_bytes = 5'000'000'000;
@@ -97,6 +97,9 @@ struct QuantizeReport {
   int64_t gpu_peak_bytes = 0;  // measured, but for the driver's share; 0 on a CPU
   int64_t bytes_in = 0, bytes_out = 0;
   int resumed_layers = 0;
+  // False when the calibration text has fewer tokens than twice the inputs of the widest linear: such a text can be
+  // fitted without error, so that ModuleReport::error says nothing about any other.
+  bool errors_meaningful = true;
   std::vector<ModuleReport> modules;
   std::vector<std::string> notes;
 };

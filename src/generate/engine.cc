@@ -130,13 +130,12 @@ class Engine::Impl {
     return finish(result, start, stop.found() ? FinishReason::kStop : result.finish_reason);
   }
 
-  PerplexityResult perplexity(const std::string& text, int window, const StepSink& on_step) {
+  PerplexityResult perplexity(const std::vector<TokenId>& tokens, int window, const StepSink& on_step) {
     if (window < 2 || window > context_length()) {
       throw Error(ErrorKind::kUsage, "measuring perplexity: the window is " + std::to_string(window) +
                                          ", expected 2 to the model's context of " + std::to_string(context_length()));
     }
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<TokenId> tokens = tokenizer_.encode(text);
     PerplexityResult result;
     result.windows = static_cast<int64_t>(tokens.size()) / window;
     if (result.windows == 0) {
@@ -344,7 +343,10 @@ Engine Engine::open(const std::string& folder, const ComputeOptions& options) {
 
 Result Engine::generate(const Request& request, const TextSink& on_text) { return impl_->generate(request, on_text); }
 PerplexityResult Engine::perplexity(const std::string& text, int window, const StepSink& on_step) {
-  return impl_->perplexity(text, window, on_step);
+  return impl_->perplexity(impl_->tokenizer().encode(text), window, on_step);
+}
+PerplexityResult Engine::perplexity(const std::vector<TokenId>& tokens, int window, const StepSink& on_step) {
+  return impl_->perplexity(tokens, window, on_step);
 }
 std::vector<float> Engine::logits(const std::vector<TokenId>& tokens) { return impl_->logits(tokens); }
 const Tokenizer& Engine::tokenizer() const { return impl_->tokenizer(); }

@@ -76,6 +76,14 @@ std::vector<std::string> Job::notes() const {
   return all;
 }
 
+bool Job::errors_meaningful() const {
+  int64_t widest = 0;
+  for (const LayerPlan& layer : plan.layers) {
+    for (const GroupPlan& group : layer) widest = std::max(widest, group.group.linears.front().in_features);
+  }
+  return calibration.samples * calibration.seqlen >= 2 * widest;
+}
+
 int Job::module_count() const {
   int count = 0;
   for (const LayerPlan& layer : plan.layers) {
@@ -140,7 +148,7 @@ QuantizeConfig Job::config(const std::vector<ModuleReport>& modules) const {
               {"samples", calibration.samples},
               {"seqlen", calibration.seqlen},
               {"seed", options.seed}}}};
-  if (const Json errors = error_summary(modules); !errors.is_null()) c.meta["errors"] = errors;
+  if (const Json errors = error_summary(modules); !errors.is_null() && errors_meaningful()) c.meta["errors"] = errors;
   if (const Json origin = hub::to_json(hub::origin_of(checkpoint.folder())); !origin.is_null())
     c.meta["base_model"] = origin;
   return c;

@@ -218,6 +218,7 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
   folder.publish();
   report.output = options.output;
   report.modules = work.state.modules;
+  report.errors_meaningful = job.errors_meaningful();
   report.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   report.bytes_out = job.bytes_out();
   report.peak_bytes = peak_resident_bytes();

@@ -198,28 +198,26 @@ TEST(QuantizeBadInput, CalibrationText) {
   QuantizeOptions options = quick_options(folder / "out");
   const auto with = [&](const std::string& name, const std::string& text) {
     write_file_atomic(folder / name, text);
-    options.calibration = folder / name;
+    options.calibration = {folder / name};
   };
-  options.calibration = folder / "missing.txt";
+  options.calibration = {folder / "missing.txt"};
   expect_failure(options, ErrorKind::kNotFound, {"missing.txt"});
   with("empty.txt", "");
-  expect_failure(options, ErrorKind::kUsage, {"empty.txt", "less than one window of 48", "--seqlen"});
-  with("tiny.txt", "Too short.");
-  expect_failure(options, ErrorKind::kUsage, {"tiny.txt", "more text"});
+  expect_failure(options, ErrorKind::kUsage, {"empty.txt", "found no text"});
   with("bad.jsonl", "{\"text\": \"fine\"}\n{\"text\": \n");
   expect_failure(options, ErrorKind::kVerification, {"bad.jsonl line 2"});
   with("other.jsonl", "{\"prompt\": \"x\"}\n");
-  expect_failure(options, ErrorKind::kVerification, {"other.jsonl line 1", "messages"});
+  expect_failure(options, ErrorKind::kVerification, {"other.jsonl line 1", "the keys \"prompt\"", "messages"});
   with("damaged.txt.gz", "\x1f\x8b\x08garbage");
   expect_failure(options, ErrorKind::kVerification, {"damaged.txt.gz", "gzip"});
 }
 
-TEST(QuantizeBadInput, FewWindowsAreWarnedAbout) {
+TEST(QuantizeBadInput, FewTokensAreWarnedAbout) {
   const TempFolder folder;
   const testing::LogCapture log;
   plan_quantize(quick_options(folder / "out"));
   ASSERT_EQ(log.warnings.size(), 1u);
-  EXPECT_NE(log.warnings[0].find("4 calibration windows"), std::string::npos);
+  EXPECT_NE(log.warnings[0].find("192 calibration tokens"), std::string::npos);
 }
 
 TEST(QuantizeBadInput, UnwritablePlaces) {
