@@ -11,14 +11,14 @@ namespace gptq::cli {
 
 namespace {
 
-void put(const char* text) { (void)!write(STDERR_FILENO, text, std::strlen(text)); }
+void write_raw(const char* text) { (void)!write(STDERR_FILENO, text, std::strlen(text)); }
 
 // Only calls that are safe in a signal handler.
 void on_bus_error(int, siginfo_t* info, void*) {
   const char* file = mapped_file_at(info->si_addr);
-  put("\ngptq: error: reading ");
-  put(file != nullptr ? file : "a mapped file");
-  put(": it was cut short while it was in use, or its disk failed; restore it and run the command again (quantize goes "
+  write_raw("\ngptq: error: reading ");
+  write_raw(file != nullptr ? file : "a mapped file");
+  write_raw(": it was cut short while it was in use, or its disk failed; restore it and run the command again (quantize goes "
       "on with --resume)\n");
   _exit(static_cast<int>(ErrorKind::kVerification));
 }

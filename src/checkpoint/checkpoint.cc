@@ -111,16 +111,12 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
                         kind_of_thing + ": " + listed(names) + "; the download is incomplete or mixed, fetch it again");
 }
 
-bool ends_with(const std::string& text, std::string_view ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 // Whether no tensor can be a quantized weight, of any method.
 bool all_plain(const std::vector<SafetensorsFile>& shards) {
   for (const SafetensorsFile& shard : shards) {
     for (const auto& [name, entry] : shard.header().tensors) {
       const bool plain = entry.dtype_name == "BF16" || entry.dtype_name == "F16" || entry.dtype_name == "F32";
-      if (!plain || ends_with(name, ".qweight")) return false;
+      if (!plain || name.ends_with(".qweight")) return false;
     }
   }
   return true;

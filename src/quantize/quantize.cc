@@ -58,7 +58,7 @@ std::optional<MemoryPlan> smaller_plan(const MemoryProblem& problem, const Memor
 }
 
 // The work, where it lives and how far it is.
-struct Work {
+struct Run {
   const Job& job;
   OutputFolder& folder;
   JournalState state;  // what the journal holds
@@ -78,7 +78,7 @@ struct Work {
   }
 };
 
-void quantize_layers(Work& work, const MemoryPlan& memory, Backend& backend, CheckpointWriter& writer,
+void quantize_layers(Run& work, const MemoryPlan& memory, Backend& backend, CheckpointWriter& writer,
                      WriteBehind& output, const QuantizeSink& on_progress, const std::stop_token& stop) {
   const Job& job = work.job;
   Pipeline pipeline(
@@ -114,7 +114,7 @@ void quantize_layers(Work& work, const MemoryPlan& memory, Backend& backend, Che
 }
 
 // What is missing in DIR.partial: layers, and the files that go with them.
-void complete(Work& work, const MemoryPlan& memory, Backend& backend, const QuantizeSink& on_progress,
+void complete(Run& work, const MemoryPlan& memory, Backend& backend, const QuantizeSink& on_progress,
               const std::stop_token& stop) {
   const Job& job = work.job;
   const fs::path model = work.folder.model();
@@ -139,7 +139,7 @@ void complete(Work& work, const MemoryPlan& memory, Backend& backend, const Quan
 }
 
 // complete() with as much memory as there is; `notes` gets what was decided on the way.
-void complete_within_memory(Work& work, const MemoryProblem& problem, MemoryPlan memory, Backend& backend,
+void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan memory, Backend& backend,
                             std::vector<std::string>& notes, const QuantizeSink& on_progress,
                             const std::stop_token& stop) {
   for (;;) {
@@ -199,7 +199,7 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
   const GpuMemoryPlan gpu = gpu_plan(problem, memory, *backend);
   if (gpu.peak_bytes > 0) note("memory: " + to_string(gpu));
   folder.lock();
-  Work work{job, folder, take_over(job, folder, on_progress, stop)};
+  Run work{job, folder, take_over(job, folder, on_progress, stop)};
   QuantizeReport report;
   report.resumed_layers = work.state.layers_done;
   report.notes = job.notes();
