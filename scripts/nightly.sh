@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# What takes too long for every commit: nightly.sh [BUILD_FOLDER], a release build (build/release without it).
+# What takes too long for every commit; some hours on two cores. Run scripts/test.sh first: its release build is used.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:-build/release}
+. scripts/phases.sh
 
+# Each file compiled alone: what it includes is complete, and clang-tidy sees it as written.
+phase "build: every file alone" bash -c \
+  'cmake --preset release -B build/alone -DGPTQ_UNITY=OFF >/dev/null && cmake --build build/alone'
+phase "sanitizers, every module" cmake --workflow --preset sanitize
+phase "thread sanitizer" cmake --workflow --preset tsan
+phase "fuzzing, 10 minutes a target" scripts/fuzz.sh 600
 # Checkpoints of every kind, with GPTQModel 7 and 5 in both directions.
-GPTQ_INTEROP_FULL=1 tests/interop/run.sh "$build/gptq" "$build/tests/dump_logits" gptqmodel
+phase "interop, every kind" env GPTQ_INTEROP_FULL=1 tests/interop/run.sh build/release/gptq build/release/tests/dump_logits gptqmodel

@@ -113,7 +113,7 @@ TEST(CheckpointWriter, Resumes) {
   }
   CheckpointWriter writer(folder.path(), kSpecs, 60);
   EXPECT_TRUE(writer.resumed());
-  writer.mark_written("large");
+  writer.mark_written("large", "");
   for (size_t i : {0u, 1u, 2u, 3u, 5u})
     writer.write(kSpecs[i].name, bytes_tensor(kSpecs[i], static_cast<int>(i)).view());
   writer.finish();

@@ -28,7 +28,7 @@ class CliPush : public ::testing::Test {
 TEST_F(CliPush, TheWholeJourney) {
   const std::string out = scratch_ / "demo-4bit";
   const Outcome made =
-      gptq({"quantize", "ann/demo", "-o", out, "--samples", "4", "--seqlen", "64", "--gptaq", "0", "-q"});
+      gptq({"quantize", "ann/demo", "-o", out, "--samples", "4", "--seqlen", "512", "--gptaq", "0", "-q"});
   ASSERT_EQ(made.code, 0) << made.err;
   const Json meta = Json::parse(read_whole(out + "/quantize_config.json")).at("meta");
   EXPECT_EQ(meta.at("base_model").at("id"), "ann/demo");

@@ -179,7 +179,9 @@ TEST(Quantize, KilledRunsGoOnToTheSameBytes) {
     process.send(SIGKILL);
     const Outcome outcome = process.finish();
     if (fs::exists(output)) {  // it was done, or killed behind the rename
-      if (fs::exists(output + ".partial")) EXPECT_EQ(gptq(command(output, {"-q", "--resume"})).code, 0);
+      if (fs::exists(output + ".partial")) {
+        EXPECT_EQ(gptq(command(output, {"-q", "--resume"})).code, 0);
+      }
       check_finished();
       continue;
     }

@@ -14,7 +14,7 @@
 namespace gptq {
 namespace {
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+const std::string kDemoFolder = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
 struct Reading {
   std::vector<std::string> texts;  // of text rows; messages as JSON; ids as JSON
@@ -151,10 +151,10 @@ TEST(CorpusRows, ErrorsNameTheLineAndTheKeys) {
 
 class CorpusTest : public ::testing::Test {
  protected:
-  Corpus parse(const std::string& text, const std::string& model = kDemo) {
+  Corpus parse(const std::string& text, const std::string& model = kDemoFolder) {
     return parse_corpus(text, "c.jsonl", model, tokenizer_);
   }
-  Tokenizer tokenizer_ = Tokenizer::open(kDemo);
+  Tokenizer tokenizer_ = Tokenizer::open(kDemoFolder);
 };
 
 TEST_F(CorpusTest, SystemTextGoesIntoTheFirstQuestionWhereTheTemplateHasNoSystemRole) {
@@ -169,7 +169,7 @@ TEST_F(CorpusTest, SystemTextGoesIntoTheFirstQuestionWhereTheTemplateHasNoSystem
 TEST_F(CorpusTest, ToolsAreRendered) {
   const TemporaryFolder folder;
   for (const char* name : {"tokenizer.json", "config.json"})
-    fs::copy_file(kDemo + "/" + name, folder.path() + "/" + name);
+    fs::copy_file(kDemoFolder + "/" + name, folder.path() + "/" + name);
   folder.write("chat_template.jinja", "{% for t in tools or [] %}{{ t.name }}{% endfor %}{{ messages[0].content }}");
   const std::string messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]";
   for (const char* tools : {"[{\"name\": \"weather\"}]", "\"[{\\\"name\\\": \\\"weather\\\"}]\""}) {
@@ -193,7 +193,7 @@ TEST_F(CorpusTest, TokenIdsAreTakenAsTheyAre) {
 
 TEST_F(CorpusTest, InstructionsNeedNoChatTemplate) {
   const TemporaryFolder folder;
-  fs::copy_file(kDemo + "/tokenizer.json", folder.path() + "/tokenizer.json");
+  fs::copy_file(kDemoFolder + "/tokenizer.json", folder.path() + "/tokenizer.json");
   EXPECT_EQ(parse("{\"instruction\": \"a\", \"input\": \"b\", \"output\": \"c\"}", folder.path()).tokens,
             tokenizer_.encode("a\n\nb\n\nc"));
 }
@@ -204,19 +204,19 @@ TEST_F(CorpusTest, FoldersAreReadFileByFile) {
   folder.write("a.txt", "one");
   folder.write("c.parquet", "PAR1 PAR1");
   folder.write(".hidden", "three");
-  const Corpus corpus = read_corpus({folder.path()}, kDemo, tokenizer_);
+  const Corpus corpus = read_corpus({folder.path()}, kDemoFolder, tokenizer_);
   std::vector<TokenId> all = tokenizer_.encode("one");
   for (const TokenId id : tokenizer_.encode("two")) all.push_back(id);
   EXPECT_EQ(corpus.tokens, all);
   ASSERT_EQ(corpus.notes.size(), 1u);
   expect_in(corpus.notes[0], {"c.parquet", "left out"});
   const TemporaryFolder empty;
-  failure([&] { read_corpus({empty.path()}, kDemo, tokenizer_); }, ErrorKind::kNotFound);
+  failure([&] { read_corpus({empty.path()}, kDemoFolder, tokenizer_); }, ErrorKind::kNotFound);
 }
 
 TEST_F(CorpusTest, PathsThatAreNoFiles) {
   const auto refused = [&](const std::string& path, ErrorKind kind) {
-    return failure([&] { read_corpus({path}, kDemo, tokenizer_); }, kind);
+    return failure([&] { read_corpus({path}, kDemoFolder, tokenizer_); }, kind);
   };
   expect_in(refused("allenai/c4", ErrorKind::kNotFound), {"allenai/c4", "data sets of the Hub are not fetched"});
   expect_in(refused("/nowhere/c.txt", ErrorKind::kNotFound), {"/nowhere/c.txt", "check the path"});

@@ -55,21 +55,21 @@ constexpr Format kFormats[] = {
   throw Error(ErrorKind::kVerification, "reading " + name + ": found " + found + ", expected text; " + advice);
 }
 
-enum class Encoding { kOther, kUtf16Little, kUtf16Big };
+enum class TextEncoding { kOther, kUtf16Little, kUtf16Big };
 
 // By the byte order mark, or by the zero bytes that every second place of Latin text has.
-Encoding find_encoding(std::string_view bytes) {
-  if (bytes.size() % 2 != 0) return Encoding::kOther;
-  if (bytes.starts_with("\xFF\xFE")) return Encoding::kUtf16Little;
-  if (bytes.starts_with("\xFE\xFF")) return Encoding::kUtf16Big;
+TextEncoding find_encoding(std::string_view bytes) {
+  if (bytes.size() % 2 != 0) return TextEncoding::kOther;
+  if (bytes.starts_with("\xFF\xFE")) return TextEncoding::kUtf16Little;
+  if (bytes.starts_with("\xFE\xFF")) return TextEncoding::kUtf16Big;
   constexpr size_t kLooked = 4096;
   size_t zeros[2] = {0, 0};
   const size_t end = std::min(bytes.size(), kLooked);
   for (size_t i = 0; i < end; ++i) zeros[i % 2] += bytes[i] == '\0' ? 1 : 0;
   const auto most = [&](size_t count) { return end >= 4 && count * 20 >= end * 9; };
-  if (zeros[0] == 0 && most(zeros[1])) return Encoding::kUtf16Little;
-  if (zeros[1] == 0 && most(zeros[0])) return Encoding::kUtf16Big;
-  return Encoding::kOther;
+  if (zeros[0] == 0 && most(zeros[1])) return TextEncoding::kUtf16Little;
+  if (zeros[1] == 0 && most(zeros[0])) return TextEncoding::kUtf16Big;
+  return TextEncoding::kOther;
 }
 
 // Half a pair becomes U+FFFD.
@@ -109,9 +109,9 @@ std::string decode_text(std::string bytes, const std::string& name) {
   for (const Format& format : kFormats) {
     if (bytes.starts_with(format.magic)) refuse(name, format.what, format.advice);
   }
-  const Encoding encoding = find_encoding(bytes);
+  const TextEncoding encoding = find_encoding(bytes);
   std::string text =
-      encoding == Encoding::kOther ? std::move(bytes) : from_utf16(bytes, encoding == Encoding::kUtf16Little);
+      encoding == TextEncoding::kOther ? std::move(bytes) : from_utf16(bytes, encoding == TextEncoding::kUtf16Little);
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   if (text.starts_with(kMark)) text.erase(0, kMark.size());
   if (const size_t zero = text.find('\0'); zero != std::string::npos) {
