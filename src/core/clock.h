@@ -1,4 +1,4 @@
-// Elapsed time.
+// Seconds since a point in time, of the steady clock.
 #pragma once
 
 #include <chrono>
