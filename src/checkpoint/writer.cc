@@ -5,6 +5,8 @@
 
 #include <gptq/error.h>
 
+#include "core/python_json.h"
+
 namespace gptq {
 
 namespace {
@@ -185,7 +187,7 @@ void write_configs(const fs::path& folder, const OrderedJson& source_config, con
   write_file_atomic(folder / "quantize_config.json", dictionary.dump(2) + "\n");
   OrderedJson full = source_config;
   full["quantization_config"] = dictionary;
-  write_file_atomic(folder / "config.json", full.dump(2) + "\n");
+  write_file_atomic(folder / "config.json", python_json_text(full) + "\n");
 }
 
 }  // namespace gptq

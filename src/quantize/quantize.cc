@@ -54,7 +54,7 @@ struct Job {
 
   explicit Job(const QuantizeOptions& o)
       : options(o),
-        checkpoint(Checkpoint::open(o.model)),
+        checkpoint(Checkpoint::open(o.model, Purpose::kQuantize)),
         architecture(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
         plan(plan_modules(architecture, o)),
         calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {

@@ -114,6 +114,8 @@ TEST_F(CheckpointTest, AutoGptqNames) {
   EXPECT_EQ(open().file_of("a"), "gptq_model-4bit--1g.safetensors");
 
   write("quantize_config.json", R"({"bits":4,"group_size":128,"model_file_base_name":"my-model"})");
+  EXPECT_EQ(open().file_of("a"), "gptq_model-4bit--1g.safetensors");  // the only one there is
+  weights("another.safetensors", {{"a", &a_}});
   expect_error(ErrorKind::kNotFound, {"my-model.safetensors", "gptq_model-4bit-128g.safetensors"}, [&] { open(); });
   weights("part.safetensors", {{"a", &a_}});
   write("my-model.safetensors.index.json", R"({"weight_map":{"a":"part.safetensors"}})");
