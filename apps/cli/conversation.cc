@@ -43,15 +43,11 @@ Conversation::Conversation(Engine& engine) : engine_(&engine) {
 Prompt Conversation::render() {
   const ChatTemplate& chat = *engine_->chat_template();
   if (system_.empty()) return chat.render(messages_);
-  std::vector<Message> messages = messages_;
-  if (chat.abilities().system_role) {
-    messages.insert(messages.begin(), {"system", system_});
-    return chat.render(messages);
-  }
-  if (!std::exchange(noted_, true)) {
+  if (!chat.abilities().system_role && !std::exchange(noted_, true)) {
     say("note: the chat template has no system role; the system text goes in front of the first question");
   }
-  messages.front().content = system_ + "\n\n" + messages.front().content;
+  std::vector<Message> messages = messages_;
+  messages.insert(messages.begin(), {"system", system_});
   return chat.render(messages);
 }
 

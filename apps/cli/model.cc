@@ -31,7 +31,7 @@ bool bars_disabled() {
 }
 
 // Bytes per second over the last seconds; what was there before the first look does not count.
-class Rate {
+class TransferRate {
  public:
   double add(int64_t bytes) {
     const Clock::time_point now = Clock::now();
@@ -56,7 +56,7 @@ struct TransferBar::State {
   bool quiet;
   Interrupt interrupt;
   std::optional<Progress> progress = std::nullopt;
-  Rate rate = {};
+  TransferRate rate = {};
 
   bool show(const TransferProgress& p) {
     if (p.bytes_total <= 0) return !interrupt.pressed();
@@ -80,6 +80,12 @@ TransferSink TransferBar::sink() {
 PullResult pull_with_progress(const std::string& model, const PullOptions& options, const CommonOptions& common) {
   TransferBar bar(common.quiet);
   return pull(model, options, bar.sink());
+}
+
+void say_device(const ComputeOptions& options, const CommonOptions& common) {
+  const DeviceChoice choice = choose_device(options.device);
+  if (common.quiet) return;
+  say(fmt::format("note: runs on {}{}", choice.description, choice.note.empty() ? "" : "; " + choice.note));
 }
 
 std::string model_folder(const std::string& model, const CommonOptions& common, ModelParts parts) {

@@ -2,11 +2,14 @@
 #include "output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include <gptq/gptq.h>
+
+#include "table.h"
 
 namespace gptq::cli {
 
@@ -20,6 +23,9 @@ namespace {
 }  // namespace
 
 void put(std::string_view text) {
+  static const bool terminal = isatty(STDOUT_FILENO) == 1;
+  std::string shown;
+  if (terminal) text = shown = harmless(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail();
 }
 

@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kQuantizeFooter = R"(Examples:
   gptq quantize models/demo -o demo-4bit
   gptq quantize mistral-7b -o mistral-7b-4bit --calibration texts.jsonl --group-size 128
   gptq quantize mistral-7b -o mistral-7b-mixed --rule '.*down_proj:bits=8,group_size=32' --skip '.*layers\.0\.'
@@ -24,11 +24,11 @@ constexpr const char* kFooter = R"(Examples:
   gptq quantize mistral-7b -o mistral-7b-4bit --resume       go on after Ctrl-C or a crash
 
 A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
-and --skip is tested first. Its keys are bits, group_size, sym and desc_act.
+and every --skip comes before every --rule. Its keys are bits, group_size, sym and desc_act.
 Work in progress lives in DIR.partial; DIR appears when it is complete.
 )";
 
-struct Arguments {
+struct QuantizeArguments {
   QuantizeOptions options;
   std::vector<std::string> rules, skips;
   std::string max_shard_size = "5GB";
@@ -36,14 +36,15 @@ struct Arguments {
   bool dry_run = false;
 };
 
-void add_grid_options(CLI::App& app, Arguments& a) {
+void add_grid_options(CLI::App& app, QuantizeArguments& a) {
   GridOptions& grid = a.options.grid;
   app.add_option("--bits", grid.bits, "Bits per weight: 2, 3, 4 or 8")
       ->type_name("N")
       ->check(CLI::IsMember({2, 3, 4, 8}));
   app.add_option("--group-size", grid.group_size,
                  "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
-      ->type_name("N");
+      ->type_name("N")
+      ->default_str("128, or 64 or 32 where 128 does not divide");
   app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)");
   app.add_flag("--desc-act", grid.desc_act,
                "Order all columns by activation: more exact, slower to run (default: off)");
@@ -59,7 +60,7 @@ void add_grid_options(CLI::App& app, Arguments& a) {
   add_repeatable(app, "--skip", a.skips, "Leave the modules that match as they are")->type_name("REGEX");
 }
 
-void add_method_options(CLI::App& app, Arguments& a) {
+void add_method_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
   app.add_option("--gptaq", o.gptaq,
                  "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
@@ -68,16 +69,16 @@ void add_method_options(CLI::App& app, Arguments& a) {
   app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
-  app.add_option("--calibration", o.calibration,
-                 "Calibration text: .txt, or .jsonl with \"text\" or \"messages\", each also .gz; built in "
-                 "when absent")
+  add_repeatable(app, "--calibration", o.calibration,
+                 "Calibration text, also gzipped: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+                 "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
   app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");
-  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N");
+  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N")->check(whole_number());
 }
 
-void add_job_options(CLI::App& app, Arguments& a) {
+void add_job_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
   app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
       ->type_name("NAME")
@@ -85,7 +86,7 @@ void add_job_options(CLI::App& app, Arguments& a) {
   app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")->type_name("SIZE");
   add_compute_options(app, o.compute);
   app.add_flag("--resume", o.resume, "Go on with the unfinished work in DIR.partial (same options)");
-  app.add_flag("--force", o.force, "Replace an existing output folder");
+  app.add_flag("--force", o.force, "Replace an existing output folder that gptq made");
   app.add_flag("--dry-run", a.dry_run, "Only say what would be done and what it needs");
 }
 
@@ -102,7 +103,7 @@ QuantizeReport run_with_progress(const QuantizeOptions& options, const CommonOpt
   return quantize(options, on_progress, interrupt.token());
 }
 
-int run(Arguments& a, const CommonOptions& common) {
+int run_quantize_command(QuantizeArguments& a, const CommonOptions& common) {
   QuantizeOptions& options = a.options;
   options.grid.group_aware = !a.no_group_aware;
   options.max_shard_bytes = parse_bytes(a.max_shard_size);
@@ -115,6 +116,7 @@ int run(Arguments& a, const CommonOptions& common) {
   for (const std::string& text : a.rules) options.rules.push_back(ModuleRule::parse(text));
 
   options.model = model_folder(options.model, common);
+  say_device(options.compute, common);
   if (a.dry_run) {
     const QuantizePlan plan = plan_quantize(options);
     if (common.json) {
@@ -138,14 +140,14 @@ int run(Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_quantize(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<QuantizeArguments>();
   add_model_argument(app, arguments->options.model);
   app.add_option("-o,--output", arguments->options.output, "Folder to create")->required()->type_name("DIR");
   add_grid_options(app, *arguments);
   add_method_options(app, *arguments);
   add_job_options(app, *arguments);
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kQuantizeFooter);
+  return [arguments, &common] { return run_quantize_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

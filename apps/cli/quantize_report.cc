@@ -32,7 +32,7 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
-std::string module_table(const std::vector<ModuleReport>& modules) {
+std::string module_table(const std::vector<ModuleReport>& modules, bool errors_meaningful) {
   Table table({{"module"},
                {"bits", Align::kRight},
                {"group", Align::kRight},
@@ -42,8 +42,8 @@ std::string module_table(const std::vector<ModuleReport>& modules) {
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               fmt::format("{:.2e}", module.error), fmt::format("{:g}", module.damp), module.method,
-               fmt::format("{:.2f}", module.seconds)});
+               errors_meaningful ? fmt::format("{:.2e}", module.error) : "-", fmt::format("{:g}", module.damp),
+               module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
 }
@@ -59,9 +59,11 @@ Json plan_json(const QuantizeOptions& options, const QuantizePlan& plan) {
            {"batch_tokens", plan.gpu.batch_tokens},
            {"recomputes", plan.gpu.recomputes}};
   }
-  return {{"output", options.output},    {"layers", plan.layers},         {"modules", plan.modules},
-          {"tokens", plan.tokens},       {"peak_bytes", plan.peak_bytes}, {"bytes_in", plan.bytes_in},
-          {"bytes_out", plan.bytes_out}, {"seconds", plan.seconds},       {"gpu", gpu},
+  return {{"output", options.output},  {"layers", plan.layers},
+          {"modules", plan.modules},   {"group_size", plan.group_size},
+          {"tokens", plan.tokens},     {"peak_bytes", plan.peak_bytes},
+          {"bytes_in", plan.bytes_in}, {"bytes_out", plan.bytes_out},
+          {"seconds", plan.seconds},   {"gpu", gpu},
           {"notes", plan.notes}};
 }
 
@@ -71,7 +73,8 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"output", options.output});
   table.add({"layers", std::to_string(plan.layers)});
   table.add({"modules",
-             fmt::format("{} to quantize to {} bits unless a rule says otherwise", plan.modules, options.grid.bits)});
+             fmt::format("{} to quantize to {} bits, {}, unless a rule says otherwise", plan.modules, options.grid.bits,
+                         plan.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", plan.group_size))});
   table.add({"calibration", human_count(plan.tokens) + " tokens"});
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
   table.add({"peak memory", "about " + human_bytes(plan.peak_bytes)});
@@ -102,6 +105,7 @@ Json report_json(const QuantizeReport& report) {
           {"bytes_in", report.bytes_in},
           {"bytes_out", report.bytes_out},
           {"resumed_layers", report.resumed_layers},
+          {"errors_meaningful", report.errors_meaningful},
           {"modules", std::move(modules)},
           {"notes", report.notes}};
 }
@@ -109,12 +113,12 @@ Json report_json(const QuantizeReport& report) {
 std::string report_text(const QuantizeReport& report, bool all_modules) {
   std::vector<ModuleReport> modules = report.modules;
   std::string text;
-  if (!all_modules && modules.size() > kWorst) {
+  if (!all_modules && modules.size() > kWorst && report.errors_meaningful) {
     std::stable_sort(modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.error > b.error; });
     text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
-  text += module_table(modules) + "\n";
+  text += module_table(modules, report.errors_meaningful) + "\n";
   const ModelInfo model = inspect(report.output);
   const double bits =
       model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
@@ -127,6 +131,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   table.add({"modules", sizes(modules_in, modules_out)});
   table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
   table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
+  if (!report.errors_meaningful) table.add({"error", "not meaningful: the calibration text has too few tokens"});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
   if (report.gpu_peak_bytes > 0) table.add({"peak GPU memory", human_bytes(report.gpu_peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});

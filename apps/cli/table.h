@@ -2,13 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gptq::cli {
 
-// Control characters become '?': texts of strangers (names in files, a server's words) must not steer the terminal.
-// Line breaks and tabs stay.
-std::string harmless(std::string text);
+// Control characters (of ASCII and of U+0080 to U+009F), marks that change the direction of writing and bytes that are
+// no UTF-8 become '?': untrusted text (names in files, a server's words, a model's answers) must not steer the
+// terminal. Line breaks and tabs stay.
+std::string harmless(std::string_view text);
 
 size_t text_width(const std::string& text);  // characters, not bytes
 

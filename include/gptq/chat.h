@@ -69,7 +69,8 @@ class ChatTemplate {
   // with line, column and reason when it fails otherwise or exceeds its limits on steps, depth or output.
   //
   // With options.adapt, arguments of tool calls become objects or text as the template reads them (when it reads
-  // both they stay as they are), and strings of content become parts for a template that reads nothing else.
+  // both they stay as they are), strings of content become parts for a template that reads nothing else, and the text of
+  // a system message goes in front of the first user message for a template without that role.
   Prompt render(const std::vector<Message>& messages, const RenderOptions& options = {}) const;
   Prompt render_json(const std::string& messages, const RenderOptions& options = {}) const;  // a JSON list
 

@@ -65,6 +65,7 @@ class Engine {
   // into windows that do not overlap (a short last one is dropped); the result is exp of the mean negative log
   // likelihood over all predicted tokens, window − 1 in each.
   PerplexityResult perplexity(const std::string& text, int window, const StepSink& on_step = {});
+  PerplexityResult perplexity(const std::vector<TokenId>& tokens, int window, const StepSink& on_step = {});
 
   // Logits of every position of one sequence, fp32 [T, V].
   std::vector<float> logits(const std::vector<TokenId>& tokens);

@@ -13,8 +13,9 @@
 namespace gptq {
 
 struct GridOptions {
-  int bits = 4;          // 2, 3, 4 or 8
-  int group_size = 128;  // columns per scale: -1 (one per row) or 16…1024
+  int bits = 4;        // 2, 3, 4 or 8
+  int group_size = 0;  // columns per scale: -1 (one per row) or 16…1024; 0: 128, or the largest of 64 and 32 that
+                       // divides the inputs of every linear
   bool sym = true;
   bool desc_act = false;         // activation order over all columns
   bool group_aware = true;       // activation order within groups; used when desc_act is off and groups exist
@@ -40,15 +41,15 @@ struct QuantizeOptions {
   std::string model;   // folder
   std::string output;  // folder to create
   GridOptions grid;
-  std::vector<ModuleRule> rules;  // first match wins; skips are tested first
+  std::vector<ModuleRule> rules;  // the first one that matches decides, override or skip
   double damp = 0.01;             // share of mean(diag H) added to the diagonal
   // GPTAQ (Li et al., arXiv 2504.02692): aim at the outputs of the unquantized model rather than at W applied to
   // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
   double gptaq = 1.0;
   bool true_sequential = true;  // later sub-steps of a layer see the quantized earlier ones
-  std::string calibration;      // .txt, .jsonl ("text" or "messages"), each also .gz; "" = built in
+  std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
   int samples = 128;
-  int seqlen = 2048;  // shortened to the model's context with a note
+  int seqlen = 2048;  // shortened with a note to the model's context, and to the text when that is shorter
   uint64_t seed = 0;
   std::string format;  // "gptq" (v1) or "gptq_v2"; "" = gptq, or gptq_v2 when a grid is asymmetric
   int64_t max_shard_bytes = 5'000'000'000;
@@ -80,6 +81,7 @@ std::string to_string(const GpuMemoryPlan& plan);  // "7.4 of 8.0 GiB on the GPU
 
 struct QuantizePlan {
   int layers = 0, modules = 0;
+  int group_size = 0;      // of modules without a rule of their own; -1: one group per row
   int64_t tokens = 0;      // calibration tokens
   int64_t peak_bytes = 0;  // expected resident memory at its highest
   GpuMemoryPlan gpu;
@@ -95,6 +97,9 @@ struct QuantizeReport {
   int64_t gpu_peak_bytes = 0;  // measured, but for the driver's share; 0 on a CPU
   int64_t bytes_in = 0, bytes_out = 0;
   int resumed_layers = 0;
+  // False when the calibration text has fewer tokens than twice the inputs of the widest linear: such a text can be
+  // fitted without error, so that ModuleReport::error says nothing about any other.
+  bool errors_meaningful = true;
   std::vector<ModuleReport> modules;
   std::vector<std::string> notes;
 };

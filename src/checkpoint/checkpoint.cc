@@ -41,10 +41,10 @@ std::optional<QuantizeConfig> find_quantize_config(const fs::path& folder, std::
   for (const char* name : {"quantize_config.json", "quant_config.json"}) {
     const fs::path path = folder / name;
     if (!is_file(path)) continue;
-    return parse(parse_ordered_json(read_file(path), path.string()), path.string());
+    return parse(parse_ordered_json(read_small_file(path), path.string()), path.string());
   }
   const fs::path path = folder / "config.json";
-  const OrderedJson config = parse_ordered_python_json(read_file(path), path.string());
+  const OrderedJson config = parse_ordered_python_json(read_small_file(path), path.string());
   other = config.is_object() ? mlx_quantization(Json(config)) : std::nullopt;
   const auto found = config.find("quantization_config");
   if (other || found == config.end() || found->is_null()) return std::nullopt;
@@ -81,15 +81,27 @@ Checkpoint Checkpoint::open(const fs::path& folder, Purpose purpose) {
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   const fs::path config_path = folder / "config.json";
-  checkpoint.config_ = parse_python_json(read_file(config_path), config_path.string());
+  checkpoint.config_ = parse_python_json(read_small_file(config_path), config_path.string());
   JsonReader(checkpoint.config_, config_path.string());  // must be an object
-  checkpoint.quantize_config_ = find_quantize_config(folder, checkpoint.other_);
+  std::optional<Error> refused;                          // the quantization config
+  try {
+    checkpoint.quantize_config_ = find_quantize_config(folder, checkpoint.other_);
+  } catch (const Error& error) {
+    refused = error;
+  }
   try {
     checkpoint.map_files(find_weight_files(folder, candidate_names(checkpoint.quantize_config_, folder)));
   } catch (const Error&) {
+    // What is wrong with the config explains more than what is missing.
+    if (refused) throw *refused;
     if (!checkpoint.other_) throw;
-    refuse(folder, *checkpoint.other_, purpose);  // explains more than what is missing
+    refuse(folder, *checkpoint.other_, purpose);
   }
+  if ((refused || checkpoint.other_ || checkpoint.quantize_config_) && checkpoint.all_plain()) {
+    checkpoint.ignore_stale_quantization();
+    refused.reset();
+  }
+  if (refused) throw *refused;
   for (const SafetensorsFile& shard : checkpoint.shards_) {
     if (!checkpoint.other_) checkpoint.other_ = other_quantization(shard.header());
   }
@@ -142,6 +154,27 @@ void Checkpoint::map_files(const WeightFiles& found) {
   }
 }
 
+// Whether no tensor can be a quantized weight, of any method.
+bool Checkpoint::all_plain() const {
+  for (const SafetensorsFile& shard : shards_) {
+    for (const auto& [name, entry] : shard.header().tensors) {
+      if (entry.dtype_name != "BF16" && entry.dtype_name != "F16" && entry.dtype_name != "F32") return false;
+      if (name.size() >= 8 && name.compare(name.size() - 8, 8, ".qweight") == 0) return false;
+    }
+  }
+  return true;
+}
+
+// A quantization config that stayed behind when somebody converted the weights back is not believed.
+void Checkpoint::ignore_stale_quantization() {
+  warn("ignoring the quantization config of " + folder_.string() +
+       ": all of its weights are plain 16-bit or 32-bit numbers; remove quantize_config.json, or "
+       "\"quantization_config\" from config.json");
+  ignored_quantization_ = other_ ? other_->name : "gptq";
+  other_.reset();
+  quantize_config_.reset();
+}
+
 // Models saved without their head's class lack "model." in front of every name.
 void Checkpoint::complete_names() {
   if (!contains("layers.0.input_layernorm.weight") || contains("model.layers.0.input_layernorm.weight")) return;
@@ -192,7 +225,7 @@ void Checkpoint::settle_head() {
 
 OrderedJson Checkpoint::ordered_config() const {
   const fs::path path = folder_ / "config.json";
-  OrderedJson config = parse_ordered_python_json(read_file(path), path.string());
+  OrderedJson config = parse_ordered_python_json(read_small_file(path), path.string());
   if (untied_) config[kTied] = false;
   return config;
 }

@@ -22,11 +22,11 @@ namespace gptq {
 //   each as NAME.safetensors or as shards behind NAME.safetensors.index.json; without any of them, what weight_files.h
 //   says. Where writers leave things out, names and config are completed from what the files hold:
 //   - every name lacks "model.": it is put in front;
-//   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with both and the same bytes: the head is
-//   left
+//   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with the same table twice: the head is left
 //     out; with another head, dense or packed: the key counts, and is written, as false, with a warning.
 // The quantization config is quantize_config.json, else quant_config.json, else config.json's
-// "quantization_config".
+// "quantization_config". One that speaks of quantized weights where all tensors are plain ones is ignored with a
+// warning.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,
@@ -40,6 +40,9 @@ class Checkpoint {
   const std::optional<QuantizeConfig>& quantize_config() const { return quantize_config_; }
 
   const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, when looking
+
+  // The method of a quantization config that is ignored because all tensors are plain ones, or "".
+  const std::string& ignored_quantization() const { return ignored_quantization_; }
 
   bool contains(const std::string& name) const { return tensors_.count(name) > 0; }
 
@@ -61,6 +64,8 @@ class Checkpoint {
     std::string stored;  // the tensor's name in the file
   };
   void map_files(const WeightFiles& found);
+  bool all_plain() const;
+  void ignore_stale_quantization();
   void complete_names();
   void settle_head();
   bool tied() const;
@@ -73,6 +78,7 @@ class Checkpoint {
   std::vector<SafetensorsFile> shards_;
   std::map<std::string, Place> tensors_;
   std::optional<OtherFormat> other_;
+  std::string ignored_quantization_;
   bool untied_ = false;  // the config's "tie_word_embeddings" is not believed
 };
 

@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::string_view kPackedEnding = ".qweight";
 
-bool ends_with(const std::string& text, std::string_view ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 // The first of `keys` that holds a number which fits an int; 0 when none does. Inspection never fails on them.
 int first_size(const Json& config, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
@@ -36,7 +32,7 @@ std::string text_of(const Json& config, const char* key) {
 // Whether a tensor is a packed module's zeros, scales or groups.
 bool describes_packed(const Checkpoint& checkpoint, const std::string& name) {
   for (std::string_view ending : {".qzeros", ".scales", ".g_idx"}) {
-    if (!ends_with(name, ending)) continue;
+    if (!name.ends_with(ending)) continue;
     return checkpoint.contains(name.substr(0, name.size() - ending.size()) + std::string(kPackedEnding));
   }
   return false;
@@ -47,7 +43,7 @@ int64_t parameters_of(const Checkpoint& checkpoint, const std::string& name) {
   if (!checkpoint.quantize_config()) return element_count(checkpoint.entry(name).shape);
   if (describes_packed(checkpoint, name)) return 0;
   const int64_t elements = element_count(checkpoint.entry(name).shape);
-  if (!ends_with(name, kPackedEnding)) return elements;
+  if (!name.ends_with(kPackedEnding)) return elements;
   const QuantizeConfig& config = *checkpoint.quantize_config();
   const auto settings = config.settings_for(name.substr(0, name.size() - kPackedEnding.size()));
   const int64_t bits = settings ? settings->bits : config.bits;
@@ -115,7 +111,7 @@ ModelInfo folder_info(const fs::path& path, const OtherFormat& other) {
   std::sort(info.files.begin(), info.files.end());
   const fs::path config = path / "config.json";
   if (!fs::is_regular_file(config, ignored)) return info;
-  const Json json = parse_python_json(read_file(config), config.string());
+  const Json json = parse_python_json(read_small_file(config), config.string());
   if (json.is_object()) read_sizes(json, info);
   return info;
 }
@@ -126,6 +122,10 @@ ModelInfo folder_info(const Checkpoint& checkpoint) {
   read_sizes(checkpoint.config(), info);
   if (checkpoint.quantize_config()) read_quantization(*checkpoint.quantize_config(), info);
   if (checkpoint.other_format()) read_other(*checkpoint.other_format(), info);
+  if (!checkpoint.ignored_quantization().empty()) {
+    info.notes.push_back("the quantization config (" + checkpoint.ignored_quantization() +
+                         ") is ignored: all weights are plain 16-bit or 32-bit numbers");
+  }
   for (const fs::path& file : checkpoint.files()) info.files.push_back(file.filename().string());
   for (const std::string& name : checkpoint.names()) {
     const TensorEntry& entry = checkpoint.entry(name);

@@ -58,7 +58,8 @@ const std::set<std::string> kKnownKeys = {"bits",
                                           "inside_layer_modules",
                                           "parallel_packing"};
 
-constexpr char kAdvice[] = "; use a checkpoint in the plain GPTQ format (checkpoint_format \"gptq\" or \"gptq_v2\")";
+constexpr char kAdvice[] =
+    "; use the original 16-bit model, or a checkpoint in the GPTQ format (checkpoint_format \"gptq\" or \"gptq_v2\")";
 
 [[noreturn]] void refuse(const std::string& what, const std::string& found) {
   throw Error(ErrorKind::kVerification, "reading " + what + ": " + found + kAdvice);
@@ -192,16 +193,12 @@ std::string QuantizeConfig::quantizer() const {
 
 std::optional<ModuleSettings> QuantizeConfig::settings_for(const std::string& module) const {
   for (const DynamicRule& rule : dynamic) {
-    if (rule.skip && matches(rule.pattern, module)) return std::nullopt;
+    if (!matches(rule.pattern, module)) continue;
+    if (rule.skip) return std::nullopt;
+    return ModuleSettings{rule.bits.value_or(bits), rule.group_size.value_or(group_size), rule.sym.value_or(sym),
+                          rule.desc_act.value_or(desc_act)};
   }
-  ModuleSettings settings{bits, group_size, sym, desc_act};
-  for (const DynamicRule& rule : dynamic) {
-    if (rule.skip || !matches(rule.pattern, module)) continue;
-    settings = {rule.bits.value_or(bits), rule.group_size.value_or(group_size), rule.sym.value_or(sym),
-                rule.desc_act.value_or(desc_act)};
-    break;
-  }
-  return settings;
+  return ModuleSettings{bits, group_size, sym, desc_act};
 }
 
 QuantizeConfig parse_quantize_config(const OrderedJson& ordered, const std::string& what) {
@@ -253,18 +250,15 @@ OrderedJson to_json(const QuantizeConfig& config) {
   if (!config.modules_in_block_to_quantize.empty()) {
     json["modules_in_block_to_quantize"] = config.modules_in_block_to_quantize;
   }
-  // Skips first, as they are tested: readers that take the first match of any kind then agree with us.
   OrderedJson dynamic = OrderedJson::object();
-  for (const bool skips : {true, false}) {
-    for (const DynamicRule& rule : config.dynamic) {
-      const std::string key = (skips ? "-:" : "+:") + rule.pattern;
-      if (rule.skip != skips || dynamic.contains(key)) continue;  // of equal patterns the first one counts
-      OrderedJson& value = dynamic[key] = OrderedJson::object();
-      if (rule.bits) value["bits"] = *rule.bits;
-      if (rule.group_size) value["group_size"] = *rule.group_size;
-      if (rule.sym) value["sym"] = *rule.sym;
-      if (rule.desc_act) value["desc_act"] = *rule.desc_act;
-    }
+  for (const DynamicRule& rule : config.dynamic) {
+    const std::string key = (rule.skip ? "-:" : "+:") + rule.pattern;
+    if (dynamic.contains(key)) continue;  // of equal patterns the first one counts
+    OrderedJson& value = dynamic[key] = OrderedJson::object();
+    if (rule.bits) value["bits"] = *rule.bits;
+    if (rule.group_size) value["group_size"] = *rule.group_size;
+    if (rule.sym) value["sym"] = *rule.sym;
+    if (rule.desc_act) value["desc_act"] = *rule.desc_act;
   }
   if (!dynamic.empty()) json["dynamic"] = dynamic;
   json["meta"] = config.meta;

@@ -47,8 +47,8 @@ struct QuantizeConfig {
 
   std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
 
-  // The settings of one module after the rules: skips are tested first, then the first override that matches.
-  // nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.
+  // The settings of one module: the first rule that matches decides, override or skip, as in GPTQModel, vLLM and
+  // SGLang. nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.
   std::optional<ModuleSettings> settings_for(const std::string& module) const;
 };
 

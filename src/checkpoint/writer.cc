@@ -5,6 +5,8 @@
 
 #include <gptq/error.h>
 
+#include "checkpoint/output_config.h"
+#include "core/hash.h"
 #include "core/python_json.h"
 
 namespace gptq {
@@ -23,7 +25,7 @@ std::string shard_name(size_t index, size_t count) {
   return "model-" + five_digits(index + 1) + "-of-" + five_digits(count) + ".safetensors";
 }
 
-bool is_file(const fs::path& path) {
+bool is_plain_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
@@ -47,7 +49,7 @@ void refuse_other_weights(const fs::path& folder, const std::set<std::string>& o
 
 // Whether an earlier run made this shard: same size and header. A header of zeros is one that never got that far.
 bool holds_shard(const fs::path& path, const std::string& header, uint64_t size) {
-  if (!is_file(path)) return false;
+  if (!is_plain_file(path)) return false;
   const MappedFile file(path);
   if (file.bytes().size() == size) {
     const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()), header.size());
@@ -120,13 +122,18 @@ void CheckpointWriter::write(const std::string& name, const TensorView& tensor) 
         "tensor \"" + name + "\" is " + std::string(name_of(tensor.dtype)) + " " + to_string(tensor.shape) +
             ", announced as " + std::string(name_of(place.spec.dtype)) + " " + to_string(place.spec.shape));
   shards_[place.shard].storage.write(place.offset, {tensor.data, tensor.bytes()});
-  mark_written(name);
+  mark_written(name, sha256_hex({tensor.data, tensor.bytes()}));
 }
 
-void CheckpointWriter::mark_written(const std::string& name) {
+void CheckpointWriter::mark_written(const std::string& name, const std::string& sha256) {
   place_of(name);
   const std::lock_guard lock(mutex_);
-  written_.insert(name);
+  written_[name] = sha256;
+}
+
+std::map<std::string, std::string> CheckpointWriter::digests() const {
+  const std::lock_guard lock(mutex_);
+  return written_;
 }
 
 void CheckpointWriter::sync() {
@@ -149,7 +156,9 @@ void CheckpointWriter::finish() {
   write_file_atomic(folder_ / kIndexName, index.dump(2) + "\n");
 }
 
-void copy_companion_files(const fs::path& from, const fs::path& to) {
+namespace {
+
+bool is_companion(const fs::path& path) {
   static const std::set<std::string> kNames = {"tokenizer.json",
                                                "tokenizer_config.json",
                                                "special_tokens_map.json",
@@ -163,18 +172,31 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
                                                "chat_template.jinja",
                                                "chat_template.json",
                                                "generation_config.json"};
-  const auto wanted = [](const fs::path& path) {
-    const std::string name = path.filename().string();
-    return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
-           name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
-  };
+  const std::string name = path.filename().string();
+  return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
+         name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
+}
+
+}  // namespace
+
+bool is_model_file(const std::string& name) {
+  const std::string_view start = "model", end = ".safetensors", all = name;
+  const bool shard =
+      all.size() >= start.size() + end.size() && all.substr(0, start.size()) == start &&
+      all.substr(all.size() - end.size()) == end &&
+      all.substr(start.size(), all.size() - start.size() - end.size()).find_first_not_of("-of0123456789") ==
+          std::string_view::npos;
+  return shard || name == "config.json" || name == "quantize_config.json" || name == kIndexName || is_companion(name);
+}
+
+void copy_companion_files(const fs::path& from, const fs::path& to) {
   create_folder(to);
   for (const auto& item : fs::directory_iterator(from)) {
-    if (item.is_regular_file() && wanted(item.path())) {
+    if (item.is_regular_file() && is_companion(item.path())) {
       write_file_atomic(to / item.path().filename(), read_file(item.path()));
     }
   }
-  const fs::path templates = "additional_chat_templates";
+  const fs::path templates = kTemplatesFolder;
   if (!fs::is_directory(from / templates)) return;
   create_folder(to / templates);
   for (const auto& item : fs::directory_iterator(from / templates)) {
@@ -185,9 +207,7 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {
   const OrderedJson dictionary = to_json(config);
   write_file_atomic(folder / "quantize_config.json", dictionary.dump(2) + "\n");
-  OrderedJson full = source_config;
-  full["quantization_config"] = dictionary;
-  write_file_atomic(folder / "config.json", python_json_text(full) + "\n");
+  write_file_atomic(folder / "config.json", python_json_text(output_config(source_config, config)) + "\n");
 }
 
 }  // namespace gptq

@@ -34,8 +34,12 @@ class CheckpointWriter {
   // the disk at sync() or finish().
   void write(const std::string& name, const TensorView& tensor);
 
-  // After a resume: says that `name` was already written, and synced, by the run before.
-  void mark_written(const std::string& name);
+  // After a resume: says that `name` was already written, and synced, by the run before; `sha256` is what that run's
+  // digests() said.
+  void mark_written(const std::string& name, const std::string& sha256);
+
+  // Of the bytes of every tensor written so far (64 hexadecimal digits), by name. Safe from several threads.
+  std::map<std::string, std::string> digests() const;
 
   void sync();    // everything written so far is on the disk when this returns
   void finish();  // requires every tensor written; syncs; writes the index of several shards
@@ -56,8 +60,8 @@ class CheckpointWriter {
   bool resumed_ = false;
   std::vector<Shard> shards_;
   std::map<std::string, Place> places_;
-  std::mutex mutex_;  // guards written_
-  std::set<std::string> written_;
+  mutable std::mutex mutex_;                    // guards written_
+  std::map<std::string, std::string> written_;  // tensor -> SHA-256 of its bytes
 };
 
 // The shards `specs` would be cut into: for plans and estimates.
@@ -67,8 +71,12 @@ std::vector<std::vector<TensorSpec>> split_into_shards(const std::vector<TensorS
 // generation_config.json, licences and notices. Existing files of those names are replaced.
 void copy_companion_files(const fs::path& from, const fs::path& to);
 
-// Writes quantize_config.json and then, last, config.json: the source's keys in the source's order, with the same
-// dictionary as "quantization_config". A folder without config.json was never finished.
+// Whether CheckpointWriter, copy_companion_files or write_configs make a file of this name in a model folder.
+bool is_model_file(const std::string& name);
+inline constexpr char kTemplatesFolder[] = "additional_chat_templates";  // the one folder they make in it
+
+// Writes quantize_config.json and then, last, config.json (checkpoint/output_config.h), with the same dictionary as
+// "quantization_config". A folder without config.json was never finished.
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config);
 
 }  // namespace gptq

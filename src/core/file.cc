@@ -7,9 +7,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include <gptq/error.h>
@@ -21,6 +23,34 @@ namespace gptq {
 namespace {
 
 constexpr size_t kMaxUnpacked = size_t{1} << 30;
+constexpr uint64_t kMaxSmallFile = uint64_t{100} << 20;
+
+// The mapped files, for a signal handler: nothing here moves or is freed.
+struct Mapping {
+  std::atomic<const std::byte*> begin = nullptr;
+  std::atomic<size_t> size = 0;
+  char path[1024] = {};
+};
+std::array<Mapping, 256> mappings;  // more files than this go without a name
+std::mutex mappings_mutex;          // guards writing
+
+void remember_mapping(const std::byte* begin, size_t size, const fs::path& path) {
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin != nullptr) continue;
+    std::strncpy(mapping.path, path.c_str(), sizeof(mapping.path) - 1);
+    mapping.size = size;
+    mapping.begin = begin;
+    return;
+  }
+}
+
+void forget_mapping(const std::byte* begin) {
+  const std::lock_guard lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin == begin) mapping.begin = nullptr;
+  }
+}
 
 class Descriptor {
  public:
@@ -31,20 +61,33 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
 };
 
+[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
+  throw Error(ErrorKind::kVerification, "opening " + path.string() + ": it is " + what +
+                                            ", expected a regular file; write its content to a file");
+}
+
+const char* kind_of(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// Without waiting: a pipe that nobody writes to would be waited for.
 int open_for_reading(const fs::path& path, struct stat& info) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ENXIO) refuse(path, "a socket or a device");
   if (fd < 0) throw_system_error("opening", path, errno);
-  if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
-    const int reason = S_ISDIR(info.st_mode) ? EISDIR : errno;
-    ::close(fd);
-    throw_system_error("opening", path, reason);
-  }
-  return fd;
+  Descriptor opened(fd);
+  if (::fstat(fd, &info) != 0) throw_system_error("opening", path, errno);
+  if (S_ISDIR(info.st_mode)) throw_system_error("opening", path, EISDIR);
+  if (!S_ISREG(info.st_mode)) refuse(path, kind_of(info.st_mode));
+  return opened.release();
 }
 
 void write_fully(int fd, const fs::path& path, const std::byte* data, size_t size, uint64_t offset) {
@@ -91,6 +134,7 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (memory == MAP_FAILED) throw_system_error("mapping", path, errno);
   data_ = static_cast<const std::byte*>(memory);
+  remember_mapping(data_, size_, path);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -104,7 +148,17 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  forget_mapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+const char* mapped_file_at(const void* address) {
+  for (const Mapping& mapping : mappings) {
+    const std::byte* begin = mapping.begin;
+    if (begin != nullptr && address >= begin && address < begin + mapping.size) return mapping.path;
+  }
+  return nullptr;
 }
 
 void bring_to_memory(std::span<const std::byte> mapped) {
@@ -116,9 +170,15 @@ void bring_to_memory(std::span<const std::byte> mapped) {
   for (uintptr_t at = begin; at < end; at += page) *reinterpret_cast<const volatile std::byte*>(at);
 }
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, uint64_t max_bytes) {
   struct stat info {};
   const Descriptor fd(open_for_reading(path, info));
+  const auto check_size = [&](uint64_t size) {
+    if (size <= max_bytes) return;
+    throw Error(ErrorKind::kVerification, "reading " + path.string() + ": it has " + std::to_string(size) +
+                                              " bytes or more, expected at most " + std::to_string(max_bytes));
+  };
+  check_size(static_cast<uint64_t>(info.st_size));
   std::string content;
   char chunk[1 << 16];
   while (true) {
@@ -126,9 +186,13 @@ std::string read_file(const fs::path& path) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_system_error("reading", path, errno);
     if (count == 0) return content;
+    if (info.st_size == 0) refuse(path, "of no size but has content, as the files of /proc are");
     content.append(chunk, static_cast<size_t>(count));
+    check_size(content.size());
   }
 }
+
+std::string read_small_file(const fs::path& path) { return read_file(path, kMaxSmallFile); }
 
 std::string read_text(const fs::path& path) {
   std::string content = read_file(path);
@@ -181,6 +245,19 @@ void write_file_atomic(const fs::path& path, std::string_view content) {
     ::unlink(temporary.c_str());
     throw_system_error("renaming to", path, reason);
   }
+}
+
+std::string_view target_of_temporary(std::string_view name) {
+  // TARGET.PID-COUNT.tmp
+  constexpr std::string_view kEnd = ".tmp", kDigits = "0123456789";
+  if (name.size() < kEnd.size() || name.substr(name.size() - kEnd.size()) != kEnd) return {};
+  name.remove_suffix(kEnd.size());
+  for (const char mark : {'-', '.'}) {
+    const size_t at = name.find_last_not_of(kDigits);
+    if (at == std::string_view::npos || at + 1 == name.size() || name[at] != mark) return {};
+    name = name.substr(0, at);
+  }
+  return name;
 }
 
 PreallocatedFile::PreallocatedFile(const fs::path& path, uint64_t size) : path_(path) {

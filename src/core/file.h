@@ -12,7 +12,9 @@ namespace gptq {
 
 namespace fs = std::filesystem;
 
-// A read-only mapping of a whole file. Throws Error(kNotFound | kPermission | kGeneral) naming the path.
+// A read-only mapping of a whole file. Only regular files are opened, here and below: pipes, devices and the files of
+// /proc would be waited for, or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral) naming the
+// path.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -32,8 +34,15 @@ class MappedFile {
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
-// The whole file as bytes; throws like MappedFile.
-std::string read_file(const fs::path& path);
+// Declared in include/gptq/gptq.h, too. The path of the MappedFile that holds `address`, nullptr when there is none.
+// Safe in a signal handler: touching a page behind the end of a file that was cut short raises SIGBUS.
+const char* mapped_file_at(const void* address);
+
+// The whole file as bytes; throws like MappedFile, and Error(kVerification) when it is larger than `max_bytes`.
+std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 30);
+
+// read_file for what people and tools write by hand: configs, indexes, templates, notes. At most 100 MiB.
+std::string read_small_file(const fs::path& path);
 
 // Like read_file, but unpacks gzip when the content starts with gzip's magic number. Throws
 // Error(kVerification) for damaged gzip data and for more than 1 GiB of unpacked text.
@@ -45,6 +54,10 @@ std::string unpack_gzip(std::string_view packed, const std::string& what);
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
 // the new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
 void write_file_atomic(const fs::path& path, std::string_view content);
+
+// The name of the file that `name` is a temporary of, as write_file_atomic makes them and a killed process leaves them;
+// empty when it is none.
+std::string_view target_of_temporary(std::string_view name);
 
 // A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is
 // an error before any work is done. Writes from several threads to different ranges are safe.

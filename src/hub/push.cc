@@ -20,7 +20,7 @@ namespace gptq::hub {
 namespace {
 
 constexpr const char* kCard = "README.md";
-constexpr size_t kMostFiles = 10'000;
+constexpr size_t kMaxPushFiles = 10'000;
 
 // Every file of the folder but those of git, of caches and of the desktop.
 std::vector<UploadFile> files_of(const fs::path& folder) {
@@ -43,9 +43,9 @@ std::vector<UploadFile> files_of(const fs::path& folder) {
     file.size = static_cast<int64_t>(at->file_size());
     check_repo_path(file.path, "uploading " + folder.string());
     files.push_back(std::move(file));
-    if (files.size() > kMostFiles) {
+    if (files.size() > kMaxPushFiles) {
       throw Error(ErrorKind::kUsage, "uploading " + folder.string() + ": it has more than " +
-                                         std::to_string(kMostFiles) + " files; is it a model folder?");
+                                         std::to_string(kMaxPushFiles) + " files; is it a model folder?");
     }
   }
   std::sort(files.begin(), files.end(), [](const UploadFile& a, const UploadFile& b) { return a.path < b.path; });

@@ -21,13 +21,21 @@ std::string quantizer_of(const JsonReader& meta) {
   return first.is_string() ? first.get<std::string>() : "";
 }
 
+// GPTAQ's strength: null is 0, an object has it as "alpha"; other forms, from other programs, say nothing.
+double gptaq_of(const JsonReader& meta) {
+  const auto found = meta.json().find("gptaq");
+  if (found == meta.json().end()) return -1;
+  if (found->is_null()) return 0;
+  return found->is_object() ? JsonReader(*found, meta.what() + ", \"gptaq\"").number("alpha", -1) : -1;
+}
+
 }  // namespace
 
 bool has_quantization_record(const fs::path& folder) { return fs::is_regular_file(folder / kFile); }
 
 QuantizationRecord read_quantization_record(const fs::path& folder) {
   const std::string where = (folder / kFile).string();
-  const Json json = parse_json(read_file(where), where);
+  const Json json = parse_json(read_small_file(where), where);
   const JsonReader reader(json, where);
   QuantizationRecord record;
   record.bits = reader.integer("bits");
@@ -40,7 +48,7 @@ QuantizationRecord read_quantization_record(const fs::path& folder) {
   const JsonReader meta = below(reader, "meta");
   record.quantizer = quantizer_of(meta);
   record.clip = meta.string("clip", "");
-  record.gptaq = meta.number("gptaq", -1);
+  record.gptaq = gptaq_of(meta);
   const JsonReader calibration = below(meta, "calibration");
   record.calibration = {calibration.string("name", ""), calibration.string("sha256", ""),
                         calibration.integer("samples", 0), calibration.integer("seqlen", 0),

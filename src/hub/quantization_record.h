@@ -18,7 +18,7 @@ struct QuantizationRecord {
   std::string quantizer;  // "gptq:0.1.0"
   int64_t rules = 0;      // modules with settings of their own, as patterns
   std::string clip;
-  double gptaq = -1;
+  double gptaq = -1;  // GPTAQ's strength, 0 to 1; -1: not said
   struct Calibration {
     std::string name, sha256;
     int64_t samples = 0, seqlen = 0, seed = 0;

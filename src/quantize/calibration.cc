@@ -3,15 +3,13 @@
 
 #include <algorithm>
 #include <numeric>
-#include <optional>
 #include <random>
 
-#include <gptq/chat.h>
+#include <gptq/corpus.h>
 #include <gptq/error.h>
 
 #include "core/file.h"
 #include "core/hash.h"
-#include "core/json.h"
 #include "core/log.h"
 
 extern "C" {
@@ -23,86 +21,57 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kFewWindows = 64;  // below this the Hessians of real models are poor
+constexpr int64_t kFewTokens = 1 << 15;  // below this the Hessians of real models are poor
 
-bool is_json_lines(const fs::path& path) {
-  const fs::path name = path.extension() == ".gz" ? path.stem() : path;
-  return name.extension() == ".jsonl" || name.extension() == ".json";
+Corpus read_text(const QuantizeOptions& options, const Tokenizer& tokenizer) {
+  if (!options.calibration.empty()) return read_corpus(options.calibration, options.model, tokenizer);
+  const std::string_view packed(gptq_default_calibration_begin,
+                                static_cast<size_t>(gptq_default_calibration_end - gptq_default_calibration_begin));
+  return {tokenizer.encode(unpack_gzip(packed, "the built-in calibration text")), {}};
 }
 
-// One JSON object's text: "text" as it is, which may have been rendered already, "messages" through the chat template.
-class LineReader {
- public:
-  LineReader(const Tokenizer& tokenizer, std::string model) : tokenizer_(tokenizer), model_(std::move(model)) {}
-
-  std::vector<TokenId> read(const std::string& line, const std::string& where) {
-    const Json json = parse_json(line, where);
-    const JsonReader reader(json, where);
-    if (reader.has("text")) return tokenizer_.encode_prompt(reader.string("text"));
-    if (!reader.has("messages")) {
-      throw Error(ErrorKind::kVerification, "reading " + where + ": found neither \"text\" nor \"messages\"");
-    }
-    if (!template_) template_ = ChatTemplate::open(model_);
-    RenderOptions options;
-    options.add_generation_prompt = false;
-    const OrderedJson ordered = parse_ordered_json(line, where);
-    return tokenizer_.encode(template_->render_json(ordered["messages"].dump(), options));
+std::string source_name(const QuantizeOptions& options) {
+  if (options.calibration.empty()) return "built-in";
+  std::string name;
+  for (fs::path path : options.calibration) {
+    if (path.filename().empty()) path = path.parent_path();
+    name += (name.empty() ? "" : ", ") + path.filename().string();
   }
-
- private:
-  const Tokenizer& tokenizer_;
-  std::string model_;
-  std::optional<ChatTemplate> template_;
-};
-
-std::vector<TokenId> all_tokens(const QuantizeOptions& options, const Tokenizer& tokenizer) {
-  if (options.calibration.empty()) {
-    const std::string_view packed(gptq_default_calibration_begin,
-                                  static_cast<size_t>(gptq_default_calibration_end - gptq_default_calibration_begin));
-    return tokenizer.encode(unpack_gzip(packed, "the built-in calibration text"));
-  }
-  const std::string text = read_text(options.calibration);
-  if (!is_json_lines(options.calibration)) return tokenizer.encode(text);
-  LineReader reader(tokenizer, options.model);
-  std::vector<TokenId> tokens;
-  size_t number = 0;
-  for (size_t begin = 0, end; begin < text.size(); begin = end + 1) {
-    end = std::min(text.find('\n', begin), text.size());
-    ++number;
-    const std::string line = text.substr(begin, end - begin);
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto document = reader.read(line, options.calibration + " line " + std::to_string(number));
-    tokens.insert(tokens.end(), document.begin(), document.end());
-  }
-  return tokens;
+  return name;
 }
 
 }  // namespace
 
 Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length) {
   Calibration c;
-  c.name = options.calibration.empty() ? "built-in" : fs::path(options.calibration).filename().string();
+  c.name = source_name(options);
   c.seqlen = options.seqlen;
   if (c.seqlen > context_length) {
     c.seqlen = context_length;
     c.notes.push_back("seqlen " + std::to_string(options.seqlen) + " shortened to the model's context of " +
                       std::to_string(context_length));
   }
-  const std::vector<TokenId> tokens = all_tokens(options, tokenizer);
-  const int64_t windows = static_cast<int64_t>(tokens.size()) / c.seqlen;
-  if (windows == 0) {
-    throw Error(ErrorKind::kUsage, "reading calibration text from " + c.name + ": found " +
-                                       std::to_string(tokens.size()) + " tokens, less than one window of " +
-                                       std::to_string(c.seqlen) + "; give more text or a smaller --seqlen");
+  Corpus corpus = read_text(options, tokenizer);
+  const std::vector<TokenId>& tokens = corpus.tokens;
+  c.notes.insert(c.notes.end(), corpus.notes.begin(), corpus.notes.end());
+  const auto total = static_cast<int64_t>(tokens.size());
+  if (total == 0) {
+    throw Error(ErrorKind::kUsage, "reading calibration text from " + c.name + ": found no text; give some");
   }
+  if (total < c.seqlen) {
+    c.notes.push_back("the calibration text has " + std::to_string(total) + " tokens: one window of that length, not " +
+                      std::to_string(c.seqlen));
+    c.seqlen = total;
+  }
+  const int64_t windows = total / c.seqlen;
   c.samples = std::min<int64_t>(options.samples, windows);
-  if (windows < options.samples) {
+  if (windows < options.samples && windows > 1) {
     c.notes.push_back("calibration has " + std::to_string(windows) + " windows of " + std::to_string(c.seqlen) +
                       " tokens, fewer than the " + std::to_string(options.samples) + " asked for; all are used");
   }
-  if (c.samples < kFewWindows) {
-    warn("only " + std::to_string(c.samples) + " calibration windows: fewer than " + std::to_string(kFewWindows) +
-         " usually cost quality; give more text or raise --samples");
+  if (c.samples * c.seqlen < kFewTokens) {
+    warn("only " + std::to_string(c.samples * c.seqlen) + " calibration tokens: fewer than " +
+         std::to_string(kFewTokens) + " usually cost quality; give more text or raise --samples");
   }
   // Fisher-Yates by hand: the standard leaves the order of std::shuffle to the library, and files must not
   // depend on it.

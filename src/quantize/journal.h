@@ -1,6 +1,7 @@
-// The journal of a quantization in progress: what is finished, so that an interrupted run can go on.
+// The journal of a quantization in progress: what it is made from and what is finished, so that another run can go on.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,20 +13,27 @@
 namespace gptq {
 
 struct JournalState {
-  std::string fingerprint;  // of everything that decides the output's bytes
+  std::string model;                          // the folder, for messages
+  std::map<std::string, std::string> inputs;  // Job::inputs()
   int layers_done = 0;
-  std::vector<ModuleReport> modules;  // of the finished layers
+  std::vector<ModuleReport> modules;           // of the finished layers
+  std::map<std::string, std::string> sources;  // SHA-256 of the model's tensors that finished modules replace
+  std::map<std::string, std::string> tensors;  // SHA-256 of the output's tensors that are on the disk
+  std::map<std::string, std::string> files;    // SHA-256 of the output's other files; once it is complete
+  bool complete = false;                       // only the rename is missing
 };
 
-// Lives in the folder of the partial output. Written after the layer's tensors are on the disk, atomically: a
-// layer it names is complete.
+// Lives in the folder of the partial output from its beginning on. Written after the layer's tensors are on the disk,
+// atomically: a layer it names is complete. Carries a hash of itself.
 class Journal {
  public:
-  explicit Journal(const fs::path& folder) : path_(folder / "journal.json") {}
+  static constexpr char kName[] = "journal.json";
 
-  std::optional<JournalState> read() const;  // nullopt when there is none; throws Error(kVerification) when damaged
+  explicit Journal(const fs::path& folder) : path_(folder / kName) {}
+
+  // nullopt when there is none; throws Error(kVerification) when it is damaged, edited or no journal of ours.
+  std::optional<JournalState> read() const;
   void write(const JournalState& state) const;
-  void remove() const;
 
  private:
   fs::path path_;

@@ -2,6 +2,7 @@
 #include "quantize/module_plan.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -12,6 +13,9 @@
 namespace gptq {
 
 namespace {
+
+// What is tried, in this order, where no group size is given. Linears whose sides 32 does not divide stay dense.
+constexpr std::array<int, 3> kGroupSizes = {128, 64, 32};
 
 [[noreturn]] void usage(const std::string& message) { throw Error(ErrorKind::kUsage, message); }
 
@@ -28,7 +32,9 @@ void check_grid(const GridOptions& grid, const std::string& where) {
 }
 
 void check_options(const QuantizeOptions& o) {
-  check_grid(o.grid, "quantizing " + o.model);
+  GridOptions grid = o.grid;
+  if (grid.group_size == 0) grid.group_size = kGroupSizes.front();
+  check_grid(grid, "quantizing " + o.model);
   if (!(o.damp > 0 && o.damp < 1)) usage("quantizing " + o.model + ": damp must be between 0 and 1");
   if (!(o.gptaq >= 0 && o.gptaq <= 1)) usage("quantizing " + o.model + ": gptaq must be between 0 and 1");
   if (o.gptaq > 0 && !o.true_sequential) {
@@ -48,15 +54,13 @@ struct CompiledRule {
   Regex regex;
 };
 
-// Skips first, then the first override that matches; as other readers of `dynamic` do.
+// The first rule that matches decides, as for other readers of `dynamic`. nullopt: stays dense.
 std::optional<GridOptions> settings(const std::string& module, const GridOptions& defaults,
                                     const std::vector<CompiledRule>& rules) {
-  for (const CompiledRule& r : rules) {
-    if (r.rule->skip && r.regex.matches_start(module)) return std::nullopt;
-  }
   GridOptions grid = defaults;
   for (const CompiledRule& r : rules) {
-    if (r.rule->skip || !r.regex.matches_start(module)) continue;
+    if (!r.regex.matches_start(module)) continue;
+    if (r.rule->skip) return std::nullopt;
     grid.bits = r.rule->bits.value_or(grid.bits);
     grid.group_size = r.rule->group_size.value_or(grid.group_size);
     grid.sym = r.rule->sym.value_or(grid.sym);
@@ -78,6 +82,41 @@ std::optional<GridOptions> finer(const std::optional<GridOptions>& a, const std:
   const auto size = [](const GridOptions& g) { return g.group_size < 0 ? INT32_MAX : g.group_size; };
   if (size(*a) != size(*b)) return size(*a) < size(*b) ? a : b;
   return a->sym ? b : a;
+}
+
+bool fits_packing(const LinearSpec& linear) { return linear.in_features % 32 == 0 && linear.out_features % 32 == 0; }
+
+// The defaults with a group size: the one given, or the first of kGroupSizes that divides the inputs of all linears
+// that no rule gives another one.
+GridOptions choose_defaults(const Architecture& architecture, const QuantizeOptions& options,
+                            const std::vector<CompiledRule>& rules, std::vector<std::string>& notes) {
+  GridOptions defaults = options.grid;
+  if (defaults.group_size != 0) return defaults;
+  std::string obstacle;
+  int64_t inputs = 0;
+  const auto divides_all = [&](int size) {
+    for (int64_t layer = 0; layer < architecture.layers; ++layer) {
+      for (const InputGroup& group : input_groups(architecture)) {
+        for (const LinearSpec& linear : group.linears) {
+          const std::string module = layer_prefix(layer) + linear.name;
+          if (!fits_packing(linear) || linear.in_features % size == 0) continue;
+          const auto grid = settings(module, defaults, rules);
+          if (!grid || grid->group_size != 0) continue;
+          if (obstacle.empty()) obstacle = module, inputs = linear.in_features;
+          return false;
+        }
+      }
+    }
+    return true;
+  };
+  const auto* found = std::find_if(kGroupSizes.begin(), kGroupSizes.end(), divides_all);
+  CHECK(found != kGroupSizes.end());
+  if (!obstacle.empty()) {
+    notes.push_back("groups of " + std::to_string(*found) + ": " + std::to_string(kGroupSizes.front()) +
+                    " does not divide the " + std::to_string(inputs) + " inputs of " + obstacle);
+  }
+  defaults.group_size = *found;
+  return defaults;
 }
 
 void check_divides(const GroupPlan& plan, const std::string& prefix) {
@@ -103,11 +142,21 @@ std::string exact(const std::string& name) {
   return pattern += '$';
 }
 
+// Under which names readers ask for a group: its linears, and where there are several the fused one.
+std::vector<std::string> names_of(const InputGroup& group, size_t layer) {
+  const std::string prefix = layer_prefix(static_cast<int64_t>(layer));
+  std::vector<std::string> names;
+  for (const LinearSpec& linear : group.linears) names.push_back(prefix + linear.name);
+  const std::string& first = group.linears[0].name;
+  if (names.size() > 1) names.push_back(prefix + first.substr(0, first.find('.') + 1) + group.name + "_proj");
+  return names;
+}
+
 bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
     for (const GroupPlan& group : plan.layers[layer]) {
-      for (const LinearSpec& linear : group.group.linears) {
-        const auto found = config.settings_for(layer_prefix(static_cast<int64_t>(layer)) + linear.name);
+      for (const std::string& name : names_of(group.group, layer)) {
+        const auto found = config.settings_for(name);
         if (found.has_value() != group.grid.has_value()) return false;
         if (found && (found->bits != group.grid->bits || found->group_size != group.grid->group_size ||
                       found->sym != group.grid->sym || found->desc_act != group.grid->desc_act)) {
@@ -119,14 +168,14 @@ bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
   return true;
 }
 
-std::vector<DynamicRule> exact_rules(const ModelPlan& plan, const QuantizeOptions& options) {
+std::vector<DynamicRule> exact_rules(const ModelPlan& plan) {
   std::vector<DynamicRule> rules;
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
     for (const GroupPlan& group : plan.layers[layer]) {
-      if (same(group.grid, options.grid)) continue;
-      for (const LinearSpec& linear : group.group.linears) {
+      if (same(group.grid, plan.defaults)) continue;
+      for (const std::string& name : names_of(group.group, layer)) {
         DynamicRule rule;
-        rule.pattern = exact(layer_prefix(static_cast<int64_t>(layer)) + linear.name);
+        rule.pattern = exact(name);
         rule.skip = !group.grid.has_value();
         if (group.grid) {
           rule.bits = group.grid->bits;
@@ -157,6 +206,54 @@ std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPla
   return first;
 }
 
+// "*down_proj" -> ".*down_proj": what somebody who writes globs means; "" when that is no regular expression either.
+std::string from_glob(const std::string& pattern) {
+  std::string regex;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '*' && (i == 0 || pattern[i - 1] != '.')) regex += '.';
+    regex += pattern[i];
+  }
+  try {
+    const Regex compiled(regex, "");
+  } catch (const Error&) {
+    return "";
+  }
+  return regex;
+}
+
+std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
+  std::vector<CompiledRule> compiled;
+  for (const ModuleRule& rule : rules) {
+    const std::string what = "the rule for \"" + rule.pattern + "\"";
+    if (rule.group_size == 0) usage(what + ": group_size is 0, expected -1 (one group per row) or a number of columns");
+    try {
+      compiled.push_back({&rule, Regex(rule.pattern, what)});
+    } catch (const Error& error) {
+      const std::string regex = from_glob(rule.pattern);
+      usage(error.what() +
+            (regex.empty() ? std::string() : "; patterns are regular expressions, write '" + regex + "'"));
+    }
+  }
+  return compiled;
+}
+
+// A rule that changes nothing is a mistake.
+void check_matches(const CompiledRule& rule, const Architecture& architecture) {
+  std::string inside;  // a module with a match that does not begin at its start
+  for (int64_t layer = 0; layer < architecture.layers; ++layer) {
+    for (const InputGroup& group : input_groups(architecture)) {
+      for (const LinearSpec& linear : group.linears) {
+        const std::string module = layer_prefix(layer) + linear.name;
+        if (rule.regex.matches_start(module)) return;
+        if (inside.empty() && rule.regex.find(module)) inside = module;
+      }
+    }
+  }
+  const std::string& pattern = rule.rule->pattern;
+  usage("applying the rule for \"" + pattern + "\": it matches no module; names look like " + layer_prefix(0) +
+        "mlp.down_proj" + (inside.empty() ? "" : ", and patterns match from their start: write '.*" + pattern + "'"));
+}
+
 }  // namespace
 
 ModuleRule ModuleRule::parse(const std::string& text) {
@@ -169,6 +266,7 @@ ModuleRule ModuleRule::parse(const std::string& text) {
   ModuleRule rule;
   rule.pattern = text.substr(0, colon);
   std::string rest = text.substr(colon + 1);
+  if (rest.empty()) fail("found no settings behind the colon");
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
     const std::string item = rest.substr(0, comma);
@@ -199,15 +297,10 @@ bool ModelPlan::asymmetric() const {
 
 ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options) {
   check_options(options);
-  std::vector<CompiledRule> rules;
-  for (const ModuleRule& rule : options.rules) {
-    try {
-      rules.push_back({&rule, Regex(rule.pattern, "the rule for \"" + rule.pattern + "\"")});
-    } catch (const Error& error) {
-      usage(error.what());
-    }
-  }
+  const std::vector<CompiledRule> rules = compile(options.rules);
+  for (const CompiledRule& rule : rules) check_matches(rule, architecture);
   ModelPlan plan;
+  plan.defaults = choose_defaults(architecture, options, rules, plan.notes);
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
     LayerPlan layer_plan;
@@ -215,13 +308,13 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
     for (size_t g = 0; g < groups.size(); ++g) {
       GroupPlan& group = layer_plan[g];
       group.group = groups[g];
-      group.grid = settings(prefix + groups[g].linears[0].name, options.grid, rules);
+      group.grid = settings(prefix + groups[g].linears[0].name, plan.defaults, rules);
       bool agree = true;
       for (const LinearSpec& linear : groups[g].linears) {
-        const auto wanted = settings(prefix + linear.name, options.grid, rules);
+        const auto wanted = settings(prefix + linear.name, plan.defaults, rules);
         agree = agree && same(wanted, group.grid);
         group.grid = finer(group.grid, wanted);
-        if (group.grid && (linear.in_features % 32 != 0 || linear.out_features % 32 != 0)) {
+        if (group.grid && !fits_packing(linear)) {
           plan.notes.push_back(prefix + linear.name + " stays dense: its shape " + std::to_string(linear.out_features) +
                                " × " + std::to_string(linear.in_features) + " is not a multiple of 32");
           group.grid.reset();
@@ -238,18 +331,6 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
     }
     plan.layers.push_back(layer_plan);
   }
-  for (const CompiledRule& r : rules) {
-    bool matched = false;
-    for (int64_t layer = 0; layer < architecture.layers && !matched; ++layer) {
-      for (const InputGroup& group : input_groups(architecture)) {
-        for (const LinearSpec& linear : group.linears)
-          matched = matched || r.regex.matches_start(layer_prefix(layer) + linear.name);
-      }
-    }
-    if (!matched)
-      usage("applying the rule for \"" + r.rule->pattern + "\": it matches no module; names look like " +
-            layer_prefix(0) + "mlp.down_proj");
-  }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
   plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;
   if (plan.asymmetric() && !v2) {
@@ -261,18 +342,18 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
 
 QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options) {
   QuantizeConfig config;
-  config.bits = options.grid.bits;
-  config.group_size = options.grid.group_size;
-  config.sym = options.grid.sym;
-  config.desc_act = options.grid.desc_act;
-  config.static_groups = options.grid.static_groups;
+  config.bits = plan.defaults.bits;
+  config.group_size = plan.defaults.group_size;
+  config.sym = plan.defaults.sym;
+  config.desc_act = plan.defaults.desc_act;
+  config.static_groups = plan.defaults.static_groups;
   config.true_sequential = options.true_sequential;
   config.damp_percent = options.damp;
   config.format = plan.format;
   for (const ModuleRule& rule : options.rules) {
     config.dynamic.push_back({rule.pattern, rule.skip, rule.bits, rule.group_size, rule.sym, rule.desc_act});
   }
-  if (!describes(config, plan)) config.dynamic = exact_rules(plan, options);
+  if (!describes(config, plan)) config.dynamic = exact_rules(plan);
   CHECK(describes(config, plan));
   const bool all = std::all_of(plan.layers.begin(), plan.layers.end(), [](const LayerPlan& layer) {
     return std::all_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid.has_value(); });

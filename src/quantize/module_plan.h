@@ -24,18 +24,21 @@ using LayerPlan = std::array<GroupPlan, kInputGroups>;
 
 struct ModelPlan {
   std::vector<LayerPlan> layers;
+  GridOptions defaults;  // of modules without a rule, the group size chosen
   CheckpointFormat format = CheckpointFormat::kGptq;
   std::vector<std::string> notes;  // what was changed or left out, and why
 
   bool asymmetric() const;  // any group uses an asymmetric grid
 };
 
-// Throws Error(kUsage) for options that are out of range, a rule that does not compile, and a group size that
-// does not divide a module's inputs (naming the module and the sizes that do).
+// Where no group size is given, 128 or the largest of 64 and 32 that divides all inputs is taken, with a note. Throws
+// Error(kUsage) for options that are out of range, a rule that does not compile, and a given group size that does not
+// divide a module's inputs (naming the module and the sizes that do).
 ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options);
 
 // The configuration to save: defaults, the rules in the `dynamic` form others read, skipped modules. Checks that
-// a reader that follows it finds the settings the plan used.
+// a reader that follows it finds the settings the plan used, also one that fuses linears which share an input and asks
+// for the fused name ("self_attn.qkv_proj", "mlp.gate_up_proj": vLLM, SGLang).
 QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
 
 }  // namespace gptq

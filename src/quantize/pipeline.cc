@@ -8,16 +8,14 @@
 #include <gptq/error.h>
 
 #include "checkpoint/packed_format.h"
+#include "core/clock.h"
 #include "quantize/pack.h"
 #include "quantize/solver.h"
+#include "quantize/storable.h"
 
 namespace gptq {
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
 Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
@@ -211,20 +209,25 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   for (const LinearSpec& linear : plan.group.linears) {
     const int64_t n = linear.out_features;
     const std::string module = layer_prefix(index) + linear.name;
+    const auto sum = [&](const std::vector<double>& values) {
+      return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
+    };
+    const double energy = sum(solution.energy);
+    const double error = energy == 0 ? 0.0 : sum(solution.error) / energy;
+    for (int64_t g = 0; g < solution.groups; ++g) {
+      const std::span<const float> scales(solution.scales);
+      check_solved(module, scales.subspan(static_cast<size_t>(g * rows + first), static_cast<size_t>(n)), error);
+    }
     PackedWeight packed =
         pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
     layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(packed));
     in_.output.write(module, std::move(packed));
 
-    const auto sum = [&](const std::vector<double>& values) {
-      return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
-    };
     ModuleReport report;
     report.name = module;
     report.bits = plan.grid->bits;
     report.group_size = plan.grid->group_size;
-    const double energy = sum(solution.energy);
-    report.error = energy > 0 ? sum(solution.error) / energy : 0.0;
+    report.error = error;
     report.damp = solution.damp;
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);

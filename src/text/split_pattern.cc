@@ -20,7 +20,7 @@ constexpr const char* kSpaces =
 constexpr const char* kNotSpaces =
     R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027})"
     R"(\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{10ffff})";
-constexpr const char* kWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr const char* kWordClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 // Outside brackets \w and \b also take six Latin-1 digits and fractions for word characters.
 constexpr const char* kBareWord = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
@@ -317,8 +317,8 @@ class Translator {
       case 'D': set.members += "\\P{Nd}"; return false;
       case 'h': set.members += "0-9a-fA-F"; return false;
       case 'H': set.others.push_back("[^0-9a-fA-F]"); return false;
-      case 'w': set.members += kWord; return false;
-      case 'W': set.others.push_back(std::string("[^") + kWord + "]"); return false;
+      case 'w': set.members += kWordClass; return false;
+      case 'W': set.others.push_back(std::string("[^") + kWordClass + "]"); return false;
       case 'p':
       case 'P': property(set, letter == 'P'); return false;
       case 't': code = 0x09; return true;
@@ -371,7 +371,7 @@ class Translator {
     if (bare == "space" || bare == "whitespace") {
       set.members += negated ? kNotSpaces : kSpaces;
     } else if (bare == "word" || bare == "alnum") {
-      const std::string alnum = bare == "word" ? kWord : R"(\p{Alphabetic}\p{Nd})";
+      const std::string alnum = bare == "word" ? kWordClass : R"(\p{Alphabetic}\p{Nd})";
       if (negated)
         set.others.push_back("[^" + alnum + "]");
       else
@@ -442,7 +442,7 @@ class Translator {
     else if (name == "alnum")
       set.others.push_back(std::string(negated ? "[^" : "[") + R"(\p{Alphabetic}\p{Nd}])");
     else if (name == "word")
-      set.others.push_back(std::string(negated ? "[^" : "[") + kWord + "]");
+      set.others.push_back(std::string(negated ? "[^" : "[") + kWordClass + "]");
     else
       fail("the unknown POSIX class [:" + name + ":]");
   }

@@ -50,6 +50,35 @@ TEST_F(CheckpointTest, OneFile) {
   expect_error(ErrorKind::kVerification, {"\"c\""}, [&] { checkpoint.file_of("c"); });
 }
 
+// A quantization config that was left behind when the weights were converted back.
+TEST_F(CheckpointTest, AStaleQuantizationConfigIsIgnored) {
+  for (const char* stale :
+       {R"({"quant_method":"fp8","fmt":"e4m3"})", R"({"quant_method":"bitsandbytes","load_in_4bit":true})",
+        R"({"quant_method":"gptq","bits":4,"group_size":128})", R"({"quant_method":"gptq","bits":5})"}) {
+    write("config.json", std::string(R"({"model_type":"llama","quantization_config":)") + stale + "}");
+    weights("model.safetensors", {{"a.weight", &a_}, {"b", &b_}});
+    const LogCapture log;
+    const Checkpoint checkpoint = open();
+    EXPECT_FALSE(checkpoint.quantize_config()) << stale;
+    EXPECT_NE(std::string(stale).find(checkpoint.ignored_quantization()), std::string::npos) << stale;
+    EXPECT_EQ(folder_info(checkpoint).notes.size(), 1u) << stale;
+    ASSERT_EQ(log.warnings.size(), 1u);
+    for (const std::string& part :
+         std::vector<std::string>{folder_.path().string(), "16-bit", "remove", "quantization_config"})
+      EXPECT_NE(log.warnings[0].find(part), std::string::npos) << log.warnings[0];
+  }
+}
+
+TEST_F(CheckpointTest, AQuantizationConfigOfQuantizedWeightsIsBelieved) {
+  const Tensor codes = make_tensor<int32_t>(DType::kI32, {2}, {1, 2});
+  write("config.json", R"({"quantization_config":{"quant_method":"fp8"}})");
+  weights("model.safetensors", {{"a", &a_}, {"a.codes", &codes}});
+  expect_error(ErrorKind::kVerification, {"fp8", "16-bit", "GPTQ checkpoint"}, [&] { open(); });
+  // What is wrong with the config is said first, whatever else is missing.
+  fs::remove(folder_ / "model.safetensors");
+  expect_error(ErrorKind::kVerification, {"fp8"}, [&] { open(); });
+}
+
 TEST_F(CheckpointTest, ViewsOutliveMoves) {
   weights("model.safetensors", {{"a", &a_}});
   Checkpoint first = open();

@@ -128,9 +128,22 @@ TEST(QuantizeConfig, Rules) {
   EXPECT_EQ(mlp->group_size, 32);
   EXPECT_FALSE(mlp->sym);
   EXPECT_FALSE(mlp->desc_act);
-  // Skips come first wherever they stand, and patterns are anchored at the start only.
-  EXPECT_FALSE(config.settings_for("model.layers.1.mlp.down_proj"));
+  // A skip is a rule like the others: it decides where it is the first one that matches.
+  EXPECT_EQ(config.settings_for("model.layers.1.mlp.down_proj")->bits, 8);
+  EXPECT_FALSE(config.settings_for("decoder.down_proj"));
+  // Patterns are anchored at the start only.
   EXPECT_EQ(config.settings_for("xmodel.layers.1.mlp.up_proj")->bits, 4);
+}
+
+TEST(QuantizeConfig, ASkipInFrontOfAnOverrideWins) {
+  const QuantizeConfig config = parse(R"({"bits": 4, "dynamic": {
+    "+:.*\\.0\\..*down_proj": {"bits": 8}, "-:.*down_proj": {}, ".*": {"bits": 2}}})");
+  EXPECT_EQ(config.settings_for("model.layers.0.mlp.down_proj")->bits, 8);
+  EXPECT_FALSE(config.settings_for("model.layers.1.mlp.down_proj"));
+  EXPECT_EQ(config.settings_for("model.layers.1.mlp.up_proj")->bits, 2);
+  const QuantizeConfig again = parse(to_json(config).dump());
+  EXPECT_EQ(again.settings_for("model.layers.0.mlp.down_proj")->bits, 8);
+  EXPECT_FALSE(again.settings_for("model.layers.1.mlp.down_proj"));
 }
 
 TEST(QuantizeConfig, RoundTrip) {
@@ -149,7 +162,7 @@ TEST(QuantizeConfig, RoundTrip) {
             R"({"bits":3,"group_size":64,"desc_act":true,"sym":false,"lm_head":false,"quant_method":"gptq",)"
             R"("checkpoint_format":"gptq_v2","pack_dtype":"int32","true_sequential":true,"static_groups":false,)"
             R"("damp_percent":0.05,"modules_in_block_to_quantize":[["a","b"],["c"]],)"
-            R"("dynamic":{"-:y.*":{},"+:z.*":{"bits":8,"sym":true}},"meta":{"quantizer":["gptq:0.1.0"]}})");
+            R"("dynamic":{"+:z.*":{"bits":8,"sym":true},"-:y.*":{}},"meta":{"quantizer":["gptq:0.1.0"]}})");
   const QuantizeConfig again = parse_quantize_config(json, "again");
   EXPECT_EQ(to_json(again), json);
   EXPECT_TRUE(again.unknown_keys.empty());

@@ -1,5 +1,6 @@
 // The writer: shards, index, resuming, companion files and configs.
 #include "checkpoint/writer.h"
+#include "checkpoint/output_config.h"
 
 #include <thread>
 
@@ -243,6 +244,39 @@ TEST(Configs, KeepTheSourceAndAddTheQuantization) {
   EXPECT_EQ(written["quantization_config"], to_json(config));
   EXPECT_EQ(parse_ordered_json(read_file(folder / "quantize_config.json"), "q"), to_json(config));
   EXPECT_EQ(written["last"].size(), 2u);
+}
+
+// The config.json written for `source`, without its quantization config.
+OrderedJson written_config(const std::string& source) {
+  OrderedJson config = output_config(parse_ordered_json(source, "source"), QuantizeConfig());
+  EXPECT_TRUE(config.contains("quantization_config"));
+  config.erase("quantization_config");
+  return config;
+}
+
+TEST(Configs, AreReadAlikeByBothGenerationsOfTransformers) {
+  EXPECT_EQ(
+      written_config(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}, "dtype": "bfloat16"})").dump(),
+      R"({"rope_parameters":{"rope_type":"default","rope_theta":500000.0},"dtype":"bfloat16",)"
+      R"("rope_theta":500000.0,"torch_dtype":"bfloat16"})");
+  const OrderedJson scaled = written_config(
+      R"({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "partial_rotary_factor": 0.5}})");
+  EXPECT_EQ(scaled["rope_theta"], 5e5);
+  EXPECT_EQ(scaled["partial_rotary_factor"], 0.5);
+  EXPECT_EQ(scaled["rope_scaling"].dump(), R"({"rope_type":"llama3","factor":8.0})");
+  EXPECT_EQ(scaled["rope_parameters"]["rope_theta"], 5e5);
+  // What the source says under the old names, or only there, stays as it is.
+  for (const char* source :
+       {R"({"rope_theta":1.0,"rope_scaling":{"type":"linear","factor":2.0},"torch_dtype":"float16"})",
+        R"({"rope_parameters":{"rope_theta":2.0},"rope_theta":1.0})", R"({"rope_parameters":null})",
+        R"({"rope_parameters":[1],"dtype":3})"}) {
+    EXPECT_EQ(written_config(source), parse_ordered_json(source, "source")) << source;
+  }
+}
+
+TEST(Configs, DoNotPointToCodeThatIsNotThere) {
+  EXPECT_EQ(written_config(R"({"a": 1, "auto_map": {"AutoConfig": "configuration_x.C"}, "b": 2})").dump(),
+            R"({"a":1,"b":2})");
 }
 
 }  // namespace

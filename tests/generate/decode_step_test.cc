@@ -13,11 +13,11 @@
 #include "checkpoint/checkpoint.h"
 #include "model/families.h"
 #include "model/model.h"
+#include "tests/generate/demo.h"
 
 namespace gptq {
 namespace {
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 constexpr int kCapacity = 64;
 
 struct Case {

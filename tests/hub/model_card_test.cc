@@ -88,6 +88,15 @@ TEST(QuantizationRecord, OfOtherProgramsToo) {
   for (const char* absent : {"calibration", "error", "base_model", "license", "nan", "made with"})
     EXPECT_EQ(card.find(absent), std::string::npos) << absent;
   EXPECT_EQ(read(R"({"bits": 4, "meta": {"quantizer": "gptqmodel:1.4"}})").quantizer, "gptqmodel:1.4");
+  for (const auto& [gptaq, strength] :
+       std::vector<std::pair<std::string, double>>{{R"({"alpha": 0.5, "device": "auto"})", 0.5},
+                                                   {R"({"alpha": 1})", 1},
+                                                   {"null", 0},
+                                                   {"false", -1},
+                                                   {"1.0", -1}}) {
+    EXPECT_EQ(read(R"({"bits": 4, "meta": {"gptaq": )" + gptaq + "}}").gptaq, strength) << gptaq;
+  }
+  EXPECT_EQ(least.gptaq, -1);
   for (const char* json :
        {"{}", "[]", R"({"bits": "4"})", R"({"bits": 4, "meta": 1})", R"({"bits": 4, "meta": {"calibration": []}})",
         R"({"bits": 4, "meta": {"base_model": "x"}})"}) {

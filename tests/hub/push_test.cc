@@ -48,7 +48,7 @@ class PushTest : public testing::HubTest {
     write_whole(
         folder() / "quantize_config.json",
         R"({"bits": 4, "group_size": 128, "sym": true, "desc_act": false, "damp_percent": 0.01, "checkpoint_format": "gptq",
-                    "meta": {"quantizer": ["gptq:0.1.0"], "clip": "hessian", "gptaq": 1.0,
+                    "meta": {"quantizer": ["gptq:0.1.0"], "clip": "hessian", "gptaq": {"alpha": 1.0, "device": "auto"},
                              "calibration": {"name": "built-in", "sha256": "ab12", "samples": 128, "seqlen": 2048, "seed": 0},
                              "errors": {"mean": 0.001, "largest": 0.02, "module": "model.layers.0.mlp.down_proj", "modules": 42},
                              "base_model": )" +

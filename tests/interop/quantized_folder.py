@@ -85,7 +85,8 @@ def dense_state(folder):
         module, _, suffix = name.rpartition(".")
         if suffix == "qweight":
             packed = {s: tensors[f"{module}.{s}"].numpy() for s in PACKED}
-            weight = gptq_format.dequantize(packed, settings["bits"], settings.get("checkpoint_format", "gptq"))
+            bits = packed["qweight"].shape[0] * 32 // len(packed["g_idx"])  # rules give modules their own
+            weight = gptq_format.dequantize(packed, bits, settings.get("checkpoint_format", "gptq"))
             state[f"{module}.weight"] = torch.from_numpy(weight)
         elif suffix not in PACKED:
             state[name] = tensor.float()

@@ -27,7 +27,7 @@ double quantized(const GridOptions& grid) {
   options.model = kDemo;
   options.output = folder / "out";
   options.grid = grid;
-  options.calibration = kDemo / "calibration.jsonl";
+  options.calibration = {kDemo / "calibration.jsonl"};
   options.seqlen = 512;
   quantize(options);
   return perplexity(folder / "out");

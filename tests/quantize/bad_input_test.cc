@@ -124,33 +124,100 @@ TEST(QuantizeBadInput, OverflowingActivationsNameTheFirstModule) {
   expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.mlp.down_proj", "first"});
 }
 
+// The demo model as one whose attention has biases, one of them `value`.
+void copy_demo_with_biases(const fs::path& folder, uint16_t value) {
+  copy_demo(folder);
+  Json config = parse_json(read_file(folder / "config.json"), "config.json");
+  config["model_type"] = "qwen2";
+  write_file_atomic(folder / "config.json", config.dump());
+  const SafetensorsFile source(testing::demo_model() / "model.safetensors");
+  std::map<std::string, TensorView> views;
+  for (const auto& [name, entry] : source.header().tensors) views.emplace(name, source.tensor(name));
+  std::map<std::string, Tensor> biases;
+  for (int layer = 0; layer < 6; ++layer) {
+    for (const auto& [linear, width] : {std::pair{"q", 256}, {"k", 128}, {"v", 128}}) {
+      const std::string name = "model.layers." + std::to_string(layer) + ".self_attn." + linear + "_proj.bias";
+      Tensor& bias = biases[name] = Tensor(DType::kBF16, {width});
+      if (layer == 1 && linear[0] == 'k') bias.values<BFloat16>()[3] = {value};
+      views[name] = bias.view();
+    }
+  }
+  write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+}
+
+TEST(QuantizeBadInput, BiasesBeyondHalfPrecisionAreNamedBeforeTheWork) {
+  const TempFolder folder;
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "large";
+  copy_demo_with_biases(folder / "large", 0x4789);  // 70144
+  for (const bool desc_act : {false, true}) {
+    options.grid.desc_act = desc_act;
+    int steps = 0;
+    testing::expect_error(ErrorKind::kNumerical,
+                          {"value 3 of model.layers.1.self_attn.k_proj.bias is 70144", "65504",
+                           "--skip 'model\\.layers\\.1\\.self_attn\\.k_proj'"},
+                          [&] { quantize(options, [&](const QuantizeProgress&) { ++steps; }); });
+    EXPECT_EQ(steps, 0);
+    testing::expect_error(ErrorKind::kNumerical, {"70144"}, [&] { plan_quantize(options); });
+  }
+  options.rules = {{"model\\.layers\\.1\\.self_attn\\.k_proj", true, {}, {}, {}, {}}};  // as the error says
+  EXPECT_EQ(quantize(options).modules.size(), 6u * 7 - 3);
+  EXPECT_TRUE(Checkpoint::open(options.output).contains("model.layers.1.self_attn.k_proj.bias"));
+
+  options = quick_options(folder / "out2");
+  options.model = folder / "nan";
+  copy_demo_with_biases(folder / "nan", 0x7FC0);
+  expect_failure(options, ErrorKind::kNumerical, {"k_proj.bias is NaN or infinity"});
+}
+
+TEST(QuantizeBadInput, ScalesBeyondHalfPrecision) {
+  const TempFolder folder;
+  copy_demo(folder / "model", "model.layers.0.mlp.down_proj.weight", [](auto values) {
+    for (BFloat16& value : values) value = to_bfloat16(to_float(value) * 1e12f);
+  });
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "model";
+  for (const char* clip : {"none", "hessian"}) {
+    options.grid.clip = clip;
+    expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.mlp.down_proj", "scales beyond fp16", "--skip"});
+  }
+}
+
+TEST(QuantizeBadInput, ErrorsThatAreNotNumbers) {
+  const TempFolder folder;
+  copy_demo(folder / "model", "model.layers.0.input_layernorm.weight", [](auto values) {
+    for (BFloat16& value : values) value = to_bfloat16(1e30f);
+  });
+  QuantizeOptions options = quick_options(folder / "out");
+  options.model = folder / "model";
+  expect_failure(options, ErrorKind::kNumerical, {"model.layers.0.self_attn.q_proj", "not a number", "--skip"});
+}
+
 TEST(QuantizeBadInput, CalibrationText) {
   const TempFolder folder;
   QuantizeOptions options = quick_options(folder / "out");
   const auto with = [&](const std::string& name, const std::string& text) {
     write_file_atomic(folder / name, text);
-    options.calibration = folder / name;
+    options.calibration = {folder / name};
   };
-  options.calibration = folder / "missing.txt";
+  options.calibration = {folder / "missing.txt"};
   expect_failure(options, ErrorKind::kNotFound, {"missing.txt"});
   with("empty.txt", "");
-  expect_failure(options, ErrorKind::kUsage, {"empty.txt", "less than one window of 48", "--seqlen"});
-  with("tiny.txt", "Too short.");
-  expect_failure(options, ErrorKind::kUsage, {"tiny.txt", "more text"});
+  expect_failure(options, ErrorKind::kUsage, {"empty.txt", "found no text"});
   with("bad.jsonl", "{\"text\": \"fine\"}\n{\"text\": \n");
   expect_failure(options, ErrorKind::kVerification, {"bad.jsonl line 2"});
   with("other.jsonl", "{\"prompt\": \"x\"}\n");
-  expect_failure(options, ErrorKind::kVerification, {"other.jsonl line 1", "messages"});
+  expect_failure(options, ErrorKind::kVerification, {"other.jsonl line 1", "the keys \"prompt\"", "messages"});
   with("damaged.txt.gz", "\x1f\x8b\x08garbage");
   expect_failure(options, ErrorKind::kVerification, {"damaged.txt.gz", "gzip"});
 }
 
-TEST(QuantizeBadInput, FewWindowsAreWarnedAbout) {
+TEST(QuantizeBadInput, FewTokensAreWarnedAbout) {
   const TempFolder folder;
   const testing::LogCapture log;
   plan_quantize(quick_options(folder / "out"));
   ASSERT_EQ(log.warnings.size(), 1u);
-  EXPECT_NE(log.warnings[0].find("4 calibration windows"), std::string::npos);
+  EXPECT_NE(log.warnings[0].find("192 calibration tokens"), std::string::npos);
 }
 
 TEST(QuantizeBadInput, UnwritablePlaces) {

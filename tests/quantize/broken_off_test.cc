@@ -77,7 +77,7 @@ TEST(BrokenOff, ADiskThatFillsUpNamesTheFileAndKeepsWhatIsThere) {
       ASSERT_TRUE(testing::eventually([&] { return layers_in_journal(options) == 3; }));
       disk.emplace(100'000);
     };
-    testing::expect_error(ErrorKind::kGeneral, {"writing", "out.partial/model.safetensors", "disk space"},
+    testing::expect_error(ErrorKind::kGeneral, {"writing", "out.partial/model/model.safetensors", "disk space"},
                           [&] { quantize(options, on_progress); });
   }
   EXPECT_FALSE(fs::exists(options.output));
@@ -92,7 +92,7 @@ TEST(BrokenOff, ADiskThatIsFullInTheFirstLayerLeavesNothing) {
   const auto on_progress = [&](const QuantizeProgress&) {
     if (!disk) disk.emplace(100'000);
   };
-  testing::expect_error(ErrorKind::kGeneral, {"writing", "out.partial/model.safetensors", "disk space"},
+  testing::expect_error(ErrorKind::kGeneral, {"writing", "out.partial/model/model.safetensors", "disk space"},
                         [&] { quantize(options, on_progress); });
   EXPECT_FALSE(fs::exists(options.output + ".partial"));
 }

@@ -18,7 +18,7 @@ class CalibrationTest : public ::testing::Test {
   Calibration load(const std::string& name, const std::string& text, int seqlen = 8, int samples = 1000) {
     write_file_atomic(folder_ / name, text);
     QuantizeOptions options = testing::quick_options("unused");
-    options.calibration = folder_ / name;
+    options.calibration = {folder_ / name};
     options.seqlen = seqlen;
     options.samples = samples;
     return load_calibration(options, tokenizer_, 2048);
@@ -44,7 +44,7 @@ TEST_F(CalibrationTest, GzipAndPlainAgree) {
   gzwrite(file, kText.data(), static_cast<unsigned>(kText.size()));
   gzclose(file);
   QuantizeOptions options = testing::quick_options("unused");
-  options.calibration = path;
+  options.calibration = {path};
   options.seqlen = 8;
   EXPECT_EQ(load_calibration(options, tokenizer_, 2048).tokens.size() / 8,
             load("a.txt", kText, 8, 4).tokens.size() / 8);
@@ -99,6 +99,35 @@ TEST_F(CalibrationTest, SeqlenIsShortenedToTheContext) {
   const Calibration c = load_calibration(options, tokenizer_, 2048);
   EXPECT_EQ(c.seqlen, 2048);
   EXPECT_NE(c.notes.at(0).find("2048"), std::string::npos);
+}
+
+// The AutoGPTQ guide calibrates with this one sentence.
+TEST_F(CalibrationTest, ATextShorterThanAWindowIsOneShorterWindow) {
+  const std::string sentence =
+      "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on GPTQ algorithm.";
+  const Calibration c = load("guide.txt", sentence, 2048);
+  EXPECT_EQ(c.tokens, tokenizer_.encode(sentence));
+  EXPECT_EQ(c.samples, 1);
+  EXPECT_EQ(c.seqlen, static_cast<int64_t>(c.tokens.size()));
+  ASSERT_EQ(c.notes.size(), 1u);
+  EXPECT_NE(c.notes[0].find("one window of that length"), std::string::npos);
+}
+
+TEST_F(CalibrationTest, SeveralFilesAreOneTextAndAllOfThemCount) {
+  write_file_atomic(folder_ / "b.jsonl", "{\"text\": \"She went home.\"}\n");
+  write_file_atomic(folder_ / "a.txt", kText);
+  QuantizeOptions options = testing::quick_options("unused");
+  options.calibration = {folder_ / "a.txt", folder_ / "b.jsonl"};
+  options.seqlen = 1;
+  options.samples = 1000;
+  const Calibration both = load_calibration(options, tokenizer_, 2048);
+  std::vector<TokenId> all = tokenizer_.encode(kText);
+  const std::vector<TokenId> second = tokenizer_.encode("She went home.");
+  all.insert(all.end(), second.begin(), second.end());
+  EXPECT_EQ(both.tokens, all);
+  EXPECT_EQ(both.name, "a.txt, b.jsonl");
+  options.calibration.pop_back();
+  EXPECT_NE(load_calibration(options, tokenizer_, 2048).sha256, both.sha256);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ inline QuantizeOptions quick_options(const fs::path& output) {
   QuantizeOptions options;
   options.model = demo_model();
   options.output = output;
-  options.calibration = demo_model() / "calibration.jsonl";
+  options.calibration = {demo_model() / "calibration.jsonl"};
   options.grid.clip = "none";
   options.samples = 4;
   options.seqlen = 48;

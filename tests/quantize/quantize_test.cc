@@ -47,6 +47,29 @@ TEST(Quantize, WritesACompleteFolderThatLoads) {
   }
 }
 
+// GPTQModel refuses a checkpoint whose "gptaq" is anything but null or an object of these keys.
+TEST(Quantize, MetaIsWhatOtherReadersTake) {
+  const TempFolder folder;
+  for (const double gptaq : {0.0, 0.5}) {
+    QuantizeOptions options = quick_options(folder / std::to_string(gptaq));
+    options.gptaq = gptaq;
+    quantize(options);
+    const Json alone = parse_json(read_file(fs::path(options.output) / "quantize_config.json"), "");
+    EXPECT_EQ(parse_json(read_file(fs::path(options.output) / "config.json"), "").at("quantization_config"), alone);
+    const Json& meta = alone.at("meta");
+    EXPECT_EQ(meta.at("gptaq"), gptaq == 0 ? Json() : Json({{"alpha", gptaq}, {"device", "auto"}}));
+    EXPECT_EQ(meta.at("quantizer").size(), 1u);
+    EXPECT_EQ(meta.at("quantizer")[0].get<std::string>().rfind("gptq:", 0), 0u);
+    EXPECT_TRUE(meta.at("act_group_aware").is_boolean());
+  }
+  QuantizeOptions options = quick_options(folder / "asymmetric");
+  options.grid.sym = false;
+  options.format = "gptq";
+  quantize(options);
+  const Json meta = parse_json(read_file(fs::path(options.output) / "quantize_config.json"), "").at("meta");
+  EXPECT_EQ(meta.at("quantizer")[1], "gptqmodel:0.9.0");
+}
+
 TEST(Quantize, SameBytesTwiceAndForAnyNumberOfThreads) {
   const TempFolder folder;
   QuantizeOptions options = quick_options(folder / "first");
@@ -127,14 +150,15 @@ TEST(Quantize, PlanAgreesWithTheRun) {
 TEST(Quantize, ForceReplacesAnExistingFolder) {
   const TempFolder folder;
   fs::create_directories(folder / "out");
-  write_file_atomic(folder / "out" / "old.txt", "old");
   QuantizeOptions options = quick_options(folder / "out");
-  testing::expect_error(ErrorKind::kUsage, {"exists", "--force"}, [&] { quantize(options); });
-  EXPECT_TRUE(fs::exists(folder / "out" / "old.txt"));
-  options.force = true;
   quantize(options);
-  EXPECT_FALSE(fs::exists(folder / "out" / "old.txt"));
-  EXPECT_FALSE(fs::exists(folder / "out.old"));
+  const auto first = contents(folder / "out");
+  testing::expect_error(ErrorKind::kUsage, {"exists", "--force"}, [&] { quantize(options); });
+  options.force = true;
+  options.seed = 1;
+  quantize(options);
+  EXPECT_NE(contents(folder / "out").at("model.safetensors"), first.at("model.safetensors"));
+  EXPECT_FALSE(fs::exists(folder / "out.partial"));
 }
 
 TEST(Quantize, RulesReachTheFilesAndOtherReaders) {

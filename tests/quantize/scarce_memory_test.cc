@@ -148,7 +148,7 @@ TEST(ScarceDevice, ALostDeviceLeavesWhatIsFinished) {
   testing::expect_error(ErrorKind::kGeneral, {"took the device"}, [&] { quantize_scarcely(options, scarcity); });
   EXPECT_FALSE(fs::exists(folder / "out"));
   EXPECT_TRUE(fs::exists(folder / "out.partial"));
-  EXPECT_FALSE(fs::exists(folder / "out.partial/config.json")) << "no reader takes it for a model";
+  EXPECT_FALSE(fs::exists(folder / "out.partial/model/config.json")) << "no reader takes it for a model";
   options.resume = true;
   Scarcity again;
   const QuantizeReport report = quantize_scarcely(options, again);

@@ -156,9 +156,11 @@ Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope)
     const Value more = evaluate(*call.double_star, scope);
     if (more.is_undefined()) fail_undefined(more);
     if (!more.is_dict()) fail("the argument after ** must be a mapping");
+    const size_t written = arguments.named.size();  // only with these can a key of the mapping collide
     for (const auto& [key, value] : more.dict().entries) {
       if (!key.is_string()) fail("keywords must be strings");
-      for (const auto& [used, other] : arguments.named) {
+      for (size_t i = 0; i < written; ++i) {
+        const std::string& used = arguments.named[i].first;
         if (used == key.text()) fail("got multiple values for keyword argument '" + used + "'");
       }
       arguments.named.emplace_back(key.text(), value);

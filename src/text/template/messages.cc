@@ -2,6 +2,7 @@
 #include "text/template/messages.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <gptq/error.h>
@@ -78,6 +79,39 @@ void to_parts(OrderedJson& messages) {
   }
 }
 
+// The text of a message: its content, or the text parts of it.
+std::optional<std::string> text_of(const OrderedJson& message) {
+  const auto content = message.find("content");
+  if (content == message.end()) return std::nullopt;
+  if (content->is_string()) return content->get<std::string>();
+  if (!content->is_array()) return std::nullopt;
+  std::string text;
+  for (const OrderedJson& part : *content) {
+    if (!part.is_object() || !part.contains("text") || !part["text"].is_string()) return std::nullopt;
+    text += part["text"].get_ref<const std::string&>();
+  }
+  return text;
+}
+
+// A system message at the beginning becomes the beginning of the user's message behind it.
+void merge_system(OrderedJson& messages) {
+  const auto has_role = [&](size_t index, const char* role) {
+    return messages[index].is_object() && messages[index].contains("role") && messages[index]["role"] == role;
+  };
+  if (messages.size() < 2 || !has_role(0, "system") || !has_role(1, "user")) return;
+  const std::optional<std::string> system = text_of(messages[0]);
+  if (!system || !messages[1].contains("content")) return;
+  OrderedJson& content = messages[1]["content"];
+  if (content.is_string()) {
+    content = *system + "\n\n" + content.get_ref<const std::string&>();
+  } else if (content.is_array()) {
+    content.insert(content.begin(), OrderedJson{{"type", "text"}, {"text", *system + "\n\n"}});
+  } else {
+    return;
+  }
+  messages.erase(0);
+}
+
 }  // namespace
 
 OrderedJson parse_input(const std::string& text, const std::string& what) {
@@ -138,6 +172,7 @@ OrderedJson messages_json(const std::string& text) {
 void adapt(OrderedJson& messages, const ChatAbilities& abilities) {
   if (abilities.object_arguments && !abilities.string_arguments) each_arguments(messages, turn_to_object);
   if (abilities.string_arguments && !abilities.object_arguments) each_arguments(messages, turn_to_text);
+  if (!abilities.system_role) merge_system(messages);
   if (abilities.content_parts && !abilities.text_content) to_parts(messages);
 }
 

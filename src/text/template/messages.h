@@ -17,7 +17,8 @@ OrderedJson parse_input(const std::string& text, const std::string& what);
 OrderedJson messages_json(const std::vector<Message>& messages);
 OrderedJson messages_json(const std::string& text);  // throws Error(kUsage) unless it is a list
 
-// Arguments of tool calls as text or objects, content as parts: only where the template does not read what is there.
+// Arguments of tool calls as text or objects, content as parts, a system message's text in front of the first question:
+// only where the template does not read what is there.
 void adapt(OrderedJson& messages, const ChatAbilities& abilities);
 
 // Everything in a message is marked as input except its keys and its role.

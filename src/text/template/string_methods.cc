@@ -32,6 +32,7 @@ template <Side kSide>
 Value strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"chars"}, "strip");
   const std::string* characters = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
+  runtime.limits.work(self.text().size() + (characters == nullptr ? 0 : characters->size()));
   return runtime.string(stripped(self.marked(), kSide, characters));
 }
 
@@ -71,6 +72,7 @@ Value affix(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const Window window = window_of(runtime, self, bound);
   const std::string_view text = std::string_view(self.text()).substr(window.begin, window.end - window.begin);
   const auto fits = [&](const std::string& part) {
+    runtime.limits.work(part.size());
     return window.possible && (kAtEnd ? text.ends_with(part) : text.starts_with(part));
   };
   if (!bound.at(0).is(Kind::kTuple)) return Value::boolean(fits(bound.string(0).text));
@@ -85,6 +87,7 @@ template <bool kAtEnd>
 Value remove_affix(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"prefix"}, kAtEnd ? "removesuffix" : "removeprefix");
   const std::string& part = bound.string(0).text;
+  runtime.limits.work(self.text().size());
   if (!(kAtEnd ? self.text().ends_with(part) : self.text().starts_with(part))) return self;
   return runtime.string(self.marked().substr(kAtEnd ? 0 : part.size(), self.text().size() - part.size()));
 }
@@ -196,8 +199,9 @@ Value zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
 }
 
 template <bool (*kHolds)(char32_t)>
-Value all_chars(Runtime&, const Value& self, const Arguments& arguments) {
+Value all_chars(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "a string test");
+  runtime.limits.work(self.text().size());
   for (size_t position = 0; position < self.text().size();) {
     if (!kHolds(next_char(self.text(), position))) return Value::boolean(false);
   }

@@ -1,0 +1,37 @@
+// A lock file that names its holder: one process at a time works on a folder.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/file.h"
+
+namespace gptq {
+
+// Held through flock() for the life of the object, so that the lock of a process that died is free. The file says who
+// holds it (process id and host name) and stays where it is; remove_file() takes it away while it is still held. On a
+// file system without flock() the note decides: a holder on this host whose process is gone is no holder.
+class OwnerLock {
+ public:
+  // nullopt when the folder or the file disappeared on the way: look again. Throws Error(kGeneral), "`verb`: another
+  // gptq (process 1 on host) is at work there", when it is held; Error(kPermission | kGeneral) from the system. Does
+  // not follow a symbolic link.
+  static std::optional<OwnerLock> acquire(const fs::path& path, const std::string& verb);
+
+  // Whether `path` is a regular file that acquire() may have made: empty (a process died in between) or with its note.
+  static bool made(const fs::path& path);
+
+  OwnerLock(OwnerLock&& other) noexcept;
+  OwnerLock& operator=(OwnerLock&&) = delete;
+  ~OwnerLock();
+
+  void remove_file();
+
+ private:
+  OwnerLock(int file, fs::path path) : file_(file), path_(std::move(path)) {}
+
+  int file_ = -1;
+  fs::path path_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,75 @@
+// One quantization as it is known before the first layer: model, plan, calibration, and the tensors of the output.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "model/architecture.h"
+#include "quantize/calibration.h"
+#include "quantize/memory_plan.h"
+#include "quantize/module_plan.h"
+#include "quantize/quantize_with.h"
+
+namespace gptq {
+
+struct Job {
+  const QuantizeOptions& options;
+  Checkpoint checkpoint;
+  Architecture architecture;
+  ModelPlan plan;
+  Calibration calibration;
+  std::vector<TensorSpec> copied;  // tensors of the output that stay as they are
+  std::vector<TensorSpec> packed;  // those of the quantized modules
+
+  // Throws what quantize() throws for bad options, models and calibration texts. Keeps a reference to the options.
+  explicit Job(const QuantizeOptions& options);
+
+  std::vector<std::string> notes() const;
+  bool errors_meaningful() const;  // fewer tokens than twice a linear's inputs can be fitted without error
+  int module_count() const;
+
+  // Calls body(module name, linear, grid) for every quantized linear of a layer, in order.
+  template <typename Body>
+  void for_each_linear(int64_t layer, const Body& body) const {
+    for (const GroupPlan& group : plan.layers[static_cast<size_t>(layer)]) {
+      if (!group.grid) continue;
+      for (const LinearSpec& linear : group.group.linears) body(layer_prefix(layer) + linear.name, linear, *group.grid);
+    }
+  }
+
+  MemoryProblem memory_problem(const Backend& backend) const;
+  std::unique_ptr<Backend> open_backend(const BackendMaker& make) const;
+
+  int64_t bytes_out() const;                    // of all tensors of the output
+  std::vector<TensorSpec> all_tensors() const;  // copied and packed, by name
+
+  // What the output's quantization config says when these modules are done.
+  QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
+
+  // Hashes of everything but the weights' values that decides the output's bytes, by a name for people: "options",
+  // "config.json", "header of model.safetensors"... A run may be continued only with equal ones.
+  std::map<std::string, std::string> inputs() const;
+
+  // SHA-256 of the bytes of the tensors that a layer's quantized modules replace, by name. Reads them.
+  std::map<std::string, std::string> hash_replaced(int64_t layer) const;
+
+  // Throws Error(kVerification) when a weight file was written to since this object was made. A file that was replaced
+  // by another one of its name does no harm: the mapping keeps the old one.
+  void check_unchanged() const;
+
+ private:
+  struct FileState {
+    uint64_t device = 0, inode = 0, size = 0;
+    int64_t seconds = 0, nanoseconds = 0;  // of the last change
+    bool operator==(const FileState&) const = default;
+  };
+  static FileState state_of(const fs::path& path);
+  void list_tensors();
+
+  std::map<fs::path, FileState> files_;
+};
+
+}  // namespace gptq
