@@ -37,6 +37,7 @@ Json to_json(const ModelInfo& info, bool with_tensors) {
                {"architecture", info.architecture},
                {"model_type", info.model_type},
                {"supported", info.supported},
+               {"obstacle", info.obstacle},
                {"parameters", info.parameters},
                {"tensor_bytes", info.tensor_bytes},
                {"bits_per_weight", bits_per_weight(info)},
@@ -45,8 +46,9 @@ Json to_json(const ModelInfo& info, bool with_tensors) {
                {"vocab_size", info.vocab_size},
                {"context_length", info.context_length},
                {"quantized", info.quantized}};
-  if (info.quantized) {
-    json["bits"] = info.bits;
+  if (info.quantized) json["quant_method"] = info.method;
+  if (info.quantized && info.bits > 0) json["bits"] = info.bits;
+  if (info.method == "gptq") {
     json["group_size"] = info.group_size;
     json["sym"] = info.sym;
     json["desc_act"] = info.desc_act;
@@ -68,6 +70,7 @@ Json to_json(const ModelInfo& info, bool with_tensors) {
 
 std::string quantization_text(const ModelInfo& info) {
   if (!info.quantized) return "no";
+  if (info.method != "gptq") return info.method + (info.bits > 0 ? fmt::format(", {} bits", info.bits) : "");
   std::string text =
       fmt::format("{} bits, {}, {}, format {}", info.bits,
                   info.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", info.group_size),
@@ -80,8 +83,13 @@ std::string quantization_text(const ModelInfo& info) {
 std::string to_text(const ModelInfo& info, bool with_tensors) {
   Table table({{""}, {""}});
   table.add({"folder", info.folder});
-  table.add({"architecture", fmt::format("{} ({})", info.architecture, info.model_type)});
-  table.add({"runs here", info.supported ? "yes" : "no: this build does not know the architecture"});
+  if (!info.model_type.empty() || !info.architecture.empty())
+    table.add({"architecture", fmt::format("{} ({})", info.architecture, info.model_type)});
+  table.add({"runs here", info.supported ? "yes" : "no: " + info.obstacle});
+  if (info.tensors.empty() && !info.supported) {  // no model whose tensors could be counted
+    table.add({"files", fmt::format("{}", fmt::join(info.files, ", "))});
+    return table.str();
+  }
   table.add({"parameters", human_count(info.parameters)});
   table.add({"layers", std::to_string(info.layers)});
   table.add({"hidden size", std::to_string(info.hidden_size)});

@@ -19,17 +19,20 @@ struct ModelInfo {
   int64_t tensor_bytes = 0;
   int layers = 0, hidden_size = 0, vocab_size = 0, context_length = 0;
   bool quantized = false;
+  std::string method;  // of the quantization: "gptq", "awq", "mlx", ...; what follows is known of "gptq"
   int bits = 0, group_size = 0;
   bool sym = true, desc_act = false;
   std::string checkpoint_format;
   std::string quantizer;   // who wrote it, from `meta`
   bool supported = false;  // can this build run it?
+  std::string obstacle;    // why not, "" when it can
   std::vector<std::string> files;
   std::vector<TensorInfo> tensors;
   std::vector<std::string> notes;
 };
 
-// Throws Error(kNotFound | kVerification) naming the file.
+// Also of models in other formats and of files and folders that are no models but are recognised: they are not
+// supported, and `obstacle` names what they are. Throws Error(kNotFound | kVerification) naming the file.
 ModelInfo inspect(const std::string& folder);
 
 }  // namespace gptq

@@ -2,48 +2,53 @@
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <set>
+#include <cstring>
 
 #include <gptq/error.h>
 
+#include "checkpoint/plain_name.h"
 #include "core/log.h"
+#include "core/python_json.h"
 
 namespace gptq {
 
 namespace {
 
-constexpr char kEnding[] = ".safetensors";
-constexpr char kIndexEnding[] = ".safetensors.index.json";
-constexpr size_t kMostListed = 8;  // names spelled out in one error
+constexpr char kEmbedding[] = "model.embed_tokens.weight", kHead[] = "lm_head.weight",
+               kPackedHead[] = "lm_head.qweight";
+constexpr char kTied[] = "tie_word_embeddings";
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
 
-bool is_plain_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
-}
-
 std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kMaxListed = 8;  // names spelled out in one error
   std::string text;
-  for (size_t i = 0; i < std::min(names.size(), kMostListed); ++i) text += (i ? ", " : "") + names[i];
-  if (names.size() > kMostListed) text += " and " + std::to_string(names.size() - kMostListed) + " more";
+  for (size_t i = 0; i < std::min(names.size(), kMaxListed); ++i) text += (i ? ", " : "") + names[i];
+  if (names.size() > kMaxListed) text += " and " + std::to_string(names.size() - kMaxListed) + " more";
   return text;
 }
 
-std::optional<QuantizeConfig> find_quantize_config(const fs::path& folder) {
+// A config of another method goes to `other` instead of being read.
+std::optional<QuantizeConfig> find_quantize_config(const fs::path& folder, std::optional<OtherFormat>& other) {
+  const auto parse = [&](const OrderedJson& json, const std::string& what) -> std::optional<QuantizeConfig> {
+    other = other_quantization(Json(json));
+    if (other) return std::nullopt;
+    return parse_quantize_config(json, what);
+  };
   for (const char* name : {"quantize_config.json", "quant_config.json"}) {
     const fs::path path = folder / name;
     if (!is_file(path)) continue;
-    return parse_quantize_config(parse_ordered_json(read_small_file(path), path.string()), path.string());
+    return parse(parse_ordered_json(read_small_file(path), path.string()), path.string());
   }
   const fs::path path = folder / "config.json";
-  const OrderedJson config = parse_ordered_json(read_small_file(path), path.string());
+  const OrderedJson config = parse_ordered_python_json(read_small_file(path), path.string());
+  other = config.is_object() ? mlx_quantization(Json(config)) : std::nullopt;
   const auto found = config.find("quantization_config");
-  if (found == config.end() || found->is_null()) return std::nullopt;
-  return parse_quantize_config(*found, path.string() + ", \"quantization_config\"");
+  if (other || found == config.end() || found->is_null()) return std::nullopt;
+  return parse(*found, path.string() + ", \"quantization_config\"");
 }
 
 std::vector<std::string> candidate_names(const std::optional<QuantizeConfig>& config, const fs::path& folder) {
@@ -63,89 +68,11 @@ std::vector<std::string> candidate_names(const std::optional<QuantizeConfig>& co
   return names;
 }
 
-// What to tell somebody whose folder has no weights we read.
-[[noreturn]] void throw_no_weights(const fs::path& folder, const std::vector<std::string>& names) {
-  std::string expected;
-  for (const std::string& name : names) expected += (expected.empty() ? "" : ", ") + name + kEnding;
-  std::string advice = "; download the model again, or check the path";
-  for (const auto& item : fs::directory_iterator(folder)) {
-    const std::string name = item.path().filename().string();
-    const std::string ending = item.path().extension().string();
-    if (ending == ".bin" || ending == ".pt" || ending == ".pth") {
-      advice = "; found " + name +
-               ", but pickled weights can run code when opened and are not read: convert the "
-               "model to safetensors first, or use a revision that has them";
-    } else if (ending == ".gguf") {
-      advice = "; found " + name + ", which is another format: use the original model in safetensors";
-    } else if (name.rfind("consolidated", 0) == 0 && ending == kEnding) {
-      advice = "; found " + name +
-               ", which uses other tensor names: download the model-*.safetensors files and "
-               "their index";
-    }
-  }
-  throw Error(ErrorKind::kNotFound, "opening " + folder.string() + ": found no weights, expected " + expected +
-                                        " or an index of shards" + advice);
-}
-
-// Tensor name -> file name.
-std::map<std::string, std::string> read_index(const fs::path& path) {
-  const Json json = parse_json(read_small_file(path), path.string());
-  const JsonReader reader(json, path.string());
-  const Json& map = reader.at("weight_map");
-  if (!map.is_object() || map.empty()) reader.fail("weight_map", "an object of tensor names and file names");
-  std::map<std::string, std::string> files;
-  for (const auto& [tensor, file] : map.items()) {
-    if (!file.is_string() || !is_plain_name(file.get<std::string>())) {
-      throw Error(ErrorKind::kVerification, "reading " + path.string() + ": the file of tensor \"" + tensor + "\" is " +
-                                                file.dump(-1, ' ', false, Json::error_handler_t::replace) +
-                                                ", expected a plain file name in the same folder");
-    }
-    files.emplace(tensor, file.get<std::string>());
-  }
-  return files;
-}
-
-[[noreturn]] void throw_missing(ErrorKind kind, const fs::path& index, const std::string& kind_of_thing,
-                                const std::vector<std::string>& names) {
-  throw Error(kind, "opening the shards of " + index.string() + ": " + std::to_string(names.size()) + " " +
-                        kind_of_thing + ": " + listed(names) + "; the download is incomplete or mixed, fetch it again");
-}
-
-// Whether no tensor can be a quantized weight, of any method.
-bool all_plain(const std::vector<SafetensorsFile>& shards) {
-  for (const SafetensorsFile& shard : shards) {
-    for (const auto& [name, entry] : shard.header().tensors) {
-      const bool plain = entry.dtype_name == "BF16" || entry.dtype_name == "F16" || entry.dtype_name == "F32";
-      if (!plain || name.ends_with(".qweight")) return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
-// A quantization config that stayed behind when somebody converted the weights back is not believed.
-Checkpoint Checkpoint::open(const fs::path& folder) {
-  std::optional<Error> refused;  // the quantization config
-  try {
-    Checkpoint checkpoint = open_with(folder, refused);
-    const bool quantized = refused || checkpoint.quantize_config_;
-    if (quantized && all_plain(checkpoint.shards_)) {
-      warn("ignoring the quantization config of " + folder.string() +
-           ": all of its weights are plain 16-bit or 32-bit numbers; remove quantize_config.json, or "
-           "\"quantization_config\" from config.json");
-      checkpoint.quantize_config_.reset();
-      refused.reset();
-    }
-    if (!refused) return checkpoint;
-  } catch (const Error&) {
-    if (!refused) throw;
-  }
-  throw *refused;
-}
-
-Checkpoint Checkpoint::open_with(const fs::path& folder, std::optional<Error>& refused) {
+Checkpoint Checkpoint::open(const fs::path& folder, Purpose purpose) {
   std::error_code ignored;
+  if (const auto other = not_a_model(folder)) refuse(folder, *other, purpose);
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorKind::kNotFound, "opening " + folder.string() +
                                           ": found no such folder, expected a model "
@@ -154,72 +81,193 @@ Checkpoint Checkpoint::open_with(const fs::path& folder, std::optional<Error>& r
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   const fs::path config_path = folder / "config.json";
-  checkpoint.config_ = parse_json(read_small_file(config_path), config_path.string());
+  checkpoint.config_ = parse_python_json(read_small_file(config_path), config_path.string());
   JsonReader(checkpoint.config_, config_path.string());  // must be an object
+  std::optional<Error> refused;                          // the quantization config
   try {
-    checkpoint.quantize_config_ = find_quantize_config(folder);
+    checkpoint.quantize_config_ = find_quantize_config(folder, checkpoint.other_);
   } catch (const Error& error) {
     refused = error;
   }
+  try {
+    checkpoint.map_files(find_weight_files(folder, candidate_names(checkpoint.quantize_config_, folder)));
+  } catch (const Error&) {
+    // What is wrong with the config explains more than what is missing.
+    if (refused) throw *refused;
+    if (!checkpoint.other_) throw;
+    refuse(folder, *checkpoint.other_, purpose);
+  }
+  if ((refused || checkpoint.other_ || checkpoint.quantize_config_) && checkpoint.all_plain()) {
+    checkpoint.ignore_stale_quantization();
+    refused.reset();
+  }
+  if (refused) throw *refused;
+  for (const SafetensorsFile& shard : checkpoint.shards_) {
+    if (!checkpoint.other_) checkpoint.other_ = other_quantization(shard.header());
+  }
+  if (checkpoint.other_) {
+    checkpoint.quantize_config_.reset();
+    const auto base = checkpoint.config_.find("_name_or_path");
+    if (base != checkpoint.config_.end() && base->is_string()) checkpoint.other_->base = base->get<std::string>();
+    if (purpose != Purpose::kLook) refuse(folder, *checkpoint.other_, purpose);
+  }
+  checkpoint.complete_names();
+  checkpoint.settle_head();
+  return checkpoint;
+}
 
-  const std::vector<std::string> names = candidate_names(checkpoint.quantize_config_, folder);
-  for (const std::string& name : names) {
-    if (is_file(folder / (name + kEnding))) {
-      checkpoint.shards_.emplace_back(folder / (name + kEnding));
-      for (const auto& [tensor, entry] : checkpoint.shards_[0].header().tensors) checkpoint.tensors_.emplace(tensor, 0);
-      return checkpoint;
-    }
-    const fs::path index = folder / (name + kIndexEnding);
-    if (!is_file(index)) continue;
-
-    const std::map<std::string, std::string> files = read_index(index);
-    std::map<std::string, size_t> shards;
-    for (const auto& [tensor, file] : files) shards.emplace(file, 0);
-    std::vector<std::string> missing;
-    for (const auto& [file, number] : shards) {
-      if (!is_file(folder / file)) missing.push_back(file);
-    }
-    if (!missing.empty()) throw_missing(ErrorKind::kNotFound, index, "missing file(s)", missing);
-    for (auto& [file, number] : shards) {
-      number = checkpoint.shards_.size();
-      checkpoint.shards_.emplace_back(folder / file);
-    }
-    for (const auto& [tensor, file] : files) {
-      const size_t shard = shards.at(file);
-      if (!checkpoint.shards_[shard].contains(tensor)) missing.push_back(tensor + " (in " + file + ")");
-      checkpoint.tensors_.emplace(tensor, shard);
-    }
-    if (!missing.empty()) throw_missing(ErrorKind::kVerification, index, "missing tensor(s)", missing);
-    for (const SafetensorsFile& shard : checkpoint.shards_) {
-      for (const auto& [tensor, entry] : shard.header().tensors) {
-        if (!files.count(tensor))
-          warn("ignoring tensor " + tensor + " of " + shard.path().string() + ": not in the index");
+void Checkpoint::map_files(const WeightFiles& found) {
+  std::map<std::string, size_t> numbers;
+  for (const fs::path& file : found.files) {
+    numbers.emplace(file.filename().string(), shards_.size());
+    shards_.emplace_back(file);
+  }
+  if (!found.index) {
+    for (size_t i = 0; i < shards_.size(); ++i) {
+      for (const auto& [tensor, entry] : shards_[i].header().tensors) {
+        if (tensors_.emplace(tensor, Place{i, tensor}).second) continue;
+        throw Error(ErrorKind::kVerification, "opening the shards of " + folder_.string() + ": the tensor \"" + tensor +
+                                                  "\" is in two files; remove the file that is not of this model");
       }
     }
-    return checkpoint;
+    return;
   }
-  throw_no_weights(folder, names);
+  std::vector<std::string> missing;
+  for (const auto& [tensor, file] : found.file_of) {
+    const size_t shard = numbers.at(file);
+    if (shards_[shard].contains(tensor)) {
+      tensors_.emplace(tensor, Place{shard, tensor});
+    } else if (!(tied() && tensor == kHead && found.file_of.size() > 1)) {  // listed by some writers, stored by none
+      missing.push_back(tensor + " (in " + file + ")");
+    }
+  }
+  if (!missing.empty()) {
+    throw Error(ErrorKind::kVerification,
+                "opening the shards of " + found.index->string() + ": " + std::to_string(missing.size()) +
+                    " missing tensor(s): " + listed(missing) + "; the download is incomplete or mixed, fetch it again");
+  }
+  for (const SafetensorsFile& shard : shards_) {
+    for (const auto& [tensor, entry] : shard.header().tensors) {
+      if (!found.file_of.count(tensor))
+        warn("ignoring tensor " + tensor + " of " + shard.path().string() + ": not in the index");
+    }
+  }
+}
+
+// Whether no tensor can be a quantized weight, of any method.
+bool Checkpoint::all_plain() const {
+  for (const SafetensorsFile& shard : shards_) {
+    for (const auto& [name, entry] : shard.header().tensors) {
+      if (entry.dtype_name != "BF16" && entry.dtype_name != "F16" && entry.dtype_name != "F32") return false;
+      if (name.size() >= 8 && name.compare(name.size() - 8, 8, ".qweight") == 0) return false;
+    }
+  }
+  return true;
+}
+
+// A quantization config that stayed behind when somebody converted the weights back is not believed.
+void Checkpoint::ignore_stale_quantization() {
+  warn("ignoring the quantization config of " + folder_.string() +
+       ": all of its weights are plain 16-bit or 32-bit numbers; remove quantize_config.json, or "
+       "\"quantization_config\" from config.json");
+  ignored_quantization_ = other_ ? other_->name : "gptq";
+  other_.reset();
+  quantize_config_.reset();
+}
+
+// Models saved without their head's class lack "model." in front of every name.
+void Checkpoint::complete_names() {
+  if (!contains("layers.0.input_layernorm.weight") || contains("model.layers.0.input_layernorm.weight")) return;
+  std::map<std::string, Place> complete;
+  for (auto& [name, place] : tensors_) {
+    const bool whole = name.rfind("lm_head.", 0) == 0 || name.rfind("model.", 0) == 0;
+    complete.emplace(whole ? name : "model." + name, std::move(place));
+  }
+  tensors_ = std::move(complete);
+}
+
+bool Checkpoint::tied() const {
+  const auto found = config_.find(kTied);
+  return found != config_.end() && *found == true;
+}
+
+// The file decides whether the head is the embedding: a config that says so beside another head is wrong.
+void Checkpoint::settle_head() {
+  if (!tied()) return;
+  if (!contains(kEmbedding)) {  // writers that store a shared tensor once may keep either name
+    if (const auto head = tensors_.find(kHead); head != tensors_.end()) {
+      tensors_.emplace(kEmbedding, head->second);
+      tensors_.erase(kHead);
+    }
+    return;
+  }
+  if (!contains(kHead) && !contains(kPackedHead)) return;
+  if (contains(kHead)) {
+    const TensorEntry &head_entry = entry(kHead), &embedding_entry = entry(kEmbedding);
+    bool same =
+        head_entry.dtype && head_entry.dtype == embedding_entry.dtype && head_entry.shape == embedding_entry.shape;
+    if (same) {
+      const TensorView head = tensor(kHead), embedding = tensor(kEmbedding);
+      same = head.bytes() == 0 || std::memcmp(head.data, embedding.data, head.bytes()) == 0;
+    }
+    if (same) {
+      tensors_.erase(kHead);
+      return;
+    }
+  }
+  config_[kTied] = false;
+  untied_ = true;
+  warn((folder_ / "config.json").string() +
+       ": \"tie_word_embeddings\" is true, but the folder holds an lm_head of its own, " +
+       (contains(kHead) ? "which differs from the embedding" : "which is quantized") +
+       "; the stored lm_head is used, as if the key were false");
 }
 
 OrderedJson Checkpoint::ordered_config() const {
   const fs::path path = folder_ / "config.json";
-  return parse_ordered_json(read_small_file(path), path.string());
+  OrderedJson config = parse_ordered_python_json(read_small_file(path), path.string());
+  if (untied_) config[kTied] = false;
+  return config;
 }
 
-size_t Checkpoint::shard_of(const std::string& name) const {
+const Checkpoint::Place& Checkpoint::place_of(const std::string& name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end()) {
-    throw Error(ErrorKind::kVerification, "reading " + folder_.string() + ": the tensor \"" + name +
-                                              "\" is missing; the folder is incomplete or of another architecture");
-  }
+  if (found == tensors_.end()) throw_missing(name);
   return found->second;
 }
 
-const TensorEntry& Checkpoint::entry(const std::string& name) const {
-  return shards_[shard_of(name)].header().tensors.at(name);
+// With what explains it: the tying of embedding and head, or the name inside a larger model.
+void Checkpoint::throw_missing(const std::string& name) const {
+  std::string advice = "the folder is incomplete or of another architecture";
+  if (name.rfind("lm_head.", 0) == 0 && contains(kEmbedding)) {
+    advice = std::string("config.json ") + (config_.contains(kTied) ? "says" : "has no") + " \"" + kTied + "\"" +
+             (config_.contains(kTied) ? ": false" : "") + "; set it to true if the head is the embedding table, " +
+             "or fetch the file that has the tensor";
+  } else if (name == kEmbedding && contains(kHead)) {
+    advice = std::string("only ") + kHead + " is stored; set \"" + kTied +
+             "\" to true in config.json if one table serves as both, or fetch the file that has the tensor";
+  } else {
+    const std::string ending = "." + name;
+    for (const auto& [other, place] : tensors_) {
+      if (other.size() <= ending.size() || other.compare(other.size() - ending.size(), ending.size(), ending) != 0)
+        continue;
+      advice = "found \"" + other + "\", so this is a part of a larger model, which is not supported";
+      break;
+    }
+  }
+  throw Error(ErrorKind::kVerification,
+              "reading " + folder_.string() + ": the tensor \"" + name + "\" is missing; " + advice);
 }
 
-TensorView Checkpoint::tensor(const std::string& name) const { return shards_[shard_of(name)].tensor(name); }
+const TensorEntry& Checkpoint::entry(const std::string& name) const {
+  const Place& place = place_of(name);
+  return shards_[place.shard].header().tensors.at(place.stored);
+}
+
+TensorView Checkpoint::tensor(const std::string& name) const {
+  const Place& place = place_of(name);
+  return shards_[place.shard].tensor(place.stored);
+}
 
 TensorView Checkpoint::tensor(const std::string& name, const Shape& expected) const {
   const TensorView view = tensor(name);
@@ -233,14 +281,14 @@ TensorView Checkpoint::tensor(const std::string& name, const Shape& expected) co
 
 std::vector<std::string> Checkpoint::names() const {
   std::vector<std::string> names;
-  for (const auto& [name, shard] : tensors_) names.push_back(name);
+  for (const auto& [name, place] : tensors_) names.push_back(name);
   return names;
 }
 
 uint64_t Checkpoint::total_bytes() const {
   uint64_t total = 0;
-  for (const auto& [name, shard] : tensors_) {
-    const TensorEntry& item = shards_[shard].header().tensors.at(name);
+  for (const auto& [name, place] : tensors_) {
+    const TensorEntry& item = shards_[place.shard].header().tensors.at(place.stored);
     total += item.end - item.begin;
   }
   return total;
@@ -253,7 +301,7 @@ std::vector<fs::path> Checkpoint::files() const {
 }
 
 std::string Checkpoint::file_of(const std::string& name) const {
-  return shards_[shard_of(name)].path().filename().string();
+  return shards_[place_of(name).shard].path().filename().string();
 }
 
 }  // namespace gptq

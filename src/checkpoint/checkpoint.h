@@ -7,32 +7,42 @@
 #include <string>
 #include <vector>
 
-#include <gptq/error.h>
-
+#include "checkpoint/other_formats.h"
 #include "checkpoint/quantize_config.h"
 #include "checkpoint/safetensors.h"
+#include "checkpoint/weight_files.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/tensor.h"
 
 namespace gptq {
 
-// Weights are found by name and never by pattern, because folders may carry copies in other layouts:
+// Weights are found by name, because folders may carry copies in other layouts:
 //   model_file_base_name of the quantization config, then "model", then AutoGPTQ's "gptq_model-{bits}bit-{gs}g";
-//   each as NAME.safetensors or as shards behind NAME.safetensors.index.json.
+//   each as NAME.safetensors or as shards behind NAME.safetensors.index.json; without any of them, what weight_files.h
+//   says. Where writers leave things out, names and config are completed from what the files hold:
+//   - every name lacks "model.": it is put in front;
+//   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with the same table twice: the head is left
+//     out; with another head, dense or packed: the key counts, and is written, as false, with a warning.
 // The quantization config is quantize_config.json, else quant_config.json, else config.json's
 // "quantization_config". One that speaks of quantized weights where all tensors are plain ones is ignored with a
 // warning.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,
-  // config, weight file or shard, and Error(kVerification) for damaged ones; each names the file.
-  static Checkpoint open(const fs::path& folder);
+  // config, weight file or shard, and Error(kVerification) for damaged ones; each names the file, and what another
+  // format is. For looking, models that are quantized with another method are opened too.
+  static Checkpoint open(const fs::path& folder, Purpose purpose = Purpose::kRun);
 
   const fs::path& folder() const { return folder_; }
   const Json& config() const { return config_; }  // config.json
   OrderedJson ordered_config() const;             // the same, read again with its keys in the file's order
   const std::optional<QuantizeConfig>& quantize_config() const { return quantize_config_; }
+
+  const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, when looking
+
+  // The method of a quantization config that is ignored because all tensors are plain ones, or "".
+  const std::string& ignored_quantization() const { return ignored_quantization_; }
 
   bool contains(const std::string& name) const { return tensors_.count(name) > 0; }
 
@@ -49,14 +59,27 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
-  static Checkpoint open_with(const fs::path& folder, std::optional<Error>& refused);
-  size_t shard_of(const std::string& name) const;
+  struct Place {
+    size_t shard = 0;
+    std::string stored;  // the tensor's name in the file
+  };
+  void map_files(const WeightFiles& found);
+  bool all_plain() const;
+  void ignore_stale_quantization();
+  void complete_names();
+  void settle_head();
+  bool tied() const;
+  const Place& place_of(const std::string& name) const;
+  [[noreturn]] void throw_missing(const std::string& name) const;
 
   fs::path folder_;
   Json config_;
   std::optional<QuantizeConfig> quantize_config_;
   std::vector<SafetensorsFile> shards_;
-  std::map<std::string, size_t> tensors_;  // name -> shard
+  std::map<std::string, Place> tensors_;
+  std::optional<OtherFormat> other_;
+  std::string ignored_quantization_;
+  bool untied_ = false;  // the config's "tie_word_embeddings" is not believed
 };
 
 }  // namespace gptq

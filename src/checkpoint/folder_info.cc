@@ -1,7 +1,11 @@
 // Counting parameters and reading sizes under the field names of different families.
 #include "checkpoint/folder_info.h"
 
+#include <algorithm>
 #include <climits>
+#include <cstdlib>
+
+#include "core/python_json.h"
 
 namespace gptq {
 
@@ -64,6 +68,7 @@ void read_sizes(const Json& root, ModelInfo& info) {
 
 void read_quantization(const QuantizeConfig& config, ModelInfo& info) {
   info.quantized = true;
+  info.method = "gptq";
   info.bits = config.bits;
   info.group_size = config.group_size;
   info.sym = config.sym;
@@ -78,13 +83,49 @@ void read_quantization(const QuantizeConfig& config, ModelInfo& info) {
   }
 }
 
+void read_other(const OtherFormat& other, ModelInfo& info) {
+  info.quantized = other.quantized;
+  if (!other.quantized) return;
+  info.method = other.name;
+  const bool whole = !other.bits.empty() && other.bits.size() < 3 && other.bits.find('.') == std::string::npos;
+  if (whole) info.bits = std::atoi(other.bits.c_str());
+  info.notes.push_back("packed tensors of " + other.name + " are counted as they are stored, not as weights");
+}
+
 }  // namespace
+
+ModelInfo folder_info(const fs::path& path, const OtherFormat& other) {
+  ModelInfo info;
+  info.folder = path.string();
+  info.obstacle = "it is " + other.found + other.way_out;
+  std::error_code ignored;
+  const auto add = [&](const fs::path& file) {
+    if (!fs::is_regular_file(file, ignored)) return;
+    info.files.push_back(file.filename().string());
+  };
+  if (!fs::is_directory(path, ignored)) {
+    add(path);
+    return info;
+  }
+  for (const auto& item : fs::directory_iterator(path, ignored)) add(item.path());
+  std::sort(info.files.begin(), info.files.end());
+  const fs::path config = path / "config.json";
+  if (!fs::is_regular_file(config, ignored)) return info;
+  const Json json = parse_python_json(read_small_file(config), config.string());
+  if (json.is_object()) read_sizes(json, info);
+  return info;
+}
 
 ModelInfo folder_info(const Checkpoint& checkpoint) {
   ModelInfo info;
   info.folder = checkpoint.folder().string();
   read_sizes(checkpoint.config(), info);
   if (checkpoint.quantize_config()) read_quantization(*checkpoint.quantize_config(), info);
+  if (checkpoint.other_format()) read_other(*checkpoint.other_format(), info);
+  if (!checkpoint.ignored_quantization().empty()) {
+    info.notes.push_back("the quantization config (" + checkpoint.ignored_quantization() +
+                         ") is ignored: all weights are plain 16-bit or 32-bit numbers");
+  }
   for (const fs::path& file : checkpoint.files()) info.files.push_back(file.filename().string());
   for (const std::string& name : checkpoint.names()) {
     const TensorEntry& entry = checkpoint.entry(name);

@@ -7,6 +7,7 @@
 
 #include "checkpoint/output_config.h"
 #include "core/hash.h"
+#include "core/python_json.h"
 
 namespace gptq {
 
@@ -206,7 +207,7 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {
   const OrderedJson dictionary = to_json(config);
   write_file_atomic(folder / "quantize_config.json", dictionary.dump(2) + "\n");
-  write_file_atomic(folder / "config.json", output_config(source_config, config).dump(2) + "\n");
+  write_file_atomic(folder / "config.json", python_json_text(output_config(source_config, config)) + "\n");
 }
 
 }  // namespace gptq

@@ -200,6 +200,7 @@ const Json& JsonReader::at(const char* key) const {
 
 void JsonReader::fail(const char* key, const std::string& expected) const {
   std::string found = at(key).dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (at(key).is_number_float() && !std::isfinite(at(key).get<double>())) found = "NaN or infinity";
   if (found.size() > 80) found = found.substr(0, 77) + "...";
   throw Error(ErrorKind::kVerification,
               "reading " + what_ + ": \"" + key + "\" is " + found + ", expected " + expected);

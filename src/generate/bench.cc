@@ -46,7 +46,7 @@ void check(const BenchOptions& options) {
 class BatchRun {
  public:
   BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
-      : backend_(make_backend(options.compute, checkpoint.tensor(kEmbeddingName).dtype)),
+      : backend_(make_backend(options.compute, stored_dtype(checkpoint))),
         model_(checkpoint, *backend_, options.compute.threads),
         vocabulary_(vocabulary) {}
 

@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/python_json.h"
 #include "generate/sampler.h"
 #include "generate/stop.h"
 #include "generate/stop_tokens.h"
@@ -38,7 +39,7 @@ GenerationConfig read_generation_config(const fs::path& folder) {
   GenerationConfig config;
   const fs::path path = folder / "generation_config.json";
   if (!fs::exists(path)) return config;
-  const Json json = parse_json(read_small_file(path), path.string());
+  const Json json = parse_python_json(read_small_file(path), path.string());
   const JsonReader reader(json, path.string());
   config.eos = read_token_ids(reader, "eos_token_id");
   if (reader.has("max_new_tokens")) {
@@ -66,7 +67,7 @@ class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
       : checkpoint_(Checkpoint::open(folder)),
-        backend_(make_backend(options, checkpoint_.tensor(kEmbeddingName).dtype)),
+        backend_(make_backend(options, stored_dtype(checkpoint_))),
         tokenizer_(Tokenizer::open(folder)),
         generation_(read_generation_config(folder)),
         model_(checkpoint_, *backend_, options.threads),

@@ -7,9 +7,15 @@
 namespace gptq {
 
 ModelInfo inspect(const std::string& folder) {
-  const Checkpoint checkpoint = Checkpoint::open(folder);
+  if (const auto other = not_a_model(folder)) return folder_info(folder, *other);
+  const Checkpoint checkpoint = Checkpoint::open(folder, Purpose::kLook);
   ModelInfo info = folder_info(checkpoint);
-  info.supported = find_family(checkpoint.config()) != nullptr;
+  if (checkpoint.other_format()) {
+    info.obstacle = "it is " + checkpoint.other_format()->found;
+  } else if (find_family(checkpoint.config()) == nullptr) {
+    info.obstacle = "this build does not know the architecture";
+  }
+  info.supported = info.obstacle.empty();
   return info;
 }
 

@@ -7,6 +7,7 @@
 
 #include "checkpoint/packed_format.h"
 #include "core/threads.h"
+#include "model/families.h"
 
 namespace gptq {
 
@@ -30,6 +31,12 @@ void require_finite(const TensorView& view, const std::string& name, const Check
 }
 
 }  // namespace
+
+DType stored_dtype(const Checkpoint& checkpoint) {
+  if (find_family(checkpoint.config()) == nullptr)
+    read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string());
+  return checkpoint.tensor(kEmbeddingName).dtype;
+}
 
 TensorView find_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols) {
   const TensorView view = checkpoint.tensor(name, {rows, cols});

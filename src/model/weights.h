@@ -29,6 +29,10 @@ struct ModelWeights {
   const Weight& head_or_embedding() const { return head ? *head : *embedding; }
 };
 
+// The type in which the model is stored, by its embedding. Throws Error(kVerification) like read_architecture for an
+// architecture that is not supported, before it looks for tensors that such a model names otherwise.
+DType stored_dtype(const Checkpoint& checkpoint);
+
 // Each of these throws Error(kVerification) naming the tensor for missing tensors and wrong shapes or types, and
 // Error(kNumerical) for NaN or infinite weights; find_matrix leaves the values alone.
 TensorView find_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols);

@@ -55,7 +55,7 @@ Json quantizers(const QuantizeConfig& config) {
 
 Job::Job(const QuantizeOptions& o)
     : options(o),
-      checkpoint(Checkpoint::open(o.model)),
+      checkpoint(Checkpoint::open(o.model, Purpose::kQuantize)),
       architecture(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
       plan(plan_modules(architecture, o)),
       calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {

@@ -58,7 +58,10 @@ TEST_F(CheckpointTest, AStaleQuantizationConfigIsIgnored) {
     write("config.json", std::string(R"({"model_type":"llama","quantization_config":)") + stale + "}");
     weights("model.safetensors", {{"a.weight", &a_}, {"b", &b_}});
     const LogCapture log;
-    EXPECT_FALSE(open().quantize_config()) << stale;
+    const Checkpoint checkpoint = open();
+    EXPECT_FALSE(checkpoint.quantize_config()) << stale;
+    EXPECT_NE(std::string(stale).find(checkpoint.ignored_quantization()), std::string::npos) << stale;
+    EXPECT_EQ(folder_info(checkpoint).notes.size(), 1u) << stale;
     ASSERT_EQ(log.warnings.size(), 1u);
     for (const std::string& part :
          std::vector<std::string>{folder_.path().string(), "16-bit", "remove", "quantization_config"})
@@ -70,7 +73,7 @@ TEST_F(CheckpointTest, AQuantizationConfigOfQuantizedWeightsIsBelieved) {
   const Tensor codes = make_tensor<int32_t>(DType::kI32, {2}, {1, 2});
   write("config.json", R"({"quantization_config":{"quant_method":"fp8"}})");
   weights("model.safetensors", {{"a", &a_}, {"a.codes", &codes}});
-  expect_error(ErrorKind::kVerification, {"fp8", "16-bit", "gptq_v2"}, [&] { open(); });
+  expect_error(ErrorKind::kVerification, {"fp8", "16-bit", "GPTQ checkpoint"}, [&] { open(); });
   // What is wrong with the config is said first, whatever else is missing.
   fs::remove(folder_ / "model.safetensors");
   expect_error(ErrorKind::kVerification, {"fp8"}, [&] { open(); });
@@ -140,6 +143,8 @@ TEST_F(CheckpointTest, AutoGptqNames) {
   EXPECT_EQ(open().file_of("a"), "gptq_model-4bit--1g.safetensors");
 
   write("quantize_config.json", R"({"bits":4,"group_size":128,"model_file_base_name":"my-model"})");
+  EXPECT_EQ(open().file_of("a"), "gptq_model-4bit--1g.safetensors");  // the only one there is
+  weights("another.safetensors", {{"a", &a_}});
   expect_error(ErrorKind::kNotFound, {"my-model.safetensors", "gptq_model-4bit-128g.safetensors"}, [&] { open(); });
   weights("part.safetensors", {{"a", &a_}});
   write("my-model.safetensors.index.json", R"({"weight_map":{"a":"part.safetensors"}})");

@@ -1,6 +1,8 @@
 // safetensors: byte-identical to the reference writer, and every rule of the format enforced on reading.
 #include "checkpoint/safetensors.h"
 
+#include <sys/resource.h>
+
 #include "tests/checkpoint/model_files.h"
 
 namespace gptq {
@@ -66,7 +68,16 @@ TEST(Safetensors, OneHeaderOfEveryKindOfDamage) {
       {raw_file(std::string("{}\0", 3)), "JSON"},
       {raw_file("{\"\xff\":1}"), "JSON"},
       {raw_file("{\"\xc0\xaf\":1}"), "JSON"},
-      {raw_file("{\"a\":" + std::string(600, '[') + std::string(600, ']') + "}"), "nesting"},
+      {raw_file("{\"a\":" + std::string(600, '[') + std::string(600, ']') + "}"), "not an object"},
+      {with("{\"a\":" + std::string(600, '[') + std::string(600, ']') + "}"), "nesting"},
+      {with("{\"shape\":[" + std::string(600, '[') + std::string(600, ']') + "]}"), "whole numbers"},
+      {with(R"({"dtype":"U8","shape":[)" + std::string(200, '1') + R"(],"data_offsets":[0,4]})"), "whole numbers"},
+      {with(R"({"dtype":"U8","shape":{},"data_offsets":[0,4]})"), "not a list"},
+      {with(R"({"dtype":["U8"],"shape":[4],"data_offsets":[0,4]})"), "not a string"},
+      {with(R"({"dtype":"U8","shape":[4],"data_offsets":[0,4,4]})"), "data_offsets"},
+      {with(R"({"dtype":"U8","shape":[4],"data_offsets":[0]})"), "data_offsets"},
+      {raw_file(R"({"__metadata__":{},"__metadata__":{}})"), "twice"},
+      {raw_file(R"({"__metadata__":{"a":"","a":""}})"), "twice"},
       {raw_file("{\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
                 "\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}",
                 "abcd"),
@@ -116,6 +127,38 @@ TEST(Safetensors, OneHeaderOfEveryKindOfDamage) {
     expect_error(ErrorKind::kVerification, {"folder/weights.safetensors", item.complaint},
                  [&] { parse_safetensors_header(bytes_of(item.file), "folder/weights.safetensors"); });
   }
+}
+
+// A header of 100 MB names whatever it likes; reading it must take neither gigabytes nor a minute.
+TEST(Safetensors, HostileHeadersAreRefusedEarly) {
+  const auto header_of = [](const std::string& start, const std::string& item, size_t bytes) {
+    std::string text = start;
+    for (size_t i = 0; text.size() < bytes; ++i) {
+      std::string number = std::to_string(i);
+      text += item.substr(0, item.find('#')) + number + item.substr(item.find('#') + 1);
+    }
+    return text;
+  };
+  const std::string entry = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  const std::string many_tensors = header_of("{", "\"#\":" + entry + ",", 40'000'000) + "\"x\":" + entry + "}";
+  const std::string many_notes = header_of(R"({"__metadata__":{)", "\"#\":\"\",", 4'000'000) + "\"x\":\"\"}}";
+  const std::string many_dimensions = R"({"a":{"dtype":"U8","shape":[)" + header_of("", "#,", 4'000'000) + "0]}}";
+  const auto refused = [](const std::string& header, const std::string& complaint) {
+    const std::string file = raw_file(header);
+    rusage before{}, after{};
+    getrusage(RUSAGE_SELF, &before);
+    expect_error(ErrorKind::kVerification, {"w.safetensors", complaint},
+                 [&] { parse_safetensors_header(bytes_of(file), "w.safetensors"); });
+    getrusage(RUSAGE_SELF, &after);
+    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 400 * 1024) << complaint;  // KiB
+  };
+  refused(many_tensors, "more than 500000 tensors");
+  refused(many_notes, "more than 100000 entries");
+  refused(many_dimensions, "more than 64 dimensions");
+  // What is ignored takes no memory at all.
+  const std::string ignored = R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"c":[)" +
+                              header_of("", "{\"#\":{}},", 10'000'000) + "0]}}";
+  EXPECT_EQ(parse_safetensors_header(bytes_of(raw_file(ignored)), "x").tensors.size(), 1u);
 }
 
 TEST(Safetensors, AcceptsWhatTheFormatAllows) {

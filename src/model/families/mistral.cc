@@ -6,7 +6,7 @@ namespace gptq {
 
 Architecture read_mistral(const JsonReader& config) {
   Architecture a = read_common(config);
-  a.windows.assign(static_cast<size_t>(a.layers), config.integer("sliding_window", 0));
+  a.windows.assign(static_cast<size_t>(a.layers), read_window(config, 0));
   return a;
 }
 

@@ -9,7 +9,7 @@ namespace {
 // `layer_types` when present, else layers from max_window_layers upwards.
 void read_windows(const JsonReader& config, Architecture& a) {
   if (!config.boolean("use_sliding_window", false)) return;
-  const int64_t window = config.integer("sliding_window", 4096);
+  const int64_t window = read_window(config, 4096);
   const Json* types = config.find("layer_types");
   if (types != nullptr && (!types->is_array() || types->size() != a.windows.size())) {
     config.fail("layer_types", "one entry for each layer");

@@ -1,0 +1,13 @@
+// Names of files that untrusted configs may give: within the folder, never a path.
+#pragma once
+
+#include <string>
+
+namespace gptq {
+
+inline bool is_plain_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
+}
+
+}  // namespace gptq

@@ -1,0 +1,18 @@
+// JSON as Python's json module writes it: with NaN, Infinity and -Infinity, which JSON itself does not have.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+
+namespace gptq {
+
+// Like parse_json and parse_ordered_json; the three words are numbers that are not finite.
+Json parse_python_json(std::string_view text, const std::string& what);
+OrderedJson parse_ordered_python_json(std::string_view text, const std::string& what);
+
+// Indented by two spaces, not finite numbers as those words.
+std::string python_json_text(OrderedJson json);
+
+}  // namespace gptq
