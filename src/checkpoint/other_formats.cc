@@ -28,7 +28,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string text_of(const Json& json, const char* key) {
+std::string string_at(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
 }
@@ -76,7 +76,7 @@ OtherFormat adapter(const fs::path& folder) {
   try {
     const fs::path path = folder / "adapter_config.json";
     const Json json = parse_json(read_file(path), path.string());
-    if (json.is_object()) format.base = text_of(json, "base_model_name_or_path");
+    if (json.is_object()) format.base = string_at(json, "base_model_name_or_path");
   } catch (const Error&) {  // it is one all the same
   }
   if (!format.base.empty()) format.found += " of " + format.base;
@@ -143,8 +143,8 @@ std::optional<OtherFormat> not_a_model(const fs::path& path) {
 
 std::optional<OtherFormat> other_quantization(const Json& config) {
   if (!config.is_object()) return std::nullopt;
-  std::string method = lower(text_of(config, "quant_method"));
-  if (method.empty()) method = lower(text_of(config, "method"));
+  std::string method = lower(string_at(config, "quant_method"));
+  if (method.empty()) method = lower(string_at(config, "method"));
   if (method.empty() && config.contains("version") && config["version"].is_string() && config.contains("zero_point")) {
     method = "awq";  // its own files name a kernel version only
   }

@@ -65,7 +65,7 @@ constexpr char kAdvice[] =
   throw Error(ErrorKind::kVerification, "reading " + what + ": " + found + kAdvice);
 }
 
-std::string lower(std::string text) {
+std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : static_cast<char>(c);
   });
@@ -74,10 +74,10 @@ std::string lower(std::string text) {
 
 // The value under one of two names; both present and different is an error.
 std::string either(const JsonReader& json, const char* name, const char* synonym, const std::string& fallback) {
-  if (json.has(name) && json.has(synonym) && lower(json.string(name)) != lower(json.string(synonym))) {
+  if (json.has(name) && json.has(synonym) && lower_case(json.string(name)) != lower_case(json.string(synonym))) {
     json.fail(synonym, "the same as \"" + std::string(name) + "\" (\"" + json.string(name) + "\")");
   }
-  return lower(json.has(name) ? json.string(name) : json.string(synonym, fallback));
+  return lower_case(json.has(name) ? json.string(name) : json.string(synonym, fallback));
 }
 
 int read_bits(const JsonReader& json, const char* key) {
@@ -109,7 +109,7 @@ CheckpointFormat read_format(const JsonReader& json, const std::string& what) {
   if (json.has("version") && json.json().at("version").is_string() && json.has("zero_point")) {
     refuse(what, "this is an AWQ configuration (version \"" + json.string("version") + "\")");
   }
-  const std::string pack = lower(json.has("pack_dtype") ? json.string("pack_dtype") : "int32");
+  const std::string pack = lower_case(json.has("pack_dtype") ? json.string("pack_dtype") : "int32");
   if (pack != "int32" && pack != "torch.int32") refuse(what, "pack_dtype is \"" + pack + "\", expected \"int32\"");
 
   const std::string format = either(json, "checkpoint_format", "format", "gptq");

@@ -12,7 +12,7 @@ namespace gptq {
 
 namespace {
 
-constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the reference's limit
+constexpr uint64_t kMaxParsedHeader = 100'000'000;  // the reference's limit
 constexpr size_t kMaxTensors = 500'000;            // of one file; the largest models have half as many in all files
 constexpr size_t kMaxMetadata = 100'000;           // entries
 constexpr size_t kMaxDimensions = 64;
@@ -42,9 +42,9 @@ std::string_view header_text(std::span<const std::byte> file, const std::string&
   const std::string size = std::to_string(file.size());
   if (file.size() < 8) fail(what, "the file has " + size + " bytes, expected at least the 8 of the header length");
   const uint64_t length = read_length(file);
-  if (length > kMaxHeaderBytes) {
+  if (length > kMaxParsedHeader) {
     fail(what,
-         "the header length is " + std::to_string(length) + ", expected at most " + std::to_string(kMaxHeaderBytes),
+         "the header length is " + std::to_string(length) + ", expected at most " + std::to_string(kMaxParsedHeader),
          "this is no safetensors file, or a damaged one");
   }
   if (length > file.size() - 8) {
@@ -108,7 +108,7 @@ class HeaderReader : public JsonEvents {
 
   void open(bool array) override {
     switch (place_) {
-      case Place::kOutside: place_ = Place::kRoot; return;  // header_text() saw the '{'
+      case Place::kOutsideRoot: place_ = Place::kRoot; return;  // header_text() saw the '{'
       case Place::kRoot:
         if (array) refuse_value();
         place_ = in_metadata_ ? Place::kMetadata : Place::kEntry;
@@ -190,7 +190,7 @@ class HeaderReader : public JsonEvents {
   }
 
  private:
-  enum class Place { kOutside, kRoot, kEntry, kNumbers, kIgnored, kMetadata };
+  enum class Place { kOutsideRoot, kRoot, kEntry, kNumbers, kIgnored, kMetadata };
   enum class Field : size_t { kDtype, kShape, kOffsets, kOther };
 
   // The value that just came has the wrong type for its place.
@@ -231,7 +231,7 @@ class HeaderReader : public JsonEvents {
 
   const std::string& what_;
   SafetensorsHeader& header_;
-  Place place_ = Place::kOutside;
+  Place place_ = Place::kOutsideRoot;
   Field field_ = Field::kOther;
   bool in_metadata_ = false, metadata_seen_ = false;
   std::pair<const std::string, TensorEntry>* tensor_ = nullptr;

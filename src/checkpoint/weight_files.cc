@@ -16,15 +16,11 @@ namespace {
 constexpr char kEnding[] = ".safetensors";
 constexpr char kIndexEnding[] = ".safetensors.index.json";
 constexpr uint64_t kMaxIndexBytes = 100'000'000;  // 300 times the largest known
-constexpr size_t kMaxTensors = 1'000'000;
+constexpr size_t kMaxIndexTensors = 1'000'000;
 
-bool is_file(const fs::path& path) {
+bool is_present(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
-}
-
-bool ends_with(const std::string& text, std::string_view ending) {
-  return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
 // Takes "weight_map" out of an index; everything else is passed over.
@@ -52,7 +48,7 @@ class IndexReader : public JsonEvents {
     } else if (in_map_ && depth_ == 2) {
       const auto [place, fresh] = files_.try_emplace(std::move(name));
       if (!fresh) fail("the key \"" + place->first + "\" appears twice");
-      if (files_.size() > kMaxTensors) fail("\"weight_map\" has more than " + std::to_string(kMaxTensors) + " tensors");
+      if (files_.size() > kMaxIndexTensors) fail("\"weight_map\" has more than " + std::to_string(kMaxIndexTensors) + " tensors");
       entry_ = &*place;
     }
   }
@@ -110,7 +106,7 @@ WeightFiles read_index(const fs::path& path) {
   for (const auto& [tensor, name] : found.file_of) files.insert(name);
   std::vector<std::string> missing;
   for (const std::string& name : files) {
-    if (!is_file(path.parent_path() / name)) missing.push_back(name);
+    if (!is_present(path.parent_path() / name)) missing.push_back(name);
     found.files.push_back(path.parent_path() / name);
   }
   if (!missing.empty()) throw_missing(path, missing);
@@ -153,15 +149,15 @@ std::optional<WeightFiles> shards_without_index(const fs::path& folder, const st
 
 WeightFiles find_weight_files(const fs::path& folder, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (is_file(folder / (name + kEnding))) return {{folder / (name + kEnding)}, {}, {}};
-    if (is_file(folder / (name + kIndexEnding))) return read_index(folder / (name + kIndexEnding));
+    if (is_present(folder / (name + kEnding))) return {{folder / (name + kEnding)}, {}, {}};
+    if (is_present(folder / (name + kIndexEnding))) return read_index(folder / (name + kIndexEnding));
   }
   std::vector<std::string> indexes, files;
   for (const auto& item : fs::directory_iterator(folder)) {
     const std::string name = item.path().filename().string();
-    if (!is_file(item.path()) || name.rfind("adapter_", 0) == 0 || name.rfind("consolidated", 0) == 0) continue;
-    if (ends_with(name, kIndexEnding)) indexes.push_back(name);
-    if (ends_with(name, kEnding)) files.push_back(name);
+    if (!is_present(item.path()) || name.rfind("adapter_", 0) == 0 || name.rfind("consolidated", 0) == 0) continue;
+    if (name.ends_with(kIndexEnding)) indexes.push_back(name);
+    if (name.ends_with(kEnding)) files.push_back(name);
   }
   std::sort(files.begin(), files.end());
   if (indexes.size() == 1) return read_index(folder / indexes.front());

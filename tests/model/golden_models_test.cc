@@ -46,7 +46,7 @@ struct Expected {
   }
 };
 
-class GoldenModel : public testing::TestWithParam<std::string> {
+class GoldenModel : public ::testing::TestWithParam<std::string> {
  protected:
   GoldenModel()
       : backend_(make_cpu_backend(2)),
@@ -105,7 +105,7 @@ TEST_P(GoldenModel, LogitsTokenByTokenMatchTransformers) {
   EXPECT_LE(largest_difference(run(7)), tolerance());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenModel, testing::ValuesIn(golden_models()), [](const auto& test) {
+INSTANTIATE_TEST_SUITE_P(All, GoldenModel, ::testing::ValuesIn(golden_models()), [](const auto& test) {
   std::string name = test.param;
   std::replace_if(
       name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');

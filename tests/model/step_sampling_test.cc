@@ -19,7 +19,7 @@ namespace {
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 constexpr int kVocabulary = 4000;  // of the model's 4096
 
-class StepSampling : public testing::TestWithParam<std::string> {
+class StepSampling : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     try {
@@ -115,7 +115,7 @@ TEST_P(StepSampling, FeedForgetsWhatWasNotTaken) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, StepSampling, testing::Values("cpu", "cuda:0"),
+INSTANTIATE_TEST_SUITE_P(Devices, StepSampling, ::testing::Values("cpu", "cuda:0"),
                          [](const auto& device) { return device.param.substr(0, device.param.find(':')); });
 
 }  // namespace
