@@ -155,7 +155,7 @@ TEST_F(CheckpointTest, AutoGptqNames) {
 }
 
 TEST_F(CheckpointTest, QuantizeConfigLookupOrder) {
-  weights("model.safetensors", {{"a", &a_}});
+  weights("model.safetensors", {{"a.qweight", &a_}});
   write("config.json", R"({"quantization_config":{"quant_method":"gptq","bits":8}})");
   EXPECT_EQ(open().quantize_config()->bits, 8);
   write("quant_config.json", R"({"w_bit":3,"q_group_size":64})");
@@ -179,7 +179,7 @@ TEST_F(CheckpointTest, FoldersWithoutUsableWeights) {
 }
 
 TEST_F(CheckpointTest, MissingOrBrokenConfig) {
-  weights("model.safetensors", {{"a", &a_}});
+  weights("model.safetensors", {{"a.qweight", &a_}});
   for (const char* text : {"", "{", "[1]", "{\"a\":1,\"a\":2}", "{\"quantization_config\":3}"}) {
     write("config.json", text);
     expect_error(ErrorKind::kVerification, {at("config.json")}, [&] { open(); });

@@ -8,10 +8,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // A copy of the demo model with other values in its config.json.
 std::string demo_with(const Scratch& scratch, const std::string& name, const Json& changes) {
   const std::string folder = scratch / name;
