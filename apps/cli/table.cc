@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <gptq/terminal.h>
+
 namespace gptq::cli {
 
 namespace {
@@ -11,14 +13,6 @@ namespace {
 constexpr const char* kGap = "  ";
 
 }  // namespace
-
-std::string harmless(std::string text) {
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F) c = '?';
-  }
-  return text;
-}
 
 size_t text_width(const std::string& text) {
   return static_cast<size_t>(
@@ -35,7 +29,7 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 
 void Table::add(std::vector<std::string> cells) {
   cells.resize(columns_.size());
-  for (std::string& cell : cells) cell = harmless(std::move(cell));
+  for (std::string& cell : cells) cell = sanitize_for_terminal(cell);
   rows_.push_back(std::move(cells));
 }
 

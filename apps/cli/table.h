@@ -6,10 +6,6 @@
 
 namespace gptq::cli {
 
-// Control characters become '?': texts of strangers (names in files, a server's words) must not steer the terminal.
-// Line breaks and tabs stay.
-std::string harmless(std::string text);
-
 size_t text_width(const std::string& text);  // characters, not bytes
 
 class Table {

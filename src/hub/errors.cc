@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include <gptq/terminal.h>
+
 #include "core/json.h"
 
 namespace gptq::hub {
@@ -192,10 +194,14 @@ Error explain(const HttpResponse& response, const Attempt& attempt, const Settin
                                 (request.empty() ? "" : " (request id " + printable(request.substr(0, 100)) + ")"));
 }
 
-std::string printable(const std::string& text) {
-  std::string shown;
-  for (const char c : text.substr(0, 500)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
-  return shown;
+std::string printable(std::string_view text) {
+  constexpr size_t kMaxBytes = 500;
+  const bool cut = text.size() > kMaxBytes;
+  size_t end = std::min(text.size(), kMaxBytes);
+  while (cut && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // between characters
+  std::string shown = sanitize_for_terminal(text.substr(0, end));
+  for (char& c : shown) c = c == '\n' || c == '\t' ? ' ' : c;
+  return cut ? shown + "…" : shown;
 }
 
 bool may_pass(const HttpResponse& response) {
