@@ -29,6 +29,10 @@ struct ModelInfo {
   std::vector<std::string> notes;
 };
 
+// Throws Error(kVerification) that names the architecture and the supported ones, unless this build runs models with
+// such a config.json. `what` names the model.
+void check_supported(const std::string& config_json, const std::string& what);
+
 // Throws Error(kNotFound | kVerification) naming the file.
 ModelInfo inspect(const std::string& folder);
 

@@ -5,6 +5,9 @@
 
 #include <gptq/error.h>
 
+#include "core/log.h"
+#include "core/model_files.h"
+
 namespace gptq {
 
 namespace {
@@ -148,36 +151,23 @@ void CheckpointWriter::finish() {
 }
 
 void copy_companion_files(const fs::path& from, const fs::path& to) {
-  static const std::set<std::string> kNames = {"tokenizer.json",
-                                               "tokenizer_config.json",
-                                               "special_tokens_map.json",
-                                               "added_tokens.json",
-                                               "vocab.json",
-                                               "merges.txt",
-                                               "encoder.json",
-                                               "vocab.bpe",
-                                               "vocab.txt",
-                                               "tekken.json",
-                                               "chat_template.jinja",
-                                               "chat_template.json",
-                                               "generation_config.json"};
-  const auto wanted = [](const fs::path& path) {
-    const std::string name = path.filename().string();
-    return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
-           name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
+  const auto copy = [&](const fs::path& path) {
+    const fs::path name = path.lexically_relative(from);
+    const ModelFile* file = find_model_file(name.generic_string());
+    if (file == nullptr || file->role == FileRole::kConfig || file->role == FileRole::kCard) return;
+    if (!fs::is_regular_file(path)) return;
+    if (!stays_in_model_folder(from, path)) {
+      warn(path.string() + " is a link to a file outside of the model folder and is not copied; put a copy there");
+      return;
+    }
+    create_folder((to / name).parent_path());
+    write_file_atomic(to / name, read_file(path));
   };
   create_folder(to);
-  for (const auto& item : fs::directory_iterator(from)) {
-    if (item.is_regular_file() && wanted(item.path())) {
-      write_file_atomic(to / item.path().filename(), read_file(item.path()));
-    }
-  }
-  const fs::path templates = "additional_chat_templates";
-  if (!fs::is_directory(from / templates)) return;
-  create_folder(to / templates);
-  for (const auto& item : fs::directory_iterator(from / templates)) {
-    if (item.is_regular_file()) write_file_atomic(to / templates / item.path().filename(), read_file(item.path()));
-  }
+  for (const auto& item : fs::directory_iterator(from)) copy(item.path());
+  const fs::path templates = from / "additional_chat_templates";
+  if (!fs::is_directory(templates)) return;
+  for (const auto& item : fs::directory_iterator(templates)) copy(item.path());
 }
 
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {

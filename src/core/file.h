@@ -43,8 +43,9 @@ std::string read_text(const fs::path& path);
 std::string unpack_gzip(std::string_view packed, const std::string& what);
 
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
-// the new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
-void write_file_atomic(const fs::path& path, std::string_view content);
+// the new one, never a part. The temporary file is always made by this call, with `mode` less the umask. Throws
+// Error(kPermission | kGeneral) with the system's reason (a full disk among them).
+void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
 // A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is
 // an error before any work is done. Writes from several threads to different ranges are safe.

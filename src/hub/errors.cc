@@ -8,7 +8,7 @@
 
 #include <gptq/terminal.h>
 
-#include "core/json.h"
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
@@ -18,7 +18,7 @@ namespace {
 std::string message_of(const HttpResponse& response) {
   std::string message = response.header("x-error-message");
   if (message.empty() && !response.body.empty()) {
-    const Json body = Json::parse(response.body, nullptr, false);
+    const Json body = reply_or_null(response.body);
     if (body.is_object()) {
       for (const char* key : {"error", "message"}) {
         if (body.contains(key) && body[key].is_string()) message = body[key].get<std::string>();
@@ -138,8 +138,8 @@ Verdict not_found(const Case& c) {
 Verdict verdict(const Case& c) {
   const int status = c.response.status;
   if (!c.response.failure.empty() && (status == 0 || (status >= 200 && status < 300))) {
-    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure + ")" +
-                                     c.tried() +
+    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" +
+                                     printable(c.response.failure) + ")" + c.tried() +
                                      "; check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
                                      "again: what is there is kept"};
   }
