@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Actions:
+constexpr const char* kAuthFooter = R"(Actions:
   login [NAME]      Ask for a token, check it, store it (under its own name unless NAME is given), make it active
   whoami            Ask the Hub whose token is in use
   list              Show the logins of this machine; tokens are never shown
@@ -33,7 +33,7 @@ Examples:
   gptq auth switch laptop
 )";
 
-struct Arguments {
+struct AuthArguments {
   std::string action, name, token;
 };
 
@@ -74,24 +74,24 @@ void show(const Identity& identity, const CommonOptions& common) {
   put(table.str());
 }
 
-std::string token_to_store(const Arguments& a) {
+std::string token_to_store(const AuthArguments& a) {
   if (!a.token.empty()) return a.token;
   if (!stdin_is_terminal()) return read_text("-");
   say("Make a token at https://huggingface.co/settings/tokens and paste it here; nothing will be shown.");
   return read_secret("Token: ");
 }
 
-int login(const Arguments& a, const CommonOptions& common) {
+int login(const AuthArguments& a, const CommonOptions& common) {
   show(log_in(token_to_store(a), a.name), common);
   return 0;
 }
 
-int whoami(const Arguments& a, const CommonOptions& common) {
+int whoami(const AuthArguments& a, const CommonOptions& common) {
   show(who_am_i(a.token), common);
   return 0;
 }
 
-int list(const Arguments&, const CommonOptions& common) {
+int list(const AuthArguments&, const CommonOptions& common) {
   const std::vector<StoredLogin> logins = stored_logins();
   if (common.json) {
     Json json = Json::array();
@@ -107,28 +107,28 @@ int list(const Arguments&, const CommonOptions& common) {
   return 0;
 }
 
-int change(const Arguments& a, const CommonOptions& common) {
+int change(const AuthArguments& a, const CommonOptions& common) {
   if (a.name.empty())
     throw Error(ErrorKind::kUsage, "switching logins: give the NAME of one; `gptq auth list` has them");
   switch_login(a.name);
   return list(a, common);
 }
 
-int logout(const Arguments& a, const CommonOptions& common) {
+int logout(const AuthArguments& a, const CommonOptions& common) {
   log_out(a.name);
   return list(a, common);
 }
 
 struct Verb {
   const char* name;
-  int (*run)(const Arguments&, const CommonOptions&);
+  int (*run)(const AuthArguments&, const CommonOptions&);
 };
 
 constexpr Verb kVerbs[] = {
     {"login", login}, {"whoami", whoami}, {"list", list}, {"switch", change}, {"logout", logout},
 };
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_auth_command(const AuthArguments& a, const CommonOptions& common) {
   if (a.action.starts_with("hf_") || a.name.starts_with("hf_")) {
     throw Error(ErrorKind::kUsage,
                 "a token stands where an action or a name should; pass tokens with --token or through a pipe");
@@ -147,13 +147,13 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_auth(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<AuthArguments>();
   app.add_option("ACTION", arguments->action, "login, whoami, list, switch or logout")->required();
   app.add_option("NAME", arguments->name, "Of a stored login");
   app.add_option("--token", arguments->token, "The token to log in with or to ask about; a pipe is safer")
       ->type_name("TOKEN");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kAuthFooter);
+  return [arguments, &common] { return run_auth_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

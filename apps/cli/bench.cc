@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kBenchFooter =
     R"(Tests: pp512 reads a prompt of 512 random tokens; tg128@d1024 makes 128 tokens, greedily, behind 1024. Each is
 repeated after a run that warms up; the time is the median, then the fastest and the slowest run.
 The last column compares with the device, measured in the same run: prompts with the rate of a large dense 16-bit
@@ -91,7 +91,7 @@ void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, 
   app.add_option(name, values, help)->type_name("N,N,...")->delimiter(',')->allow_extra_args(false);
 }
 
-int run(BenchOptions options, const CommonOptions& common) {
+int run_bench_command(BenchOptions options, const CommonOptions& common) {
   options.model = model_folder(options.model, common);
   BenchReport report;
   {
@@ -121,8 +121,8 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   app.add_option("--tokens", options->tokens, "Tokens to make at each depth")->type_name("N");
   app.add_option("--repeat", options->repeat, "Measured runs of each test")->type_name("N");
   add_compute_options(app, options->compute);
-  app.footer(kFooter);
-  return [options, &common] { return run(*options, common); };
+  app.footer(kBenchFooter);
+  return [options, &common] { return run_bench_command(*options, common); };
 }
 
 }  // namespace gptq::cli

@@ -15,7 +15,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kCacheFooter = R"(Examples:
   gptq cache ls
   gptq cache rm org/name             all of it
   gptq cache rm org/name@main        one revision; contents that others share stay
@@ -25,7 +25,7 @@ constexpr const char* kFooter = R"(Examples:
 The cache is the one of huggingface_hub: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
 )";
 
-struct Arguments {
+struct CacheArguments {
   std::string action, model;
 };
 
@@ -81,7 +81,7 @@ int verify(const std::string& model, const CommonOptions& common) {
   return faults.empty() ? 0 : static_cast<int>(ErrorKind::kVerification);
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_cache_command(const CacheArguments& a, const CommonOptions& common) {
   if (a.action == "rm") return remove(a.model, common);
   if (a.action == "verify") return verify(a.model, common);
   if (!a.model.empty()) throw Error(ErrorKind::kUsage, "gptq cache ls takes no model");
@@ -91,13 +91,13 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_cache(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<CacheArguments>();
   app.add_option("ACTION", arguments->action, "ls, rm or verify")
       ->required()
       ->check(CLI::IsMember({"ls", "rm", "verify"}));
   app.add_option("MODEL", arguments->model, "For rm and verify: org/name; for rm also org/name@revision");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kCacheFooter);
+  return [arguments, &common] { return run_cache_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

@@ -21,7 +21,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kChatFooter = R"(Examples:
   gptq chat demo-4bit
   gptq chat demo-4bit -p 'Who are you?'
   gptq chat demo-4bit -p 'Tell me a story' --temperature 0.8 --seed 7 --json
@@ -41,7 +41,7 @@ Parameters: {})";
 
 constexpr const char* kFence = "\"\"\"";
 
-struct Arguments {
+struct ChatArguments {
   std::string model, system;
   std::optional<std::string> text;
   ComputeOptions compute;
@@ -70,7 +70,7 @@ Result answer(Conversation& conversation, const std::string& question, const Sam
 
 class Loop {
  public:
-  Loop(Engine& engine, Arguments arguments, bool verbose)
+  Loop(Engine& engine, ChatArguments arguments, bool verbose)
       : conversation_(engine),
         sampling_(std::move(arguments.sampling)),
         verbose_(verbose),
@@ -192,7 +192,7 @@ class Loop {
   bool verbose_, terminal_;
 };
 
-int answer_once(Engine& engine, const Arguments& a, const CommonOptions& common) {
+int answer_once(Engine& engine, const ChatArguments& a, const CommonOptions& common) {
   Conversation conversation(engine);
   conversation.set_system(a.system);
   const Interrupt interrupt;
@@ -207,7 +207,7 @@ int answer_once(Engine& engine, const Arguments& a, const CommonOptions& common)
   return result.finish_reason == FinishReason::kCancelled ? static_cast<int>(ErrorKind::kInterrupted) : 0;
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_chat_command(const ChatArguments& a, const CommonOptions& common) {
   if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
   Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   const std::string warning = greedy_warning(engine, a.sampling);
@@ -220,7 +220,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_chat(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ChatArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("-p,--prompt", arguments->text, "Answer this question and exit (default: a conversation)")
       ->type_name("TEXT");
@@ -228,8 +228,8 @@ Action add_chat(CLI::App& app, const CommonOptions& common) {
       ->type_name("TEXT");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kChatFooter);
+  return [arguments, &common] { return run_chat_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

@@ -16,13 +16,13 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kDetokenizeFooter = R"(Examples:
   gptq detokenize models/demo --ids 1,1052,316
   gptq detokenize models/demo -f ids.txt --skip-special-tokens
   gptq detokenize models/demo --jsonl ids.jsonl              each {"ids": [...]} becomes {"text": ...}
 )";
 
-struct Arguments {
+struct DetokenizeArguments {
   std::string model, file, jsonl, ids;
   bool skip_special_tokens = false;
 };
@@ -45,7 +45,7 @@ std::vector<TokenId> parse_ids(std::string text) {
   return ids;
 }
 
-std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::vector<TokenId>& ids) {
+std::string decode(const Tokenizer& tokenizer, const DetokenizeArguments& a, const std::vector<TokenId>& ids) {
   for (const TokenId id : ids) {
     if (id < 0 || id >= tokenizer.vocab_size()) {
       throw Error(ErrorKind::kUsage,
@@ -55,7 +55,7 @@ std::string decode(const Tokenizer& tokenizer, const Arguments& a, const std::ve
   return tokenizer.decode(ids, a.skip_special_tokens);
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_detokenize_command(const DetokenizeArguments& a, const CommonOptions& common) {
   const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   if (!a.jsonl.empty()) {
     convert_rows(a.jsonl, "\"ids\", a list of numbers", [&](const Json& row) -> Json {
@@ -71,7 +71,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_detokenize(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<DetokenizeArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("--ids", arguments->ids, "The ids (default: standard input)")->type_name("1,2,3");
   app.add_option("-f,--file", arguments->file, "Read them from a file; - for standard input")->type_name("FILE");
@@ -80,8 +80,8 @@ Action add_detokenize(CLI::App& app, const CommonOptions& common) {
       ->type_name("FILE");
   app.add_flag("--skip-special-tokens", arguments->skip_special_tokens,
                "Leave special tokens out of the text (default: kept)");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kDetokenizeFooter);
+  return [arguments, &common] { return run_detokenize_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kDefaultTokens = 64;  // when neither a flag nor the model says how many
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kGenerateFooter = R"(Examples:
   gptq generate demo-4bit -p 'It was a dark night'
   gptq generate demo-4bit -p 'It was a dark night' -n 200 --temperature 0.8 --top-p 0.95 --seed 1
   gptq generate demo-4bit -f story.txt --stop 'THE END' --json
@@ -29,14 +29,14 @@ The text goes to the model as it is, after its beginning-of-text token (unless t
 the last line break of a file or pipe; `gptq chat` applies the chat template. Only the continuation is printed.
 )";
 
-struct Arguments {
+struct GenerateArguments {
   std::string model, file;
   std::optional<std::string> text;
   ComputeOptions compute;
   SamplingFlags sampling;
 };
 
-Json to_json(const Result& result) {
+Json generate_json(const Result& result) {
   return {{"text", result.text},
           {"prompt_tokens", result.prompt_tokens},
           {"new_tokens", result.new_tokens},
@@ -46,13 +46,13 @@ Json to_json(const Result& result) {
 }
 
 // The line break that editors and echo put at the end is not meant for the model.
-std::string read_text_to_continue(const Arguments& a) {
+std::string read_text_to_continue(const GenerateArguments& a) {
   std::string text = read_prompt(a.text.has_value(), a.text.value_or(""), a.file);
   if (!a.text && !text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_generate_command(const GenerateArguments& a, const CommonOptions& common) {
   const std::string prompt = read_text_to_continue(a);
   Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   const Request request = make_request(engine, a.sampling, engine.tokenizer().encode_prompt(prompt), kDefaultTokens);
@@ -67,7 +67,7 @@ int run(const Arguments& a, const CommonOptions& common) {
     return !interrupt.pressed();
   });
   if (common.json) {
-    put_json(to_json(result));
+    put_json(generate_json(result));
   } else {
     put("\n");
     flush();
@@ -79,14 +79,14 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_generate(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<GenerateArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("-p,--prompt", arguments->text, "Text to continue (default: standard input)")->type_name("TEXT");
   app.add_option("-f,--file", arguments->file, "Read the text from a file; - for standard input")->type_name("FILE");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kGenerateFooter);
+  return [arguments, &common] { return run_generate_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

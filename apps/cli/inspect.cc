@@ -15,13 +15,13 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kInspectFooter = R"(Examples:
   gptq inspect models/demo
   gptq inspect demo-4bit --tensors
   gptq inspect demo-4bit --json
 )";
 
-struct Arguments {
+struct InspectArguments {
   std::string model;
   bool tensors = false;
 };
@@ -101,7 +101,7 @@ std::string to_text(const ModelInfo& info, bool with_tensors) {
   return text + "\n" + tensors.str();
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_inspect_command(const InspectArguments& a, const CommonOptions& common) {
   const ModelInfo info = inspect(model_folder(a.model, common));
   if (common.json) {
     put_json(to_json(info, a.tensors));
@@ -114,11 +114,11 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_inspect(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<InspectArguments>();
   add_model_argument(app, arguments->model);
   app.add_flag("--tensors", arguments->tensors, "List every tensor with type, shape, size and file (default: off)");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kInspectFooter);
+  return [arguments, &common] { return run_inspect_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

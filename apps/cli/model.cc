@@ -31,7 +31,7 @@ bool bars_disabled() {
 }
 
 // Bytes per second over the last seconds; what was there before the first look does not count.
-class Rate {
+class TransferRate {
  public:
   double add(int64_t bytes) {
     const Clock::time_point now = Clock::now();
@@ -56,7 +56,7 @@ struct TransferBar::State {
   bool quiet;
   Interrupt interrupt;
   std::optional<Progress> progress = std::nullopt;
-  Rate rate = {};
+  TransferRate rate = {};
 
   bool show(const TransferProgress& p) {
     if (p.bytes_total <= 0) return !interrupt.pressed();

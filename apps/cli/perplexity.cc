@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter =
+constexpr const char* kPerplexityFooter =
     R"(Definition: the whole text is tokenized once, with the tokenizer's own special tokens, and cut into windows that
 do not overlap; a short last window is dropped. The result is exp of the mean negative log likelihood over all
 predicted tokens, window - 1 in each. Lower is better; numbers compare only with equal text and window.
@@ -26,13 +26,13 @@ Examples:
   gptq perplexity demo-4bit --text models/demo/eval.txt --window 512 --json
 )";
 
-struct Arguments {
+struct PerplexityArguments {
   std::string model, text;
   int window = 2048;
   ComputeOptions compute;
 };
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& common) {
   const std::string text = read_text(a.text);
   Engine engine = Engine::open(model_folder(a.model, common), a.compute);
   PerplexityResult result;
@@ -64,7 +64,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_perplexity(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<PerplexityArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")
       ->required()
@@ -73,8 +73,8 @@ Action add_perplexity(CLI::App& app, const CommonOptions& common) {
       ->type_name("N")
       ->check(CLI::Range(2, 1 << 30));
   add_compute_options(app, arguments->compute);
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kPerplexityFooter);
+  return [arguments, &common] { return run_perplexity_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

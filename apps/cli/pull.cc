@@ -14,7 +14,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kPullFooter = R"(Examples:
   gptq pull mistralai/Mistral-7B-Instruct-v0.3
   gptq pull org/name@v1.0 --local-dir name         real files in a folder instead of the cache
   gptq pull org/name --include '*.json' --dry-run  what would come?
@@ -26,7 +26,7 @@ run again. Every command that takes MODEL pulls what is not here by itself. Patt
 in which * also crosses slashes.
 )";
 
-struct Arguments {
+struct PullArguments {
   std::string model;
   PullOptions options;
 };
@@ -42,7 +42,7 @@ Json to_json(const PullResult& result) {
           {"bytes_fetched", result.bytes_fetched}};
 }
 
-std::string plan_text(const PullResult& result) {
+std::string pull_plan_text(const PullResult& result) {
   Table table({{"file"}, {"size", Table::Align::kRight}, {""}});
   int64_t missing = 0;
   for (const PulledFile& file : result.files) {
@@ -53,12 +53,12 @@ std::string plan_text(const PullResult& result) {
                                    human_bytes(result.bytes_total), human_bytes(missing), result.commit);
 }
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_pull_command(const PullArguments& a, const CommonOptions& common) {
   const PullResult result = pull_with_progress(a.model, a.options, common);
   if (common.json) {
     put_json(to_json(result));
   } else if (a.options.dry_run) {
-    put(plan_text(result));
+    put(pull_plan_text(result));
   } else {
     put(result.folder + "\n");
   }
@@ -68,7 +68,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_pull(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<PullArguments>();
   PullOptions& o = arguments->options;
   app.add_option("MODEL", arguments->model, "Model on the Hub: org/name or org/name@revision")->required();
   app.add_option("--revision", o.revision, "Branch, tag, refs/pr/N or commit (default: main)")->type_name("NAME");
@@ -84,8 +84,8 @@ Action add_pull(CLI::App& app, const CommonOptions& common) {
       ->check(CLI::Range(1, 64));
   app.add_flag("--force-download", o.force_download, "Fetch also what is here already (default: off)");
   app.add_flag("--dry-run", o.dry_run, "Only list the files (default: off)");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kPullFooter);
+  return [arguments, &common] { return run_pull_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

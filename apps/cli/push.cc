@@ -14,7 +14,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kPushFooter = R"(Examples:
   gptq push demo-4bit you/demo-4bit --private
   gptq push demo-4bit org/demo-4bit --create-pr --message 'Better calibration'
   gptq push demo-4bit you/demo-4bit --perplexity-before base.json --perplexity-after 4bit.json
@@ -24,13 +24,13 @@ The address of the commit or pull request alone goes to standard output. It need
 sends only what is missing. A folder without README.md gets a model card there, written from what `gptq quantize` noted.
 )";
 
-struct Arguments {
+struct PushArguments {
   std::string folder, repo;
   PushOptions options;
   bool no_card = false;
 };
 
-int run(Arguments& a, const CommonOptions& common) {
+int run_push_command(PushArguments& a, const CommonOptions& common) {
   a.options.write_card = !a.no_card;
   PushResult result;
   {
@@ -56,7 +56,7 @@ int run(Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_push(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<PushArguments>();
   PushOptions& o = arguments->options;
   app.add_option("DIR", arguments->folder, "Model folder")->required();
   app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub, made when it is not there; NAME alone is yours")
@@ -78,8 +78,8 @@ Action add_push(CLI::App& app, const CommonOptions& common) {
   app.add_option("--max-workers", o.max_workers, "Pieces that are sent at the same time")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kPushFooter);
+  return [arguments, &common] { return run_push_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

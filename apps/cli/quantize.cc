@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kQuantizeFooter = R"(Examples:
   gptq quantize models/demo -o demo-4bit
   gptq quantize mistral-7b -o mistral-7b-4bit --calibration texts.jsonl --group-size 128
   gptq quantize mistral-7b -o mistral-7b-mixed --rule '.*down_proj:bits=8,group_size=32' --skip '.*layers\.0\.'
@@ -28,7 +28,7 @@ and --skip is tested first. Its keys are bits, group_size, sym and desc_act.
 Work in progress lives in DIR.partial; DIR appears when it is complete.
 )";
 
-struct Arguments {
+struct QuantizeArguments {
   QuantizeOptions options;
   std::vector<std::string> rules, skips;
   std::string max_shard_size = "5GB";
@@ -36,7 +36,7 @@ struct Arguments {
   bool dry_run = false;
 };
 
-void add_grid_options(CLI::App& app, Arguments& a) {
+void add_grid_options(CLI::App& app, QuantizeArguments& a) {
   GridOptions& grid = a.options.grid;
   app.add_option("--bits", grid.bits, "Bits per weight: 2, 3, 4 or 8")
       ->type_name("N")
@@ -59,7 +59,7 @@ void add_grid_options(CLI::App& app, Arguments& a) {
   add_repeatable(app, "--skip", a.skips, "Leave the modules that match as they are")->type_name("REGEX");
 }
 
-void add_method_options(CLI::App& app, Arguments& a) {
+void add_method_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
   app.add_option("--gptaq", o.gptaq,
                  "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
@@ -77,7 +77,7 @@ void add_method_options(CLI::App& app, Arguments& a) {
   app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N");
 }
 
-void add_job_options(CLI::App& app, Arguments& a) {
+void add_job_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
   app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
       ->type_name("NAME")
@@ -102,7 +102,7 @@ QuantizeReport run_with_progress(const QuantizeOptions& options, const CommonOpt
   return quantize(options, on_progress, interrupt.token());
 }
 
-int run(Arguments& a, const CommonOptions& common) {
+int run_quantize_command(QuantizeArguments& a, const CommonOptions& common) {
   QuantizeOptions& options = a.options;
   options.grid.group_aware = !a.no_group_aware;
   options.max_shard_bytes = parse_bytes(a.max_shard_size);
@@ -138,14 +138,14 @@ int run(Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_quantize(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<QuantizeArguments>();
   add_model_argument(app, arguments->options.model);
   app.add_option("-o,--output", arguments->options.output, "Folder to create")->required()->type_name("DIR");
   add_grid_options(app, *arguments);
   add_method_options(app, *arguments);
   add_job_options(app, *arguments);
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kQuantizeFooter);
+  return [arguments, &common] { return run_quantize_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

@@ -14,7 +14,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kTemplateFooter = R"(Examples:
   gptq template models/demo --show
   gptq template models/demo --abilities
   gptq template models/demo --messages talk.json --add-generation-prompt
@@ -24,7 +24,7 @@ FILE holds a JSON list of messages, {"role": ..., "content": ...} each. The text
 with no line break added.
 )";
 
-struct Arguments {
+struct TemplateArguments {
   std::string model, name, messages, tools;
   RenderOptions render;
   bool show = false;
@@ -32,7 +32,7 @@ struct Arguments {
   bool tokens = false;
 };
 
-int show_source(const ChatTemplate& chat, const Arguments& a, const CommonOptions& common) {
+int show_source(const ChatTemplate& chat, const TemplateArguments& a, const CommonOptions& common) {
   const std::string& source = chat.source(!a.tools.empty());
   common.json ? put_json({{"names", chat.names()}, {"source", source}}) : put(source);
   return 0;
@@ -63,7 +63,7 @@ int show_abilities(const ChatTemplate& chat, const CommonOptions& common) {
   return 0;
 }
 
-int run(Arguments& a, const CommonOptions& common) {
+int run_template_command(TemplateArguments& a, const CommonOptions& common) {
   const std::string folder = model_folder(a.model, common, ModelParts::kTokenizer);
   const ChatTemplate chat = ChatTemplate::open(folder, a.name);
   if (a.show) return show_source(chat, a, common);
@@ -93,7 +93,7 @@ int run(Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_template(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<TemplateArguments>();
   arguments->render.add_generation_prompt = false;
   add_model_argument(app, arguments->model);
   app.add_option("--messages", arguments->messages, "Conversation to render, a JSON list; - for standard input")
@@ -113,8 +113,8 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
   app.add_flag("--abilities", arguments->abilities,
                "Print what the template can do: system messages, tools, thinking and more (default: off)");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kTemplateFooter);
+  return [arguments, &common] { return run_template_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

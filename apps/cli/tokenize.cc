@@ -16,7 +16,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr const char* kFooter = R"(Examples:
+constexpr const char* kTokenizeFooter = R"(Examples:
   gptq tokenize models/demo -p 'Hello there'
   gptq tokenize models/demo -f book.txt --no-special-tokens --json
   gptq tokenize models/demo --jsonl rows.jsonl               each {"text": ...} becomes {"ids": [...]}
@@ -26,14 +26,14 @@ Every line is a token: its id, its spelling in the vocabulary, and the character
 for, from the first to the one behind the last. See also: gptq detokenize.
 )";
 
-struct Arguments {
+struct TokenizeArguments {
   std::string model, file, jsonl;
   std::optional<std::string> text;
   bool no_special_tokens = false;
   bool offsets = false;
 };
 
-int run(const Arguments& a, const CommonOptions& common) {
+int run_tokenize_command(const TokenizeArguments& a, const CommonOptions& common) {
   const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   const bool special = !a.no_special_tokens;
   if (!a.jsonl.empty()) {
@@ -55,7 +55,7 @@ int run(const Arguments& a, const CommonOptions& common) {
 }  // namespace
 
 Action add_tokenize(CLI::App& app, const CommonOptions& common) {
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<TokenizeArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("-p,--prompt", arguments->text, "The text (default: standard input)")->type_name("TEXT");
   app.add_option("-f,--file", arguments->file, "Read it from a file; - for standard input")->type_name("FILE");
@@ -65,8 +65,8 @@ Action add_tokenize(CLI::App& app, const CommonOptions& common) {
   app.add_flag("--no-special-tokens", arguments->no_special_tokens,
                "Leave out what the tokenizer adds around a text, such as BOS (default: added)");
   app.add_flag("--offsets", arguments->offsets, "With --jsonl: rows get \"offsets\" too (default: ids only)");
-  app.footer(kFooter);
-  return [arguments, &common] { return run(*arguments, common); };
+  app.footer(kTokenizeFooter);
+  return [arguments, &common] { return run_tokenize_command(*arguments, common); };
 }
 
 }  // namespace gptq::cli

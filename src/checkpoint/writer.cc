@@ -24,7 +24,7 @@ std::string shard_name(size_t index, size_t count) {
   return "model-" + five_digits(index + 1) + "-of-" + five_digits(count) + ".safetensors";
 }
 
-bool is_file(const fs::path& path) {
+bool is_plain_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
@@ -48,7 +48,7 @@ void refuse_other_weights(const fs::path& folder, const std::set<std::string>& o
 
 // Whether an earlier run made this shard: same size and header. A header of zeros is one that never got that far.
 bool holds_shard(const fs::path& path, const std::string& header, uint64_t size) {
-  if (!is_file(path)) return false;
+  if (!is_plain_file(path)) return false;
   const MappedFile file(path);
   if (file.bytes().size() == size) {
     const std::string_view start(reinterpret_cast<const char*>(file.bytes().data()), header.size());

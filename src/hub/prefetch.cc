@@ -8,11 +8,11 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr int64_t kPiece = int64_t{8} << 20;
+constexpr int64_t kPrefetchPiece = int64_t{8} << 20;
 constexpr int64_t kAlone = int64_t{128} << 20;  // without helpers: how soon to look for some
 constexpr double kFast = 200e6;                 // bytes a second: a connection that gives so much needs no help
-constexpr int kMostFailures = 3;
-constexpr auto kLookAgain = std::chrono::milliseconds(100);  // at session.keep_going, while waiting
+constexpr int kMaxPrefetchFailures = 3;
+constexpr auto kPollInterval = std::chrono::milliseconds(100);  // at session.keep_going, while waiting
 
 }  // namespace
 
@@ -45,14 +45,14 @@ void Prefetch::stop() {
 
 Prefetch::Next Prefetch::next(const std::string& url, int64_t position) {
   std::unique_lock lock(mutex_);
-  if (stopped_ || file_.size < 2 * kPiece) return {file_.size};
+  if (stopped_ || file_.size < 2 * kPrefetchPiece) return {file_.size};
   url_ = url;
   position_ = position;
   changed_.notify_all();
   if (position < owned_) return {owned_};
   if (const auto found = pieces_.find(position); found != pieces_.end()) {
     while (!found->second.done) {
-      changed_.wait_for(lock, kLookAgain);
+      changed_.wait_for(lock, kPollInterval);
       session_.throw_if_stopped();
     }
     const int64_t end = found->second.end;
@@ -67,14 +67,14 @@ Prefetch::Next Prefetch::next(const std::string& url, int64_t position) {
     slow_ = static_cast<double>(owned_ - began_) < kFast * std::chrono::duration<double>(now - since_).count();
   claimed_ = std::max(claimed_, position);
   if (slow_) start_helpers();
-  owned_ = claimed_ = std::min(file_.size, position + (first || running_ > 0 ? kPiece : kAlone));
+  owned_ = claimed_ = std::min(file_.size, position + (first || running_ > 0 ? kPrefetchPiece : kAlone));
   began_ = position;
   since_ = now;
   return {owned_};
 }
 
 void Prefetch::start_helpers() {
-  while (failures_ < kMostFailures && claimed_ + (running_ + 1) * kPiece < file_.size && spare_.take()) {
+  while (failures_ < kMaxPrefetchFailures && claimed_ + (running_ + 1) * kPrefetchPiece < file_.size && spare_.take()) {
     ++running_;
     threads_.emplace_back([this] { help(); });
   }
@@ -83,12 +83,12 @@ void Prefetch::start_helpers() {
 void Prefetch::help() {
   HttpClient client(session_.settings);
   std::unique_lock lock(mutex_);
-  while (!stopped_ && claimed_ < file_.size && failures_ < kMostFailures) {
-    if (claimed_ >= position_ + (running_ + 2) * kPiece) {  // far enough ahead
-      changed_.wait_for(lock, kLookAgain);
+  while (!stopped_ && claimed_ < file_.size && failures_ < kMaxPrefetchFailures) {
+    if (claimed_ >= position_ + (running_ + 2) * kPrefetchPiece) {  // far enough ahead
+      changed_.wait_for(lock, kPollInterval);
       continue;
     }
-    const int64_t begin = claimed_, end = claimed_ = std::min(file_.size, begin + kPiece);
+    const int64_t begin = claimed_, end = claimed_ = std::min(file_.size, begin + kPrefetchPiece);
     pieces_[begin].end = end;
     const std::string url = url_;
     std::string piece;

@@ -22,7 +22,7 @@ namespace gptq::hub {
 namespace {
 
 constexpr const char* kCard = "README.md";
-constexpr size_t kMostFiles = 10'000;
+constexpr size_t kMaxPushFiles = 10'000;
 
 // What `folder` offers, but nothing hidden (.git, .env, .cache and the rest may hold what nobody means to publish)
 // except .gitattributes; `hidden` gets the names of what was left out. Links out of the folder are refused.
@@ -55,9 +55,9 @@ std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string
     file.size = static_cast<int64_t>(at->file_size());
     check_repo_path(file.path, "uploading " + folder.string());
     files.push_back(std::move(file));
-    if (files.size() > kMostFiles) {
+    if (files.size() > kMaxPushFiles) {
       throw Error(ErrorKind::kUsage, "uploading " + folder.string() + ": it has more than " +
-                                         std::to_string(kMostFiles) + " files; is it a model folder?");
+                                         std::to_string(kMaxPushFiles) + " files; is it a model folder?");
     }
   }
   std::sort(files.begin(), files.end(), [](const UploadFile& a, const UploadFile& b) { return a.path < b.path; });

@@ -13,7 +13,7 @@ namespace gptq::hub {
 namespace {
 
 constexpr double kFirstWait = 1, kLongestWait = 8;  // seconds, as huggingface_hub waits
-constexpr int kMostRedirects = 10;
+constexpr int kMaxRedirects = 10;
 constexpr double kWorthANote = 5;
 constexpr double kSlice = 0.1;  // between two looks at keep_going
 constexpr size_t kMostWarnings = 20;
@@ -54,7 +54,7 @@ HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request
   int redirects = 0;
   for (int attempt = 1;; ++attempt) {
     HttpResponse response = client.send(request);
-    while (response.is_redirect() && redirects < kMostRedirects) {
+    while (response.is_redirect() && redirects < kMaxRedirects) {
       const std::string next = absolute_url(request.url, response.header("location"));
       if (next.empty() || !session.is_hub(next)) break;
       request.url = next;

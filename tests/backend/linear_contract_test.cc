@@ -6,7 +6,7 @@
 namespace gptq {
 namespace {
 
-const std::vector<int64_t> kRows = {1, 2, 3, 4, 5, 7, 8, 24, 25, 33, 130};
+const std::vector<int64_t> kRowCounts = {1, 2, 3, 4, 5, 7, 8, 24, 25, 33, 130};
 constexpr int64_t kMostRows = 130;
 
 // Σ of K products in any order: |error| ≤ (K + 4)·eps·Σ|x·w| ≤ (K + 4)·eps·‖x‖·‖w‖, plus the rounding of the result.
@@ -116,7 +116,7 @@ TEST_P(LinearContract, DenseWeightsOfEveryType) {
         EXPECT_EQ(prepared->out_features(), n);
         EXPECT_GT(prepared->bytes(), 0);
         check("linear, dense " + std::string(name_of(dtype)), {prepared.get()},
-              {dense_check(floats(weight), n, with_bias ? floats(bias) : std::vector<float>())}, k, kRows);
+              {dense_check(floats(weight), n, with_bias ? floats(bias) : std::vector<float>())}, k, kRowCounts);
         if (HasFatalFailure()) return;
       }
     }
@@ -139,8 +139,8 @@ TEST_P(LinearContract, PackedWeightsOfEveryKind) {
             // All numbers of rows in turn, so that every kind of weight meets the few and the many.
             const size_t turn = seed % 4;
             std::vector<int64_t> rows;
-            for (size_t i = 0; i < kRows.size(); ++i) {
-              if (k <= 64 || i % 4 == turn || kRows[i] == 1 || kRows[i] == 33) rows.push_back(kRows[i]);
+            for (size_t i = 0; i < kRowCounts.size(); ++i) {
+              if (k <= 64 || i % 4 == turn || kRowCounts[i] == 1 || kRowCounts[i] == 33) rows.push_back(kRowCounts[i]);
             }
             check("linear, packed " + std::to_string(bits) + " bits", {prepared.get()}, {packed_check(weight)}, k,
                   rows);
@@ -177,7 +177,7 @@ TEST_P(LinearContract, WeightsSideBySide) {
   const auto wa = backend().prepare(a), wb = backend().prepare(b), wc = backend().prepare(c);
   const auto wd = backend().prepare(dense.view(), nullptr);
   check("linear, side by side", {wa.get(), wb.get(), wd.get(), wc.get()},
-        {packed_check(a), packed_check(b), dense_check(floats(dense), 96, {}), packed_check(c)}, 96, kRows);
+        {packed_check(a), packed_check(b), dense_check(floats(dense), 96, {}), packed_check(c)}, 96, kRowCounts);
 }
 
 TEST_P(LinearContract, MoreRowsThanOneTask) {

@@ -12,7 +12,7 @@ using testing::expect_error;
 using testing::raw_bytes;
 using testing::TempFolder;
 
-constexpr int64_t kInputs = 1024, kOutputs = 2048, kGroup = 128;
+constexpr int64_t kColumns = 1024, kRows = 2048, kGroup = 128;
 constexpr int kModules = 12;
 
 std::string module(int i) { return "layer." + std::to_string(i); }
@@ -20,13 +20,13 @@ std::string module(int i) { return "layer." + std::to_string(i); }
 PackedWeight weight(int seed) {
   PackedWeight w;
   w.bits = 4;
-  w.in_features = kInputs;
-  w.out_features = kOutputs;
+  w.in_features = kColumns;
+  w.out_features = kRows;
   w.group_size = kGroup;
-  w.qweight = Tensor(DType::kI32, {kInputs / 8, kOutputs});
-  w.qzeros = Tensor(DType::kI32, {kInputs / kGroup, kOutputs / 8});
-  w.scales = Tensor(DType::kF16, {kInputs / kGroup, kOutputs});
-  w.g_idx = Tensor(DType::kI32, {kInputs});
+  w.qweight = Tensor(DType::kI32, {kColumns / 8, kRows});
+  w.qzeros = Tensor(DType::kI32, {kColumns / kGroup, kRows / 8});
+  w.scales = Tensor(DType::kF16, {kColumns / kGroup, kRows});
+  w.g_idx = Tensor(DType::kI32, {kColumns});
   for (int32_t& word : w.qweight.values<int32_t>()) word = seed + 1;
   for (int32_t& word : w.qzeros.values<int32_t>()) word = 0x11111111 * (seed % 7 + 1);
   return w;
@@ -35,7 +35,7 @@ PackedWeight weight(int seed) {
 std::vector<TensorSpec> specs() {
   std::vector<TensorSpec> all;
   for (int i = 0; i < kModules; ++i) {
-    for (const TensorSpec& spec : packed_specs(module(i), kInputs, kOutputs, 4, kGroup, false)) all.push_back(spec);
+    for (const TensorSpec& spec : packed_specs(module(i), kColumns, kRows, 4, kGroup, false)) all.push_back(spec);
   }
   return all;
 }

@@ -11,8 +11,6 @@
 namespace gptq::testing {
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 class CliAuth : public ::testing::Test {
  protected:
   CliAuth() {

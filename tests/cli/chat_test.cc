@@ -8,10 +8,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Chat, OneAnswer) {
   const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12"});
   EXPECT_EQ(text.code, 0) << text.err;

@@ -8,12 +8,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
                                             "inspect",  "tokenize", "detokenize", "template",   "auth",
                                             "pull",     "cache",    "push",       "version"};
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.code, code) << outcome.err;

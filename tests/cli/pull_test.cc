@@ -10,8 +10,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-
 class CliHub : public ::testing::Test {
  protected:
   CliHub() {

@@ -7,8 +7,6 @@
 namespace gptq::testing {
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 class CliPush : public ::testing::Test {
  protected:
   CliPush() {

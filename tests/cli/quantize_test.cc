@@ -12,10 +12,6 @@ namespace {
 using Json = nlohmann::json;
 using Strings = std::vector<std::string>;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 Strings command(const std::string& output, const Strings& more = {}, const std::string& samples = "8") {
   Strings all = {"quantize", kDemo, "-o", output, "--samples", samples, "--seqlen", "128"};
   all.insert(all.end(), more.begin(), more.end());

@@ -17,7 +17,6 @@
 namespace gptq {
 namespace {
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 constexpr int kCapacity = 64;
 
 struct Case {

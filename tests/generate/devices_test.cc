@@ -10,7 +10,6 @@
 namespace gptq {
 namespace {
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 const char* const kPrompts[] = {"The old man looked at the", "It was a dark and stormy night,",
                                 "Mr. Holmes said that",      "She opened the door and",
                                 "In the morning they",       "The capital of France",

@@ -9,11 +9,10 @@
 #include "backend/choose.h"
 #include "generate/sampler.h"
 #include "tests/checkpoint/model_files.h"
+#include "tests/generate/demo.h"
 
 namespace gptq {
 namespace {
-
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
 class EngineTest : public ::testing::Test {
  protected:

@@ -15,13 +15,13 @@ std::string object(const std::string& rest) {
   return R"({"transfer": "basic", "objects": [{"oid": ")" + kOid + R"(", "size": 10)" + rest + "}]}";
 }
 
-LfsAction parse(const std::string& json, int64_t size = 10) {
+LfsAction parse_action(const std::string& json, int64_t size = 10) {
   return parse_batch(json, {{"model.safetensors", "", size, kOid}}, "the answer").at(0);
 }
 
 std::string error_of(const std::string& json, int64_t size = 10) {
   try {
-    parse(json, size);
+    parse_action(json, size);
   } catch (const Error& error) {
     return error.what();
   }
@@ -29,13 +29,13 @@ std::string error_of(const std::string& json, int64_t size = 10) {
 }
 
 TEST(LfsBatch, NothingToDoForWhatIsStored) {
-  EXPECT_TRUE(parse(object("")).stored);
-  EXPECT_TRUE(parse(object(R"(, "actions": null)")).stored);
-  EXPECT_TRUE(parse(object(R"(, "actions": {})")).stored);
+  EXPECT_TRUE(parse_action(object("")).stored);
+  EXPECT_TRUE(parse_action(object(R"(, "actions": null)")).stored);
+  EXPECT_TRUE(parse_action(object(R"(, "actions": {})")).stored);
 }
 
 TEST(LfsBatch, OnePiece) {
-  const LfsAction action = parse(object(R"(, "actions": {"upload": {"href": "https://s/x", "header": {"A": "b"}},
+  const LfsAction action = parse_action(object(R"(, "actions": {"upload": {"href": "https://s/x", "header": {"A": "b"}},
                                                          "verify": {"href": "https://h/v"}})"));
   EXPECT_FALSE(action.stored);
   EXPECT_EQ(action.href, "https://s/x");
@@ -44,7 +44,7 @@ TEST(LfsBatch, OnePiece) {
 }
 
 TEST(LfsBatch, PartsInTheOrderOfTheirNumbers) {
-  const LfsAction action = parse(object(R"(, "actions": {"upload": {"href": "https://h/done", "header":
+  const LfsAction action = parse_action(object(R"(, "actions": {"upload": {"href": "https://h/done", "header":
       {"chunk_size": "4", "00002": "https://s/2", "00001": "https://s/1", "3": "https://s/3", "other": "x"}}})"));
   EXPECT_EQ(action.part_size, 4);
   EXPECT_EQ(action.parts, (std::vector<std::string>{"https://s/1", "https://s/2", "https://s/3"}));

@@ -9,18 +9,18 @@ namespace gptq::testing {
 namespace {
 
 constexpr int64_t kMegabyte = int64_t{1} << 20;
-constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kWeightFile = "model.safetensors";
 constexpr const char* kLarge = "org/large";
 const std::string kBytes = noise(64 * kMegabyte + 12345, 9);
 
 class PrefetchTest : public HubTest {
  protected:
-  PrefetchTest() { large_commit_ = hub_.commit(kLarge, {{"config.json", config_}, {kWeights, kBytes}}); }
+  PrefetchTest() { large_commit_ = hub_.commit(kLarge, {{"config.json", config_}, {kWeightFile, kBytes}}); }
 
   fs::path folder() const { return cache() / "models--org--large"; }
   fs::path partial() const { return folder() / "blobs" / (sha256_hex(kBytes) + ".incomplete"); }
   void expect_whole() {
-    EXPECT_TRUE(read_whole(folder() / "snapshots" / large_commit_ / kWeights) == kBytes);
+    EXPECT_TRUE(read_whole(folder() / "snapshots" / large_commit_ / kWeightFile) == kBytes);
     EXPECT_FALSE(fs::exists(partial()));
   }
   std::multiset<std::string> ranges() {
@@ -43,7 +43,7 @@ class PrefetchTest : public HubTest {
         once_.erase(found);
       }
     };
-    hub_.server().add_fault(Fault{.path = kWeights, .host = Host::kStorage, .times = -1, .edit = edit});
+    hub_.server().add_fault(Fault{.path = kWeightFile, .host = Host::kStorage, .times = -1, .edit = edit});
   }
 
   std::mutex mutex_;
@@ -91,7 +91,7 @@ TEST_F(PrefetchTest, WhatAHelperCannotGetTheOwnerFetches) {
 }
 
 TEST_F(PrefetchTest, AServerWithoutRangesSendsTheWhole) {
-  hub_.server().add_fault(Fault::whole(kWeights).on(Host::kStorage).repeated(-1));
+  hub_.server().add_fault(Fault::whole(kWeightFile).on(Host::kStorage).repeated(-1));
   pull({}, kLarge);
   expect_whole();
 }

@@ -118,7 +118,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   return wrong;
 }
 
-class SolverGolden : public testing::TestWithParam<std::string> {};
+class SolverGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SolverGolden, MatchesNumPyExactly) {
   const SafetensorsFile file(kFolder / (GetParam() + ".safetensors"));
@@ -140,7 +140,7 @@ std::vector<std::string> golden_files() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, SolverGolden, testing::ValuesIn(golden_files()),
+INSTANTIATE_TEST_SUITE_P(Files, SolverGolden, ::testing::ValuesIn(golden_files()),
                          [](const auto& file) { return file.param; });
 
 }  // namespace

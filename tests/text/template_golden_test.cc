@@ -29,7 +29,7 @@ int64_t golden_clock() {
   return std::mktime(&time);
 }
 
-std::string render(const OrderedJson& vector) {
+std::string render_vector(const OrderedJson& vector) {
   const chat::Template compiled(vector.at("template").get<std::string>());
   const auto define = [&](chat::Runtime& runtime, chat::Scope& variables) {
     for (const auto& [name, value] : vector.at("context").items()) {
@@ -48,11 +48,12 @@ TEST(TemplateGolden, EveryVectorRendersLikeJinja) {
       const std::string name = entry.path().stem().string() + "/" + vector.at("name").get<std::string>();
       ++count;
       if (vector.contains("error")) {
-        EXPECT_THROW(render(vector), Error) << name << ": " << vector.at("template");
+        EXPECT_THROW(render_vector(vector), Error) << name << ": " << vector.at("template");
         continue;
       }
       try {
-        EXPECT_EQ(render(vector), vector.at("expected").get<std::string>()) << name << ": " << vector.at("template");
+        EXPECT_EQ(render_vector(vector), vector.at("expected").get<std::string>())
+            << name << ": " << vector.at("template");
       } catch (const Error& error) {
         ADD_FAILURE() << name << ": " << vector.at("template") << "\n" << error.what();
       }

@@ -26,7 +26,7 @@ std::string bpe(const std::string& vocab, const std::string& merges, const std::
 const char* const kAbc = R"({"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5,"<u>":6})";
 const char* const kFuse = R"("decoder":{"type":"Fuse"},)";
 
-std::string message_of(const std::function<void()>& action) {
+std::string error_message(const std::function<void()>& action) {
   try {
     action();
   } catch (const Error& error) {
@@ -270,8 +270,8 @@ TEST(Tokenizer, AnAddedTokenNormalizedToNothingIsNeverFound) {
 }
 
 TEST(Tokenizer, ErrorsNameFileAndPart) {
-  EXPECT_NE(message_of([] { Tokenizer::open("/nowhere"); }).find("tokenizer.json"), std::string::npos);
-  const auto message = [](const std::string& json) { return message_of([&] { make_tokenizer(json); }); };
+  EXPECT_NE(error_message([] { Tokenizer::open("/nowhere"); }).find("tokenizer.json"), std::string::npos);
+  const auto message = [](const std::string& json) { return error_message([&] { make_tokenizer(json); }); };
   EXPECT_NE(message("{").find("tokenizer.json"), std::string::npos);
   EXPECT_NE(message("[]").find("object"), std::string::npos);
   EXPECT_NE(message("{}").find("model"), std::string::npos);

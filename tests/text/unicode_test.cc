@@ -10,18 +10,19 @@
 namespace gptq {
 namespace {
 
-const std::string kBad = std::string(kReplacementUtf8);
+const std::string kReplacement = std::string(kReplacementUtf8);
 
 TEST(Unicode, OneReplacementForEachMaximalInvalidSubpart) {
-  EXPECT_EQ(to_valid_utf8("a\xFFz"), "a" + kBad + "z");
-  EXPECT_EQ(to_valid_utf8("\xE4\xBD"), kBad);  // cut short
-  EXPECT_EQ(to_valid_utf8("\xE4\xBDx"), kBad + "x");
-  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98\xF0\x9F\x98\x80"), kBad + "\xF0\x9F\x98\x80");
-  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), kBad + kBad);                        // overlong
-  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), kBad + kBad + kBad);             // overlong
-  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), kBad + kBad + kBad);             // surrogate
-  EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"), kBad + kBad + kBad + kBad);  // above U+10FFFF
-  EXPECT_EQ(to_valid_utf8("\x80\x80"), kBad + kBad);
+  EXPECT_EQ(to_valid_utf8("a\xFFz"), "a" + kReplacement + "z");
+  EXPECT_EQ(to_valid_utf8("\xE4\xBD"), kReplacement);  // cut short
+  EXPECT_EQ(to_valid_utf8("\xE4\xBDx"), kReplacement + "x");
+  EXPECT_EQ(to_valid_utf8("\xF0\x9F\x98\xF0\x9F\x98\x80"), kReplacement + "\xF0\x9F\x98\x80");
+  EXPECT_EQ(to_valid_utf8("\xC0\xAF"), kReplacement + kReplacement);                     // overlong
+  EXPECT_EQ(to_valid_utf8("\xE0\x80\xAF"), kReplacement + kReplacement + kReplacement);  // overlong
+  EXPECT_EQ(to_valid_utf8("\xED\xA0\x80"), kReplacement + kReplacement + kReplacement);  // surrogate
+  EXPECT_EQ(to_valid_utf8("\xF4\x90\x80\x80"),
+            kReplacement + kReplacement + kReplacement + kReplacement);  // above U+10FFFF
+  EXPECT_EQ(to_valid_utf8("\x80\x80"), kReplacement + kReplacement);
   EXPECT_EQ(to_valid_utf8("h\xC3\xA9 \xF0\x9F\x98\x80"), "h\xC3\xA9 \xF0\x9F\x98\x80");
 }
 

@@ -25,7 +25,7 @@ struct Spelled {
   std::string digits;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 
 class PercentFormatter {
  public:
@@ -64,7 +64,7 @@ class PercentFormatter {
       return bounded(to_index(argument(), "* of a format"));
     }
     int64_t value = 0;
-    for (; is_digit(peek()); ++position_) value = bounded(value * 10 + (peek() - '0'));
+    for (; is_ascii_digit(peek()); ++position_) value = bounded(value * 10 + (peek() - '0'));
     return value;
   }
 
