@@ -7,11 +7,12 @@ install(TARGETS gptq RUNTIME DESTINATION bin)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION .)
 install(DIRECTORY docs models DESTINATION .)
 
-install(CODE "set(program \"$<TARGET_FILE:gptq>\")")
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")")
 install(CODE [=[
-  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} RESOLVED_DEPENDENCIES_VAR libraries
+  file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} LIBRARIES ${openblas} RESOLVED_DEPENDENCIES_VAR libraries
     PRE_EXCLUDE_REGEXES
       "^ld-linux" "^lib(c|m|mvec|pthread|dl|rt|resolv|util)\\.so" "^libcuda\\." "^libnvidia")
+  list(APPEND libraries ${openblas})  # opened by name at run time
   set(root "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
   file(MAKE_DIRECTORY "${root}/lib/licenses")
   find_program(dpkg_query dpkg-query)

@@ -3,19 +3,30 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+gptq=build/release/gptq
+out=out/demo-4bit
+[ -x $gptq ] || echo "This takes about five minutes on two cores the first time; most of it compiles gptq." >&2
+
 scripts/setup.sh
 cmake --preset release >/dev/null
 cmake --build --preset release --target gptq
 
-gptq=build/release/gptq
-out=out/demo-4bit
-say() { printf '\n$ %s\n' "$*"; "$@"; }
+# Prints a command so that it can be pasted, then runs it.
+say() {
+  local word line='$'
+  for word; do
+    [[ $word =~ ^[A-Za-z0-9_./:=,-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
+    line+=" $word"
+  done
+  printf '\n%s\n' "$line"
+  "$@"
+}
 
 say $gptq inspect models/demo
 say $gptq quantize models/demo -o $out --bits 4 --group-size 128 --samples 128 --seqlen 512 \
     --calibration models/demo/calibration.jsonl --force
-say $gptq perplexity models/demo --text models/demo/eval.txt --window 512 -q
-say $gptq perplexity $out --text models/demo/eval.txt --window 512 -q
+say $gptq perplexity models/demo --text models/demo/eval.txt --window 512
+say $gptq perplexity $out --text models/demo/eval.txt --window 512
 say $gptq chat $out -p "How are you today?"
 echo
 echo "The quantized model is in $out; talk with it: $gptq chat $out"

@@ -1,6 +1,7 @@
 // The architecture as a test: include lines follow the arrow rule, files stay short, banned words stay out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -134,6 +135,42 @@ TEST(Layering, FirstLineSaysWhatTheFileIsFor) {
       EXPECT_TRUE(first.rfind("// ", 0) == 0 && first.size() > 20) << path << ": begins with \"" << first << "\"";
     }
   }
+}
+
+// The types that a file defines for the linker to see, "gptq::Decoder": not members, and none in a nameless namespace.
+std::vector<std::string> types_defined_in(const fs::path& path) {
+  static const std::regex kOpen(R"(^(inline )?namespace (\w+(::\w+)* )?\{$)"), kClose(R"(^\}  // namespace)");
+  static const std::regex kType(
+      R"(^(?:template <[^{]*> )?(?:class|struct|union|enum class|enum) (\w+)( final)?( :[^:].*)? \{)");
+  std::vector<std::string> types, spaces;
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, kOpen)) {
+      spaces.push_back(match[2]);
+    } else if (std::regex_search(line, kClose) && !spaces.empty()) {
+      spaces.pop_back();
+    } else if (std::regex_search(line, match, kType) && !std::count(spaces.begin(), spaces.end(), "")) {
+      std::string name;
+      for (const std::string& space : spaces) name += space.substr(0, space.size() - 1) + "::";
+      types.push_back(name + match[1].str());
+    }
+  }
+  return types;
+}
+
+// Two definitions of one name in one program are undefined behaviour that no compiler and no linker reports.
+TEST(Layering, OneTypeNameHasOneDefinition) {
+  std::map<std::string, std::string> defined;
+  for (const std::string folder : {"include", "src"}) {
+    for (const fs::path& path : sources_below(folder)) {
+      for (const std::string& type : types_defined_in(path)) {
+        const auto [other, first] = defined.emplace(type, path.string());
+        EXPECT_TRUE(first) << type << " is defined in " << path << " and in " << other->second;
+      }
+    }
+  }
+  EXPECT_TRUE(defined.count("gptq::Decoder") && defined.count("gptq::TokenDecoder") && defined.count("gptq::Error"));
 }
 
 TEST(Layering, LibraryNeverPrintsExitsOrBranchesByMacro) {

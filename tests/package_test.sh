@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 tar -xzf "$tarball" -C "$folder"
 root=$folder/$(basename "$tarball" .tar.gz)
 
-for file in bin/gptq LICENSE README.md docs models/demo/model.safetensors lib/licenses; do
+for file in bin/gptq LICENSE README.md docs models/demo/model.safetensors lib/licenses lib/libopenblas.so.0; do
   [ -e "$root/$file" ] || { echo "$tarball lacks $file" >&2; exit 1; }
 done
 

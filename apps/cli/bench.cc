@@ -93,6 +93,7 @@ void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, 
 
 int run_bench_command(BenchOptions options, const CommonOptions& common) {
   options.model = model_folder(options.model, common);
+  say_device(options.compute, common);
   BenchReport report;
   {
     const Interrupt interrupt;

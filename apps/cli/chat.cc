@@ -1,7 +1,6 @@
 // gptq chat: a conversation on the terminal, or one answer.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "output.h"
 #include "progress.h"
 #include "sampling.h"
+#include "streams.h"
 
 namespace gptq::cli {
 
@@ -97,9 +97,7 @@ class Loop {
 
  private:
   void show_prompt(const char* prompt) const {
-    if (!terminal_) return;
-    std::fputs(prompt, stderr);
-    std::fflush(stderr);
+    if (terminal_) put_error(prompt);
   }
 
   // One line, or several between fences; nothing at the end of the input.
@@ -209,7 +207,9 @@ int answer_once(Engine& engine, const ChatArguments& a, const CommonOptions& com
 
 int run_chat_command(const ChatArguments& a, const CommonOptions& common) {
   if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
-  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
+  const std::string folder = model_folder(a.model, common);
+  say_device(a.compute, common);
+  Engine engine = Engine::open(folder, a.compute);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);
   if (a.text) return answer_once(engine, a, common);

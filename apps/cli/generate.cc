@@ -54,7 +54,9 @@ std::string read_text_to_continue(const GenerateArguments& a) {
 
 int run_generate_command(const GenerateArguments& a, const CommonOptions& common) {
   const std::string prompt = read_text_to_continue(a);
-  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
+  const std::string folder = model_folder(a.model, common);
+  say_device(a.compute, common);
+  Engine engine = Engine::open(folder, a.compute);
   const Request request = make_request(engine, a.sampling, engine.tokenizer().encode_prompt(prompt), kDefaultTokens);
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);

@@ -12,11 +12,14 @@
 
 #include <gptq/gptq.h>
 
+#include "streams.h"
+
 namespace gptq::cli {
 
 namespace {
 
 constexpr size_t kChunk = 1 << 16;
+constexpr size_t kMaxText = size_t{1} << 30;  // a device never ends
 
 Error failure(const std::string& path) {
   const ErrorKind kind = errno == ENOENT || errno == ENOTDIR ? ErrorKind::kNotFound
@@ -39,6 +42,10 @@ std::string read_text(const std::string& path) {
     text.resize(used + kChunk);
     const size_t got = std::fread(text.data() + used, 1, kChunk, file);
     used += got;
+    if (used > kMaxText) {
+      throw Error(ErrorKind::kVerification,
+                  fmt::format("reading {}: it has more than {} MiB, expected text", name, kMaxText >> 20));
+    }
     if (got == kChunk) continue;
     if (std::ferror(file)) throw failure(name);
     text.resize(used);
@@ -80,13 +87,13 @@ constexpr char kCtrlC = 3, kCtrlD = 4, kBackspace = 8, kCtrlU = 21, kDelete = 12
 std::string read_secret(const std::string& prompt) {
   std::string line;
   const SilentTerminal terminal;
-  std::fputs(prompt.c_str(), stderr);
+  put_error(prompt);
   for (;;) {
     char key = 0;
     const ssize_t got = read(STDIN_FILENO, &key, 1);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || key == '\n' || key == '\r' || key == kCtrlD || key == kCtrlC) {
-      std::fputs("\n", stderr);
+      put_error("\n");
       if (key == kCtrlC) throw Error(ErrorKind::kInterrupted, "interrupted");
       return line;
     }

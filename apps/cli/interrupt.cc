@@ -5,7 +5,10 @@
 #include <unistd.h>
 #include <atomic>
 #include <chrono>
+#include <system_error>
 #include <utility>
+
+#include <gptq/gptq.h>
 
 namespace gptq::cli {
 
@@ -39,7 +42,7 @@ Interrupt::Interrupt() {
 
 // A signal handler may not call request_stop(), so a thread watches the counter.
 Interrupt::Interrupt(std::function<void()> on_first) : Interrupt() {
-  watcher_ = std::jthread([this, on_first = std::move(on_first)](std::stop_token done) {
+  const auto watch = [this, on_first = std::move(on_first)](std::stop_token done) {
     while (!done.stop_requested()) {
       if (pressed()) {
         on_first();
@@ -48,7 +51,13 @@ Interrupt::Interrupt(std::function<void()> on_first) : Interrupt() {
       }
       std::this_thread::sleep_for(kWatchEvery);
     }
-  });
+  };
+  try {
+    watcher_ = std::jthread(watch);
+  } catch (const std::system_error& error) {
+    throw Error(ErrorKind::kGeneral, "starting a thread that watches for Ctrl-C: " + error.code().message() +
+                                         "; raise the limit on processes and threads (ulimit -u)");
+  }
 }
 
 Interrupt::~Interrupt() { handle(SIG_DFL); }

@@ -1,7 +1,6 @@
 // The gptq program: finds the subcommand and turns errors into messages and exit codes.
 #include <fmt/format.h>
 #include <signal.h>
-#include <cstdio>
 #include <map>
 #include <new>
 #include <string>
@@ -13,6 +12,7 @@
 #include "help.h"
 #include "output.h"
 #include "progress.h"
+#include "streams.h"
 
 namespace gptq::cli {
 
@@ -38,6 +38,7 @@ const Command kCommands[] = {
     {"pull", "Fetch a model from the Hugging Face Hub. The folder's path is printed.", add_pull},
     {"cache", "Show, clean and check the cache of models from the Hub.", add_cache},
     {"push", "Upload a model folder to the Hugging Face Hub, with a model card.", add_push},
+    {"doctor", "Check this machine: processor, BLAS, GPUs, cache, token.", add_doctor},
     {"version", "Show which build this is.", add_version},
 };
 
@@ -55,6 +56,7 @@ constexpr const char* kFooter = R"(First day:
   gptq pull mistralai/Mistral-7B-Instruct-v0.3               a model from the Hub; its name works as MODEL, too
   gptq cache ls                                              which models of the Hub are on this disk?
   gptq push demo-4bit YOU/demo-4bit --private                share it on the Hub
+  gptq doctor                                                is everything here that it needs?
   gptq version                                               which build, which device?
 
 gptq COMMAND --help explains each option. Results go to standard output, everything else to standard error.
@@ -131,7 +133,7 @@ int run(int argc, char** argv) {
 
   std::vector<std::string> arguments = arguments_of(argc, argv);
   if (arguments.empty()) {
-    std::fputs(help_page(program).c_str(), stderr);
+    put_error(help_page(program));
     return static_cast<int>(ErrorKind::kUsage);
   }
   if (arguments[0] == "--version") {
@@ -158,11 +160,10 @@ int run(int argc, char** argv) {
   return actions.at(program.get_subcommands().front())();
 }
 
-int run_and_report(int argc, char** argv) {
+// Says what the exception on its way is about; gives the exit code.
+int report() {
   try {
-    const int code = run(argc, argv);
-    flush();
-    return code;
+    throw;
   } catch (const BrokenPipe&) {
     return 0;
   } catch (const Error& error) {
@@ -170,11 +171,26 @@ int run_and_report(int argc, char** argv) {
     say(fmt::format("gptq: {}{}", stopped ? "" : "error: ", error.what()));
     return error.exit_code();
   } catch (const std::bad_alloc&) {
-    say("gptq: error: out of memory; close other programs, or use fewer --samples or a shorter --seqlen");
+    put_error("gptq: error: out of memory; close other programs, or use fewer --samples or a shorter --seqlen\n");
     return static_cast<int>(ErrorKind::kOutOfMemory);
   } catch (const std::exception& error) {
     say(fmt::format("gptq: error: {} (this is a bug in gptq; please report it)", error.what()));
     return static_cast<int>(ErrorKind::kGeneral);
+  }
+}
+
+int run_and_report(int argc, char** argv) {
+  try {
+    const int code = run(argc, argv);
+    flush();
+    return code;
+  } catch (...) {
+    try {
+      return report();
+    } catch (...) {  // no memory even for the message
+      put_error("gptq: error: out of memory\n");
+      return static_cast<int>(ErrorKind::kOutOfMemory);
+    }
   }
 }
 
@@ -183,6 +199,7 @@ int run_and_report(int argc, char** argv) {
 }  // namespace gptq::cli
 
 int main(int argc, char** argv) {
+  gptq::cli::open_standard_streams();
   signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a long quantization; put() notices closed pipes
   return gptq::cli::run_and_report(argc, argv);
 }

@@ -92,6 +92,12 @@ PullResult pull_with_progress(const std::string& model, const PullOptions& optio
   return pull(model, checked, bar.sink());
 }
 
+void say_device(const ComputeOptions& options, const CommonOptions& common) {
+  const DeviceChoice choice = choose_device(options.device);
+  if (common.quiet) return;
+  say(fmt::format("note: runs on {}{}", choice.description, choice.note.empty() ? "" : "; " + choice.note));
+}
+
 std::string model_folder(const std::string& model, const CommonOptions& common, ModelParts parts) {
   if (!is_hub_model(model)) return model;
   PullOptions options;

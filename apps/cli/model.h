@@ -17,6 +17,9 @@ enum class ModelParts { kAll, kTokenizer };
 // folder has that name. Throws what pull() throws.
 std::string model_folder(const std::string& model, const CommonOptions& common, ModelParts parts = ModelParts::kAll);
 
+// Says in one line, unless quiet, which device runs and why not the GPU. Throws Error(kUsage) as choose_device() does.
+void say_device(const ComputeOptions& options, const CommonOptions& common);
+
 // pull() with a bar on standard error, stopped by Ctrl-C.
 PullResult pull_with_progress(const std::string& model, const PullOptions& options, const CommonOptions& common);
 

@@ -33,6 +33,15 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
       ->type_name("SIZE");
 }
 
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+        return digits ? std::string() : "'" + text + "' is not a whole number of at least 0";
+      },
+      "");
+}
+
 CLI::Option* add_repeatable(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                             const std::string& help) {
   return app.add_option(name, values, help + " (may be repeated)")->allow_extra_args(false);

@@ -2,11 +2,13 @@
 #include "output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include <gptq/gptq.h>
+
 
 namespace gptq::cli {
 
@@ -20,6 +22,9 @@ namespace {
 }  // namespace
 
 void put(std::string_view text) {
+  static const bool terminal = isatty(STDOUT_FILENO) == 1;
+  std::string shown;
+  if (terminal) text = shown = sanitize_for_terminal(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail();
 }
 

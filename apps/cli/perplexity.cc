@@ -34,12 +34,18 @@ struct PerplexityArguments {
 
 int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& common) {
   const std::string text = read_text(a.text);
-  Engine engine = Engine::open(model_folder(a.model, common), a.compute);
+  const std::string folder = model_folder(a.model, common);
+  say_device(a.compute, common);
+  Engine engine = Engine::open(folder, a.compute);
+  const int window = std::min(a.window, engine.context_length());
+  if (window < a.window) {
+    say(fmt::format("note: window {} shortened to the model's context of {}", a.window, window));
+  }
   PerplexityResult result;
   {
     const Interrupt interrupt;
     Progress progress(common.quiet);
-    result = engine.perplexity(text, a.window, [&](int64_t done, int64_t total) {
+    result = engine.perplexity(text, window, [&](int64_t done, int64_t total) {
       progress.update(static_cast<double>(done) / static_cast<double>(total), fmt::format("{} windows", total));
       return !interrupt.pressed();
     });
@@ -50,13 +56,13 @@ int run_perplexity_command(const PerplexityArguments& a, const CommonOptions& co
               {"perplexity", result.perplexity},
               {"tokens", result.tokens},
               {"windows", result.windows},
-              {"window", a.window},
+              {"window", window},
               {"seconds", result.seconds}});
   } else if (common.quiet) {
     put(fmt::format("{:.4f}\n", result.perplexity));
   } else {
     put(fmt::format("perplexity {:.4f} over {} tokens in {} windows of {}, {}\n", result.perplexity, result.tokens,
-                    result.windows, a.window, human_seconds(result.seconds)));
+                    result.windows, window, human_seconds(result.seconds)));
   }
   return 0;
 }
@@ -69,7 +75,7 @@ Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   app.add_option("-t,--text", arguments->text, "Text file to predict; - for standard input")
       ->required()
       ->type_name("FILE");
-  app.add_option("--window", arguments->window, "Tokens in a window, at most the model's context")
+  app.add_option("--window", arguments->window, "Tokens in a window, shortened to the model's context with a note")
       ->type_name("N")
       ->check(CLI::Range(2, 1 << 30));
   add_compute_options(app, arguments->compute);

@@ -5,13 +5,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 
 #include <gptq/terminal.h>
 
 #include "numbers.h"
+#include "streams.h"
 #include "table.h"
 
 namespace gptq::cli {
@@ -65,7 +65,7 @@ bool colour_on_stderr() {
 void say(const std::string& line) {
   const std::lock_guard lock(mutex);
   if (active != nullptr) active->erase();
-  fmt::print(stderr, "{}\n", sanitize_for_terminal(line));
+  put_error(sanitize_for_terminal(line) + "\n");
   if (active != nullptr && active->terminal_ && !active->quiet_) active->draw();
 }
 
@@ -102,7 +102,7 @@ void Progress::update(double fraction, const std::string& step, const std::strin
   if (headline == headline_ && seconds_between(last_draw_, now) < kLineEvery) return;
   headline_ = headline;
   last_draw_ = now;
-  fmt::print(stderr, "{:3.0f}%  {}{}  {}\n", fraction_ * 100, headline, detail_, clocks());
+  put_error(fmt::format("{:3.0f}%  {}{}  {}\n", fraction_ * 100, headline, detail_, clocks()));
 }
 
 std::string Progress::clocks() const {
@@ -135,15 +135,13 @@ void Progress::draw() {
   } else if (used > columns) {
     line.resize(columns);
   }
-  fmt::print(stderr, "\r\033[K{}", line);
-  std::fflush(stderr);
+  put_error("\r\033[K" + line);
   drawn_ = true;
   last_draw_ = Clock::now();
 }
 
 void Progress::erase() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  if (drawn_) put_error("\r\033[K");
   drawn_ = false;
 }
 

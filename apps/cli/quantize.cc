@@ -74,7 +74,7 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
   app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");
-  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N");
+  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N")->check(whole_number());
 }
 
 void add_job_options(CLI::App& app, QuantizeArguments& a) {
@@ -115,6 +115,7 @@ int run_quantize_command(QuantizeArguments& a, const CommonOptions& common) {
   for (const std::string& text : a.rules) options.rules.push_back(ModuleRule::parse(text));
 
   options.model = model_folder(options.model, common);
+  say_device(options.compute, common);
   if (a.dry_run) {
     const QuantizePlan plan = plan_quantize(options);
     if (common.json) {

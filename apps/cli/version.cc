@@ -1,20 +1,27 @@
-// gptq version: which build this is.
+// gptq version: which build this is, and what it runs on.
 #include <gptq/gptq.h>
 
+#include "checks.h"
 #include "commands.h"
 #include "output.h"
+#include "table.h"
 
 namespace gptq::cli {
 
 Action add_version(CLI::App& app, const CommonOptions& common) {
-  app.footer("Examples:\n  gptq version\n  gptq version --json\n");
+  app.footer("gptq --version prints the number alone.\n\nExamples:\n  gptq version\n  gptq version --json\n");
   return [&common] {
-    const std::string device = to_string(Device::parse("auto"));
     if (common.json) {
-      put_json({{"version", version()}, {"device", device}});
-    } else {
-      put("gptq " + version() + ", runs on " + device + "\n");
+      Json json = {{"version", version()}, {"device", to_string(Device::parse("auto"))}};
+      for (const Check& check : checks()) {
+        if (!json.contains(check.name)) json[check.name] = check.text;
+      }
+      put_json(json);
+      return 0;
     }
+    Table table({{""}, {""}});
+    for (const Check& check : checks()) table.add({check.name, check.text});
+    put("gptq " + version() + ", runs on " + to_string(Device::parse("auto")) + "\n" + table.str());
     return 0;
   };
 }

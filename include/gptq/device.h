@@ -18,6 +18,16 @@ struct Device {
 
 std::string to_string(const Device& device);  // "cpu", "cuda:0"
 
+// A device and the words for it.
+struct DeviceChoice {
+  Device device;
+  std::string description;  // "cuda:0 (NVIDIA H100)", "cpu (avx512)"
+  std::string note;         // of "auto": why not the GPU, or which GPUs were passed over and why; empty otherwise
+};
+
+// Device::parse with its reasons; throws like it.
+DeviceChoice choose_device(const std::string& name);
+
 struct ComputeOptions {
   std::string device = "auto";
   int threads = 0;             // CPU threads; 0 = one per hardware thread

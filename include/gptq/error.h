@@ -19,10 +19,11 @@ enum class ErrorKind {
   kInterrupted = 130,  // the caller asked to stop; the state on disk is clean
 };
 
-// `what()` says what was attempted, what was found, what was expected and what to try.
+// `what()` says what was attempted, what was found, what was expected and what to try. Messages quote what they found;
+// of one longer than about 4 kB the middle is left out.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& message);
   ErrorKind kind() const { return kind_; }
   int exit_code() const { return static_cast<int>(kind_); }
 

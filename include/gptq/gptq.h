@@ -12,6 +12,7 @@
 #include <gptq/hub.h>
 #include <gptq/inspect.h>
 #include <gptq/quantize.h>
+#include <gptq/system.h>
 #include <gptq/terminal.h>
 #include <gptq/tokenizer.h>
 

@@ -79,6 +79,15 @@ std::vector<StoredLogin> stored_logins();
 void switch_login(const std::string& token_name);
 void log_out(const std::string& token_name = "");  // "": all of them
 
+// Where this machine stands with the Hub, without asking it.
+struct HubState {
+  std::string endpoint;
+  std::string cache;         // folder
+  std::string token_source;  // "HF_TOKEN", a file's path; empty without a token
+  bool offline = false;
+};
+HubState hub_state();
+
 // ---- uploads
 
 struct PushOptions {

@@ -6,13 +6,32 @@
 #include <gptq/error.h>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/kernels.h"
 #include "backend/cuda_backend.h"
 
 namespace gptq {
 
+namespace {
+
+void require_gpu(const GpuState& state, int index) {
+  const auto fail = [&](const std::string& reason) {
+    throw Error(ErrorKind::kUsage,
+                "selecting device cuda:" + std::to_string(index) + ": " + reason + "; or use --device cpu");
+  };
+  if (!state.problem.empty()) fail(state.problem);
+  const int count = static_cast<int>(state.gpus.size());
+  if (index >= count) {
+    fail("this machine has " + std::to_string(count) + " GPU" + (count == 1 ? "" : "s") + ", numbered from 0");
+  }
+  const std::string& problem = state.gpus[static_cast<size_t>(index)].problem;
+  if (!problem.empty()) fail(problem);
+}
+
+}  // namespace
+
 Device Device::parse(const std::string& name) {
   if (name == "cpu") return {};
-  if (name == "auto") return cuda_device_count() > 0 ? Device{Kind::kCuda, 0} : Device{};
+  if (name == "auto") return choose_automatically(gpu_state()).device;
   const bool bare = name == "cuda", numbered = name.rfind("cuda:", 0) == 0;
   if (!bare && !numbered) {
     throw Error(ErrorKind::kUsage, "selecting device \"" + name + "\": expected auto, cpu or cuda:N");
@@ -25,8 +44,20 @@ Device Device::parse(const std::string& name) {
       throw Error(ErrorKind::kUsage, "selecting device \"" + name + "\": expected a GPU's number, as in cuda:0");
     }
   }
-  require_cuda_device(device.index);
+  require_gpu(gpu_state(), device.index);
   return device;
+}
+
+DeviceChoice choose_device(const std::string& name) {
+  const GpuState state = name == "cpu" ? GpuState{} : gpu_state();
+  DeviceChoice choice = name == "auto" ? choose_automatically(state) : DeviceChoice{Device::parse(name), "", ""};
+  choice.description = to_string(choice.device);
+  if (choice.device.kind == Device::Kind::kCuda) {
+    choice.description += " (" + state.gpus.at(static_cast<size_t>(choice.device.index)).name + ")";
+  } else {
+    choice.description += std::string(" (") + best_kernels().name + ")";
+  }
+  return choice;
 }
 
 std::string to_string(const Device& device) {

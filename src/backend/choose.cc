@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include <gptq/error.h>
+
 namespace gptq {
 
 namespace {
@@ -41,6 +43,7 @@ int choose_token(std::span<float> logits, std::span<const int> seen, const Sampl
   if (sampling.repetition_penalty != 1.0f) penalize(logits, seen, sampling.repetition_penalty);
   for (float& logit : logits) logit = std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
   const auto best = std::max_element(logits.begin(), logits.end());
+  if (!std::isfinite(*best)) return kNoToken;
   if (sampling.temperature == 0) return static_cast<int>(best - logits.begin());
 
   const size_t count = sampling.top_k > 0 ? static_cast<size_t>(sampling.top_k) : logits.size();
@@ -58,6 +61,13 @@ int choose_token(std::span<float> logits, std::span<const int> seen, const Sampl
   }
   const auto drawn = std::lower_bound(through.begin(), through.end(), draw_target(point, mass));
   return id_of_key(keys[static_cast<size_t>(drawn - through.begin())]);
+}
+
+int require_token(int chosen) {
+  if (chosen != kNoToken) return chosen;
+  throw Error(ErrorKind::kNumerical,
+              "choosing a token: the model's logits are NaN or infinite; its weights are damaged, or a number in its "
+              "config.json is wrong (rms_norm_eps, rope_theta, rope_scaling)");
 }
 
 }  // namespace gptq

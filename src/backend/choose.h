@@ -16,10 +16,16 @@
 
 namespace gptq {
 
+inline constexpr int kNoToken = -1;
+
 // The id that `sampling` takes; `point` in [0, 1) is where it is drawn from the cumulative distribution, and is not
 // read at temperature 0. The repetition penalty changes the logits of the ids in `seen`, however often they are there;
-// those beyond V are passed over. NaN counts as −∞. Logits closer than temperature · 10⁻⁸ may count as equal.   [V]
+// those beyond V are passed over. NaN counts as −∞. Logits closer than temperature · 10⁻⁸ may count as equal. kNoToken
+// when the best logit is infinite or none is a number.                                                           [V]
 int choose_token(std::span<float> logits, std::span<const int> seen, const Sampling& sampling, double point);
+
+// `chosen` as it is. Throws Error(kNumerical) for kNoToken.
+int require_token(int chosen);
 
 // ---- the arithmetic, for each device's version of the chain
 

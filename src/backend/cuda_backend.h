@@ -5,15 +5,14 @@
 #include <memory>
 
 #include "backend/backend.h"
+#include "backend/gpu_choice.h"
 
 namespace gptq {
 
-// GPUs that this build and this machine's driver can use; 0 without a GPU or driver.
-int cuda_device_count();
+// The GPUs of this machine, and which of them this build serves.
+GpuState gpu_state();
 
-// Throws Error(kUsage) saying why cuda:`index` cannot be used: no CUDA in this build, no driver or too old a one, no
-// such GPU.
-void require_cuda_device(int index);
+std::string gpu_targets();  // CMAKE_CUDA_ARCHITECTURES of this build; empty without CUDA
 
 // Activations are BF16 or F16. `max_bytes` > 0 caps device memory; `threads` (0 = all) feed
 // the GPU from files. Throws Error(kUsage) when there is no such GPU,

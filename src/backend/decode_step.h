@@ -61,7 +61,8 @@ class DecodeStep {
   // when all are, the span may be empty. Without another feed, the launch after it reads the tokens that this one
   // chose, at the positions behind. At most kAhead may be untaken.                                           [B]
   virtual void launch(std::span<const double> points) = 0;
-  // Tokens that the oldest launch not taken yet has chosen; waits for it.                                    [B]
+  // Tokens that the oldest launch not taken yet has chosen; waits for it. Throws Error(kNumerical)
+  // where their logits were NaN or infinite.                                                                 [B]
   virtual std::vector<int> take() = 0;
   // What the newest launch chose from, once it has been taken; valid until the next one.                  [B, V]
   virtual MatrixView logits() = 0;

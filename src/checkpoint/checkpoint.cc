@@ -37,10 +37,10 @@ std::optional<QuantizeConfig> find_quantize_config(const fs::path& folder) {
   for (const char* name : {"quantize_config.json", "quant_config.json"}) {
     const fs::path path = folder / name;
     if (!is_file(path)) continue;
-    return parse_quantize_config(parse_ordered_json(read_file(path), path.string()), path.string());
+    return parse_quantize_config(parse_ordered_json(read_small_file(path), path.string()), path.string());
   }
   const fs::path path = folder / "config.json";
-  const OrderedJson config = parse_ordered_json(read_file(path), path.string());
+  const OrderedJson config = parse_ordered_json(read_small_file(path), path.string());
   const auto found = config.find("quantization_config");
   if (found == config.end() || found->is_null()) return std::nullopt;
   return parse_quantize_config(*found, path.string() + ", \"quantization_config\"");
@@ -89,7 +89,7 @@ std::vector<std::string> candidate_names(const std::optional<QuantizeConfig>& co
 
 // Tensor name -> file name.
 std::map<std::string, std::string> read_index(const fs::path& path) {
-  const Json json = parse_json(read_file(path), path.string());
+  const Json json = parse_json(read_small_file(path), path.string());
   const JsonReader reader(json, path.string());
   const Json& map = reader.at("weight_map");
   if (!map.is_object() || map.empty()) reader.fail("weight_map", "an object of tensor names and file names");
@@ -123,7 +123,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
   Checkpoint checkpoint;
   checkpoint.folder_ = folder;
   const fs::path config_path = folder / "config.json";
-  checkpoint.config_ = parse_json(read_file(config_path), config_path.string());
+  checkpoint.config_ = parse_json(read_small_file(config_path), config_path.string());
   JsonReader(checkpoint.config_, config_path.string());  // must be an object
   checkpoint.quantize_config_ = find_quantize_config(folder);
 
@@ -168,7 +168,7 @@ Checkpoint Checkpoint::open(const fs::path& folder) {
 
 OrderedJson Checkpoint::ordered_config() const {
   const fs::path path = folder_ / "config.json";
-  return parse_ordered_json(read_file(path), path.string());
+  return parse_ordered_json(read_small_file(path), path.string());
 }
 
 size_t Checkpoint::shard_of(const std::string& name) const {

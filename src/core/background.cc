@@ -3,9 +3,12 @@
 
 #include <utility>
 
+#include "core/threads.h"
+
 namespace gptq {
 
-BackgroundThread::BackgroundThread(int64_t max_bytes) : max_bytes_(max_bytes), thread_([this] { run(); }) {}
+BackgroundThread::BackgroundThread(int64_t max_bytes)
+    : max_bytes_(max_bytes), thread_(start_thread([this] { run(); })) {}
 
 BackgroundThread::~BackgroundThread() {
   {

@@ -14,8 +14,8 @@ namespace gptq {
 // The first exception of a task ends the work: tasks behind it are dropped, and every later call rethrows it.
 class BackgroundThread {
  public:
-  explicit BackgroundThread(int64_t max_bytes);
-  ~BackgroundThread();  // does the tasks it still has, without saying how they went
+  explicit BackgroundThread(int64_t max_bytes);  // throws what start_thread() does
+  ~BackgroundThread();                           // does the tasks it still has, without saying how they went
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;
 
@@ -40,7 +40,7 @@ class BackgroundThread {
   int64_t bytes_ = 0;       // of tasks_
   bool stop_ = false;
   std::exception_ptr failure_;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace gptq

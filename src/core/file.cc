@@ -21,6 +21,7 @@ namespace gptq {
 namespace {
 
 constexpr size_t kMaxUnpacked = size_t{1} << 30;
+constexpr uint64_t kMaxSmallFile = uint64_t{100} << 20;
 
 class Descriptor {
  public:
@@ -31,20 +32,33 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
 };
 
+[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
+  throw Error(ErrorKind::kVerification, "opening " + path.string() + ": it is " + what +
+                                            ", expected a regular file; write its content to a file");
+}
+
+const char* kind_of(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// Without waiting: a pipe that nobody writes to would be waited for.
 int open_for_reading(const fs::path& path, struct stat& info) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ENXIO) refuse(path, "a socket or a device");
   if (fd < 0) throw_system_error("opening", path, errno);
-  if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
-    const int reason = S_ISDIR(info.st_mode) ? EISDIR : errno;
-    ::close(fd);
-    throw_system_error("opening", path, reason);
-  }
-  return fd;
+  Descriptor opened(fd);
+  if (::fstat(fd, &info) != 0) throw_system_error("opening", path, errno);
+  if (S_ISDIR(info.st_mode)) throw_system_error("opening", path, EISDIR);
+  if (!S_ISREG(info.st_mode)) refuse(path, kind_of(info.st_mode));
+  return opened.release();
 }
 
 void write_fully(int fd, const fs::path& path, const std::byte* data, size_t size, uint64_t offset) {
@@ -116,9 +130,15 @@ void bring_to_memory(std::span<const std::byte> mapped) {
   for (uintptr_t at = begin; at < end; at += page) *reinterpret_cast<const volatile std::byte*>(at);
 }
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, uint64_t max_bytes) {
   struct stat info {};
   const Descriptor fd(open_for_reading(path, info));
+  const auto check_size = [&](uint64_t size) {
+    if (size <= max_bytes) return;
+    throw Error(ErrorKind::kVerification, "reading " + path.string() + ": it has " + std::to_string(size) +
+                                              " bytes or more, expected at most " + std::to_string(max_bytes));
+  };
+  check_size(static_cast<uint64_t>(info.st_size));
   std::string content;
   char chunk[1 << 16];
   while (true) {
@@ -126,9 +146,13 @@ std::string read_file(const fs::path& path) {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) throw_system_error("reading", path, errno);
     if (count == 0) return content;
+    if (info.st_size == 0) refuse(path, "of no size but has content, as the files of /proc are");
     content.append(chunk, static_cast<size_t>(count));
+    check_size(content.size());
   }
 }
+
+std::string read_small_file(const fs::path& path) { return read_file(path, kMaxSmallFile); }
 
 std::string read_text(const fs::path& path) {
   std::string content = read_file(path);

@@ -12,7 +12,9 @@ namespace gptq {
 
 namespace fs = std::filesystem;
 
-// A read-only mapping of a whole file. Throws Error(kNotFound | kPermission | kGeneral) naming the path.
+// A read-only mapping of a whole file. Only regular files are opened, here and below: pipes, devices and the files of
+// /proc would be waited for, or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral) naming the
+// path.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -32,8 +34,11 @@ class MappedFile {
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
-// The whole file as bytes; throws like MappedFile.
-std::string read_file(const fs::path& path);
+// The whole file as bytes; throws like MappedFile, and Error(kVerification) when it is larger than `max_bytes`.
+std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 30);
+
+// read_file for what people and tools write by hand: configs, indexes, templates, notes. At most 100 MiB.
+std::string read_small_file(const fs::path& path);
 
 // Like read_file, but unpacks gzip when the content starts with gzip's magic number. Throws
 // Error(kVerification) for damaged gzip data and for more than 1 GiB of unpacked text.

@@ -7,7 +7,7 @@ namespace gptq {
 
 namespace {
 
-bool is_harmless(char32_t code) {
+bool is_safe(char32_t code) {
   if (code == '\n' || code == '\t') return true;
   if (code < 0x20 || (code >= 0x7F && code <= 0x9F)) return false;      // C0, DEL, C1
   if (code == 0x61C || code == 0x200E || code == 0x200F) return false;  // bidirectional marks
@@ -21,7 +21,7 @@ std::string sanitize_for_terminal(std::string_view text) {
   out.reserve(text.size());
   for (size_t position = 0; position < text.size();) {
     const Utf8Step step = utf8_step(text, position);
-    if (step.valid && is_harmless(step.code)) {
+    if (step.valid && is_safe(step.code)) {
       out.append(text.substr(position, step.size));
     } else {
       out.push_back('?');

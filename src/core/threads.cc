@@ -5,13 +5,26 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
+#include <system_error>
 #include <vector>
+
+#include <gptq/error.h>
 
 namespace gptq {
 
 namespace {
 constexpr int kSpins = 4000;  // a few microseconds: longer than the gap between two loops of a decode step
+}
+
+std::jthread start_thread(std::function<void()> body) {
+  try {
+    return std::jthread(std::move(body));
+  } catch (const std::system_error& error) {
+    throw Error(ErrorKind::kGeneral,
+                std::string("starting a thread: ") + error.code().message() +
+                    "; use fewer --threads, or raise the limit on processes and threads (ulimit -u, the container's "
+                    "pids limit) or on memory (ulimit -v)");
+  }
 }
 
 struct ThreadPool::Shared {
@@ -24,7 +37,6 @@ struct ThreadPool::Shared {
   int64_t count = 0;
   const std::function<void(int64_t)>* body = nullptr;
   std::exception_ptr failure;
-  std::vector<std::thread> workers;
 
   void work() {
     for (int64_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
@@ -54,22 +66,27 @@ struct ThreadPool::Shared {
       busy.fetch_sub(1, std::memory_order_release);
     }
   }
+
+  ~Shared() {
+    {
+      const std::lock_guard lock(mutex);
+      stop.store(true);
+    }
+    wake.notify_all();
+  }
+
+  std::vector<std::jthread> workers;  // destroyed first, behind the destructor's body: joined
 };
 
 ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {
   threads_ = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
   if (threads_ < 1) threads_ = 1;
-  for (int i = 1; i < threads_; ++i) shared_->workers.emplace_back([this] { shared_->run(); });
+  for (int i = 1; i < threads_; ++i) {
+    shared_->workers.push_back(start_thread([shared = shared_.get()] { shared->run(); }));
+  }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->stop.store(true);
-  }
-  shared_->wake.notify_all();
-  for (std::thread& worker : shared_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t)>& body) {
   if (threads_ == 1 || count <= 1) {

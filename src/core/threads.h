@@ -4,12 +4,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <thread>
 
 namespace gptq {
 
+// A thread that runs `body`. Throws Error(kGeneral) when the system refuses another one, with what to do.
+std::jthread start_thread(std::function<void()> body);
+
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the calling thread counts as one of them; 0 = all hardware threads
+  // The calling thread counts as one of them; 0 = all hardware threads. Throws Error(kGeneral) when the system does not
+  // give as many.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   int size() const { return threads_; }
 

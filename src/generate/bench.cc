@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <span>
 
@@ -10,6 +11,7 @@
 #include <gptq/error.h>
 
 #include "checkpoint/checkpoint.h"
+#include "core/clock.h"
 #include "generate/device_rates.h"
 #include "model/families.h"
 #include "model/model.h"
@@ -20,25 +22,24 @@ namespace {
 
 constexpr int kFirstPrompt = 8;  // tokens of the prompt before the first token
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+constexpr int kMaxBatch = 4096, kMaxRepeat = 1000;  // far beyond what a device holds, or anybody waits for
 
-void require_positive(const char* what, const std::vector<int>& values) {
+void require_range(const char* what, const std::vector<int>& values, int max = std::numeric_limits<int>::max()) {
   for (const int value : values) {
-    if (value < 1) {
-      throw Error(ErrorKind::kUsage,
-                  "measuring: found " + std::to_string(value) + " among the " + what + ", expected numbers from 1 on");
-    }
+    if (value >= 1 && value <= max) continue;
+    const bool bounded = max < std::numeric_limits<int>::max();
+    throw Error(ErrorKind::kUsage, "measuring: found " + std::to_string(value) + " among the " + what +
+                                       ", expected numbers from 1 " + (bounded ? "to " + std::to_string(max) : "on"));
   }
 }
 
+// Lengths are held against the model's context, row by row.
 void check(const BenchOptions& options) {
-  require_positive("prompt lengths", options.prompt_lengths);
-  require_positive("depths", options.depths);
-  require_positive("batches", options.batches);
-  require_positive("numbers of tokens", {options.tokens});
-  require_positive("repetitions", {options.repeat});
+  require_range("prompt lengths", options.prompt_lengths);
+  require_range("depths", options.depths);
+  require_range("batches", options.batches, kMaxBatch);
+  require_range("numbers of tokens", {options.tokens});
+  require_range("repetitions", {options.repeat}, kMaxRepeat);
 }
 
 // A model without an engine around it, which decodes several sequences at once.
@@ -46,7 +47,7 @@ class BatchRun {
  public:
   BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
       : backend_(make_backend(options.compute, checkpoint.tensor(kEmbeddingName).dtype)),
-        model_(checkpoint, *backend_),
+        model_(checkpoint, *backend_, options.compute.threads),
         vocabulary_(vocabulary) {}
 
   // Room for `capacity` positions of each of `batch` sequences.
@@ -163,7 +164,7 @@ class Bench {
   }
 
   void measure_prompt(int length) {
-    if (length >= context_length_) return skip("pp" + std::to_string(length), length + 1);
+    if (length >= context_length_) return skip("pp" + std::to_string(length), int64_t{length} + 1);
     BenchRow row;
     row.kind = BenchRow::Kind::kPrompt;
     row.name = "pp" + std::to_string(length);
@@ -176,7 +177,7 @@ class Bench {
   }
 
   void measure_decode(int depth) {
-    const int needed = depth + options_.tokens + 1;
+    const int64_t needed = int64_t{depth} + options_.tokens + 1;
     if (needed > context_length_) return skip(decode_name(depth), needed);
     // The same prompt again: the engine finds it in its cache. The first token belongs to the prompt.
     const std::vector<TokenId> prompt = random_prompt(depth);
@@ -184,10 +185,10 @@ class Bench {
   }
 
   void measure_batch(int depth, int batch) {
-    const int needed = depth + options_.tokens;
+    const int64_t needed = int64_t{depth} + options_.tokens;
     if (needed > context_length_) return skip(decode_name(depth), needed);
     BatchRun& run = batch_run();
-    run.reset(batch, needed);
+    run.reset(batch, static_cast<int>(needed));
     for (int sequence = 0; sequence < batch; ++sequence) run.fill(sequence, random_prompt(depth));
     add_decode_row(depth, batch, [&] { return run.decode(depth, options_.tokens); });
   }
@@ -218,7 +219,7 @@ class Bench {
     row.tokens_per_second = static_cast<double>(row.tokens) * row.batch / row.median_seconds;
   }
 
-  void skip(const std::string& name, int needed) {
+  void skip(const std::string& name, int64_t needed) {
     report_.notes.push_back(name + " left out: it needs a context of " + std::to_string(needed) + ", the model has " +
                             std::to_string(context_length_));
   }

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <functional>
 
+#include "core/clock.h"
+
 namespace gptq {
 
 namespace {
@@ -15,10 +17,6 @@ constexpr int kFewestPasses = 4;  // the first one only warms up
 struct GemmShape {
   int64_t m, n, k;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // The shortest of several passes of `body`, which queues work on the device.
 double best_seconds(Backend& backend, const std::function<void()>& body) {

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <gptq/error.h>
 
 #include "backend/choose.h"
 #include "checkpoint/checkpoint.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "generate/sampler.h"
 #include "generate/stop.h"
@@ -25,10 +27,6 @@ constexpr size_t kCpuPrefillTokens = 512;  // prompt tokens per forward: what th
 constexpr size_t kGpuPrefillTokens = 8192;
 constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 struct GenerationConfig {
   Sampling sampling;
   std::optional<int> max_new_tokens;
@@ -40,14 +38,22 @@ GenerationConfig read_generation_config(const fs::path& folder) {
   GenerationConfig config;
   const fs::path path = folder / "generation_config.json";
   if (!fs::exists(path)) return config;
-  const Json json = parse_json(read_file(path), path.string());
+  const Json json = parse_json(read_small_file(path), path.string());
   const JsonReader reader(json, path.string());
   config.eos = read_token_ids(reader, "eos_token_id");
-  if (reader.has("max_new_tokens")) config.max_new_tokens = static_cast<int>(reader.integer("max_new_tokens"));
+  if (reader.has("max_new_tokens")) {
+    const int64_t tokens = reader.integer("max_new_tokens");
+    if (tokens < 1) {
+      warn(path.string() + ": max_new_tokens is " + std::to_string(tokens) + ", expected 1 or more; it is ignored");
+    } else {  // numbers beyond any context mean "no limit"
+      config.max_new_tokens = static_cast<int>(std::min<int64_t>(tokens, std::numeric_limits<int>::max()));
+    }
+  }
   config.sampling.repetition_penalty = static_cast<float>(reader.number("repetition_penalty", 1.0));
   if (reader.boolean("do_sample", false)) {
     config.sampling.temperature = static_cast<float>(reader.number("temperature", 1.0));
-    config.sampling.top_k = static_cast<int>(reader.integer("top_k", 50));
+    config.sampling.top_k =
+        static_cast<int>(std::clamp<int64_t>(reader.integer("top_k", 50), 0, std::numeric_limits<int>::max()));
     config.sampling.top_p = static_cast<float>(reader.number("top_p", 1.0));
     config.sampling.min_p = static_cast<float>(reader.number("min_p", 0.0));
   }
@@ -63,7 +69,7 @@ class Engine::Impl {
         backend_(make_backend(options, checkpoint_.tensor(kEmbeddingName).dtype)),
         tokenizer_(Tokenizer::open(folder)),
         generation_(read_generation_config(folder)),
-        model_(checkpoint_, *backend_),
+        model_(checkpoint_, *backend_, options.threads),
         cache_(model_.make_cache(1, std::min(kFirstCapacity, model_.architecture().context_length))) {
     try {
       template_ = ChatTemplate::open(folder);
@@ -75,7 +81,20 @@ class Engine::Impl {
   }
 
   Result generate(const Request& request, const TextSink& on_text) {
+    try {
+      return answer(request, on_text);
+    } catch (...) {
+      forget_after(0);  // what is cached may be part of what failed
+      throw;
+    }
+  }
+
+  Result answer(const Request& request, const TextSink& on_text) {
     check_prompt(request.tokens);
+    if (request.max_new_tokens < 0) {
+      throw Error(ErrorKind::kUsage, "running the model: max_new_tokens is " + std::to_string(request.max_new_tokens) +
+                                         ", expected 0 or more");
+    }
     const auto start = std::chrono::steady_clock::now();
     Result result;
     result.prompt_tokens = static_cast<int>(request.tokens.size());
@@ -89,7 +108,8 @@ class Engine::Impl {
     reserve(result.prompt_tokens + budget);
     std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
     logits.resize(static_cast<size_t>(choosable()));
-    TokenId id = budget > 0 ? choose_token(logits, seen, sampler.sampling(), sampler.next_point()) : 0;
+    TokenId id = 0;
+    if (budget > 0) id = require_token(choose_token(logits, seen, sampler.sampling(), sampler.next_point()));
     while (result.new_tokens < budget) {
       if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
       ++result.new_tokens;
@@ -131,6 +151,7 @@ class Engine::Impl {
       reset(window);
       const MatrixView logits = model_.forward(part, window, cache_);
       for (const float loss : backend_->cross_entropy(logits.row_range(0, window - 1), part.subspan(1))) total += loss;
+      check_loss(total, "in window " + std::to_string(w + 1) + " of " + std::to_string(result.windows));
       result.tokens += window - 1;
       if (on_step && !on_step(w + 1, result.windows)) {
         throw Error(ErrorKind::kInterrupted,
@@ -139,6 +160,7 @@ class Engine::Impl {
     }
     reset(0);
     result.perplexity = std::exp(total / static_cast<double>(result.tokens));
+    check_loss(result.perplexity, "over all windows");
     result.seconds = seconds_since(start);
     return result;
   }
@@ -172,6 +194,14 @@ class Engine::Impl {
                         "; the tokenizer belongs to another model, or has tokens that the model was not trained with");
       }
     }
+  }
+
+  static void check_loss(double loss, const std::string& where) {
+    if (std::isfinite(loss)) return;
+    throw Error(ErrorKind::kNumerical,
+                "measuring perplexity: the loss is " + std::to_string(loss) + " " + where +
+                    ", expected a number; the model's weights are damaged, or a number in its config.json is wrong "
+                    "(rms_norm_eps, rope_theta, rope_scaling)");
   }
 
   void check_length(const std::vector<TokenId>& tokens) const {

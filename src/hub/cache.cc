@@ -19,7 +19,7 @@ std::string Cache::commit_of(const std::string& revision) const {
   const fs::path path = root_ / "refs" / revision;
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored) || fs::file_size(path, ignored) > 1000) return "";
-  std::string commit = read_file(path);
+  std::string commit = read_small_file(path);
   while (!commit.empty() && std::string_view(" \r\n").find(commit.back()) != std::string_view::npos) commit.pop_back();
   return is_commit(commit) ? commit : "";
 }

@@ -53,7 +53,7 @@ CachedRevision read_revision(const fs::path& snapshot, const fs::path& root) {
   CachedRevision revision{snapshot.filename().string(), {}, snapshot.string(), 0, 0};
   const fs::path refs = root / "refs";
   for (const fs::path& ref : files_below(refs)) {
-    if (ref.extension() != ".tmp" && size_of(ref) < 1000 && read_file(ref) == revision.commit)
+    if (ref.extension() != ".tmp" && size_of(ref) < 1000 && read_small_file(ref) == revision.commit)
       revision.refs.push_back(ref.lexically_relative(refs).string());
   }
   for (const fs::path& file : files_below(snapshot)) {
@@ -108,7 +108,7 @@ int64_t remove_revision(const Cache& cache, const ModelName& name) {
   fs::remove_all(root / ".no_exist" / commit);
   fs::remove(root / "trees" / (commit + ".json"));
   for (const fs::path& ref : files_below(root / "refs")) {
-    if (size_of(ref) < 1000 && read_file(ref) == commit) fs::remove(ref);
+    if (size_of(ref) < 1000 && read_small_file(ref) == commit) fs::remove(ref);
   }
   for (const fs::path& blob : unused) {
     if (kept.count(blob) > 0) continue;

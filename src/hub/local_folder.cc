@@ -57,7 +57,7 @@ std::string LocalFolder::known_etag(const RepoFile& file) const {
   const fs::path notes = bookkeeping(file, ".metadata");
   std::error_code ignored;
   if (!fs::is_regular_file(notes, ignored) || fs::file_size(notes, ignored) > 1000) return "";
-  std::istringstream lines(read_file(notes));
+  std::istringstream lines(read_small_file(notes));
   std::string commit, etag;
   double when = 0;
   if (!(lines >> commit >> etag >> when) || modified(folder_ / file.path) - 1 > when) return "";

@@ -55,6 +55,12 @@ void warn_of_variable(const std::string& what) {
 
 }  // namespace
 
+HubState hub_state() {
+  const Settings settings = Settings::from_environment();
+  const Token token = find_token(settings, "");
+  return {settings.endpoint, settings.cache.string(), token.value.empty() ? "" : token.source, settings.offline};
+}
+
 Identity log_in(const std::string& token, const std::string& token_name) {
   const Settings settings = Settings::from_environment();
   const Token given = find_token(settings, token);

@@ -134,7 +134,7 @@ Perplexities read_perplexities(const fs::path& before, const fs::path& after) {
     double value;
   };
   const auto read = [](const fs::path& path) {
-    const Json json = parse_json(read_file(path), path.string());
+    const Json json = parse_json(read_small_file(path), path.string());
     const JsonReader reader(json, path.string());
     return Measured{fs::path(reader.string("text")).filename().string(), reader.integer("window"),
                     reader.integer("tokens"), reader.number("perplexity")};

@@ -26,7 +26,7 @@ Origin origin_of(const fs::path& folder) {
     if (!origin.id.empty()) origin.commit = path.filename().string();
   }
   if (!fs::is_regular_file(folder / "README.md", ignored)) return origin;
-  const FrontMatter matter = parse_front_matter(read_file(folder / "README.md"));
+  const FrontMatter matter = parse_front_matter(read_small_file(folder / "README.md"));
   origin.license = first_of(matter, "license");
   origin.license_name = first_of(matter, "license_name");
   origin.license_link = first_of(matter, "license_link");

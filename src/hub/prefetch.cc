@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <gptq/error.h>
+
+#include "core/threads.h"
+
 namespace gptq::hub {
 
 namespace {
@@ -75,8 +79,13 @@ Prefetch::Next Prefetch::next(const std::string& url, int64_t position) {
 
 void Prefetch::start_helpers() {
   while (failures_ < kMaxPrefetchFailures && claimed_ + (running_ + 1) * kPrefetchPiece < file_.size && spare_.take()) {
+    try {
+      threads_.push_back(start_thread([this] { help(); }));
+    } catch (const Error&) {  // no more threads: the owner goes on alone
+      spare_.give();
+      return;
+    }
     ++running_;
-    threads_.emplace_back([this] { help(); });
   }
 }
 

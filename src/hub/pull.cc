@@ -171,7 +171,7 @@ class Pull {
     try {
       Choice choice{commit,
                     select_files(*listing, {options_.include, options_.exclude}, name_.id,
-                                 [&](const RepoFile& file) { return read_file(folder / file.path); }),
+                                 [&](const RepoFile& file) { return read_small_file(folder / file.path); }),
                     known};
       for (const RepoFile& file : choice.files) {
         if (store_->has(session_, commit, file)) continue;
@@ -263,10 +263,10 @@ class Pull {
     if (options_.dry_run && !store_->has(session_, commit, file)) {
       const Scratch scratch;
       download(session_, client_, meter_, spare_, {name_.id, commit, file.path}, file, scratch.path() / "index");
-      return read_file(scratch.path() / "index");
+      return read_small_file(scratch.path() / "index");
     }
     if (!store_->has(session_, commit, file)) fetch(client_, commit, file);
-    return read_file(store_->folder(commit) / file.path);
+    return read_small_file(store_->folder(commit) / file.path);
   }
 
   std::string doing() const { return "pulling " + name_.id + "@" + name_.revision; }

@@ -27,7 +27,7 @@ bool has_quantization_record(const fs::path& folder) { return fs::is_regular_fil
 
 QuantizationRecord read_quantization_record(const fs::path& folder) {
   const std::string where = (folder / kFile).string();
-  const Json json = parse_json(read_file(where), where);
+  const Json json = parse_json(read_small_file(where), where);
   const JsonReader reader(json, where);
   QuantizationRecord record;
   record.bits = reader.integer("bits");

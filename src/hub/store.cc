@@ -20,7 +20,7 @@ std::optional<Listing> Store::remembered(const std::string& commit) const {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return std::nullopt;
   try {
-    return parse_tree(read_file(path), commit, path.string());
+    return parse_tree(read_small_file(path), commit, path.string());
   } catch (const Error& error) {
     note(std::string(error.what()) + "; the Hub is asked again");
     return std::nullopt;

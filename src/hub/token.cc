@@ -49,7 +49,7 @@ struct Section {
 std::vector<Section> read_sections(const fs::path& path) {
   std::vector<Section> sections;
   if (!fs::exists(path)) return sections;
-  const std::string text = read_file(path);
+  const std::string text = read_small_file(path);
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     const std::string line = trimmed(text.substr(begin, end - begin));
@@ -88,7 +88,8 @@ std::string value_of(const Section& section, const std::string& key) {
 }
 
 std::string active_token(const Settings& settings) {
-  return fs::exists(settings.token_file) ? token_in(read_file(settings.token_file), settings.token_file.string()) : "";
+  return fs::exists(settings.token_file) ? token_in(read_small_file(settings.token_file), settings.token_file.string())
+                                         : "";
 }
 
 }  // namespace

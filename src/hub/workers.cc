@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/threads.h"
+
 namespace gptq::hub {
 
 void run_workers(size_t count, int workers, const Settings& settings, Meter& meter,
@@ -30,7 +32,14 @@ void run_workers(size_t count, int workers, const Settings& settings, Meter& met
     std::vector<std::jthread> threads;
     const size_t most = static_cast<size_t>(std::max(1, workers)), size = std::min(count, most);
     for (size_t i = size; i < most; ++i) on_idle();
-    for (size_t i = 0; i < size; ++i) threads.emplace_back(work);
+    for (size_t i = 0; i < size; ++i) {
+      try {
+        threads.push_back(start_thread(work));
+      } catch (...) {
+        if (threads.empty()) throw;
+        for (; i < size; ++i) on_idle();  // those that run do the work of all
+      }
+    }
   }
   if (failure != nullptr) std::rethrow_exception(failure);
 }

@@ -37,7 +37,7 @@ std::vector<int> ForwardStep::take() {
   std::vector<float> logits = backend_.download(logits_.view());
   for (size_t s = 0; s < tokens_.size(); ++s) {
     const auto row = std::span(logits).subspan(s * static_cast<size_t>(vocabulary), static_cast<size_t>(vocabulary_));
-    tokens_[s] = choose_token(row, seen_[s], sampling_[s], points[s]);
+    tokens_[s] = require_token(choose_token(row, seen_[s], sampling_[s], points[s]));
     seen_[s].push_back(tokens_[s]);
   }
   return tokens_;

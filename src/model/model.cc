@@ -6,10 +6,10 @@
 
 namespace gptq {
 
-Model::Model(const Checkpoint& checkpoint, Backend& backend)
+Model::Model(const Checkpoint& checkpoint, Backend& backend, int threads)
     : backend_(backend),
       architecture_(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
-      weights_(load_weights(checkpoint, architecture_, backend)),
+      weights_(load_weights(checkpoint, architecture_, backend, threads)),
       decoder_(architecture_, backend) {}
 
 KvCache Model::make_cache(int64_t sequences, int64_t capacity) const {

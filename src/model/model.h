@@ -12,8 +12,8 @@ namespace gptq {
 
 class Model {
  public:
-  // Loads every weight. Errors as in families.h and weights.h.
-  Model(const Checkpoint& checkpoint, Backend& backend);
+  // Loads every weight, with `threads` (0 = all hardware threads). Errors as in families.h and weights.h.
+  Model(const Checkpoint& checkpoint, Backend& backend, int threads = 0);
   Model(const Model&) = delete;  // the decoder refers to our architecture
   Model& operator=(const Model&) = delete;
 

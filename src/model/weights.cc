@@ -139,7 +139,7 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
   return weights;
 }
 
-ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
+ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads) {
   constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
   ModelWeights weights;
   weights.embedding =
@@ -151,7 +151,7 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   for (int64_t layer = 0; layer < a.layers; ++layer) {
     weights.layers.push_back(load_layer_norms(checkpoint, a, layer, backend));
   }
-  ThreadPool pool(0);
+  ThreadPool pool(threads);
   for (int64_t first = 0; first < a.layers; first += kLayersAtOnce) {
     load_linears(checkpoint, a, first, std::min(kLayersAtOnce, a.layers - first), weights.layers, pool, backend);
   }

@@ -45,6 +45,6 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
 LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 
-ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend);
+ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads);
 
 }  // namespace gptq

@@ -7,7 +7,7 @@ namespace gptq {
 
 std::optional<JournalState> Journal::read() const {
   if (!fs::exists(path_)) return std::nullopt;
-  const Json json = parse_json(read_file(path_), path_.string());
+  const Json json = parse_json(read_small_file(path_), path_.string());
   const JsonReader reader(json, path_.string());
   JournalState state;
   state.fingerprint = reader.string("fingerprint");

@@ -169,6 +169,7 @@ ModuleRule ModuleRule::parse(const std::string& text) {
   ModuleRule rule;
   rule.pattern = text.substr(0, colon);
   std::string rest = text.substr(colon + 1);
+  if (rest.empty()) fail("found no settings behind the colon");
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
     const std::string item = rest.substr(0, comma);

@@ -8,16 +8,13 @@
 #include <gptq/error.h>
 
 #include "checkpoint/packed_format.h"
+#include "core/clock.h"
 #include "quantize/pack.h"
 #include "quantize/solver.h"
 
 namespace gptq {
 
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
 Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,

@@ -14,7 +14,7 @@ namespace gptq {
 
 namespace {
 
-using Made = std::unique_ptr<Decoder>;
+using Made = std::unique_ptr<TokenDecoder>;
 
 // Nothing stands between any two characters and at both ends.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
@@ -47,7 +47,7 @@ std::string cleaned(std::string token) {
   return token;
 }
 
-class Chain : public Decoder {
+class Chain : public TokenDecoder {
  public:
   explicit Chain(std::vector<Made> parts) : parts_(std::move(parts)) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -64,7 +64,7 @@ class Chain : public Decoder {
   std::vector<Made> parts_;
 };
 
-class Replace : public Decoder {
+class Replace : public TokenDecoder {
  public:
   Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -86,7 +86,7 @@ class Replace : public Decoder {
 };
 
 // A run of byte tokens that is not valid UTF-8 as a whole becomes one U+FFFD for each of its bytes.
-class ByteFallback : public Decoder {
+class ByteFallback : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     std::vector<std::string> result;
@@ -114,7 +114,7 @@ class ByteFallback : public Decoder {
   bool has_byte_runs() const override { return true; }
 };
 
-class Fuse : public Decoder {
+class Fuse : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     std::string all;
@@ -124,7 +124,7 @@ class Fuse : public Decoder {
 };
 
 // Removes up to `start` (and `stop`) times one character at the ends of every token.
-class Strip : public Decoder {
+class Strip : public TokenDecoder {
  public:
   Strip(std::string content, int64_t start, int64_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -149,7 +149,7 @@ class Strip : public Decoder {
   int64_t stop_;
 };
 
-class Metaspace : public Decoder {
+class Metaspace : public TokenDecoder {
  public:
   Metaspace(std::string replacement, bool drop_first) : replacement_(std::move(replacement)), drop_first_(drop_first) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -163,7 +163,7 @@ class Metaspace : public Decoder {
   bool drop_first_;
 };
 
-class ByteLevel : public Decoder {
+class ByteLevel : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     std::string bytes;
@@ -172,7 +172,7 @@ class ByteLevel : public Decoder {
   }
 };
 
-class EndOfWord : public Decoder {
+class EndOfWord : public TokenDecoder {
  public:
   explicit EndOfWord(std::string suffix) : suffix_(std::move(suffix)) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -185,7 +185,7 @@ class EndOfWord : public Decoder {
   std::string suffix_;
 };
 
-class WordPiece : public Decoder {
+class WordPiece : public TokenDecoder {
  public:
   WordPiece(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -202,7 +202,7 @@ class WordPiece : public Decoder {
 };
 
 // Repetitions fall together, the padding that separates true repetitions goes.
-class Ctc : public Decoder {
+class Ctc : public TokenDecoder {
  public:
   Ctc(std::string pad, std::string delimiter, bool cleanup)
       : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
@@ -221,7 +221,7 @@ class Ctc : public Decoder {
   bool cleanup_;
 };
 
-class JoinWithSpaces : public Decoder {
+class JoinWithSpaces : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, " ");
@@ -302,7 +302,7 @@ int byte_of_token(const std::string& token) {
   return byte;
 }
 
-std::unique_ptr<Decoder> make_decoder(const Json& json, const std::string& what) {
+std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what) {
   if (json.is_null()) return std::make_unique<JoinWithSpaces>();
   return make(Component(json, what));
 }

@@ -10,9 +10,9 @@
 namespace gptq {
 
 // Immutable; safe to share between threads.
-class Decoder {
+class TokenDecoder {
  public:
-  virtual ~Decoder() = default;
+  virtual ~TokenDecoder() = default;
 
   // Rewrites the list; the text is all of it joined.
   virtual void apply(std::vector<std::string>& tokens) const = 0;
@@ -26,6 +26,6 @@ int byte_of_token(const std::string& token);
 
 // `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification)
 // naming `what` for a broken component and for a type that is not supported.
-std::unique_ptr<Decoder> make_decoder(const Json& json, const std::string& what);
+std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what);
 
 }  // namespace gptq

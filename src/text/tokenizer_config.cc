@@ -73,7 +73,7 @@ std::string class_without_fast(std::string name) {
 
 Json read_if_there(const fs::path& path) {
   if (!fs::exists(path)) return Json::object();
-  Json json = parse_json(read_file(path), path.string());
+  Json json = parse_json(read_small_file(path), path.string());
   JsonReader(json, path.string());  // an object
   return json;
 }

@@ -41,7 +41,7 @@ class Tokenizer::Impl {
   TokenId bos_id() const { return bos_; }
   TokenId eos_id() const { return eos_; }
   const PostProcessor& post_processor() const { return *post_processor_; }
-  const Decoder& decoder() const { return *decoder_; }
+  const TokenDecoder& decoder() const { return *decoder_; }
 
  private:
   // Added tokens and the words between them, in order.
@@ -54,7 +54,7 @@ class Tokenizer::Impl {
   std::unique_ptr<PreTokenizer> pre_tokenizer_;
   std::unique_ptr<TextModel> model_;
   std::unique_ptr<PostProcessor> post_processor_;
-  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<TokenDecoder> decoder_;
   AddedTokens added_;
   TokenId bos_ = -1;
   TokenId eos_ = -1;

@@ -9,7 +9,7 @@ namespace {
 using Json = nlohmann::json;
 
 TEST(Chat, OneAnswer) {
-  const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12"});
+  const Outcome text = gptq({"chat", kDemo, "-p", "Who are you?", "-n", "12", "-q"});
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(text.err, "");
   EXPECT_GT(text.out.size(), 2u);
@@ -65,7 +65,7 @@ TEST(Chat, AFullContextIsSaidAndTheLoopGoesOn) {
   for (int i = 0; i < 3000; ++i) question += " word";
   const Outcome loop = gptq({"chat", kDemo, "-n", "4"}, question + "\nHi\n/bye\n");
   EXPECT_EQ(loop.code, 0);
-  EXPECT_TRUE(has(loop.err, "context holds 2048")) << loop.err;
+  EXPECT_TRUE(has(loop.err, "context holds 512")) << loop.err;
   EXPECT_EQ(loop.out, gptq({"chat", kDemo, "-n", "4", "-p", "Hi"}).out);
 }
 

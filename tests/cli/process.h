@@ -19,6 +19,10 @@ namespace gptq::testing {
 
 namespace fs = std::filesystem;
 
+inline const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+
+inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
 inline std::string read_whole(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

@@ -1,6 +1,7 @@
 // Files: mapping, gzip, atomic writes, preallocated writes, and errors that name the path.
 #include "core/file.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <thread>
@@ -93,6 +94,27 @@ TEST(Files, PreallocatedWritesFromThreads) {
   const PreallocatedFile again(folder / "x", 8 * kBlock);  // keeps what is there
   const std::string content = read_file(folder / "x");
   for (size_t i = 0; i < content.size(); ++i) ASSERT_EQ(content[i], static_cast<char>('a' + i / kBlock));
+}
+
+TEST(Files, PipesDevicesAndProcAreRefused) {
+  const TempFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  for (const auto& [path, found] : {std::pair<fs::path, std::string>{folder / "pipe", "a pipe"},
+                                    {"/dev/zero", "a device"},
+                                    {"/proc/self/status", "/proc"}}) {
+    expect_error(ErrorKind::kVerification, {path.string(), found, "regular file"}, [&] { read_file(path); });
+    expect_error(ErrorKind::kVerification, {path.string(), found, "regular file"}, [&] { read_text(path); });
+  }
+  expect_error(ErrorKind::kVerification, {"a pipe"}, [&] { MappedFile(folder / "pipe"); });
+}
+
+TEST(Files, SizesHaveLimits) {
+  const TempFolder folder;
+  write_file_atomic(folder / "x", "12345");
+  EXPECT_EQ(read_file(folder / "x", 5), "12345");
+  expect_error(ErrorKind::kVerification, {"x", "5 bytes", "at most 4"}, [&] { read_file(folder / "x", 4); });
+  fs::resize_file(folder / "x", (uint64_t{100} << 20) + 1);  // a hole
+  expect_error(ErrorKind::kVerification, {"at most 104857600"}, [&] { read_small_file(folder / "x"); });
 }
 
 }  // namespace

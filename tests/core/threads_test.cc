@@ -2,10 +2,18 @@
 #include "core/threads.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <memory>
 #include <stdexcept>
 #include <vector>
+
+#include <gptq/error.h>
+
+#include "core/background.h"
 
 namespace gptq {
 namespace {
@@ -44,6 +52,31 @@ TEST(ThreadPool, RethrowsAndGoesOn) {
       EXPECT_EQ(count.load(), 50);
     }
   }
+}
+
+// In a process of its own, where no address is left for a stack.
+TEST(ThreadPool, AThreadThatCannotBeStartedIsAnError) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need more addresses than the limit leaves";
+#endif
+  const auto start_many = [](const std::function<void()>& start) {
+    const rlimit limit = {size_t{2} << 30, size_t{2} << 30};
+    setrlimit(RLIMIT_AS, &limit);
+    try {
+      start();
+    } catch (const Error& error) {
+      std::fputs(error.what(), stderr);
+      _exit(error.exit_code());
+    }
+    _exit(99);
+  };
+  EXPECT_EXIT(start_many([] { ThreadPool pool(4096); }), ::testing::ExitedWithCode(1),
+              "starting a thread: .*fewer --threads");
+  EXPECT_EXIT(start_many([] {
+                std::vector<std::unique_ptr<BackgroundThread>> threads;
+                for (int i = 0; i < 4096; ++i) threads.push_back(std::make_unique<BackgroundThread>(1));
+              }),
+              ::testing::ExitedWithCode(1), "starting a thread: ");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/families.h"
 #include "model/model.h"
+#include "tests/generate/demo.h"
 
 namespace gptq {
 namespace {

@@ -7,6 +7,8 @@
 #include <gptq/engine.h>
 #include <gptq/error.h>
 
+#include "tests/generate/demo.h"
+
 namespace gptq {
 namespace {
 

@@ -133,10 +133,10 @@ TEST_F(EngineTest, StopStringsAndCancelling) {
 
 TEST_F(EngineTest, AnswersEndAtTheContext) {
   Request r = request("x", 100000);
-  while (r.tokens.size() < 2040) r.tokens.push_back(r.tokens.back());
+  while (r.tokens.size() < 504) r.tokens.push_back(r.tokens.back());
   EXPECT_EQ(engine().generate(r).new_tokens, 8);
-  r.tokens.resize(2048, r.tokens.back());
-  testing::expect_error(ErrorKind::kUsage, {"2048 tokens", "context"}, [&] { engine().generate(r); });
+  r.tokens.resize(512, r.tokens.back());
+  testing::expect_error(ErrorKind::kUsage, {"512 tokens", "context"}, [&] { engine().generate(r); });
 }
 
 TEST_F(EngineTest, BadPrompts) {
@@ -167,13 +167,13 @@ TEST_F(EngineTest, PerplexityIsItsDefinition) {
   EXPECT_EQ(result.tokens, windows * (window - 1));
   EXPECT_NEAR(result.perplexity, std::exp(total / static_cast<double>(result.tokens)), 1e-4 * result.perplexity);
   testing::expect_error(ErrorKind::kUsage, {"--window"}, [&] { engine().perplexity("Short.", 64); });
-  testing::expect_error(ErrorKind::kUsage, {"4096", "2048"}, [&] { engine().perplexity(text, 4096); });
+  testing::expect_error(ErrorKind::kUsage, {"4096", "512"}, [&] { engine().perplexity(text, 4096); });
 }
 
 TEST_F(EngineTest, ReadsTheFoldersDefaults) {
   EXPECT_EQ(engine().default_max_new_tokens(), 128);
   EXPECT_EQ(engine().default_sampling().temperature, 0.0f);
-  EXPECT_EQ(engine().context_length(), 2048);
+  EXPECT_EQ(engine().context_length(), 512);
   ASSERT_NE(engine().chat_template(), nullptr);
   EXPECT_EQ(engine().chat_template()->render({{"user", "Hi"}}).text, "<s>[INST] Hi[/INST]");
   EXPECT_GT(engine().weight_bytes(), 11'000'000);

@@ -4,11 +4,10 @@
 // with the same tiles for any number of threads, so results do not depend on it.
 #include "backend/cpu/attention.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "backend/cpu/blas.h"
 #include "backend/cpu/kernels.h"
 
 namespace gptq {
@@ -71,9 +70,9 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
         result[j] = kernels.dot_f32(args.q.row(q_row) + q_column, keys + j * args.keys.stride, d);
       }
     } else {
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(count),
-                  static_cast<int>(d), 1.0f, args.q.row(q_row) + q_column, static_cast<int>(args.q.stride), keys,
-                  static_cast<int>(args.keys.stride), 0.0f, result, static_cast<int>(width));
+      blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.count), static_cast<int>(count),
+                   static_cast<int>(d), 1.0f, args.q.row(q_row) + q_column, static_cast<int>(args.q.stride), keys,
+                   static_cast<int>(args.keys.stride), 0.0f, result, static_cast<int>(width));
     }
   });
   for (int64_t i = 0; i < tile.count; ++i) {
@@ -93,10 +92,10 @@ void run_tile(MatrixView out, const AttentionArgs& args, const Tile& tile) {
     if (tile.count == 1) {
       for (int64_t j = 0; j < count; ++j) kernels.axpy(result, values + j * args.values.stride, d, weights[j]);
     } else {
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
-                  static_cast<int>(count), 1.0f, weights, static_cast<int>(width), values,
-                  static_cast<int>(args.values.stride), position == first ? 0.0f : 1.0f, result,
-                  static_cast<int>(out.stride));
+      blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.count), static_cast<int>(d),
+                   static_cast<int>(count), 1.0f, weights, static_cast<int>(width), values,
+                   static_cast<int>(args.values.stride), position == first ? 0.0f : 1.0f, result,
+                   static_cast<int>(out.stride));
     }
   });
 }

@@ -4,8 +4,6 @@
 // the results, to the last bit.
 #include "backend/cpu/cpu_backend.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,6 +13,7 @@
 #include <gptq/error.h>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_weight.h"
 #include "backend/cpu/gptq.h"
 #include "backend/cpu/kernels.h"
@@ -29,7 +28,7 @@ constexpr int64_t kElementwiseRows = 32;  // rows per task of cheap operations
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : pool_(threads) { openblas_set_num_threads(1); }
+  explicit CpuBackend(int threads) : pool_(threads) { reserve_blas_buffers(pool_.size()); }
 
   Device device() const override { return {}; }
   DType activation_dtype() const override { return DType::kF32; }

@@ -4,13 +4,11 @@
 // depend on the machine's core count.
 #include "backend/cpu/gptq.h"
 
-#include <cblas.h>
-#include <lapacke.h>
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "backend/cpu/blas.h"
 #include "backend/cpu/kernels.h"
 
 namespace gptq::cpu_gptq {
@@ -32,8 +30,16 @@ std::vector<Block> blocks(int64_t size, bool lower_only) {
   return result;
 }
 
-int lapack_potrf(int n, float* a) { return LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
-int lapack_potrf(int n, double* a) { return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', n, a, n); }
+int lapack_potrf(int n, float* a) {
+  int info = 0;
+  blas().spotrf("L", &n, a, &n, &info, 1);
+  return info;
+}
+int lapack_potrf(int n, double* a) {
+  int info = 0;
+  blas().dpotrf("L", &n, a, &n, &info, 1);
+  return info;
+}
 
 // Cholesky factor in place, lower triangle. OpenBLAS finds pivots that are not positive, but lets NaN and infinity
 // through; each of them ends on the diagonal.
@@ -82,7 +88,9 @@ std::vector<float> upper_factor(MatrixView s) {
     for (int64_t j = 0; j <= i; ++j) u[static_cast<size_t>(j * k + i)] = s.row(i)[j];
   }
   const int n = static_cast<int>(k);
-  CHECK(LAPACKE_strtri_work(LAPACK_COL_MAJOR, 'L', 'N', n, u.data(), n) == 0);
+  int info = 0;
+  blas().strtri("L", "N", &n, u.data(), &n, &info, 1, 1);
+  CHECK(info == 0);
   return u;
 }
 
@@ -97,12 +105,12 @@ void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool) {
     const int n = static_cast<int>(std::min(kBlock, h.rows - column));
     float* out = h.row(row) + column;
     if (row == column) {
-      cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                  static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
+      blas().ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
+                   static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
     } else {
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                  static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
-                  static_cast<int>(h.stride));
+      blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
+                   static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
+                   static_cast<int>(h.stride));
     }
   });
 }
@@ -119,9 +127,9 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool&
       const float* b = x.row(t) + begin;
       for (int64_t i = 0; i < width; ++i) difference[static_cast<size_t>(t * width + i)] = a[i] - b[i];
     }
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(d.cols),
-                static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
-                static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
+    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(d.cols),
+                 static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
+                 static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
   });
 }
 
@@ -163,13 +171,15 @@ bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alph
   }
   if (!cholesky(k, a)) return false;
   // Row-major d read as column-major is dᵀ; A symmetric: A·Y = dᵀ leaves Yᵀ = d·A⁻¹ in d's own place.
-  if (LAPACKE_spotrs_work(LAPACK_COL_MAJOR, 'L', n, n, a.data(), n, d.row(0), n) != 0) return false;
+  int info = 0;
+  blas().spotrs("L", &n, &n, a.data(), &n, d.row(0), &n, &info, 1);
+  if (info != 0) return false;
   pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
     thread_local std::vector<float> product;  // [rows, K]
     const MatrixView rows = w.row_range(index * kRowTile, std::min(kRowTile, w.rows - index * kRowTile));
     product.resize(static_cast<size_t>(rows.rows * k));
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows.rows), n, n, alpha, rows.row(0),
-                static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows.rows), n, n, alpha, rows.row(0),
+                 static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
     for (int64_t i = 0; i < rows.rows; ++i) best_kernels().add(rows.row(i), product.data() + i * k, k);
   });
   return true;
@@ -230,9 +240,9 @@ std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool) {
     const int64_t first = index * kRowTile;
     const MatrixView rows = w.row_range(first, std::min(kRowTile, w.rows - first));
     product.resize(static_cast<size_t>(rows.rows * k));
-    cblas_ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f, h.row(0),
-                static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
-                static_cast<int>(k));
+    blas().ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f,
+                 h.row(0), static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
+                 static_cast<int>(k));
     for (int64_t i = 0; i < rows.rows; ++i) {
       double sum = 0;
       for (int64_t j = 0; j < k; ++j) sum += double{rows.row(i)[j]} * product[static_cast<size_t>(i * k + j)];

@@ -2,10 +2,9 @@
 //
 //   few rows   one dot product per output, widening in registers: bound by reading W once
 //   many rows  256 outputs widened to fp32 in cache, then SGEMM: bound by FMA
-#include <cblas.h>
-
 #include <cstring>
 
+#include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_weight.h"
 
 namespace gptq {
@@ -53,9 +52,9 @@ class DenseWeight final : public CpuWeight {
       for (int64_t n = begin; n < end; ++n) row(n, wide.data() + (n - begin) * k_);
       rows = wide.data();
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(x.rows), static_cast<int>(end - begin),
-                static_cast<int>(k_), 1.0f, x.row(0), static_cast<int>(x.stride), rows, static_cast<int>(k_), 0.0f,
-                y.row(0) + begin, static_cast<int>(y.stride));
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(x.rows), static_cast<int>(end - begin),
+                 static_cast<int>(k_), 1.0f, x.row(0), static_cast<int>(x.stride), rows, static_cast<int>(k_), 0.0f,
+                 y.row(0) + begin, static_cast<int>(y.stride));
   }
 
   void row(int64_t n, float* out) const override {

@@ -5,11 +5,10 @@
 //   few rows   codes become floats in registers and meet x by broadcast FMA; scale and zero once per group:
 //              Σ scale·(code − zero)·x = scale·(Σ code·x − zero·Σ x). Bound by reading the codes once
 //   many rows  tiles expanded to fp32 [K, 256] in cache, then SGEMM
-#include <cblas.h>
-
 #include <algorithm>
 #include <numeric>
 
+#include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_weight.h"
 
 namespace gptq {
@@ -69,9 +68,9 @@ class PackedCpuWeight final : public CpuWeight {
     for (int64_t n = begin; n < end; n += kTileColumns) {
       expand(dense.data() + (n - begin), width, tile(n / kTileColumns));
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(x.rows), static_cast<int>(width),
-                static_cast<int>(padded_), 1.0f, x.row(0), static_cast<int>(x.stride), dense.data(),
-                static_cast<int>(width), 0.0f, y.row(0) + begin, static_cast<int>(y.stride));
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(x.rows), static_cast<int>(width),
+                 static_cast<int>(padded_), 1.0f, x.row(0), static_cast<int>(x.stride), dense.data(),
+                 static_cast<int>(width), 0.0f, y.row(0) + begin, static_cast<int>(y.stride));
   }
 
   void row(int64_t, float*) const override { CHECK(false, "a packed weight is not an embedding table"); }

@@ -279,12 +279,14 @@ __global__ void __launch_bounds__(kThreads) choose_kernel(const ChooseProblem p)
   int id;
   find_best(row, best, id, mine, s);
   if (threadIdx.x == 0) s.point = point;
-  if (sampling.temperature > 0) id = draw(row, sampling, best, mine, s);
+  const bool finite = isfinite(best);  // the same for all threads
+  if (finite && sampling.temperature > 0) id = draw(row, sampling, best, mine, s);
   if (threadIdx.x != 0) return;
+  if (!finite) id = 0;
   p.tokens[blockIdx.x] = id;
   if (p.positions != nullptr) p.positions[blockIdx.x] += 1;
-  if (p.record != nullptr) p.record[blockIdx.x] = id;
-  if (penalty != 1.0f) seen[id] = 1;
+  if (p.record != nullptr) p.record[blockIdx.x] = finite ? id : kNoToken;
+  if (finite && penalty != 1.0f) seen[id] = 1;
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ struct ChooseProblem {
                                        // penalty only
   int32_t* tokens = nullptr;           // [B], out
   int32_t* positions = nullptr;        // [B], grow by 1; may be null
-  int32_t* record = nullptr;           // [B], out: the tokens again, in host memory; may be null
+  int32_t* record = nullptr;  // [B], out: the tokens again, in host memory; may be null. kNoToken stands here only:
+                              // the next step reads token 0 then
 };
 
 // `dependent`: by programmatic dependent launch, where the device has it. `sampling` and `points` are read before

@@ -73,12 +73,6 @@ Context::Context(int device, int64_t max_bytes, int threads) : device_(device) {
   }
   GPTQ_CUDA(cudaSetDevice(device));
   GPTQ_CUDA(cudaGetDeviceProperties(&properties_, device));
-  if (properties_.major < 8) {
-    throw Error(ErrorKind::kUsage, "selecting device cuda:" + std::to_string(device) + ": " + properties_.name +
-                                       " has compute capability " + std::to_string(properties_.major) + "." +
-                                       std::to_string(properties_.minor) +
-                                       ", expected 8.0 (Ampere) or newer; use --device cpu");
-  }
   GPTQ_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   cudaMemPoolProps pool{};
   pool.allocType = cudaMemAllocationTypePinned;

@@ -51,9 +51,9 @@ class Buffer {
 // All work of a backend is queued on one stream; memory is allocated and freed in its order, in a pool of our own.
 class Context {
  public:
-  // Throws Error(kUsage) when there is no such GPU or the driver is too old. `max_bytes` > 0 caps what the process
-  // takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when it is
-  // less.
+  // `device` is a GPU that gpu_state() (backend/cuda_backend.h) finds no problem with. `max_bytes` > 0 caps what the
+  // process takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when it
+  // is less.
   explicit Context(int device, int64_t max_bytes = 0, int threads = 0);
   ~Context();
   Context(const Context&) = delete;

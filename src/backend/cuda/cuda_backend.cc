@@ -263,32 +263,43 @@ class CudaBackend final : public Backend {
 
 }  // namespace
 
-int cuda_device_count() {
-  int count = 0;
-  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
-}
-
-void require_cuda_device(int index) {
-  const std::string what = "selecting device cuda:" + std::to_string(index) + ": ";
+GpuState gpu_state() {
+  static const std::vector<GpuTarget> targets = parse_gpu_targets(GPTQ_CUDA_TARGETS);
+  GpuState state;
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
-    throw Error(ErrorKind::kUsage, what + "this machine has no NVIDIA driver; use --device cpu");
+    state.problem = "this machine has no NVIDIA driver";
+    return state;
   }
+  state.driver = std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10);
   if (driver < kOldestDriver) {
-    throw Error(ErrorKind::kUsage, what + "the driver is too old: it supports CUDA " + std::to_string(driver / 1000) +
-                                       "." + std::to_string(driver % 1000 / 10) +
-                                       ", expected 13.0 or newer (driver 580); update it or use --device cpu");
+    state.problem = "the NVIDIA driver is too old: it supports CUDA " + state.driver +
+                    ", expected 13.0 or newer (driver 580); update it";
+    return state;
   }
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) {
-    throw Error(ErrorKind::kUsage,
-                what + "the driver finds no GPU (" + cudaGetErrorString(status) + "); use --device cpu");
+  if (const cudaError_t status = cudaGetDeviceCount(&count); status != cudaSuccess) {
+    state.problem = std::string("the driver finds no GPU (") + cudaGetErrorString(status) + ")";
+    return state;
   }
-  if (index >= count) {
-    throw Error(ErrorKind::kUsage, what + "this machine has " + std::to_string(count) + " GPU" +
-                                       (count == 1 ? "" : "s") + ", numbered from 0");
+  for (int index = 0; index < count; ++index) {
+    Gpu gpu;
+    gpu.index = index;
+    cudaDeviceProp properties{};
+    if (const cudaError_t status = cudaGetDeviceProperties(&properties, index); status != cudaSuccess) {
+      gpu.problem = std::string("the driver cannot describe it (") + cudaGetErrorString(status) + ")";
+    } else {
+      gpu.name = properties.name;
+      gpu.major = properties.major;
+      gpu.minor = properties.minor;
+      gpu.memory = static_cast<int64_t>(properties.totalGlobalMem);
+      gpu.problem = unserved_reason(targets, gpu);
+    }
+    state.gpus.push_back(gpu);
   }
+  return state;
 }
+
+std::string gpu_targets() { return GPTQ_CUDA_TARGETS; }
 
 std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes, int threads) {
   return std::make_unique<CudaBackend>(device, activations, max_bytes, threads);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 
+#include "backend/choose.h"
 #include "backend/cuda/attention.h"
 #include "backend/cuda/batch_linear.h"
 #include "backend/cuda/choose.h"
@@ -119,7 +120,9 @@ class GraphStep final : public DecodeStep {
     const size_t slot = taken_++ % kSlots;
     GPTQ_CUDA(cudaEventSynchronize(done_[slot]));
     const int32_t* record = record_ + static_cast<int64_t>(slot) * batch_;
-    return {record, record + batch_};
+    std::vector<int> tokens(record, record + batch_);
+    for (const int token : tokens) require_token(token);
+    return tokens;
   }
 
   MatrixView logits() override { return logits_; }

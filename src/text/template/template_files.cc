@@ -41,23 +41,24 @@ TemplateFolder read_template_folder(const fs::path& folder) {
   TemplateFolder result;
   auto& templates = result.templates;
   const fs::path file = folder / "chat_template.jinja";
-  if (fs::exists(file)) templates["default"] = {read_file(file), file.string()};
+  if (fs::exists(file)) templates["default"] = {read_small_file(file), file.string()};
   const fs::path more = folder / "additional_chat_templates";
   if (fs::is_directory(more)) {
     for (const fs::directory_entry& entry : fs::directory_iterator(more)) {
       if (entry.path().extension() != ".jinja") continue;
-      templates[entry.path().stem().string()] = {read_file(entry.path()), entry.path().string()};
+      templates[entry.path().stem().string()] = {read_small_file(entry.path()), entry.path().string()};
     }
   }
   const fs::path config_path = folder / "tokenizer_config.json";
   if (fs::exists(config_path)) {
-    const Json config = parse_json(read_file(config_path), config_path.string());
+    const Json config = parse_json(read_small_file(config_path), config_path.string());
     result.special_tokens = read_tokenizer_config(config, config_path.string()).named_tokens;
     add_from_config(config, config_path.string(), templates);
   }
   const fs::path processor_path = folder / "chat_template.json";
   if (templates.empty() && fs::exists(processor_path)) {
-    add_from_config(parse_json(read_file(processor_path), processor_path.string()), processor_path.string(), templates);
+    add_from_config(parse_json(read_small_file(processor_path), processor_path.string()), processor_path.string(),
+                    templates);
   }
   if (!templates.empty()) return result;
   throw Error(ErrorKind::kNotFound, "looking for the chat template of " + folder.string() +

@@ -1,0 +1,15 @@
+// The three standard streams: that they exist, and writing to standard error whatever happens to it.
+#pragma once
+
+#include <string_view>
+
+namespace gptq::cli {
+
+// Call first. A stream that the program was started without becomes /dev/null, opened so that using it fails: otherwise
+// the first file that is opened, a model's weights perhaps, would take its number and receive what is printed.
+void open_standard_streams();
+
+// To standard error, at once. A closed one, a full disk or a reader that has left are ignored: the work counts more.
+void put_error(std::string_view text) noexcept;
+
+}  // namespace gptq::cli

@@ -1,0 +1,11 @@
+// Errors and their messages of bounded length.
+#include <gptq/error.h>
+
+#include "core/log.h"
+
+namespace gptq {
+
+Error::Error(ErrorKind kind, const std::string& message)
+    : std::runtime_error(shortened_message(message)), kind_(kind) {}
+
+}  // namespace gptq
