@@ -97,6 +97,11 @@ void throw_system_error(const std::string& verb, const fs::path& path, int error
   throw Error(kind, verb + " " + path.string() + ": " + std::strerror(error_number) + advice);
 }
 
+int open_regular_file(const fs::path& path) {
+  struct stat info {};
+  return open_for_reading(path, info);
+}
+
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   struct stat info {};
   const Descriptor fd(open_for_reading(path, info));

@@ -31,6 +31,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// A descriptor to read `path`, which is the caller's to close; throws like MappedFile.
+int open_regular_file(const fs::path& path);
+
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 

@@ -17,6 +17,20 @@ enum class FileRole {
   kCard,          // README.md
 };
 
+// Names that opening a tokenizer asks for, in src/text/carrier.
+namespace model_file {
+inline constexpr const char* kTokenizerJson = "tokenizer.json";
+inline constexpr const char* kTekken = "tekken.json";
+inline constexpr const char* kTokenizerModel = "tokenizer.model";
+inline constexpr const char* kTiktokenModel = "tiktoken.model";
+inline constexpr const char* kTiktokenEnding = ".tiktoken";
+inline constexpr const char* kVocabJson = "vocab.json";
+inline constexpr const char* kMerges = "merges.txt";
+inline constexpr const char* kEncoderJson = "encoder.json";
+inline constexpr const char* kVocabBpe = "vocab.bpe";
+inline constexpr const char* kVocabText = "vocab.txt";
+}  // namespace model_file
+
 struct ModelFile {
   std::string_view pattern;  // a path in the folder with at most one '*', which also crosses slashes
   FileRole role;

@@ -1,9 +1,9 @@
 // The card's text, from what is known; nothing is claimed that was not measured.
 #include "hub/model_card.h"
 
-#include <gptq/error.h>
-
 #include <charconv>
+
+#include <gptq/error.h>
 
 #include "core/check.h"
 #include "hub/errors.h"

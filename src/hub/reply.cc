@@ -1,9 +1,9 @@
 // Counting what a parser would build.
 #include "hub/reply.h"
 
-#include <gptq/error.h>
-
 #include <algorithm>
+
+#include <gptq/error.h>
 
 namespace gptq::hub {
 
@@ -41,7 +41,7 @@ Json parse_reply(std::string_view text, const std::string& what, size_t max_valu
   const Shape shape = shape_of(text);
   const auto refuse = [&](const std::string& fault) {
     throw Error(ErrorKind::kVerification,
-                "parsing " + what + ": found " + fault + "; no Hub answers like that: is HF_ENDPOINT right?");
+                "parsing " + what + ": found " + fault + ", far beyond what belongs there; nothing of it is used");
   };
   if (shape.depth > kMaxDepth) refuse("JSON nested deeper than " + std::to_string(kMaxDepth));
   if (shape.values > max_values) refuse("more than " + std::to_string(max_values) + " JSON values");

@@ -1,4 +1,4 @@
-// JSON that came over the network, bounded before it is parsed.
+// JSON that came over the network (answers, listings, index files), bounded before it is parsed.
 #pragma once
 
 #include <string>

@@ -3,10 +3,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <gptq/error.h>
+
+#include "core/file.h"
 
 namespace gptq::hub {
 
