@@ -130,8 +130,10 @@ TEST(ModelCard, ANameOfTheBaseModelStaysOnItsLine) {
   record.origin.id = "org/name\n\n# Heading\n<script>";
   record.origin.commit = "abc\n# Commit";
   const std::string card = model_card({"org/x", "https://h", 0, record, std::nullopt});
+  const std::string text = card.substr(card.find("\n---\n"));  // behind the metadata, which is quoted
   for (const char* heading : {"\n# Heading", "\n# Format", "\n# Clip", "\n# Commit", "<script>"})
-    EXPECT_EQ(card.find(heading), std::string::npos) << card;
+    EXPECT_EQ(text.find(heading), std::string::npos) << card;
+  EXPECT_EQ(parse_front_matter(card).at("base_model"), List{record.origin.id});
   EXPECT_EQ(testing::contains(card, {"org/name  # Heading &lt;script>, quantized to 4 bits"}), "");
 }
 

@@ -65,7 +65,7 @@ TEST(Reply, DepthAndNumberAreBounded) {
 }
 
 TEST(Reply, HostileTextCostsNoMemoryBeyondItself) {
-  constexpr size_t kText = 60'000'000;
+  constexpr size_t kText = 20'000'000;
   const int64_t nothing = peak_of([] {});
   ASSERT_GT(nothing, 0);
   for (const std::string part : {"[", "[],", "{},", "{\"a\":", "0,"}) {
@@ -83,8 +83,7 @@ TEST(Reply, HostileTextCostsNoMemoryBeyondItself) {
       if (!error_of_parsing(text, kMaxListingValues).empty()) ::_exit(1);
     });
     ASSERT_GT(peak, 0) << part;
-    RecordProperty("peak" + part, std::to_string(peak));
-    EXPECT_LT(peak - nothing, int64_t{600} << 20) << part;
+    EXPECT_LT(peak - nothing, int64_t{500} << 20) << part;
   }
 }
 
