@@ -1,4 +1,4 @@
-// Elapsed time.
+// Elapsed time, in seconds.
 #pragma once
 
 #include <chrono>
