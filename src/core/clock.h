@@ -1,4 +1,4 @@
-// Elapsed time, in seconds.
+// Seconds since a point in time, of the steady clock.
 #pragma once
 
 #include <chrono>
