@@ -9,7 +9,6 @@
 
 #include <gptq/gptq.h>
 
-
 namespace gptq::cli {
 
 namespace {
