@@ -34,4 +34,5 @@ back=$(echo "$row" | "$gptq" tokenize dense --jsonl - --no-special-tokens -q | "
 [ "$(tr -d ' \n' <<<"$back")" = "$(tr -d ' \n' <<<"$row")" ] || fail "the tokenizer turns $row into $back"
 "$gptq" quantize dense -o packed --group-size 32 --samples 64 --seqlen 64 --gptaq 0 --clip none --device cpu -q >log ||
   fail "a dense model does not quantize"
-"$gptq" perplexity packed --text config.json --window 32 --device cpu -q >log || fail "the quantized model does not run"
+printf 'the quick brown fox %d\n' $(seq 200) >words.txt
+"$gptq" perplexity packed --text words.txt --window 32 --device cpu -q >log || fail "the quantized model does not run"

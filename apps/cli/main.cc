@@ -70,6 +70,24 @@ Exit codes:
   4  permission refused        130  interrupted; quantize goes on with --resume, pull by itself
 )";
 
+// What people type who know other programs: what does it here.
+std::string hint_for(const std::string& command) {
+  static const std::map<std::string, std::string> kHints = {
+      {"login", "logging in is `gptq auth login`"},
+      {"logout", "logging out is `gptq auth logout`"},
+      {"whoami", "it is `gptq auth whoami`"},
+      {"run", "to talk with a model: `gptq chat MODEL`; to continue a text: `gptq generate MODEL -p TEXT`"},
+      {"list", "the models on this disk: `gptq cache ls`"},
+      {"ls", "the models on this disk: `gptq cache ls`"},
+      {"show", "what is in a model: `gptq inspect MODEL`"},
+      {"rm", "to remove a model from the cache: `gptq cache rm MODEL`"},
+      {"ps", "no models stay loaded between commands, so there is nothing to list"},
+      {"serve", "gptq has no server; vLLM serves its checkpoints (`vllm serve DIR`), and `gptq chat DIR` talks here"},
+  };
+  const auto found = kHints.find(command);
+  return found == kHints.end() ? "" : "; " + found->second;
+}
+
 int usage_error(const std::string& message, const std::string& command) {
   say(fmt::format("gptq: error: {}\nTry gptq {}--help", message, command.empty() ? "" : command + " "));
   return static_cast<int>(ErrorKind::kUsage);
@@ -125,9 +143,9 @@ int run(int argc, char** argv) {
   }
   if (arguments[0][0] != '-' && std::find(names.begin(), names.end(), arguments[0]) == names.end()) {
     const std::string guess = nearest(arguments[0], names);
-    return usage_error(fmt::format("there is no command '{}'{}", arguments[0],
-                                   guess.empty() ? "" : fmt::format("; did you mean {}?", guess)),
-                       "");
+    std::string hint = hint_for(arguments[0]);
+    if (hint.empty() && !guess.empty()) hint = fmt::format("; did you mean {}?", guess);
+    return usage_error(fmt::format("there is no command '{}'{}", arguments[0], hint), "");
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them

@@ -78,8 +78,18 @@ TransferSink TransferBar::sink() {
 }
 
 PullResult pull_with_progress(const std::string& model, const PullOptions& options, const CommonOptions& common) {
+  PullOptions checked = options;
+  checked.check_config = [&](const std::string& config) {
+    try {
+      check_supported(config, model);
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("runs here: no; {}; no weights are fetched unless files are asked for "
+                                            "(gptq pull {} --include '*')",
+                                            error.what(), model));
+    }
+  };
   TransferBar bar(common.quiet);
-  return pull(model, options, bar.sink());
+  return pull(model, checked, bar.sink());
 }
 
 void say_device(const ComputeOptions& options, const CommonOptions& common) {

@@ -9,8 +9,6 @@
 
 #include <gptq/gptq.h>
 
-#include "table.h"
-
 namespace gptq::cli {
 
 namespace {
@@ -25,7 +23,7 @@ namespace {
 void put(std::string_view text) {
   static const bool terminal = isatty(STDOUT_FILENO) == 1;
   std::string shown;
-  if (terminal) text = shown = harmless(text);
+  if (terminal) text = shown = sanitize_for_terminal(text);
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail();
 }
 

@@ -11,7 +11,7 @@ using Json = nlohmann::ordered_json;
 struct BrokenPipe {};  // the reader of our output has left; thrown by put() and flush(), ends the program quietly
 
 // Buffered; throws BrokenPipe, or Error when the disk is full. On a terminal, what would steer it is replaced
-// (harmless(), table.h); files and pipes get every byte.
+// (sanitize_for_terminal); files and pipes get every byte.
 void put(std::string_view text);
 void put_json(const Json& value, int indent = 2);    // and a newline
 std::string to_text(const Json& value, int indent);  // invalid UTF-8 becomes U+FFFD

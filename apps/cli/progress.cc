@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include <gptq/terminal.h>
+
 #include "numbers.h"
 #include "streams.h"
 #include "table.h"
@@ -63,7 +65,7 @@ bool colour_on_stderr() {
 void say(const std::string& line) {
   const std::lock_guard lock(mutex);
   if (active != nullptr) active->erase();
-  put_error(harmless(line) + "\n");
+  put_error(sanitize_for_terminal(line) + "\n");
   if (active != nullptr && active->terminal_ && !active->quiet_) active->draw();
 }
 
@@ -89,14 +91,14 @@ void Progress::update(double fraction, const std::string& step, const std::strin
     origin_fraction_ = fraction;
   }
   fraction_ = std::clamp(fraction, 0.0, 1.0);
-  step_ = step;
-  detail_ = detail.empty() ? "" : "  " + detail;
+  step_ = sanitize_for_terminal(step);
+  detail_ = detail.empty() ? "" : "  " + sanitize_for_terminal(detail);
   if (terminal_) {
     if (!first && seconds_between(last_draw_, now) < kRedrawEvery) return;
     draw();
     return;
   }
-  const std::string headline = headline_of(step);
+  const std::string headline = headline_of(step_);
   if (headline == headline_ && seconds_between(last_draw_, now) < kLineEvery) return;
   headline_ = headline;
   last_draw_ = now;

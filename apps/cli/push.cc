@@ -59,7 +59,8 @@ Action add_push(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<PushArguments>();
   PushOptions& o = arguments->options;
   app.add_option("DIR", arguments->folder, "Model folder")->required();
-  app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub; made when it is not there")->required();
+  app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub, made when it is not there; NAME alone is yours")
+      ->required();
   app.add_flag("--private", o.private_repo, "Make it visible to you and your organization alone (default: off)");
   app.add_flag("--create-pr", o.create_pr, "Propose the change instead of making it (default: off)");
   app.add_option("--revision", o.revision, "Branch, made when missing, or refs/pr/N (default: main)")

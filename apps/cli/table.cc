@@ -4,51 +4,15 @@
 #include <algorithm>
 #include <utility>
 
+#include <gptq/terminal.h>
+
 namespace gptq::cli {
 
 namespace {
 
 constexpr const char* kGap = "  ";
 
-// Bytes of the UTF-8 character at the beginning; 0 when there is none.
-size_t character_size(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const size_t size = byte(0) < 0x80 ? 1 : byte(0) < 0xC2 ? 0 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : 4;
-  if (size > text.size() || byte(0) > 0xF4) return 0;
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  return size;
-}
-
-bool steers(std::string_view character) {
-  const unsigned char first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F;
-  if (character.size() == 2 && first == 0xC2) return static_cast<unsigned char>(character[1]) < 0xA0;  // C1
-  for (const char* mark : {"\u061C", "\u200E", "\u200F", "\u202A", "\u202B", "\u202C", "\u202D", "\u202E", "\u2066",
-                           "\u2067", "\u2068", "\u2069"}) {
-    if (character == mark) return true;
-  }
-  return false;
-}
-
 }  // namespace
-
-std::string harmless(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const size_t size = character_size(text);
-    const std::string_view character = text.substr(0, std::max<size_t>(size, 1));
-    if (size == 0 || steers(character)) {
-      out += '?';
-    } else {
-      out += character;
-    }
-    text.remove_prefix(character.size());
-  }
-  return out;
-}
 
 size_t text_width(const std::string& text) {
   return static_cast<size_t>(
@@ -65,7 +29,7 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 
 void Table::add(std::vector<std::string> cells) {
   cells.resize(columns_.size());
-  for (std::string& cell : cells) cell = harmless(cell);
+  for (std::string& cell : cells) cell = sanitize_for_terminal(cell);
   rows_.push_back(std::move(cells));
 }
 

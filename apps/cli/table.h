@@ -7,11 +7,6 @@
 
 namespace gptq::cli {
 
-// Control characters (of ASCII and of U+0080 to U+009F), marks that change the direction of writing and bytes that are
-// no UTF-8 become '?': untrusted text (names in files, a server's words, a model's answers) must not steer the
-// terminal. Line breaks and tabs stay.
-std::string harmless(std::string_view text);
-
 size_t text_width(const std::string& text);  // characters, not bytes
 
 class Table {

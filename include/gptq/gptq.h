@@ -14,6 +14,7 @@
 #include <gptq/inspect.h>
 #include <gptq/quantize.h>
 #include <gptq/system.h>
+#include <gptq/terminal.h>
 #include <gptq/tokenizer.h>
 
 namespace gptq {

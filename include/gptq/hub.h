@@ -29,8 +29,11 @@ struct PullOptions {
   std::string token;      // "": HF_TOKEN, else the login of this machine
   std::string local_dir;  // real files in this folder instead of the cache
   std::vector<std::string> include, exclude;  // shell globs in which * also crosses /; "": what a language model needs
-  bool dry_run = false;                       // list, fetch nothing
-  bool force_download = false;                // fetch also what is there
+  // Gets the text of config.json before any weights are fetched or listed; what it throws ends the pull. With `include`
+  // the files were asked for by name, and it becomes a warning. Not asked when weights are excluded.
+  std::function<void(const std::string& config)> check_config;
+  bool dry_run = false;         // list, fetch nothing
+  bool force_download = false;  // fetch also what is there
   int max_workers = 8;
 };
 

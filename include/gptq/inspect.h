@@ -31,6 +31,10 @@ struct ModelInfo {
   std::vector<std::string> notes;
 };
 
+// Throws Error(kVerification) that names the architecture and the supported ones, unless this build runs models with
+// such a config.json. `what` names the model.
+void check_supported(const std::string& config_json, const std::string& what);
+
 // Also of models in other formats and of files and folders that are no models but are recognised: they are not
 // supported, and `obstacle` names what they are. Throws Error(kNotFound | kVerification) naming the file.
 ModelInfo inspect(const std::string& folder);

@@ -7,6 +7,8 @@
 
 #include "checkpoint/output_config.h"
 #include "core/hash.h"
+#include "core/log.h"
+#include "core/model_files.h"
 #include "core/python_json.h"
 
 namespace gptq {
@@ -158,23 +160,10 @@ void CheckpointWriter::finish() {
 
 namespace {
 
-bool is_companion(const fs::path& path) {
-  static const std::set<std::string> kNames = {"tokenizer.json",
-                                               "tokenizer_config.json",
-                                               "special_tokens_map.json",
-                                               "added_tokens.json",
-                                               "vocab.json",
-                                               "merges.txt",
-                                               "encoder.json",
-                                               "vocab.bpe",
-                                               "vocab.txt",
-                                               "tekken.json",
-                                               "chat_template.jinja",
-                                               "chat_template.json",
-                                               "generation_config.json"};
-  const std::string name = path.filename().string();
-  return kNames.count(name) || path.extension() == ".model" || path.extension() == ".tiktoken" ||
-         name.rfind("LICENSE", 0) == 0 || name.rfind("NOTICE", 0) == 0;
+// By its path in the folder: what travels with the weights as it is.
+bool is_companion(const std::string& name) {
+  const ModelFile* file = find_model_file(name);
+  return file != nullptr && file->role != FileRole::kConfig && file->role != FileRole::kCard;
 }
 
 }  // namespace
@@ -190,18 +179,21 @@ bool is_model_file(const std::string& name) {
 }
 
 void copy_companion_files(const fs::path& from, const fs::path& to) {
-  create_folder(to);
-  for (const auto& item : fs::directory_iterator(from)) {
-    if (item.is_regular_file() && is_companion(item.path())) {
-      write_file_atomic(to / item.path().filename(), read_file(item.path()));
+  const auto copy = [&](const fs::path& path) {
+    const fs::path name = path.lexically_relative(from);
+    if (!is_companion(name.generic_string()) || !fs::is_regular_file(path)) return;
+    if (!stays_in_model_folder(from, path)) {
+      warn(path.string() + " is a link to a file outside of the model folder and is not copied; put a copy there");
+      return;
     }
-  }
-  const fs::path templates = kTemplatesFolder;
-  if (!fs::is_directory(from / templates)) return;
-  create_folder(to / templates);
-  for (const auto& item : fs::directory_iterator(from / templates)) {
-    if (item.is_regular_file()) write_file_atomic(to / templates / item.path().filename(), read_file(item.path()));
-  }
+    create_folder((to / name).parent_path());
+    write_file_atomic(to / name, read_file(path));
+  };
+  create_folder(to);
+  for (const auto& item : fs::directory_iterator(from)) copy(item.path());
+  const fs::path templates = from / kTemplatesFolder;
+  if (!fs::is_directory(templates)) return;
+  for (const auto& item : fs::directory_iterator(templates)) copy(item.path());
 }
 
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config) {

@@ -126,6 +126,11 @@ void throw_system_error(const std::string& verb, const fs::path& path, int error
   throw Error(kind, verb + " " + path.string() + ": " + std::strerror(error_number) + advice);
 }
 
+int open_regular_file(const fs::path& path) {
+  struct stat info {};
+  return open_for_reading(path, info);
+}
+
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   struct stat info {};
   const Descriptor fd(open_for_reading(path, info));
@@ -226,11 +231,25 @@ std::string unpack_gzip(std::string_view packed, const std::string& what) {
   return text;
 }
 
-void write_file_atomic(const fs::path& path, std::string_view content) {
+namespace {
+
+// Creates a file beside `path` under a name that nobody has, be it a file or a link.
+int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
   static std::atomic<int> count{0};  // with the process, a name that no other writer has
-  const fs::path temporary = path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
+  constexpr int kTries = 100;        // left-over files of a process with the same number
+  for (int tries = 0;; ++tries) {
+    temporary = path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
+    const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd >= 0 || errno != EEXIST || tries == kTries) return fd;
+  }
+}
+
+}  // namespace
+
+void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
+  fs::path temporary;
   {
-    const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    const Descriptor fd(create_temporary(path, mode, temporary));
     if (fd.get() < 0) throw_system_error("creating", temporary, errno);
     try {
       write_fully(fd.get(), path, reinterpret_cast<const std::byte*>(content.data()), content.size(), 0);

@@ -31,6 +31,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// A descriptor to read `path`, which is the caller's to close; throws like MappedFile.
+int open_regular_file(const fs::path& path);
+
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
@@ -52,8 +55,9 @@ std::string read_text(const fs::path& path);
 std::string unpack_gzip(std::string_view packed, const std::string& what);
 
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
-// the new one, never a part. Throws Error(kPermission | kGeneral) with the system's reason (a full disk among them).
-void write_file_atomic(const fs::path& path, std::string_view content);
+// the new one, never a part. The temporary file is always made by this call, with `mode` less the umask. Throws
+// Error(kPermission | kGeneral) with the system's reason (a full disk among them).
+void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
 // The name of the file that `name` is a temporary of, as write_file_atomic makes them and a killed process leaves them;
 // empty when it is none.

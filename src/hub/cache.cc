@@ -2,6 +2,7 @@
 #include "hub/cache.h"
 
 #include "core/log.h"
+#include "hub/digest.h"
 #include "hub/lock.h"
 
 namespace gptq::hub {
@@ -70,7 +71,9 @@ void Cache::obtain(const Session& session, const std::string& commit, const Repo
   write_cache_tag(cache_);
   const FileLock lock(session, locks() / (file.etag() + ".lock"), "fetches " + file.path);
   std::error_code absent;
-  const bool there = static_cast<int64_t>(fs::file_size(blob, absent)) == file.size && !absent;
+  // A blob that some other revision brought: a name is given to right content only.
+  const bool there = !anew && static_cast<int64_t>(fs::file_size(blob, absent)) == file.size && !absent &&
+                     digest_of_file(blob, file.etag(), [&](int64_t) { session.throw_if_stopped(); }) == file.etag();
   if (anew || (!there && !has(session, commit, file))) {
     fill(partial(file));
     move_into_place(partial(file), blob, file.size);

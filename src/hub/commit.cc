@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <map>
 
-#include "core/json.h"
 #include "hub/names.h"
+#include "hub/reply.h"
 #include "hub/repository.h"
 
 namespace gptq::hub {
@@ -61,7 +61,7 @@ void preupload(const Session& session, HttpClient& client, const CommitTarget& t
 
 void take_preupload(std::string_view json, size_t begin, size_t end, std::vector<UploadFile>& files,
                     const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where);
   const JsonReader reader(document, where);
   const Json& list = reader.at("files");
   if (!list.is_array()) reader.fail("files", "a list");
@@ -105,7 +105,7 @@ CommitReply commit(const Session& session, HttpClient& client, const CommitTarge
   const Attempt attempt{"committing to " + target.id, target.id, target.revision, ""};
   if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
   const std::string where = "the answer of " + request.url;
-  const Json json = parse_json(response.body, where);
+  const Json json = parse_reply(response.body, where);
   const JsonReader reader(json, where);
   CommitReply reply;
   reply.commit = printable(reader.string("commitOid", ""));

@@ -1,7 +1,6 @@
 // SHA-256 and Git's SHA-1 over OpenSSL.
 #include "hub/digest.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
 
@@ -48,8 +47,7 @@ std::string Digest::hex() {
 }
 
 int64_t read_pieces(const fs::path& path, const std::function<void(std::string_view bytes)>& take) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) throw_system_error("opening", path, errno);
+  const int file = open_regular_file(path);
   const std::unique_ptr<const int, void (*)(const int*)> closed(&file, [](const int* open) { ::close(*open); });
   std::vector<char> piece(size_t{1} << 18);
   for (int64_t total = 0;;) {

@@ -62,7 +62,7 @@ class Download {
     const HttpResponse response = get(next.end);
     session_.throw_if_stopped();
     if (partial_.position() == (response.status == 206 ? next.end : file_.size)) return;
-    if (partial_.position() > before) failures_ = redirects_ = 0;  // something arrived
+    if (partial_.position() > before && !response.too_slow) failures_ = redirects_ = 0;  // something arrived
     const int status = response.status;
     const bool answered = response.failure.empty();
     if (response.is_redirect()) return follow(response);
@@ -70,7 +70,8 @@ class Download {
     const bool refused = answered && status >= 400 && status < 500 && !may_pass(response);
     if (refused && session_.is_hub(address_.url)) throw_explained(response);
     pause(response);
-    if (refused) find_address();  // a signed address that has expired
+    const bool unreachable = response.status == 0 && !session_.is_hub(address_.url);
+    if (refused || unreachable) find_address();  // a signed address that has expired, or another storage host
   }
 
   HttpResponse get(int64_t end) {

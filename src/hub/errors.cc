@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cmath>
 
-#include "core/json.h"
+#include <gptq/terminal.h>
+
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
@@ -16,7 +18,7 @@ namespace {
 std::string message_of(const HttpResponse& response) {
   std::string message = response.header("x-error-message");
   if (message.empty() && !response.body.empty()) {
-    const Json body = Json::parse(response.body, nullptr, false);
+    const Json body = reply_or_null(response.body);
     if (body.is_object()) {
       for (const char* key : {"error", "message"}) {
         if (body.contains(key) && body[key].is_string()) message = body[key].get<std::string>();
@@ -136,8 +138,8 @@ Verdict not_found(const Case& c) {
 Verdict verdict(const Case& c) {
   const int status = c.response.status;
   if (!c.response.failure.empty() && (status == 0 || (status >= 200 && status < 300))) {
-    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" + c.response.failure + ")" +
-                                     c.tried() +
+    return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" +
+                                     printable(c.response.failure) + ")" + c.tried() +
                                      "; check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
                                      "again: what is there is kept"};
   }
@@ -192,10 +194,14 @@ Error explain(const HttpResponse& response, const Attempt& attempt, const Settin
                                 (request.empty() ? "" : " (request id " + printable(request.substr(0, 100)) + ")"));
 }
 
-std::string printable(const std::string& text) {
-  std::string shown;
-  for (const char c : text.substr(0, 500)) shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? ' ' : c;
-  return shown;
+std::string printable(std::string_view text) {
+  constexpr size_t kMaxBytes = 500;
+  const bool cut = text.size() > kMaxBytes;
+  size_t end = std::min(text.size(), kMaxBytes);
+  while (cut && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // between characters
+  std::string shown = sanitize_for_terminal(text.substr(0, end));
+  for (char& c : shown) c = c == '\n' || c == '\t' ? ' ' : c;
+  return cut ? shown + "…" : shown;
 }
 
 bool may_pass(const HttpResponse& response) {

@@ -25,8 +25,9 @@ struct Attempt {
 Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token,
               const std::string& advice = "");
 
-// A server's words as they may stand on a terminal: without control characters, 500 bytes at most.
-std::string printable(const std::string& text);
+// A server's words as one line for a terminal: sanitize_for_terminal(), with spaces for line breaks and tabs, cut
+// behind 500 bytes.
+std::string printable(std::string_view text);
 
 // True for what may go away by itself: no connection, a timeout, 408, 429, 500, 502, 503, 504.
 bool may_pass(const HttpResponse& response);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <exception>
@@ -18,7 +19,10 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kLargestBody = size_t{64} << 20;
+constexpr size_t kMaxBody = size_t{64} << 20;
+constexpr size_t kMaxErrorBody = size_t{64} << 10;  // what an error says fits; more is not read
+constexpr size_t kMaxHeaders = size_t{1} << 20;
+constexpr curl_off_t kLowSpeed = 200;  // bytes per second; eight connections on a 56 kbit/s line are faster
 
 std::string lower_header(std::string_view text) {
   std::string result(text);
@@ -49,14 +53,25 @@ std::string certificates() {
 struct Exchange {
   const HttpRequest* request;
   CURL* curl;
+  int low_speed_time = 60;  // seconds
   HttpResponse response = {};
-  bool too_large = false;
+  size_t header_bytes = 0;
+  const char* too_large = nullptr;  // what is, for the failure
+  bool error_cut = false;           // the body of an error was longer than is read
+  std::chrono::steady_clock::time_point window_start = std::chrono::steady_clock::now();
+  curl_off_t window_bytes = 0;          // that had come and gone by its start
   std::exception_ptr thrown = nullptr;  // exceptions may not cross libcurl
 };
 
 size_t take_header(char* data, size_t size, size_t count, void* user) {
-  HttpResponse& response = static_cast<Exchange*>(user)->response;
+  auto& exchange = *static_cast<Exchange*>(user);
+  HttpResponse& response = exchange.response;
   const std::string_view line(data, size * count);
+  exchange.header_bytes += line.size();
+  if (exchange.header_bytes > kMaxHeaders) {
+    exchange.too_large = "the answer's headers are larger than 1 MiB";
+    return 0;
+  }
   if (line.starts_with("HTTP/")) response.headers.clear();  // an answer behind "100 Continue" or a proxy's
   const size_t colon = line.find(':');
   if (colon != line.npos && !line.starts_with("HTTP/")) {
@@ -80,18 +95,37 @@ size_t take_body(char* data, size_t size, size_t count, void* user) {
     }
     return 0;
   }
-  if (exchange.response.body.size() + bytes.size() > kLargestBody) {
-    exchange.too_large = true;
+  const size_t length = exchange.response.body.size() + bytes.size();
+  if (status >= 300 && length > kMaxErrorBody) {
+    exchange.error_cut = true;
+    return 0;
+  }
+  if (length > kMaxBody) {
+    exchange.too_large = "the answer is larger than 64 MiB";
     return 0;
   }
   exchange.response.body += bytes;
   return bytes.size();
 }
 
-int ask_alive(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+// libcurl's own limit of speed gives up when nothing arrives; this one also when next to nothing does.
+bool is_too_slow(Exchange& exchange, curl_off_t bytes) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - exchange.window_start < std::chrono::seconds(exchange.low_speed_time)) return false;
+  const bool slow = bytes - exchange.window_bytes < kLowSpeed * exchange.low_speed_time;
+  exchange.window_start = now;
+  exchange.window_bytes = bytes;
+  return slow;
+}
+
+int ask_alive(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) {
   auto& exchange = *static_cast<Exchange*>(user);
+  if (is_too_slow(exchange, received + sent)) {
+    exchange.response.too_slow = true;
+    return 1;
+  }
   try {
-    if (exchange.request->alive()) return 0;
+    if (!exchange.request->alive || exchange.request->alive()) return 0;
     exchange.response.stopped = true;
   } catch (...) {
     exchange.thrown = std::current_exception();
@@ -126,6 +160,14 @@ struct HttpClient::State {
   Settings settings;
   std::string user_agent, certificates;
   CURL* curl = nullptr;
+
+  // Options of a handle whose last exchange failed may be refused (libcurl 7.88 refuses the size of the buffer after a
+  // host name was not found), so that such a handle is not used again.
+  void renew() {
+    curl_easy_cleanup(curl);
+    curl = curl_easy_init();
+    CHECK(curl != nullptr, "libcurl gives handles");
+  }
 };
 
 HttpClient::HttpClient(const Settings& settings) : state_(std::make_unique<State>()) {
@@ -137,8 +179,7 @@ HttpClient::HttpClient(const Settings& settings) : state_(std::make_unique<State
   state_->user_agent = std::string("gptq/") + GPTQ_VERSION;
   if (settings.telemetry) state_->user_agent += "; " + library;
   state_->certificates = certificates();
-  state_->curl = curl_easy_init();
-  CHECK(state_->curl != nullptr, "libcurl gives handles");
+  state_->renew();
 }
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient::~HttpClient() {
@@ -150,6 +191,7 @@ const Settings& HttpClient::settings() const { return state_->settings; }
 HttpResponse HttpClient::send(const HttpRequest& request) {
   CURL* curl = state_->curl;
   curl_easy_reset(curl);
+  const std::string url = without_user_info(request.url);  // a server's addresses do not log us in
   Exchange exchange{&request, curl};
   Slist headers;
   for (const std::string& header : request.headers) headers.add(header);
@@ -160,7 +202,10 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   };
   char reason[CURL_ERROR_SIZE] = "";
   set(CURLOPT_ERRORBUFFER, reason);
-  set(CURLOPT_URL, request.url.c_str());
+  set(CURLOPT_URL, url.c_str());
+  const bool log_in = !state_->settings.endpoint_user.empty() && request.token.empty() &&
+                      host_of(url) == host_of(state_->settings.endpoint);
+  if (log_in) set(CURLOPT_USERPWD, state_->settings.endpoint_user.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_NOSIGNAL, 1L);
@@ -171,6 +216,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_CONNECTTIMEOUT, seconds(request.connect_timeout));
   set(CURLOPT_LOW_SPEED_LIMIT, 1L);
   set(CURLOPT_LOW_SPEED_TIME, seconds(request.stall_timeout));
+  exchange.low_speed_time = std::max(state_->settings.low_speed_time, request.stall_timeout);
   set(CURLOPT_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_UPLOAD_BUFFERSIZE, 512L * 1024);
   set(CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -180,11 +226,9 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_HEADERDATA, &exchange);
   set(CURLOPT_WRITEFUNCTION, take_body);
   set(CURLOPT_WRITEDATA, &exchange);
-  if (request.alive) {
-    set(CURLOPT_NOPROGRESS, 0L);
-    set(CURLOPT_XFERINFOFUNCTION, ask_alive);
-    set(CURLOPT_XFERINFODATA, &exchange);
-  }
+  set(CURLOPT_NOPROGRESS, 0L);
+  set(CURLOPT_XFERINFOFUNCTION, ask_alive);
+  set(CURLOPT_XFERINFODATA, &exchange);
   if (request.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
   } else if (request.source != nullptr) {
@@ -202,18 +246,23 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
   set(CURLOPT_HTTPHEADER, headers.list);
-  if (state_->settings.debug) note("HF_DEBUG: " + request.method + " " + without_secrets(request.url));
+  if (state_->settings.debug) note("HF_DEBUG: " + request.method + " " + without_secrets(url));
 
   const CURLcode result = curl_easy_perform(curl);
-  if (exchange.thrown != nullptr) std::rethrow_exception(exchange.thrown);
-  HttpResponse response = std::move(exchange.response);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  if (result != CURLE_OK) state_->renew();
+  if (exchange.thrown != nullptr) std::rethrow_exception(exchange.thrown);
+  HttpResponse response = std::move(exchange.response);
   response.status = static_cast<int>(status);
-  response.url = request.url;
-  if (exchange.too_large) {
-    response.failure = "the answer is larger than 64 MiB";
-  } else if (result != CURLE_OK && !response.stopped) {
+  response.url = url;
+  if (exchange.error_cut) response.body.clear();
+  if (exchange.too_large != nullptr) {
+    response.failure = exchange.too_large;
+  } else if (response.too_slow) {
+    response.failure = "less than " + std::to_string(kLowSpeed) + " bytes per second for " +
+                       std::to_string(exchange.low_speed_time) + " s";
+  } else if (result != CURLE_OK && !response.stopped && !exchange.error_cut) {
     response.failure = *reason != '\0' ? reason : curl_easy_strerror(result);
     const bool distrust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
     response.lasting = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
@@ -251,6 +300,17 @@ struct Url {
 };
 
 }  // namespace
+
+std::string without_user_info(const std::string& url, std::string* user_info) {
+  Url parts(url);
+  const std::string user = parts.part(CURLUPART_USER, CURLU_URLDECODE);
+  const std::string password = parts.part(CURLUPART_PASSWORD, CURLU_URLDECODE);
+  if (user_info != nullptr) *user_info = user.empty() && password.empty() ? "" : user + ":" + password;
+  if (!parts.valid || url.find('@') == std::string::npos) return url;
+  curl_url_set(parts.handle, CURLUPART_USER, nullptr, 0);
+  curl_url_set(parts.handle, CURLUPART_PASSWORD, nullptr, 0);
+  return parts.part(CURLUPART_URL);
+}
 
 std::string host_of(const std::string& url) {
   const Url parts(url);

@@ -29,12 +29,12 @@ struct HttpRequest {
   };
   const Source* source = nullptr;
   // Called for the bytes of a 2xx answer once the headers are known; false ends the exchange with `stopped`, and what
-  // it throws comes out of send(). Other bodies are kept, up to 64 MiB.
+  // it throws comes out of send(). Other bodies are kept: up to 64 MiB, of errors up to 64 KiB and none beyond.
   std::function<bool(const struct HttpResponse&, std::string_view bytes)> sink = {};
   std::function<bool()> alive = {};  // asked about once a second; false ends the exchange with `stopped`
   bool decode = true;  // gzip is asked for; off for metadata and files. What comes as gzip is unpacked in any case.
   int connect_timeout = 0;  // seconds; 0: the metadata timeout of the settings
-  int stall_timeout = 0;    // seconds without a byte; the same
+  int stall_timeout = 0;    // seconds without a byte; the same. Next to no bytes: low_speed_time of the settings.
 };
 
 struct HttpResponse {
@@ -42,10 +42,11 @@ struct HttpResponse {
   int status = 0;                              // 0: no answer, see `failure`
   std::map<std::string, std::string> headers;  // names in lower case; of several with one name the last
   std::string body;
-  std::string failure;   // why there is no whole answer, in libcurl's words; "" when there is
-  bool lasting = false;  // the failure will be there next time too: certificates, an address that cannot be
-  bool stopped = false;  // the sink or `alive` said so
-  int tries = 1;         // how often it was asked for, by those who ask again
+  std::string failure;    // why there is no whole answer, in libcurl's words; "" when there is
+  bool lasting = false;   // the failure will be there next time too: certificates, an address that cannot be
+  bool too_slow = false;  // the failure: some bytes came, too few of them
+  bool stopped = false;   // the sink or `alive` said so
+  int tries = 1;          // how often it was asked for, by those who ask again
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
   bool is_redirect() const { return failure.empty() && status >= 300 && status < 400; }
@@ -59,6 +60,8 @@ class HttpClient {
   HttpClient(HttpClient&&) noexcept;
   ~HttpClient();
 
+  // User information in the address ("http://user:password@host/") is not sent: addresses come from servers. The
+  // endpoint's own, out of HF_ENDPOINT, goes to the endpoint's host when there is no token.
   HttpResponse send(const HttpRequest& request);
   const Settings& settings() const;
 
@@ -68,6 +71,7 @@ class HttpClient {
 };
 
 std::string host_of(const std::string& url);  // "scheme://host:port": what a token may be sent to
+std::string without_user_info(const std::string& url, std::string* user_info = nullptr);  // "user:password", decoded
 std::string absolute_url(const std::string& base, const std::string& location);  // of a Location header, "" if none
 double seconds_until(const std::string& http_date);                              // -1 when it is no date
 

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "core/check.h"
-#include "core/json.h"
+#include "hub/reply.h"
 #include "hub/workers.h"
 
 namespace gptq::hub {
@@ -252,7 +252,7 @@ class Upload {
 
 std::vector<LfsAction> parse_batch(std::string_view json, const std::vector<LfsObject>& objects,
                                    const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where);
   const JsonReader reader(document, where);
   const Json& list = reader.at("objects");
   if (!list.is_array()) reader.fail("objects", "a list");

@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "hub/digest.h"
+#include "hub/reply.h"
 #include "hub/suggest.h"
 
 namespace gptq::hub {
@@ -83,7 +84,7 @@ void check_paths(const Listing& listing, const std::string& where) {
 }
 
 Listing parse_listing(std::string_view json, const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where, kMaxListingValues);
   const JsonReader info(document, where);
   Listing listing;
   listing.commit = info.string("sha");
@@ -96,7 +97,7 @@ Listing parse_listing(std::string_view json, const std::string& where) {
 }
 
 std::vector<RepoFile> parse_page(std::string_view json, const std::string& where) {
-  const Json page = parse_json(json, where);
+  const Json page = parse_reply(json, where, kMaxListingValues);
   if (!page.is_array() || page.size() > kMostFiles)
     throw Error(ErrorKind::kVerification, where + ": expected a list of files and folders");
   std::vector<RepoFile> files;
@@ -176,7 +177,7 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
 }
 
 Listing parse_tree(std::string_view json, const std::string& commit, const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where, kMaxListingValues);
   const JsonReader tree(document, where);
   if (tree.integer("format_version") != 1) tree.fail("format_version", "1");
   const Json& files = tree.at("files");

@@ -21,8 +21,23 @@ constexpr mode_t kMode = 0664;       // members of a group share a cache
 bool is_still_at(int file, const fs::path& path) {
   struct stat mine {
   }, there{};
-  return ::fstat(file, &mine) == 0 && ::stat(path.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
+  return ::fstat(file, &mine) == 0 && ::lstat(path.c_str(), &there) == 0 && mine.st_ino == there.st_ino &&
          mine.st_dev == there.st_dev;
+}
+
+// Never through a link, and only a file that is made here gets the group's mode: the folder may be shared.
+int open_lock(const fs::path& path) {
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  for (;;) {
+    int file = ::open(path.c_str(), kFlags | O_CREAT | O_EXCL, kMode);
+    if (file >= 0) {
+      (void)!::fchmod(file, kMode);
+      return file;
+    }
+    if (errno != EEXIST) return -1;
+    file = ::open(path.c_str(), kFlags);
+    if (file >= 0 || errno != ENOENT) return file;  // ENOENT: its last holder took it away
+  }
 }
 
 }  // namespace
@@ -31,9 +46,8 @@ FileLock::FileLock(const Session& session, const fs::path& path, const std::stri
   fs::create_directories(path.parent_path());
   for (double waited = 0;;) {
     if (file_ < 0) {
-      file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kMode);
+      file_ = open_lock(path);
       if (file_ < 0) throw_system_error("opening the lock", path, errno);
-      (void)!::fchmod(file_, kMode);  // somebody else's file keeps its mode
     }
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) {
       if (is_still_at(file_, path)) return;

@@ -1,26 +1,30 @@
 // The card's text, from what is known; nothing is claimed that was not measured.
 #include "hub/model_card.h"
 
-#include <gptq/error.h>
-
 #include <charconv>
 
+#include <gptq/error.h>
+
+#include "core/check.h"
+#include "hub/errors.h"
 #include "hub/front_matter.h"
+#include "hub/names.h"
 
 namespace gptq::hub {
 
 namespace {
 
 std::string number(double value, int digits) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, digits).ptr;
+  char text[64];
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, digits);
+  CHECK(error == std::errc(), "a number of few digits is short");
   return {text, end};
 }
 
 std::string decimals(double value, int digits) {
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, digits).ptr;
-  return {text, end};
+  const auto [end, error] = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, digits);
+  return error == std::errc() ? std::string(text, end) : number(value, 6);  // 1e300 has no room, and no use, in digits
 }
 
 std::string size_text(int64_t bytes) {
@@ -30,12 +34,12 @@ std::string size_text(int64_t bytes) {
 
 std::string yes(bool value) { return value ? "yes" : "no"; }
 
-// Texts of strangers in a table: no bars, no line breaks.
+// Untrusted text in Markdown: one line, without the start of a table cell or of HTML.
 std::string cell(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     if (c == '|') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    out += c == '<' ? "&lt;" : std::string(1, c);
   }
   return out;
 }
@@ -68,14 +72,14 @@ std::string metadata(const CardFacts& facts) {
 // The options that differ from the program's own.
 std::string command(const CardFacts& facts) {
   const QuantizationRecord& record = facts.record;
-  std::string text = "gptq quantize " + (record.origin.id.empty() ? "MODEL" : record.origin.id);
-  if (!record.origin.commit.empty()) text += "@" + record.origin.commit;
+  std::string text = "gptq quantize " + (is_repo_id(record.origin.id) ? record.origin.id : "MODEL");
+  if (is_repo_id(record.origin.id) && is_commit(record.origin.commit)) text += "@" + record.origin.commit;
   text += " -o DIR --bits " + std::to_string(record.bits) + " --group-size " + std::to_string(record.group_size);
   if (!record.sym) text += " --asym";
   if (record.desc_act) text += " --desc-act";
-  if (!record.format.empty()) text += " --format " + record.format;
+  if (!record.format.empty()) text += " --format " + printable(record.format);
   if (record.damp > 0) text += " --damp " + number(record.damp, 6);
-  if (!record.clip.empty()) text += " --clip " + record.clip;
+  if (!record.clip.empty()) text += " --clip " + printable(record.clip);
   if (record.gptaq >= 0) text += " --gptaq " + number(record.gptaq, 6);
   const auto& calibration = record.calibration;
   if (!calibration.name.empty() && calibration.name != "built-in") text += " --calibration FILE";
@@ -147,8 +151,9 @@ Perplexities read_perplexities(const fs::path& before, const fs::path& after) {
 std::string model_card(const CardFacts& facts) {
   const QuantizationRecord& record = facts.record;
   const std::string name = facts.id.substr(facts.id.find('/') + 1);
-  const std::string base = record.origin.id.empty()
-                               ? "A language model"
+  const std::string base = record.origin.id.empty() ? "A language model"
+                           : !is_repo_id(record.origin.id)
+                               ? cell(record.origin.id)
                                : "[" + record.origin.id + "](" + facts.endpoint + "/" + record.origin.id + ")";
   return metadata(facts) + "# " + name + "\n\n" + base + ", quantized to " + std::to_string(record.bits) +
          " bits with GPTQ.\n\n" + table(facts) + "\nMade with\n\n    " + command(facts) +

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "hub/cache.h"
 #include "hub/download.h"
+#include "hub/glob.h"
 #include "hub/local_folder.h"
 #include "hub/selection.h"
 #include "hub/workers.h"
@@ -129,7 +130,22 @@ class Pull {
     return listing;
   }
 
+  void check_config(const Listing& listing) {
+    const RepoFile* config = listing.find("config.json");
+    const bool weights_wanted = !any_matches(options_.exclude, "model.safetensors");
+    if (config == nullptr || !options_.check_config || !weights_wanted) return;
+    const bool asked = !options_.include.empty();
+    if (asked && !any_matches(options_.include, config->path)) return;
+    try {
+      options_.check_config(text_of(listing.commit, *config));
+    } catch (const Error& error) {
+      if (!asked || error.kind() != ErrorKind::kVerification) throw;
+      warn(error.what());
+    }
+  }
+
   std::vector<RepoFile> choose(const Listing& listing) {
+    check_config(listing);
     try {
       return select_files(listing, {options_.include, options_.exclude}, name_.id,
                           [&](const RepoFile& file) { return text_of(listing.commit, file); });
@@ -238,7 +254,7 @@ class Pull {
     meter_.finish_file(file.path);
   }
 
-  // Of the index, which decides what else to fetch.
+  // Of config.json and the index, which decide what else to fetch.
   std::string text_of(const std::string& commit, const RepoFile& file) {
     if (file.size > kLargestIndex) {
       throw Error(ErrorKind::kVerification, doing() + ": " + file.path + " has " + megabytes(file.size) +

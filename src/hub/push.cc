@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "core/json.h"
 #include "core/log.h"
+#include "core/model_files.h"
 #include "hub/commit.h"
 #include "hub/digest.h"
 #include "hub/lfs.h"
@@ -12,7 +12,9 @@
 #include "hub/model_card.h"
 #include "hub/names.h"
 #include "hub/pull.h"
+#include "hub/reply.h"
 #include "hub/repository.h"
+#include "hub/whoami.h"
 #include "hub/workers.h"
 
 namespace gptq::hub {
@@ -22,8 +24,9 @@ namespace {
 constexpr const char* kCard = "README.md";
 constexpr size_t kMaxPushFiles = 10'000;
 
-// Every file of the folder but those of git, of caches and of the desktop.
-std::vector<UploadFile> files_of(const fs::path& folder) {
+// What `folder` offers, but nothing hidden (.git, .env, .cache and the rest may hold what nobody means to publish)
+// except .gitattributes; `hidden` gets the names of what was left out. Links out of the folder are refused.
+std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string>& hidden) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     throw Error(ErrorKind::kNotFound, "uploading " + folder.string() + ": there is no such folder");
@@ -35,8 +38,17 @@ std::vector<UploadFile> files_of(const fs::path& folder) {
   std::vector<UploadFile> files;
   for (auto at = fs::recursive_directory_iterator(folder); at != fs::recursive_directory_iterator(); ++at) {
     const std::string name = at->path().filename().string();
-    if (at->is_directory() && (name == ".git" || name == ".cache")) at.disable_recursion_pending();
-    if (!at->is_regular_file() || name == ".DS_Store") continue;
+    if (name.starts_with('.') && name != ".gitattributes") {
+      if (at->is_directory()) at.disable_recursion_pending();
+      if (name != ".git" && name != ".cache" && name != ".DS_Store") hidden.push_back(name);
+      continue;
+    }
+    if (!at->is_regular_file()) continue;
+    if (!stays_in_model_folder(folder, at->path())) {
+      throw Error(ErrorKind::kPermission, "uploading " + at->path().string() + ": it is a link to " +
+                                              fs::weakly_canonical(at->path()).string() +
+                                              ", outside of the folder; remove it, or put a copy of the file there");
+    }
     UploadFile file;
     file.path = at->path().lexically_relative(folder).generic_string();
     file.place = at->path();
@@ -50,6 +62,15 @@ std::vector<UploadFile> files_of(const fs::path& folder) {
   }
   std::sort(files.begin(), files.end(), [](const UploadFile& a, const UploadFile& b) { return a.path < b.path; });
   return files;
+}
+
+// Whose token it is: the owner of what is pushed to a name without one.
+std::string user_name(const Session& session, HttpClient& client, const std::string& doing) {
+  HttpRequest request;
+  request.url = session.settings.endpoint + "/api/whoami-v2";
+  const HttpResponse response = ask(session, client, request);
+  if (!response.ok()) throw explain(response, {doing, "", "", ""}, session.settings, session.token);
+  return parse_identity(response.body, "the answer of " + request.url).name;
 }
 
 class Push {
@@ -66,7 +87,12 @@ class Push {
   }
 
   PushResult run() {
-    files_ = files_of(folder_);
+    std::vector<std::string> hidden;
+    files_ = files_of(folder_, hidden);
+    if (!hidden.empty()) {
+      result_.notes.push_back("hidden files stay here: " + hidden.front() +
+                              (hidden.size() > 1 ? " and " + std::to_string(hidden.size() - 1) + " more" : ""));
+    }
     find_target();
     const std::string card = own_card();
     open_repository();
@@ -156,7 +182,7 @@ class Push {
     request.headers = {"Content-Type: application/json"};
     request.body = Json{{"content", card}, {"repoType", "model"}}.dump(-1, ' ', false, Json::error_handler_t::replace);
     const HttpResponse response = ask(session_, client_, request);
-    const Json json = Json::parse(response.body, nullptr, false);
+    const Json json = reply_or_null(response.body);
     const auto messages = [&](const char* key) {
       std::string text;
       if (!json.is_object() || !json.contains(key) || !json[key].is_array()) return text;
@@ -164,7 +190,7 @@ class Push {
         if (entry.is_object() && entry.contains("message") && entry["message"].is_string())
           text += (text.empty() ? "" : "; ") + entry["message"].get<std::string>();
       }
-      return text;
+      return printable(text);
     };
     if (const std::string warnings = messages("warnings"); !warnings.empty())
       result_.notes.push_back("the Hub about README.md: " + warnings);
@@ -271,10 +297,7 @@ class Push {
 PushResult push(Session session, const std::string& folder, const std::string& repo, const PushOptions& options,
                 const TransferSink& on_progress) {
   const std::string doing = "pushing to " + repo;
-  const ModelName name = ModelName::parse(repo, options.revision);
-  if (name.id.find('/') == std::string::npos) {
-    throw Error(ErrorKind::kUsage, doing + ": expected ORG/NAME, where ORG is your user name or an organization");
-  }
+  ModelName name = ModelName::parse(repo, options.revision);
   if (options.perplexity_before.empty() != options.perplexity_after.empty()) {
     throw Error(ErrorKind::kUsage, doing + ": a card shows perplexity before and after; give both files or none");
   }
@@ -285,6 +308,10 @@ PushResult push(Session session, const std::string& folder, const std::string& r
     throw Error(ErrorKind::kPermission,
                 doing + ": this needs a login with the right to write; run `gptq auth login` with a token of " +
                     session.settings.endpoint + "/settings/tokens, or set HF_TOKEN");
+  }
+  if (name.id.find('/') == std::string::npos) {
+    HttpClient client(session.settings);
+    name = ModelName::parse(user_name(session, client, doing) + "/" + name.id, name.revision);
   }
   try {
     const CommitTarget target{name.id, name.revision, options.create_pr, options.message};

@@ -1,8 +1,8 @@
 // Requests about whole repositories.
 #include "hub/repository.h"
 
-#include "core/json.h"
 #include "hub/names.h"
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
@@ -11,7 +11,7 @@ namespace {
 constexpr int kConflict = 409;  // it exists
 
 RepositoryInfo parse_info(const std::string& body, const std::string& id, const std::string& where) {
-  const Json json = parse_json(body, where);
+  const Json json = parse_reply(body, where);
   const JsonReader reader(json, where);
   RepositoryInfo info;
   info.id = reader.string("id", id);

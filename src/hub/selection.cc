@@ -4,33 +4,13 @@
 #include <algorithm>
 #include <set>
 
-#include "core/json.h"
+#include "core/model_files.h"
 #include "hub/glob.h"
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
 namespace {
-
-const std::vector<std::string> kTake = {
-    "config.json",
-    "generation_config.json",
-    "quantize_config.json",
-    "quant_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "*.model",
-    "tekken.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "additional_chat_templates/*.jinja",
-    "LICENSE*",
-    "NOTICE*",
-    "README.md",
-};
 
 // Other formats of the same weights, and other programs' files that look like ours.
 const std::vector<std::string> kLeave = {"original/", "metal/", "onnx/", "consolidated*.safetensors",
@@ -92,7 +72,7 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
 }  // namespace
 
 std::vector<std::string> shards_of_index(std::string_view json, const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where, kMaxListingValues);
   const JsonReader index(document, where);
   const Json& map = index.at("weight_map");
   if (!map.is_object()) index.fail("weight_map", "an object of tensor names and file names");
@@ -118,9 +98,10 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   }
   std::vector<RepoFile> files;
   for (const RepoFile& file : listing.files) {
-    const bool taken = selection.include.empty() ? weights.count(file.path) > 0 || (any_matches(kTake, file.path) &&
-                                                                                    !any_matches(kLeave, file.path))
-                                                 : any_matches(selection.include, file.path);
+    const bool taken =
+        selection.include.empty()
+            ? weights.count(file.path) > 0 || (find_model_file(file.path) != nullptr && !any_matches(kLeave, file.path))
+            : any_matches(selection.include, file.path);
     if (taken && !any_matches(selection.exclude, file.path)) files.push_back(file);
   }
   if (files.empty()) {
@@ -137,7 +118,7 @@ std::string find_conversion(const Session& session, HttpClient& client, const st
   request.url = session.settings.endpoint + "/api/models/" + id + "/refs?include_prs=1";
   const HttpResponse response = ask(session, client, request, 1);
   if (!response.ok()) return "";
-  const Json refs = Json::parse(response.body, nullptr, false);
+  const Json refs = reply_or_null(response.body);
   if (!refs.is_object() || !refs.contains("pullRequests") || !refs["pullRequests"].is_array()) return "";
   size_t looked = 0;
   for (const Json& proposal : refs["pullRequests"]) {

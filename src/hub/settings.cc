@@ -8,6 +8,8 @@
 
 #include <gptq/error.h>
 
+#include "hub/http.h"
+
 namespace gptq::hub {
 
 namespace {
@@ -82,9 +84,11 @@ Settings Settings::from_environment() {
   if (s.endpoint.empty()) s.endpoint = "https://huggingface.co";
   while (s.endpoint.ends_with('/')) s.endpoint.pop_back();
   if (!s.endpoint.starts_with("http://") && !s.endpoint.starts_with("https://")) {
-    throw Error(ErrorKind::kUsage,
-                "reading HF_ENDPOINT: found \"" + s.endpoint + "\", expected a URL like https://huggingface.co");
+    throw Error(ErrorKind::kUsage, "reading HF_ENDPOINT: found \"" + s.endpoint.substr(s.endpoint.rfind('@') + 1) +
+                                       "\", expected a URL like https://huggingface.co");
   }
+  s.endpoint = without_user_info(s.endpoint, &s.endpoint_user);
+  while (s.endpoint.ends_with('/')) s.endpoint.pop_back();
   const fs::path cache_home = path_of({"XDG_CACHE_HOME"}, expanded("~/.cache"));
   s.home = path_of({"HF_HOME"}, cache_home / "huggingface");
   s.cache = path_of({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}, s.home / "hub");

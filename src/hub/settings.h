@@ -10,6 +10,7 @@ namespace gptq::hub {
 // Source: huggingface_hub/constants.py. Read once for each operation, so that tests can change the environment.
 struct Settings {
   std::string endpoint;         // HF_ENDPOINT, without a slash at the end
+  std::string endpoint_user;    // "user:password" out of HF_ENDPOINT, which `endpoint` does not show
   fs::path home;                // HF_HOME, else $XDG_CACHE_HOME/huggingface, else ~/.cache/huggingface
   fs::path cache;               // HF_HUB_CACHE (HUGGINGFACE_HUB_CACHE), else home/hub
   fs::path token_file;          // HF_TOKEN_PATH, else home/token
@@ -20,6 +21,7 @@ struct Settings {
   bool telemetry = true;        // not HF_HUB_DISABLE_TELEMETRY, DO_NOT_TRACK
   bool debug = false;           // HF_DEBUG
   int metadata_timeout = 10;    // HF_HUB_ETAG_TIMEOUT, seconds
+  int low_speed_time = 60;      // seconds after which a transfer of less than 200 bytes per second is given up
   int download_timeout = 10;    // HF_HUB_DOWNLOAD_TIMEOUT, seconds without a byte
 
   // Throws Error(kUsage) for an endpoint that is no http(s) URL and for timeouts that are no numbers.

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/json.h"
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
@@ -15,7 +15,7 @@ Json reply(const Session& session, HttpClient& client, const std::string& path) 
   HttpRequest request;
   request.url = session.settings.endpoint + path;
   const HttpResponse response = ask(session, client, request, 1);
-  return response.ok() ? Json::parse(response.body, nullptr, false) : Json();
+  return response.ok() ? reply_or_null(response.body) : Json();
 }
 
 // The strings under `key` of a list's objects that may be shown.

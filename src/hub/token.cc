@@ -1,17 +1,17 @@
 // Token files as huggingface_hub writes them: `token` holds the active one, `stored_tokens` is an INI file of all.
 #include "hub/token.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
+#include <map>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <gptq/error.h>
+
+#include "core/file.h"
 
 namespace gptq::hub {
 
@@ -42,18 +42,7 @@ void write_private(const fs::path& path, const std::string& content) {
     fs::create_directories(path.parent_path());
     fs::permissions(path.parent_path(), fs::perms::owner_all);
   }
-  const fs::path temporary = path.string() + "." + std::to_string(::getpid()) + ".tmp";
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) throw_system_error("writing", temporary, errno);
-  const bool written =
-      ::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size()) && ::fsync(file) == 0;
-  const int reason = errno;
-  ::close(file);
-  if (!written || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int why = written ? errno : reason;
-    ::unlink(temporary.c_str());
-    throw_system_error("writing", path, why);
-  }
+  write_file_atomic(path, content, 0600);
 }
 
 // The INI file, with keys that are not ours kept: section -> (key, value) in order.

@@ -1,7 +1,7 @@
 // Reading who a token belongs to, and what it may do.
 #include "hub/whoami.h"
 
-#include "core/json.h"
+#include "hub/reply.h"
 
 namespace gptq::hub {
 
@@ -28,7 +28,7 @@ void add_scoped(const Json& json, const std::string& where, std::vector<std::str
 }  // namespace
 
 Identity parse_identity(std::string_view json, const std::string& where) {
-  const Json document = parse_json(json, where);
+  const Json document = parse_reply(json, where);
   const JsonReader reader(document, where);
   Identity identity;
   identity.name = reader.string("name");

@@ -29,7 +29,7 @@ const Family* find_family(const Json& config) {
   return nullptr;
 }
 
-Architecture read_architecture(const Json& config, const std::string& what) {
+const Family& find_family_or_throw(const Json& config, const std::string& what) {
   const JsonReader reader(config, what);
   const Family* family = find_family(config);
   if (family == nullptr) {
@@ -39,8 +39,14 @@ Architecture read_architecture(const Json& config, const std::string& what) {
                                               reader.string("model_type", "(no model_type)") +
                                               "\" is not supported; supported are " + known);
   }
+  return *family;
+}
+
+Architecture read_architecture(const Json& config, const std::string& what) {
+  const Family& family = find_family_or_throw(config, what);
+  const JsonReader reader(config, what);
   warn_about_unknown_fields(reader);
-  return family->read(reader);
+  return family.read(reader);
 }
 
 }  // namespace gptq

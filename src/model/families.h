@@ -20,6 +20,9 @@ std::span<const Family> families();
 // nullptr when no family matches.
 const Family* find_family(const Json& config);
 
+// Throws Error(kVerification) that names the architecture and lists the supported families when there is none.
+const Family& find_family_or_throw(const Json& config, const std::string& what);
+
 // Throws Error(kVerification) that lists the supported families when this one is not among them.
 Architecture read_architecture(const Json& config, const std::string& what);
 

@@ -6,6 +6,10 @@
 
 namespace gptq {
 
+void check_supported(const std::string& config_json, const std::string& what) {
+  find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
+}
+
 ModelInfo inspect(const std::string& folder) {
   if (const auto other = not_a_model(folder)) return folder_info(folder, *other);
   const Checkpoint checkpoint = Checkpoint::open(folder, Purpose::kLook);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "checkpoint/checkpoint.h"
+#include "core/log.h"
 #include "tests/checkpoint/model_files.h"
 
 namespace gptq {
@@ -220,11 +221,48 @@ TEST(CompanionFiles, CopiesTheRightOnes) {
   for (const std::string& name : unwanted) write_file_atomic(from / name, name);
   fs::create_directory(from / "additional_chat_templates");
   write_file_atomic(from / "additional_chat_templates/tool_use.jinja", "tools");
+  write_file_atomic(from / "additional_chat_templates/rag", "other");
   write_file_atomic(to / "tokenizer.json", "old");
   copy_companion_files(from.path(), to.path());
   for (const std::string& name : wanted) EXPECT_EQ(read_file(to / name), std::string("\0\xff", 2) + name);
   for (const std::string& name : unwanted) EXPECT_FALSE(fs::exists(to / name)) << name;
   EXPECT_EQ(read_file(to / "additional_chat_templates/tool_use.jinja"), "tools");
+  EXPECT_EQ(read_file(to / "additional_chat_templates/rag"), "other");
+}
+
+TEST(CompanionFiles, LinksOutOfTheFolderAreNotCopied) {
+  const TempFolder from, to, elsewhere;
+  write_file_atomic(elsewhere / "id_rsa", "secret");
+  write_file_atomic(from / "LICENSE", "terms");
+  fs::create_directory(from / "additional_chat_templates");
+  fs::create_symlink(elsewhere / "id_rsa", from / "tokenizer.model");
+  fs::create_symlink(elsewhere / "id_rsa", from / "NOTICE");
+  fs::create_symlink(elsewhere / "id_rsa", from / "additional_chat_templates/x.jinja");
+  fs::create_symlink("LICENSE", from / "LICENSE.md");
+  std::string said;
+  set_log_sink([&](LogLevel, const std::string& text) { said += text + "\n"; });
+  copy_companion_files(from.path(), to.path());
+  set_log_sink({});
+  EXPECT_EQ(read_file(to / "LICENSE.md"), "terms");
+  for (const char* name : {"tokenizer.model", "NOTICE", "additional_chat_templates/x.jinja"}) {
+    EXPECT_FALSE(fs::exists(to / name)) << name;
+    EXPECT_NE(said.find(std::string(name) + " is a link"), std::string::npos) << said;
+  }
+}
+
+TEST(CompanionFiles, ASnapshotOfTheCacheHasLinksToItsBlobs) {
+  const TempFolder cache, to;
+  const std::string commit(40, 'c');
+  fs::create_directories(cache / "models--o--n/blobs");
+  fs::create_directories(cache / ("models--o--n/snapshots/" + commit));
+  write_file_atomic(cache / "models--o--n/blobs/aa", "tokens");
+  const fs::path snapshot = cache / ("models--o--n/snapshots/" + commit);
+  fs::create_symlink("../../blobs/aa", snapshot / "tokenizer.json");
+  fs::create_symlink("../../../outside", snapshot / "LICENSE");
+  write_file_atomic(cache / "outside", "secret");
+  copy_companion_files(snapshot, to.path());
+  EXPECT_EQ(read_file(to / "tokenizer.json"), "tokens");
+  EXPECT_FALSE(fs::exists(to / "LICENSE"));
 }
 
 TEST(Configs, KeepTheSourceAndAddTheQuantization) {

@@ -67,6 +67,23 @@ TEST(CliUsage, MistakesGetASuggestion) {
   EXPECT_TRUE(has(nothing.err, "First day:"));
 }
 
+TEST(CliUsage, CommandsOfOtherProgramsAreTranslated) {
+  for (const auto& [command, hint] : std::vector<std::pair<std::string, std::string>>{
+           {"login", "`gptq auth login`"},
+           {"logout", "`gptq auth logout`"},
+           {"whoami", "`gptq auth whoami`"},
+           {"run", "`gptq chat MODEL`"},
+           {"list", "`gptq cache ls`"},
+           {"ls", "`gptq cache ls`"},
+           {"show", "`gptq inspect MODEL`"},
+           {"rm", "`gptq cache rm MODEL`"},
+           {"ps", "no models stay loaded"},
+           {"serve", "`vllm serve DIR`"}}) {
+    expect_failure(gptq({command}), 2, {"no command '" + command + "'", hint});
+    expect_failure(gptq({command, "org/name", "--flag"}), 2, {"no command '" + command + "'", hint});
+  }
+}
+
 TEST(CliUsage, BadValuesNameTheOption) {
   const auto quantize = [](const std::string& flag, const std::string& value) {
     return gptq({"quantize", kDemo, "-o", "/nowhere/x", "--dry-run", flag, value});

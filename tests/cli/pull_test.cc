@@ -56,6 +56,28 @@ TEST_F(CliHub, PullTakesAndLeaves) {
   EXPECT_EQ(read_whole(home_ / "here" + "/model.safetensors"), read_whole(kDemo + "/model.safetensors"));
 }
 
+TEST_F(CliHub, AnUnsupportedArchitectureIsRefusedBeforeItsWeights) {
+  const std::string config = R"({"architectures": ["GemmaForCausalLM"], "model_type": "gemma"})";
+  const std::string commit =
+      hub_.commit("org/gem", {{"config.json", config}, {"tokenizer.json", "{}"}, {"model.safetensors", "weights"}});
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"pull", "org/gem"},
+                                                  {"pull", "org/gem", "--dry-run"},
+                                                  {"inspect", "org/gem"},
+                                                  {"quantize", "org/gem", "-o", home_ / "out"}}) {
+    const Outcome refused = gptq(command);
+    EXPECT_EQ(refused.code, 6) << command[0];
+    EXPECT_EQ(refused.out, "");
+    for (const char* part : {"runs here: no", "GemmaForCausalLM", "supported are", "--include '*'"})
+      EXPECT_TRUE(has(refused.err, part)) << part << " is not in " << refused.err;
+  }
+  EXPECT_EQ(hub_.server().count("", "model.safetensors"), 0);
+  EXPECT_EQ(hub_.server().count("", "model.safetensors", Host::kStorage), 0);
+  const Outcome asked = gptq({"pull", "org/gem", "--include", "*"});
+  EXPECT_EQ(asked.code, 0) << asked.err;
+  EXPECT_TRUE(has(asked.err, "runs here: no"));
+  EXPECT_EQ(read_whole(home_ / "hf" + "/hub/models--org--gem/snapshots/" + commit + "/model.safetensors"), "weights");
+}
+
 TEST_F(CliHub, EveryCommandTakesNames) {
   EXPECT_EQ(gptq({"tokenize", "org/demo", "-p", "Hello"}).out, gptq({"tokenize", kDemo, "-p", "Hello"}).out);
   EXPECT_FALSE(fs::exists(folder() + "/model.safetensors")) << "a tokenizer needs no weights";

@@ -61,9 +61,16 @@ TEST_F(CliPush, TheWholeJourney) {
   EXPECT_EQ(answer.out, gptq({"generate", out, "-p", "It was", "-n", "3", "--temperature", "0"}).out);
 }
 
+TEST_F(CliPush, ANameAloneIsTheUsersOwn) {
+  const Outcome pushed = gptq({"push", std::string(GPTQ_SOURCE_DIR) + "/models/demo", "own"});
+  EXPECT_EQ(pushed.code, 0) << pushed.err;
+  EXPECT_TRUE(pushed.out.starts_with(hub_.endpoint() + "/ann/own")) << pushed.out;
+  EXPECT_TRUE(hub_.has("ann/own"));
+}
+
 TEST_F(CliPush, RefusalsHaveExitCodes) {
   const std::string demo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-  EXPECT_EQ(gptq({"push", demo, "demo"}).code, 2);
+  EXPECT_EQ(gptq({"push", demo, "a--b"}).code, 2);
   EXPECT_EQ(gptq({"push", scratch_ / "nothing", "ann/demo"}).code, 3);
   EXPECT_EQ(gptq({"push", demo, "stranger/demo"}).code, 4);
   unsetenv("HF_TOKEN");

@@ -21,7 +21,7 @@ Strings command(const std::string& output, const Strings& more = {}, const std::
 TEST(Quantize, ReportsForPeople) {
   const Scratch scratch;
   const std::string output = scratch / "demo-4bit";
-  const Outcome outcome = gptq(command(output));
+  const Outcome outcome = gptq(command(output, {}, "16"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const char* part : {"The 10 modules with the largest error, of 42", "whole model", "times smaller",
                            "bits per weight", "peak memory", "gptq chat "}) {

@@ -122,6 +122,7 @@ class HubTest : public ::testing::Test {
   PullResult pull(const PullOptions& options = {}, const std::string& model = kId, const TransferSink& sink = {}) {
     hub::Session session = hub::open_session(options.token);
     session.clock = &clock_;
+    session.settings.low_speed_time = low_speed_time_;
     return hub::pull(std::move(session), hub::ModelName::parse(model, options.revision), options, sink);
   }
 
@@ -148,6 +149,7 @@ class HubTest : public ::testing::Test {
   Environment environment_;
   LocalHub hub_;
   CountingClock clock_;
+  int low_speed_time_ = 60;
   std::string commit_;
 };
 

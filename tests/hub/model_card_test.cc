@@ -114,6 +114,37 @@ TEST(ModelCard, TextsOfStrangersStayInTheirCells) {
   EXPECT_EQ(parse_front_matter(card).count("malicious"), 0u);
 }
 
+TEST(ModelCard, NumbersOfAnySizeAreNumbers) {
+  QuantizationRecord record;
+  record.bits = 4;
+  record.damp = 1e300;
+  record.gptaq = 1e-300;
+  record.errors = {1e300, 1e-300, "down_proj", 3};
+  for (const double value : {1e300, 1e58, -1e300, 1.7976931348623157e308}) {
+    const Perplexities measured{"eval.txt", 512, value, 30.5};
+    const std::string card = model_card({"org/x", "https://h", 0, record, measured});
+    EXPECT_EQ(testing::contains(card, {"before, 30.5000 after (eval.txt", "damping | 1e+300 |", "at most 1e-300"}), "");
+    const size_t begin = card.find("| perplexity | ") + 15, end = card.find(" before", begin);
+    ASSERT_LT(begin, end);
+    EXPECT_NEAR(std::stod(card.substr(begin, end - begin)) / value, 1, 1e-5);
+    for (const char c : card) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20 || c == '\n') << int{c};
+  }
+}
+
+TEST(ModelCard, ANameOfTheBaseModelStaysOnItsLine) {
+  QuantizationRecord record;
+  record.bits = 4;
+  record.format = "gptq\n# Format";
+  record.clip = "mse\n# Clip";
+  record.origin.id = "org/name\n\n# Heading\n<script>";
+  record.origin.commit = "abc\n# Commit";
+  const std::string card = model_card({"org/x", "https://h", 0, record, std::nullopt});
+  const std::string text = card.substr(card.find("\n---\n"));  // behind the metadata, which is quoted
+  for (const char* heading : {"\n# Heading", "\n# Format", "\n# Clip", "\n# Commit", "<script>"})
+    EXPECT_EQ(text.find(heading), std::string::npos) << card;
+  EXPECT_EQ(testing::contains(card, {"org/name  # Heading &lt;script>, quantized to 4 bits"}), "");
+}
+
 }  // namespace
 
 }  // namespace gptq::hub

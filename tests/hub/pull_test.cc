@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "core/log.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::testing {
@@ -355,6 +356,51 @@ TEST_F(PullTest, PicklesNameTheirConversion) {
   hub_.edit("org/old", [&](HubRepo& repo) { repo.pull_requests[7] = converted; });
   EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pickles", "--revision refs/pr/7"}), "");
   EXPECT_EQ(pull({}, "org/old@refs/pr/7").commit, converted);
+}
+
+// What a command says of config.json, for which no weights are to come.
+class RefusedPullTest : public PullTest {
+ protected:
+  RefusedPullTest() {
+    options_.check_config = [this](const std::string& config) {
+      checked_ = config;
+      throw Error(ErrorKind::kVerification, "runs here: no");
+    };
+    set_log_sink([this](LogLevel, const std::string& text) { said_ += text + "\n"; });
+  }
+  ~RefusedPullTest() override { set_log_sink({}); }
+  int weights() { return hub_.server().count("", "model.safetensors") + hub_.server().count("", "", Host::kStorage); }
+
+  PullOptions options_;
+  std::string checked_, said_;
+};
+
+TEST_F(RefusedPullTest, BeforeTheWeights) {
+  for (const bool dry_run : {false, true}) {
+    options_.dry_run = dry_run;
+    EXPECT_EQ(contains(error_of_pull(options_).what(), {"runs here: no"}), "");
+    EXPECT_EQ(checked_, config_);
+    EXPECT_EQ(weights(), 0);
+    EXPECT_FALSE(fs::exists(snapshot() / "model.safetensors"));
+    checked_.clear();
+  }
+}
+
+TEST_F(RefusedPullTest, AWarningWhenFilesAreAskedFor) {
+  options_.include = {"*"};
+  pull(options_);
+  EXPECT_EQ(contains(said_, {"runs here: no"}), "");
+  EXPECT_EQ(read_whole(snapshot() / "model.safetensors"), weights_);
+  said_.clear();
+  options_.include = {"tokenizer.json"};
+  pull(options_);
+  EXPECT_EQ(said_, "") << "config.json was not asked for";
+}
+
+TEST_F(RefusedPullTest, NotAskedWithoutWeights) {
+  options_.exclude = {"*.safetensors"};
+  pull(options_);
+  EXPECT_EQ(checked_, "");
 }
 
 TEST_F(PullTest, ProgressEndsWhereItShould) {

@@ -321,7 +321,6 @@ TEST_F(PushTest, RefusalsTellTheTruth) {
   error = error_of_push({}, "stranger/model");
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);
   EXPECT_EQ(contains(error.what(), {"stranger", "HF_TOKEN"}), "");
-  EXPECT_EQ(error_of_push({}, "model").kind(), ErrorKind::kUsage);
   EXPECT_EQ(error_of_push({}, "../x/y").kind(), ErrorKind::kUsage);
   environment_.set("HF_HUB_OFFLINE", "1");
   EXPECT_EQ(contains(error_of_push().what(), {"offline mode"}), "");
@@ -332,6 +331,48 @@ TEST_F(PushTest, RefusalsTellTheTruth) {
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);
   EXPECT_EQ(contains(error.what(), {"gptq auth login"}), "");
   EXPECT_EQ(requests(), before);
+}
+
+TEST_F(PushTest, ANameAloneIsTheUsersOwn) {
+  const PushResult result = push({}, "tiny-4bit");
+  EXPECT_EQ(contains(result.url, {"/ann/tiny-4bit/commit/"}), "");
+  EXPECT_EQ(hub_.content(kRepo, "model.safetensors"), own_);
+  EXPECT_EQ(contains(card(), {"gptq chat ann/tiny-4bit"}), "");
+  environment_.set("HF_TOKEN", "hf_wrongwrongwrong");
+  const Error error = error_of_push({}, "tiny-4bit");
+  EXPECT_EQ(error.kind(), ErrorKind::kPermission);
+  EXPECT_EQ(contains(error.what(), {"pushing to tiny-4bit", "not valid"}), "");
+  hub_.server().add_fault(Fault::body("whoami", R"({"name": "../evil"})"));
+  EXPECT_EQ(error_of_push({}, "tiny-4bit").kind(), ErrorKind::kUsage);
+}
+
+TEST_F(PushTest, HiddenFilesStayHere) {
+  for (const char* name : {".env", ".git-credentials", "sub/.netrc", ".ssh/id_rsa"})
+    write_whole(folder() / name, "secret");
+  write_whole(folder() / ".gitattributes", "*.safetensors filter=lfs\n");
+  const PushResult result = push();
+  const HubRepo repo = hub_.repo(kRepo);
+  const HubRepo::Tree& files = repo.commits.at(result.commit).files;
+  for (const auto& [path, file] : files) EXPECT_NE(*file.bytes, "secret") << path;
+  EXPECT_EQ(files.count(".gitattributes"), 1u);
+  EXPECT_EQ(contains(all(result.notes), {"hidden files stay here", "and 3 more"}), "");
+}
+
+TEST_F(PushTest, LinksOutOfTheFolderAreRefused) {
+  write_whole(scratch_ / "id_rsa", "secret");
+  for (const char* name : {"LICENSE.txt", "sub/notes.txt"}) {
+    fs::create_symlink(scratch_ / "id_rsa", folder() / name);
+    const Error error = error_of_push();
+    EXPECT_EQ(error.kind(), ErrorKind::kPermission);
+    EXPECT_EQ(contains(error.what(), {name, "is a link to", "outside"}), "");
+    fs::remove(folder() / name);
+  }
+  EXPECT_FALSE(hub_.has(kRepo));
+  fs::create_symlink("LICENSE", folder() / "LICENSE.txt");  // inside
+  fs::create_directory_symlink(scratch_.path(), folder() / "all");  // not entered
+  push();
+  EXPECT_EQ(hub_.content(kRepo, "LICENSE.txt"), "Do as you like.");
+  for (const Request& request : hub_.server().requests()) EXPECT_EQ(request.body.find("c2VjcmV0"), std::string::npos);
 }
 
 TEST_F(PushTest, OnlyModelFoldersAreTaken) {

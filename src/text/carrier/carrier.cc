@@ -6,6 +6,8 @@
 
 #include <gptq/error.h>
 
+#include "core/model_files.h"
+
 namespace gptq {
 
 namespace {
@@ -16,7 +18,7 @@ fs::path find_tiktoken(const fs::path& folder) {
   if (fs::is_directory(folder)) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const fs::path& path = entry.path();
-      if (path.extension() == ".tiktoken" || path.filename() == "tiktoken.model") found.push_back(path);
+      if (path.extension() == model_file::kTiktokenEnding || path.filename() == model_file::kTiktokenModel) found.push_back(path);
     }
   }
   std::sort(found.begin(), found.end());
@@ -47,25 +49,26 @@ Carrier read_tokenizer_json(std::string_view text, const std::string& what, Toke
 }
 
 Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
+  using namespace model_file;
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
   const auto name_of = [&](const char* name) { return (folder / name).string(); };
-  if (has("tokenizer.json")) {
-    return read_tokenizer_json(text_of(MappedFile(folder / "tokenizer.json")), name_of("tokenizer.json"), config);
+  if (has(kTokenizerJson)) {
+    return read_tokenizer_json(text_of(MappedFile(folder / kTokenizerJson)), name_of(kTokenizerJson), config);
   }
-  if (has("tekken.json")) return read_tekken(read_file(folder / "tekken.json"), name_of("tekken.json"), config);
-  if (has("tokenizer.model")) {
-    const std::string bytes = read_file(folder / "tokenizer.model");
+  if (has(kTekken)) return read_tekken(read_file(folder / kTekken), name_of(kTekken), config);
+  if (has(kTokenizerModel)) {
+    const std::string bytes = read_file(folder / kTokenizerModel);
     const auto read = is_tiktoken(bytes) ? read_tiktoken : read_sentencepiece;
-    return read(bytes, name_of("tokenizer.model"), config);
+    return read(bytes, name_of(kTokenizerModel), config);
   }
   if (const fs::path path = find_tiktoken(folder); !path.empty()) {
     return read_tiktoken(read_file(path), path.string(), config);
   }
-  for (const auto& [vocab, merges] : {std::pair("vocab.json", "merges.txt"), std::pair("encoder.json", "vocab.bpe")}) {
+  for (const auto& [vocab, merges] : {std::pair(kVocabJson, kMerges), std::pair(kEncoderJson, kVocabBpe)}) {
     if (!has(vocab) || !has(merges)) continue;
     return read_vocab_and_merges(read_file(folder / vocab), read_file(folder / merges), name_of(vocab), config);
   }
-  if (has("vocab.txt")) return read_bert_vocab(read_file(folder / "vocab.txt"), name_of("vocab.txt"), config);
+  if (has(kVocabText)) return read_bert_vocab(read_file(folder / kVocabText), name_of(kVocabText), config);
   throw Error(
       ErrorKind::kNotFound,
       "opening the tokenizer of " + folder.string() +

@@ -138,8 +138,9 @@ void check_path(const std::string& path) {
                                           path + ") and give the file, or check the path");
   }
   if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
-    throw Error(ErrorKind::kVerification,
-                "opening " + path + ": found a pipe or device, expected a file or a folder; save the text to a file");
+    throw Error(ErrorKind::kVerification, "opening " + path + ": it is " +
+                                              (fs::is_fifo(status) ? "a pipe" : "a device") +
+                                              ", expected a regular file or a folder; save the text to a file");
   }
 }
 
