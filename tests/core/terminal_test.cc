@@ -41,7 +41,7 @@ TEST(SanitizeForTerminal, ReplacesBidirectionalControls) {
   }
 }
 
-TEST(SanitizeForTerminal, ResultIsValidUtf8) { EXPECT_EQ(sanitize_for_terminal("a\xff\xc3(\xe2\x82"), "a??(?"); }
+TEST(SanitizeForTerminal, ResultIsValidUtf8) { EXPECT_EQ(sanitize_for_terminal("a\xff\xc3(\xe2\x82"), "a?\?(?"); }
 
 }  // namespace
 }  // namespace gptq
