@@ -220,7 +220,7 @@ TEST_F(CorpusTest, PathsThatAreNoFiles) {
   };
   expect_in(refused("allenai/c4", ErrorKind::kNotFound), {"allenai/c4", "data sets of the Hub are not fetched"});
   expect_in(refused("/nowhere/c.txt", ErrorKind::kNotFound), {"/nowhere/c.txt", "check the path"});
-  expect_in(refused("/dev/zero", ErrorKind::kVerification), {"/dev/zero", "pipe or device"});
+  expect_in(refused("/dev/zero", ErrorKind::kVerification), {"/dev/zero", "a device"});
 }
 
 }  // namespace
