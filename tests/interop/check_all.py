@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import harness  # noqa: E402
 
-CHECKS = ["tokenizer", "carriers", "template", "logits", "packed", "quantize", "hub"]
+CHECKS = ["tokenizer", "carriers", "template", "logits", "packed", "quantize", "gptqmodel", "hub"]
 
 
 def main():
