@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 gptq=build/release/gptq
 out=out/demo-4bit
-[ -x $gptq ] || echo "This takes about five minutes on two cores the first time; most of it compiles gptq." >&2
+[ -x $gptq ] || echo "The first time takes some minutes on two cores; most of it compiles gptq." >&2
 
 scripts/setup.sh
 cmake --preset release >/dev/null
