@@ -288,7 +288,10 @@ void OutputFolder::publish() {
   CHECK(lock_.has_value());
   const fs::path replaced = partial() / kReplaced;
   try {
-    if (is_published()) return discard();
+    if (is_published()) {
+      remove_model(replaced);
+      return discard();
+    }
     check_output();  // both may have been changed during the work
     check_partial();
   } catch (const Error& error) {
@@ -306,6 +309,7 @@ void OutputFolder::publish() {
     if (moves) (void)!::rename(replaced.c_str(), output_.c_str());
     throw;
   }
+  remove_model(replaced);  // before the journal: a run that is killed here is finished with --resume
   discard();
 }
 

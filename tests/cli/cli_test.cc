@@ -68,17 +68,16 @@ TEST(CliUsage, MistakesGetASuggestion) {
 }
 
 TEST(CliUsage, CommandsOfOtherProgramsAreTranslated) {
-  for (const auto& [command, hint] : std::vector<std::pair<std::string, std::string>>{
-           {"login", "`gptq auth login`"},
-           {"logout", "`gptq auth logout`"},
-           {"whoami", "`gptq auth whoami`"},
-           {"run", "`gptq chat MODEL`"},
-           {"list", "`gptq cache ls`"},
-           {"ls", "`gptq cache ls`"},
-           {"show", "`gptq inspect MODEL`"},
-           {"rm", "`gptq cache rm MODEL`"},
-           {"ps", "no models stay loaded"},
-           {"serve", "`vllm serve DIR`"}}) {
+  for (const auto& [command, hint] : std::vector<std::pair<std::string, std::string>>{{"login", "`gptq auth login`"},
+                                                                                      {"logout", "`gptq auth logout`"},
+                                                                                      {"whoami", "`gptq auth whoami`"},
+                                                                                      {"run", "`gptq chat MODEL`"},
+                                                                                      {"list", "`gptq cache ls`"},
+                                                                                      {"ls", "`gptq cache ls`"},
+                                                                                      {"show", "`gptq inspect MODEL`"},
+                                                                                      {"rm", "`gptq cache rm MODEL`"},
+                                                                                      {"ps", "no models stay loaded"},
+                                                                                      {"serve", "`vllm serve DIR`"}}) {
     expect_failure(gptq({command}), 2, {"no command '" + command + "'", hint});
     expect_failure(gptq({command, "org/name", "--flag"}), 2, {"no command '" + command + "'", hint});
   }
