@@ -3,11 +3,11 @@
 set_target_properties(gptq PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 target_link_options(gptq PRIVATE LINKER:--disable-new-dtags)
 
-install(TARGETS gptq RUNTIME DESTINATION bin)
-install(FILES LICENSE README.md CHANGELOG.md DESTINATION .)
-install(DIRECTORY docs models DESTINATION .)
+install(TARGETS gptq RUNTIME DESTINATION bin COMPONENT program)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION . COMPONENT program)
+install(DIRECTORY docs models DESTINATION . COMPONENT program)
 
-install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")")
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")" COMPONENT program)
 install(CODE [=[
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} LIBRARIES ${openblas} RESOLVED_DEPENDENCIES_VAR libraries
     PRE_EXCLUDE_REGEXES
@@ -35,9 +35,12 @@ install(CODE [=[
       endif()
     endif()
   endforeach()
-]=])
+]=] COMPONENT program)
 
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_FILE_NAME gptq-${PROJECT_VERSION}-linux-${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_ALL program)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
 include(CPack)

@@ -36,6 +36,7 @@ Kind look_at(const std::string& verb, const fs::path& path) {
   if (!S_ISDIR(info.st_mode)) return Kind::kOther;
   std::error_code error;
   const fs::directory_iterator entries(path, error);
+  if (error == std::errc::no_such_file_or_directory) return Kind::kNothing;  // removed in between
   if (error) throw_system_error(verb, path, error.value());
   return entries == fs::directory_iterator() ? Kind::kEmptyFolder : Kind::kFolder;
 }

@@ -54,6 +54,41 @@ TEST(CliStreams, StderrThatCannotBeWrittenChangesNothing) {
   }
 }
 
+// Long enough to be met in the second of its six layers.
+std::string long_job(const std::string& model, const std::string& output) {
+  return GPTQ_BINARY " quantize " + model + " -q --samples 32 --seqlen 256 --clip none -o " + output + " --calibration " +
+         kDemo + "/calibration.jsonl";
+}
+
+// Starts `job`, and runs `then` once the first layer is in the journal of `output`.
+std::string behind_first_layer(const std::string& job, const std::string& output, const std::string& then) {
+  return job + " & p=$!; until grep -q '\"layers_done\": *[1-9]' " + output +
+         ".partial/journal.json 2>/dev/null || ! kill -0 $p; do sleep 0.01; done; " + then + "; wait $p";
+}
+
+TEST(CliStreams, ASignalWithStderrClosedLeavesAStateToResume) {
+  const Scratch scratch;
+  const std::string output = scratch / "out";
+  const Outcome stopped = shell(behind_first_layer(long_job(kDemo, output) + " 2>&-", output, "kill -TERM $p"));
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_FALSE(fs::exists(output));
+  const Outcome resumed = shell(long_job(kDemo, output) + " --resume");
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  ASSERT_EQ(shell(long_job(kDemo, scratch / "whole")).code, 0);
+  EXPECT_TRUE(read_whole(output + "/model.safetensors") == read_whole(scratch / "whole/model.safetensors"));
+}
+
+TEST(CliMappedFiles, AModelCutShortMeanwhileIsAnErrorThatNamesIt) {
+  const Scratch scratch;
+  const std::string model = scratch / "model", output = scratch / "out";
+  fs::copy(kDemo, model);
+  const std::string cut = "truncate -s 2000000 " + model + "/model.safetensors";
+  const Outcome outcome = shell(behind_first_layer(long_job(model, output), output, cut));
+  EXPECT_EQ(outcome.code, 8) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, model + "/model.safetensors: it was cut short")) << outcome.err;
+  EXPECT_FALSE(fs::exists(output));
+}
+
 TEST(CliStreams, ErrorsKeepTheirExitCodes) {
   for (const char* where : {"2>&-", "2>/dev/full", "2> >(true)"}) {
     EXPECT_EQ(shell(std::string("gptq inspect /nowhere ") + where).code, 3) << where;
