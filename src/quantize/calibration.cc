@@ -11,6 +11,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/unpack.h"
 
 extern "C" {
 extern const char gptq_default_calibration_begin[];
