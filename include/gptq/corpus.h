@@ -9,7 +9,13 @@
 namespace gptq {
 
 struct Corpus {
+  struct Document {
+    size_t tokens = 0;
+    bool row = false;  // of a table or of JSON; else a plain text file
+  };
+
   std::vector<TokenId> tokens;     // of all documents, one after the other, each with its own special tokens
+  std::vector<Document> documents;
   std::vector<std::string> notes;  // what was left out, and how often
 };
 

@@ -26,13 +26,13 @@ constexpr const char* kPlainAdvice = "give plain text, JSON lines or CSV";
 
 constexpr Format kFormats[] = {
     {"PAR1", "a parquet file",
-     "convert it with: python3 -c \"import pandas; "
+     "convert it (pip install pandas pyarrow) with: python3 -c \"import pandas; "
      "pandas.read_parquet('FILE').to_json('FILE.jsonl', orient='records', lines=True)\""},
     {"ARROW1", "an Arrow (feather) file",
-     "convert it with: python3 -c \"import pandas; "
+     "convert it (pip install pandas pyarrow) with: python3 -c \"import pandas; "
      "pandas.read_feather('FILE').to_json('FILE.jsonl', orient='records', lines=True)\""},
     {"\xFF\xFF\xFF\xFF", "an Arrow stream",
-     "convert it with: python3 -c \"import datasets; "
+     "convert it (pip install datasets) with: python3 -c \"import datasets; "
      "datasets.Dataset.from_file('FILE').to_json('FILE.jsonl')\""},
     {"\xFD"
      "7zXZ",
