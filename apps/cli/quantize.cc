@@ -70,7 +70,7 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
   add_repeatable(app, "--calibration", o.calibration,
-                 "Calibration text, also gzipped: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+                 "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
                  "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "numbers.h"
@@ -32,7 +33,12 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
-std::string module_table(const std::vector<ModuleReport>& modules, bool errors_meaningful) {
+constexpr const char* kTooFewTokens =
+    "the calibration text has too few tokens to hold some apart for measuring";
+
+std::string error_text(double error) { return std::isfinite(error) ? fmt::format("{:.2e}", error) : "-"; }
+
+std::string module_table(const std::vector<ModuleReport>& modules) {
   Table table({{"module"},
                {"bits", Align::kRight},
                {"group", Align::kRight},
@@ -42,7 +48,7 @@ std::string module_table(const std::vector<ModuleReport>& modules, bool errors_m
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               errors_meaningful ? fmt::format("{:.2e}", module.error) : "-", fmt::format("{:g}", module.damp),
+               error_text(module.error), fmt::format("{:g}", module.damp),
                module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
@@ -91,7 +97,7 @@ Json report_json(const QuantizeReport& report) {
     modules.push_back({{"name", module.name},
                        {"bits", module.bits},
                        {"group_size", module.group_size},
-                       {"error", module.error},
+                       {"error", std::isfinite(module.error) ? Json(module.error) : Json()},
                        {"damp", module.damp},
                        {"method", module.method},
                        {"seconds", module.seconds},
@@ -106,6 +112,7 @@ Json report_json(const QuantizeReport& report) {
           {"bytes_out", report.bytes_out},
           {"resumed_layers", report.resumed_layers},
           {"errors_meaningful", report.errors_meaningful},
+          {"errors_reason", report.errors_meaningful ? Json() : Json(kTooFewTokens)},
           {"modules", std::move(modules)},
           {"notes", report.notes}};
 }
@@ -118,7 +125,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
     text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
-  text += module_table(modules, report.errors_meaningful) + "\n";
+  text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
   const double bits =
       model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
@@ -131,7 +138,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   table.add({"modules", sizes(modules_in, modules_out)});
   table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
   table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
-  if (!report.errors_meaningful) table.add({"error", "not meaningful: the calibration text has too few tokens"});
+  if (!report.errors_meaningful) table.add({"error", std::string("not meaningful: ") + kTooFewTokens});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
   if (report.gpu_peak_bytes > 0) table.add({"peak GPU memory", human_bytes(report.gpu_peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});
@@ -148,8 +155,8 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
 }
 
 std::string module_line(const ModuleReport& module) {
-  return fmt::format("{}  {} bits  group {}  error {:.2e}  damp {:g}  {}  {}", module.name, module.bits,
-                     group_text(module.group_size), module.error, module.damp, module.method,
+  return fmt::format("{}  {} bits  group {}  error {}  damp {:g}  {}  {}", module.name, module.bits,
+                     group_text(module.group_size), error_text(module.error), module.damp, module.method,
                      human_seconds(module.seconds));
 }
 

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <cmath>
 #include <cstdint>
+#include <random>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -103,6 +105,27 @@ TEST(CliStreams, ErrorsKeepTheirExitCodes) {
   const Outcome no_input = shell("gptq tokenize " + kDemo + " <&-");
   EXPECT_EQ(no_input.code, 1);
   EXPECT_TRUE(has(no_input.err, "cannot read standard input")) << no_input.err;
+}
+
+// Memory for the text and not for all its tokens at once, and time that grows with its length: 4 MB took 0.9 GB.
+TEST(CliLimits, LongTextsOfAnyKindTakeLittleMemory) {
+  if (has_sanitizer()) GTEST_SKIP();
+  const Scratch scratch;
+  constexpr size_t kSize = 4'000'000;
+  std::mt19937 random(1);
+  std::string binary, word, prose;
+  while (binary.size() < kSize) binary += static_cast<char>(random());
+  while (word.size() < kSize) word += "abcdefghij";
+  while (prose.size() < kSize) prose += "It was a bright cold day in April, and the clocks were striking thirteen.\n";
+  for (const auto& [name, text] : {std::pair{"binary", binary}, {"word", word}, {"prose", prose}}) {
+    write_whole(scratch / name, text);
+    for (const char* json : {"", " --json"}) {
+      const Outcome outcome = shell("set -o pipefail; ulimit -v 700000; ulimit -t 50; gptq tokenize " + kDemo + " -f " +
+                                    (scratch / name) + json + " | tail -c 40");
+      EXPECT_EQ(outcome.code, 0) << name << json << outcome.err;
+      EXPECT_GT(outcome.out.size(), 20u) << name << json;
+    }
+  }
 }
 
 TEST(CliLimits, ThreadsThatCannotBeStartedAreAnError) {
