@@ -15,9 +15,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include <gptq/gptq.h>
 
+#include "folds.h"
 #include "streams.h"
 #include "table.h"
 #include "terminal_keys.h"
@@ -26,7 +28,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr int kHistorySize = 1000;
+constexpr size_t kHistorySize = 1000;
 constexpr int kSequenceWait = 50;  // milliseconds between the bytes that a key sends
 constexpr const char* kPasteOn = "\033[?2004h";
 constexpr const char* kPasteOff = "\033[?2004l";
@@ -113,7 +115,11 @@ struct LineEditor::State {
   const CaughtSignals* signals = nullptr;
   std::wstring prompt = {};
   std::string typed = {};  // before Ctrl-C
-  bool interrupted = false, terminated = false;
+  Folds folds = {};
+  std::vector<std::string> entries = {};  // that were entered, the newest last
+  size_t position = 0;                    // of the one that is shown; behind them is the line itself
+  std::string unfinished = {};            // that line, while one of them is shown
+  bool interrupting = false, interrupted = false, terminated = false;
 
   ~State() {
     if (el != nullptr) el_end(el);
@@ -140,26 +146,33 @@ struct LineEditor::State {
   void enter_terminal() const {
     el_wset(el, EL_PREP_TERM, 1);
     write_out(kPasteOn);
+    el_wset(el, EL_REFRESH);
   }
 
   // A key that the signal stands for, or that it ends the line; nothing to go on.
   std::optional<char32_t> take_signal(int number) {
     switch (number) {
-      case SIGINT: keys.clear(); return keys::kInterrupt;
+      case SIGINT:
+        keys.clear();
+        interrupting = true;
+        return keys::kEnd;  // first the cursor moves behind the text
       case SIGWINCH: el_resize(el); return std::nullopt;
       case SIGTSTP: {
+        write_out("\n");
         leave_terminal();
         struct sigaction usual = {}, caught = {};
         usual.sa_handler = SIG_DFL;
-        sigaction(SIGTSTP, &usual, &caught);
-        raise(SIGTSTP);  // returns when the program goes on, with SIGCONT
+        sigaction(SIGCONT, &usual, &caught);
+        sigaction(SIGTSTP, &usual, nullptr);
+        raise(SIGTSTP);  // returns when the program goes on
         sigaction(SIGTSTP, &caught, nullptr);
+        sigaction(SIGCONT, &caught, nullptr);
+        enter_terminal();
         return std::nullopt;
       }
-      case SIGCONT:
+      case SIGCONT:  // after SIGSTOP
         el_wset(el, EL_PREP_TERM, 0);
         enter_terminal();
-        el_wset(el, EL_REFRESH);
         return std::nullopt;
       case SIGTERM:
       case SIGHUP:
@@ -171,7 +184,7 @@ struct LineEditor::State {
   static int next_key(EditLine* editor, wchar_t* key) {
     State& s = of(editor);
     for (;;) {
-      std::optional<char32_t> got = s.keys.next();
+      std::optional<char32_t> got = std::exchange(s.interrupting, false) ? keys::kInterrupt : s.keys.next();
       pollfd inputs[] = {{STDIN_FILENO, POLLIN, 0}, {s.signals->descriptor(), POLLIN, 0}};
       if (!got) {
         const int ready = poll(inputs, 2, s.keys.undecided() ? kSequenceWait : -1);
@@ -198,16 +211,45 @@ struct LineEditor::State {
 
   static unsigned char interrupt_line(EditLine* editor, wint_t) {
     State& s = of(editor);
-    const LineInfoW* line = el_wline(editor);
-    s.typed = to_utf8(line->buffer, line->lastchar);
+    s.typed = s.text();
     s.interrupted = true;
+    s.write_out("\n");
     return CC_NEWLINE;
   }
 
   static unsigned char insert_paste(EditLine* editor, wint_t) {
-    const std::wstring text = to_wide(of(editor).keys.take_paste());
+    State& s = of(editor);
+    const std::wstring text = to_wide(s.folds.fold(s.keys.take_paste()));
     if (!text.empty() && el_winsertstr(editor, text.c_str()) != 0) return CC_ERROR;
     return CC_REFRESH;
+  }
+
+  // libedit's own commands keep 1024 characters of a line that was not entered yet, and show what was behind them.
+  static unsigned char show_older(EditLine* editor, wint_t) {
+    State& s = of(editor);
+    if (s.position == 0) return CC_REFRESH_BEEP;
+    if (s.position == s.entries.size()) s.unfinished = s.text();
+    return s.show(s.folds.fold(s.entries[--s.position]));
+  }
+
+  static unsigned char show_newer(EditLine* editor, wint_t) {
+    State& s = of(editor);
+    if (s.position == s.entries.size()) return CC_REFRESH_BEEP;
+    ++s.position;
+    return s.show(s.position == s.entries.size() ? s.unfinished : s.folds.fold(s.entries[s.position]));
+  }
+
+  std::string text() const {
+    const LineInfoW* line = el_wline(el);
+    return to_utf8(line->buffer, line->lastchar);
+  }
+
+  // In place of the whole line.
+  unsigned char show(const std::string& text) const {
+    const LineInfoW* line = el_wline(el);
+    el_cursor(el, static_cast<int>(line->lastchar - line->cursor));
+    el_wdeletestr(el, static_cast<int>(line->lastchar - line->buffer));
+    return text.empty() || el_winsertstr(el, to_wide(text).c_str()) == 0 ? CC_REFRESH : CC_ERROR;
   }
 
   static unsigned char complete_word(EditLine* editor, wint_t) {
@@ -219,7 +261,7 @@ struct LineEditor::State {
   }
 
   unsigned char complete() const;
-  void list(const std::vector<std::string>& candidates) const;
+  void list(std::vector<std::string> candidates, const std::string& word) const;
 };
 
 unsigned char LineEditor::State::complete() const {
@@ -235,17 +277,20 @@ unsigned char LineEditor::State::complete() const {
   const std::wstring word = to_wide(before.substr(found.begin));
   if (common == word) {
     if (found.candidates.size() == 1) return CC_NORM;
-    list(found.candidates);
+    list(found.candidates, before.substr(found.begin));
     return CC_REDISPLAY;
   }
   el_wdeletestr(el, static_cast<int>(word.size()));
   return el_winsertstr(el, common.c_str()) == 0 ? CC_REFRESH : CC_ERROR;
 }
 
-// Below the line, in columns.
-void LineEditor::State::list(const std::vector<std::string>& candidates) const {
+// Below the line, in columns; of files the names only.
+void LineEditor::State::list(std::vector<std::string> candidates, const std::string& word) const {
   size_t width = 0;
-  for (const std::string& candidate : candidates) width = std::max(width, text_width(candidate) + 2);
+  for (std::string& candidate : candidates) {
+    if (word.rfind('/') != std::string::npos && word.rfind('/') > 0) candidate.erase(0, word.rfind('/') + 1);
+    width = std::max(width, text_width(candidate) + 2);
+  }
   int columns = 0;
   if (el_wget(el, EL_GETTC, "co", &columns) != 0 || columns <= 0) columns = 80;
   const size_t per_row = std::max<size_t>(1, static_cast<size_t>(columns - 1) / width);
@@ -276,8 +321,7 @@ LineEditor::LineEditor(bool colour, Completer completer) : state_(new State{std:
     throw Error(ErrorKind::kGeneral, std::string("starting the line editor: ") + std::strerror(errno));
   }
   HistEventW event;
-  history_w(s.history, &event, H_SETSIZE, kHistorySize);
-  history_w(s.history, &event, H_SETUNIQUE, 1);
+  history_w(s.history, &event, H_SETSIZE, static_cast<int>(kHistorySize));
   el_wset(s.el, EL_CLIENTDATA, &s);
   el_wset(s.el, EL_EDITOR, L"emacs");
   el_wset(s.el, EL_HIST, history_w, s.history);
@@ -285,11 +329,15 @@ LineEditor::LineEditor(bool colour, Completer completer) : state_(new State{std:
   el_wset(s.el, EL_GETCFN, State::next_key);
   el_wset(s.el, EL_ADDFN, L"gptq-interrupt", L"Forget the line", State::interrupt_line);
   el_wset(s.el, EL_ADDFN, L"gptq-paste", L"Insert a paste", State::insert_paste);
+  el_wset(s.el, EL_ADDFN, L"gptq-older", L"Show the line before", State::show_older);
+  el_wset(s.el, EL_ADDFN, L"gptq-newer", L"Show the line after", State::show_newer);
   el_wset(s.el, EL_ADDFN, L"gptq-complete", L"Complete a word", State::complete_word);
   const std::pair<const wchar_t*, const wchar_t*> bindings[] = {
       {L"^C", L"gptq-interrupt"},
       {L"^^", L"gptq-paste"},
       {L"^I", L"gptq-complete"},
+      {L"^P", L"gptq-older"},
+      {L"^N", L"gptq-newer"},
       {L"^R", L"em-inc-search-prev"},
       {L"^W", L"ed-delete-prev-word"},
       {L"\\034", L"em-next-word"},  // the keys of terminal_keys.h
@@ -305,7 +353,9 @@ LineReader::Outcome LineEditor::read(const std::string& prompt, std::string& lin
   State& s = *state_;
   const CaughtSignals signals;
   s.signals = &signals;
-  s.interrupted = s.terminated = false;
+  s.folds = {};
+  s.position = s.entries.size();
+  s.interrupting = s.interrupted = s.terminated = false;
   const std::wstring mark(1, kColourMark), text = to_wide(prompt);
   const size_t visible = text.find_last_not_of(L' ') + 1;
   s.prompt = s.colour ? mark + L"\033[1;32m" + mark + text.substr(0, visible) + mark + L"\033[0m" + mark +
@@ -323,12 +373,18 @@ LineReader::Outcome LineEditor::read(const std::string& prompt, std::string& lin
   if (typed == nullptr || count <= 0) return LineReader::Outcome::kEnd;
   line = to_utf8(typed, typed + count);
   if (line.back() == '\n') line.pop_back();
+  line = s.folds.unfold(line);
   return LineReader::Outcome::kLine;
 }
 
 void LineEditor::remember(const std::string& text) {
+  State& s = *state_;
+  if (!s.entries.empty() && s.entries.back() == text) return;
+  s.entries.push_back(text);
+  if (s.entries.size() > kHistorySize) s.entries.erase(s.entries.begin());
+  if (Folds().fold(text) != text) return;  // a search shows whole lines
   HistEventW event;
-  history_w(state_->history, &event, H_ENTER, to_wide(text).c_str());
+  history_w(s.history, &event, H_ENTER, to_wide(text).c_str());
 }
 
 }  // namespace gptq::cli

@@ -30,7 +30,7 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // The text of a line, UTF-8; a paste of several lines is part of it. kInterrupted: Ctrl-C, with what had been typed.
+  // The text of a line, UTF-8; a paste of several lines is part of it, and of a long one a label is shown. kInterrupted: Ctrl-C, with what had been typed.
   // kEnd: Ctrl-D on an empty line, or the terminal is gone. Throws Error(kInterrupted) at SIGTERM, SIGHUP and SIGQUIT.
   LineReader::Outcome read(const std::string& prompt, std::string& line);
 
