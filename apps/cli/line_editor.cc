@@ -324,6 +324,7 @@ LineEditor::LineEditor(bool colour, Completer completer) : state_(new State{std:
   history_w(s.history, &event, H_SETSIZE, static_cast<int>(kHistorySize));
   el_wset(s.el, EL_CLIENTDATA, &s);
   el_wset(s.el, EL_EDITOR, L"emacs");
+  el_wset(s.el, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", static_cast<wchar_t*>(nullptr));  // pastes tell "\r\n" from two line ends
   el_wset(s.el, EL_HIST, history_w, s.history);
   el_wset(s.el, EL_PROMPT_ESC, State::show_prompt, kColourMark);
   el_wset(s.el, EL_GETCFN, State::next_key);
@@ -344,7 +345,7 @@ LineEditor::LineEditor(bool colour, Completer completer) : state_(new State{std:
       {L"\\035", L"ed-delete-next-char"},
       {L"\\037", L"ed-prev-word"},
   };
-  for (const auto& [key, function] : bindings) el_wset(s.el, EL_BIND, key, function, nullptr);
+  for (const auto& [key, function] : bindings) el_wset(s.el, EL_BIND, key, function, static_cast<wchar_t*>(nullptr));
 }
 
 LineEditor::~LineEditor() = default;
@@ -361,6 +362,7 @@ LineReader::Outcome LineEditor::read(const std::string& prompt, std::string& lin
   s.prompt = s.colour ? mark + L"\033[1;32m" + mark + text.substr(0, visible) + mark + L"\033[0m" + mark +
                             text.substr(visible)
                       : text;
+  el_wset(s.el, EL_PREP_TERM, 1);  // before the prompt invites keys
   s.write_out(kPasteOn);
   int count = 0;
   const wchar_t* typed = el_wgets(s.el, &count);

@@ -68,12 +68,13 @@ class Terminal {
 
   bool prompt(std::string* before = nullptr) { return wait_for(">>>", before); }
 
-  // Enters a line and waits for the next prompt; gives what came between.
+  // Enters a line and waits for the next prompt; gives what was shown meanwhile.
   std::string enter(const std::string& keys) {
-    std::string shown;
+    std::string line, answer;
     type(keys + "\r");
-    prompt(&shown);
-    return shown;
+    wait_for(kPasteOff, &line);  // while the line is edited, the prompt may be drawn again
+    prompt(&answer);
+    return line + answer;
   }
 
   bool cooked() const {  // lines are edited by the system and shown, as before the program

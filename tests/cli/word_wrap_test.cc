@@ -33,8 +33,8 @@ const std::string kMarkdown =
     "日本語の文章には空白がないので、どこでも改行できます。 cafe\u0301 \U0001F469\u200D\U0001F680 end   \n";
 
 TEST(WordWrap, BreaksBetweenWords) {
-  EXPECT_EQ(wrapped("one two three four", 9), "one two\nthree\nfour");
-  EXPECT_EQ(wrapped("one two  three", 9), "one two\nthree") << "spaces where a line ends are not shown";
+  EXPECT_EQ(wrapped("one two three four five", 10), "one two\nthree four\nfive");
+  EXPECT_EQ(wrapped("one two  three", 11), "one two\nthree") << "spaces where a line ends are not shown";
   EXPECT_EQ(wrapped("one two", 80), "one two");
   EXPECT_EQ(wrapped("one two\n\n  three \n", 80), "one two\n\n  three \n");
   EXPECT_EQ(wrapped("exactly 10", 10), "exactly 10");
