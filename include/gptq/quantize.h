@@ -46,7 +46,7 @@ struct QuantizeOptions {
   // GPTAQ (Li et al., arXiv 2504.02692): aim at the outputs of the unquantized model rather than at W applied to
   // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
   double gptaq = 1.0;
-  bool true_sequential = true;  // later sub-steps of a layer see the quantized earlier ones
+  bool true_sequential = true;           // later sub-steps of a layer see the quantized earlier ones
   std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
   int samples = 128;
   int seqlen = 2048;  // shortened with a note to the model's context, and to the text when that is shorter
@@ -85,9 +85,10 @@ struct QuantizePlan {
   int64_t tokens = 0;      // calibration tokens
   int64_t peak_bytes = 0;  // expected resident memory at its highest
   GpuMemoryPlan gpu;
-  int64_t bytes_in = 0, bytes_out = 0;  // tensor bytes before and after
-  double seconds = 0;                   // expected time
-  std::vector<std::string> notes;       // what will be skipped or changed, and why
+  int64_t bytes_in = 0, bytes_out = 0;      // tensor bytes before and after
+  double seconds = 0;                       // expected time
+  double min_seconds = 0, max_seconds = 0;  // and between which it is, nearly always
+  std::vector<std::string> notes;           // what will be skipped or changed, and why
 };
 
 struct QuantizeReport {
