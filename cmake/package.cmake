@@ -4,6 +4,19 @@ set_target_properties(gptq PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 target_link_options(gptq PRIVATE LINKER:--disable-new-dtags)
 
 install(TARGETS gptq RUNTIME DESTINATION bin COMPONENT program)
+# Manual pages and completion scripts come from the program's own tree of options.
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")" COMPONENT program)
+install(CODE [=[
+  set(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share")
+  execute_process(COMMAND ${program} man ${share}/man/man1 --quiet COMMAND_ERROR_IS_FATAL ANY)
+  foreach(script bash-completion/completions/gptq zsh/site-functions/_gptq fish/vendor_completions.d/gptq.fish)
+    string(REGEX MATCH "^[a-z]+" shell ${script})
+    get_filename_component(folder ${share}/${script} DIRECTORY)
+    file(MAKE_DIRECTORY ${folder})
+    execute_process(COMMAND ${program} completion ${shell} OUTPUT_FILE ${share}/${script} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+]=] COMPONENT program)
+
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION . COMPONENT program)
 install(DIRECTORY docs models DESTINATION . COMPONENT program)
 

@@ -109,7 +109,8 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   app.add_option("--name", arguments->name,
                  "Which template, for models that have several (default: tool_use with --tools, else default)")
       ->type_name("NAME");
-  app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)");
+  app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)")
+      ->configurable(false);
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
   app.add_flag("--abilities", arguments->abilities,
                "Print what the template can do: system messages, tools, thinking and more (default: off)");

@@ -87,9 +87,10 @@ struct QuantizePlan {
   int64_t tokens = 0;      // calibration tokens
   int64_t peak_bytes = 0;  // expected resident memory at its highest
   GpuMemoryPlan gpu;
-  int64_t bytes_in = 0, bytes_out = 0;  // tensor bytes before and after
-  double seconds = 0;                   // expected time
-  std::vector<std::string> notes;       // what will be skipped or changed, and why
+  int64_t bytes_in = 0, bytes_out = 0;      // tensor bytes before and after
+  double seconds = 0;                       // expected time
+  double min_seconds = 0, max_seconds = 0;  // and between which it is, nearly always
+  std::vector<std::string> notes;           // what will be skipped or changed, and why
 };
 
 struct QuantizeReport {

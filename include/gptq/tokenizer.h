@@ -80,12 +80,14 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Turns ids that arrive one by one into text that is always whole UTF-8 and adds up to what decode() gives.
+// Turns ids that arrive one by one into text that is always whole UTF-8 and adds up to what decode() gives; behind
+// follow(), to what decode() gives for both without what it gives for those in front.
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);  // borrows
-  std::string push(TokenId id);  // the text that has become certain, often ""
-  std::string finish();          // whatever is left
+  void follow(const std::vector<TokenId>& ids);  // what stands in front, given out already; before the first push
+  std::string push(TokenId id);                  // the text that has become certain, often ""
+  std::string finish();                          // whatever is left
 
  private:
   void forget(size_t pending);
@@ -94,6 +96,7 @@ class StreamingDecoder {
   bool skip_special_tokens_;
   std::vector<TokenId> window_;  // the last ids: context, and those whose text is not certain yet
   size_t emitted_ = 0;           // bytes of the window's text already returned
+  std::string followed_;         // text in front that ends with U+FFFD: a character that may still become whole
 };
 
 }  // namespace gptq

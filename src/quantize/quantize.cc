@@ -20,6 +20,8 @@ namespace gptq {
 
 namespace {
 
+constexpr double kEarly = 0.7, kLate = 1.8;  // of the estimate: where measured times lay
+
 std::string size_in_gib(int64_t bytes) {
   const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
@@ -184,6 +186,8 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   const Estimate e = estimate(problem, memory, plan.bytes_in, *backend);
   plan.peak_bytes = e.peak_bytes;
   plan.seconds = e.seconds;
+  plan.min_seconds = e.seconds * kEarly;
+  plan.max_seconds = e.seconds * kLate;
   plan.notes = job.notes();
   return plan;
 }
