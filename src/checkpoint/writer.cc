@@ -170,7 +170,12 @@ bool is_companion(const std::string& name) {
 std::string bytes_for_output(const fs::path& path) {
   std::string bytes = read_file(path);
   if (path.filename() != "tokenizer_config.json") return bytes;
-  OrderedJson config = parse_ordered_json(bytes, path.string());
+  OrderedJson config;
+  try {
+    config = parse_ordered_json(bytes, path.string());
+  } catch (const Error&) {  // whoever reads the tokenizer says so
+    return bytes;
+  }
   if (!config.is_object() || config.erase("auto_map") == 0) return bytes;
   return config.dump(2) + "\n";
 }

@@ -1,3 +1,4 @@
+// Follows every thread of a process from system call to system call.
 #include "tests/stress/traced_process.h"
 
 #include <errno.h>
