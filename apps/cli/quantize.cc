@@ -69,9 +69,10 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
   app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
-  add_repeatable(app, "--calibration", o.calibration,
-                 "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
-                 "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
+  add_repeatable(
+      app, "--calibration", o.calibration,
+      "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+      "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
   app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");

@@ -46,7 +46,7 @@ struct QuantizeOptions {
   // GPTAQ (Li et al., arXiv 2504.02692): aim at the outputs of the unquantized model rather than at W applied to
   // inputs that already carry error. 1 = fully, 0 = plain GPTQ at half the time and memory.
   double gptaq = 1.0;
-  bool true_sequential = true;  // later sub-steps of a layer see the quantized earlier ones
+  bool true_sequential = true;           // later sub-steps of a layer see the quantized earlier ones
   std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
   int samples = 128;  // windows; a row or text shorter than a window is one of its own: then as many as have the tokens
                       // of so many full windows
