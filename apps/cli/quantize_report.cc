@@ -36,8 +36,7 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
-constexpr const char* kTooFewTokens =
-    "the calibration text has too few tokens to hold some apart for measuring";
+constexpr const char* kTooFewTokens = "the calibration text has too few tokens to hold some apart for measuring";
 
 std::string module_error_text(double error) { return std::isfinite(error) ? human_share(error) : "-"; }
 
@@ -58,9 +57,8 @@ std::string module_table(const std::vector<ModuleReport>& modules) {
                {"method"},
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
-    table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               module_error_text(module.error), fmt::format("{:g}", module.damp),
-               module.method, fmt::format("{:.2f}", module.seconds)});
+    table.add({module.name, std::to_string(module.bits), group_text(module.group_size), module_error_text(module.error),
+               fmt::format("{:g}", module.damp), module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
 }

@@ -1,12 +1,12 @@
 // gptq tokenize: text to token ids, their spellings and their places in the text.
 #include <fmt/format.h>
 #include <cstdint>
+#include <deque>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <gptq/gptq.h>
 
@@ -67,8 +67,8 @@ void print_tokens(const Tokenizer& tokenizer, const std::string& text, bool spec
 
 // {"ids": [...], "tokens": [...], "offsets": [[begin, end], ...]}
 void print_tokens_json(const Tokenizer& tokenizer, const std::string& text, bool special) {
-  std::vector<TokenId> ids;
-  std::vector<std::pair<uint32_t, uint32_t>> offsets;  // a text has at most 512 MiB
+  std::deque<TokenId> ids;                            // which take no second copy while they grow
+  std::deque<std::pair<uint32_t, uint32_t>> offsets;  // a text has at most 512 MiB
   tokenizer.encode_with_offsets(text, special, [&](TokenId id, size_t begin, size_t end) {
     ids.push_back(id);
     offsets.emplace_back(static_cast<uint32_t>(begin), static_cast<uint32_t>(end));

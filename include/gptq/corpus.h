@@ -14,7 +14,7 @@ struct Corpus {
     bool row = false;  // of a table or of JSON; else a plain text file
   };
 
-  std::vector<TokenId> tokens;     // of all documents, one after the other, each with its own special tokens
+  std::vector<TokenId> tokens;  // of all documents, one after the other, each with its own special tokens
   std::vector<Document> documents;
   std::vector<std::string> notes;  // what was left out, and how often
 };

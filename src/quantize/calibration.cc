@@ -138,7 +138,8 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   static_cast<Windows&>(c) = collect(all.first(drawn), corpus);
 
   const auto total = static_cast<int64_t>(c.tokens.size());
-  const auto shorter = std::count_if(c.lengths.begin(), c.lengths.end(), [&](int64_t length) { return length < c.seqlen; });
+  const auto shorter =
+      std::count_if(c.lengths.begin(), c.lengths.end(), [&](int64_t length) { return length < c.seqlen; });
   if (windows.size() == 1 && shorter == 1) {
     c.notes.push_back("the calibration text has " + std::to_string(total) + " tokens: one window of that length, not " +
                       std::to_string(c.seqlen));

@@ -82,9 +82,8 @@ void Pipeline::observe_held(int stage, int64_t index, const InputOf& input_of) {
   Held& held = held_[static_cast<size_t>(stage)];
   if (held.hessian.rows() < k) held.hessian = in_.backend.allocate_host(DType::kF32, k, k);
   const Matrix hessian = zeros(k, k);
-  streams_.for_each(streams_.calibrating(), streams_.all(), Streams::Access::kRead, [&](Activations& x, Activations*) {
-    in_.backend.accumulate_hessian(hessian.view(), input_of(x));
-  });
+  streams_.for_each(streams_.calibrating(), streams_.all(), Streams::Access::kRead,
+                    [&](Activations& x, Activations*) { in_.backend.accumulate_hessian(hessian.view(), input_of(x)); });
   release_scratch();
   held.energy = in_.backend.quadratic(load_stacked(stage, index).view(), hessian.view());
   in_.backend.store(held.hessian.view(), hessian.view());

@@ -72,7 +72,8 @@ void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what)
   TextBudget budget("normalizing added tokens of", size);
   const auto count = [&](const std::string& content) {
     if ((size += content.size()) > kMost) {
-      throw Error(ErrorKind::kVerification, "reading " + what + ": the texts of the added tokens have more than 8 MiB in " +
+      throw Error(ErrorKind::kVerification, "reading " + what +
+                                                ": the texts of the added tokens have more than 8 MiB in " +
                                                 "all; the file is damaged or hostile: fetch it again");
     }
   };

@@ -117,8 +117,7 @@ void Bpe::each_part(std::string_view word, const OnPart& on_part) const {
 void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
   for (const std::string_view word : words) {
-    each_part(word,
-              [&](std::string_view part) { (*cache).encode(part, ids, [&] { encode_word(part, ids); }); });
+    each_part(word, [&](std::string_view part) { (*cache).encode(part, ids, [&] { encode_word(part, ids); }); });
   }
 }
 

@@ -46,11 +46,11 @@ class Bpe : public TextModel {
   void join(std::vector<Symbol>& symbols) const;
 
   Vocabulary vocabulary_;
-  std::vector<Slot> merges_;  // open addressing, a power of two
+  std::vector<Slot> merges_;      // open addressing, a power of two
   std::vector<TokenId> results_;  // by rank
-  std::string prefix_;        // continuing_subword_prefix: written before every character but the first
-  std::string suffix_;        // end_of_word_suffix: written after the last character
-  std::string unknown_name_;  // unk_token; empty when there is none
+  std::string prefix_;            // continuing_subword_prefix: written before every character but the first
+  std::string suffix_;            // end_of_word_suffix: written after the last character
+  std::string unknown_name_;      // unk_token; empty when there is none
   TokenId unknown_ = -1;
   bool fuse_unknown_;
   bool byte_fallback_;

@@ -35,8 +35,8 @@ class Component {
     if (!list.is_array()) reader_.fail(key, "a list of components");
     std::vector<Component> result;
     for (size_t i = 0; i < list.size(); ++i) {
-      result.push_back(Component(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1,
-                                 count_));
+      result.push_back(
+          Component(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1, count_));
     }
     return result;
   }

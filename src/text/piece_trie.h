@@ -28,7 +28,7 @@ class PieceTrie {
     return found == nullptr ? kNone : static_cast<uint32_t>(static_cast<const char*>(found) - bytes_.data());
   }
   size_t longest_string() const { return longest_string_; }  // in bytes
-  int value(uint32_t node) const { return values_[node]; }  // -1 where no string ends
+  int value(uint32_t node) const { return values_[node]; }   // -1 where no string ends
 
   bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] != kNone; }
 

@@ -27,10 +27,10 @@ void check_growth(const Parts& parts, const std::string& what) {
     tokens += part.ids.size();
   }
   if (texts <= kMaxTexts && tokens <= kMaxTokens) return;
-  throw Error(ErrorKind::kVerification,
-              "reading " + what + ": it repeats the text more than " + std::to_string(kMaxTexts) +
-                  " times or adds more than " + std::to_string(kMaxTokens) +
-                  " tokens; the file is damaged or hostile: fetch it again");
+  throw Error(ErrorKind::kVerification, "reading " + what + ": it repeats the text more than " +
+                                            std::to_string(kMaxTexts) + " times or adds more than " +
+                                            std::to_string(kMaxTokens) +
+                                            " tokens; the file is damaged or hostile: fetch it again");
 }
 
 Part tokens(std::vector<TokenId> ids) { return {false, {}, std::move(ids)}; }

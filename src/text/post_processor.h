@@ -29,9 +29,9 @@ class PostProcessor {
     bool first = false;             // the text's first token is the first of all
   };
   struct Part {
-    bool text = false;            // the ids of the text, their places trimmed,
+    bool text = false;  // the ids of the text, their places trimmed,
     std::vector<Trim> trims;
-    std::vector<TokenId> ids;     // or these control tokens, which stand for 0 to 0
+    std::vector<TokenId> ids;  // or these control tokens, which stand for 0 to 0
   };
   using Parts = std::vector<Part>;
 

@@ -122,8 +122,7 @@ class SplitAtChars : public WordStep {
   using IsMatch = bool (*)(char32_t code);
   SplitAtChars(IsMatch is_match, SplitBehavior behavior) : is_match_(is_match), behavior_(behavior) {}
   void apply(Words& words, TextBudget&) const override {
-    cut_words(words, behavior_,
-              [&](std::string_view text, const auto& sink) { cut_at_chars(text, is_match_, sink); });
+    cut_words(words, behavior_, [&](std::string_view text, const auto& sink) { cut_at_chars(text, is_match_, sink); });
   }
 
  private:
@@ -184,7 +183,8 @@ class Metaspace : public WordStep {
     size_t zero = 0;
     const char32_t mark = next_char(replacement_, zero);
     cut_words(words, SplitBehavior::kMergedWithNext, [&](std::string_view text, const auto& sink) {
-      cut_at_chars(text, [&](char32_t code) { return code == mark; }, sink);
+      cut_at_chars(
+          text, [&](char32_t code) { return code == mark; }, sink);
     });
   }
 
@@ -201,7 +201,8 @@ class BertWords : public WordStep {
     cut_words(words, SplitBehavior::kRemoved,
               [](std::string_view text, const auto& sink) { cut_at_chars(text, is_whitespace, sink); });
     cut_words(words, SplitBehavior::kIsolated, [](std::string_view text, const auto& sink) {
-      cut_at_chars(text, [](char32_t code) { return kPunctuationChars.has(code); }, sink);
+      cut_at_chars(
+          text, [](char32_t code) { return kPunctuationChars.has(code); }, sink);
     });
   }
 };
@@ -211,7 +212,8 @@ class CharDelimiterSplit : public WordStep {
   explicit CharDelimiterSplit(char32_t delimiter) : delimiter_(delimiter) {}
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, SplitBehavior::kRemoved, [&](std::string_view text, const auto& sink) {
-      cut_at_chars(text, [&](char32_t code) { return code == delimiter_; }, sink);
+      cut_at_chars(
+          text, [&](char32_t code) { return code == delimiter_; }, sink);
     });
   }
 

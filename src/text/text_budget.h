@@ -42,12 +42,12 @@ class TextBudget {
 
  private:
   [[noreturn]] void exceed() const {
-    throw Error(ErrorKind::kVerification,
-                std::string(action_) + " " + std::to_string(input_) + " bytes of text with " +
-                    (place_ == nullptr ? "the tokenizer" : *place_) + ": it makes the text longer by more than " +
-                    std::to_string(kPerByte) +
-                    " times and 1 MiB, or by 1 GiB; if no tokenizer should do that to this text, the file is damaged or hostile: fetch "
-                    "it again, otherwise cut the text into parts");
+    throw Error(ErrorKind::kVerification, std::string(action_) + " " + std::to_string(input_) + " bytes of text with " +
+                                              (place_ == nullptr ? "the tokenizer" : *place_) +
+                                              ": it makes the text longer by more than " + std::to_string(kPerByte) +
+                                              " times and 1 MiB, or by 1 GiB; if no tokenizer should do that to this "
+                                              "text, the file is damaged or hostile: fetch "
+                                              "it again, otherwise cut the text into parts");
   }
 
   const char* action_;

@@ -141,7 +141,8 @@ void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
 }
 
 template <typename OnToken, typename OnWords>
-void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const {
+void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token,
+                                const OnWords& on_words) const {
   if (text.text.size() > kLongestText) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");

@@ -136,7 +136,9 @@ TEST_F(CalibrationTest, SeedDrawsDistinctWindows) {
   EXPECT_NE(a.tokens, b.tokens);
   EXPECT_EQ(a.name, "built-in");
   std::set<std::vector<TokenId>> windows;
-  for (size_t i = 0; i < a.lengths.size(); ++i) windows.insert({a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64), a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64 + 64)});
+  for (size_t i = 0; i < a.lengths.size(); ++i)
+    windows.insert({a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64),
+                    a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64 + 64)});
   EXPECT_EQ(windows.size(), 100u);
 }
 

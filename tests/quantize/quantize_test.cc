@@ -89,7 +89,8 @@ TEST(Quantize, RowsOfDifferentLengths) {
   const TempFolder folder;
   std::string rows;
   for (int i = 0; i < 60; ++i) {
-    rows += "{\"text\": \"Row " + std::to_string(i) + std::string(static_cast<size_t>(i % 7) * 9, 'a') + " and its end.\"}\n";
+    rows += "{\"text\": \"Row " + std::to_string(i) + std::string(static_cast<size_t>(i % 7) * 9, 'a') +
+            " and its end.\"}\n";
   }
   write_file_atomic(folder / "rows.jsonl", rows);
   QuantizeOptions options = quick_options(folder / "out");

@@ -89,19 +89,20 @@ const std::vector<std::string> kCounted = {
     "s.join(empties)", "s.find('q')", "s.rfind('q')", "s.index('q')", "s.rindex('q')", "s.count('q')",
     "s.partition('q')", "s.rpartition('q')", "s.ljust(5)", "s.rjust(5)", "s.center(5)", "'a'.center(999999)",
     "s.zfill(5)", "digits.isalnum()", "spaces.isspace()", "digits.isdigit()", "digits.isdecimal()",
-    "digits.isnumeric()", "s.isascii()", "s.isprintable()", "s.islower()", "s.isupper()", "s.istitle()", "digits.isalpha()", "tabs.expandtabs(0)", "s.format()", "braces.format()", "'{}'.format(s)",
-    "'{!a}'.format(s)", "s.format_map(nones)", "''.format_map(d)", "d.items()", "d.keys()", "d.values()", "d.copy()",
-    "l.count(1)", "l.index(2)", "l.copy()",
+    "digits.isnumeric()", "s.isascii()", "s.isprintable()", "s.islower()", "s.isupper()", "s.istitle()",
+    "digits.isalpha()", "tabs.expandtabs(0)", "s.format()", "braces.format()", "'{}'.format(s)", "'{!a}'.format(s)",
+    "s.format_map(nones)", "''.format_map(d)", "d.items()", "d.keys()", "d.values()", "d.copy()", "l.count(1)",
+    "l.index(2)", "l.copy()",
     //
-    "s is upper", "s is lower", "'q' is in s", "2 is in l", "s is eq(t)", "s is equalto(t)", "s is ne(t)",
-    "s is ge(t)", "s is gt(t)", "s is greaterthan(t)", "s is le(t)", "s is lt(t)", "s is lessthan(t)",
-    "s is sameas(t)", "s is odd", "s is even", "s is divisibleby(2)", "s is filter", "s is test",
+    "s is upper", "s is lower", "'q' is in s", "2 is in l", "s is eq(t)", "s is equalto(t)", "s is ne(t)", "s is ge(t)",
+    "s is gt(t)", "s is greaterthan(t)", "s is le(t)", "s is lt(t)", "s is lessthan(t)", "s is sameas(t)", "s is odd",
+    "s is even", "s is divisibleby(2)", "s is filter", "s is test",
     //
     "dict(d)", "namespace(d)", "dict(**d)", "cycler(*l)", "raise_exception(s)", "strftime_now(s)",
     //
-    "s + 'x'", "s ~ 'x'", "s * 2", "'' * 99999", "l + l", "[] + l", "l * 2", "s == t", "s < t", "s != t",
-    "'q' in s", "'q' not in s", "2 in l", "l == l2", "l < l2", "d == d2", "s[::2]", "s[::-1]", "s[5:]", "s[60000]",
-    "s[-60000]", "l[1:]", "{s: 1}", "d[s]", "d.get(s)", "s % ()", "'%s' % s", "'%a' % (s,)", "(1, s)|string"};
+    "s + 'x'", "s ~ 'x'", "s * 2", "'' * 99999", "l + l", "[] + l", "l * 2", "s == t", "s < t", "s != t", "'q' in s",
+    "'q' not in s", "2 in l", "l == l2", "l < l2", "d == d2", "s[::2]", "s[::-1]", "s[5:]", "s[60000]", "s[-60000]",
+    "l[1:]", "{s: 1}", "d[s]", "d.get(s)", "s % ()", "'%s' % s", "'%a' % (s,)", "(1, s)|string"};
 
 // Looks at its input's kind, length in items or beginning only.
 const std::vector<std::string> kConstant = {
@@ -141,30 +142,34 @@ TEST(TemplateCosts, WhatDoesNotIsFree) {
 TEST(TemplateCosts, StatementsAreCounted) {
   for (const std::string source :
        {"{{ s }}", "{% for x in l %}{% endfor %}", "{% for x in s %}{% break %}{% endfor %}", "{% set a, b = l %}",
-        "{% for x in l if false %}{% endfor %}", "{% set x %}{{ s }}{% endset %}", "{% filter upper %}{{ s }}{% endfilter %}",
-        "{% macro m() %}{{ varargs }}{% endmacro %}{{ m(*l) }}", "{% macro m() %}{{ kwargs }}{% endmacro %}{{ m(**d) }}",
-        "{% for x in [1] %}{{ loop.changed(*l) }}{% endfor %}", "{% for x in [1] %}{{ loop.cycle(*l) }}{% endfor %}",
-        "{% set n = namespace(x=s) %}{% set n.x = n.x ~ s %}"}) {
+        "{% for x in l if false %}{% endfor %}", "{% set x %}{{ s }}{% endset %}",
+        "{% filter upper %}{{ s }}{% endfilter %}", "{% macro m() %}{{ varargs }}{% endmacro %}{{ m(*l) }}",
+        "{% macro m() %}{{ kwargs }}{% endmacro %}{{ m(**d) }}", "{% for x in [1] %}{{ loop.changed(*l) }}{% endfor %}",
+        "{% for x in [1] %}{{ loop.cycle(*l) }}{% endfor %}", "{% set n = namespace(x=s) %}{% set n.x = n.x ~ s %}"}) {
     EXPECT_NE(refusal(source).find("more than"), std::string::npos) << source;
   }
 }
 
 TEST(TemplateCosts, TheTablesHaveEveryOperation) {
-  for (const auto* filters : {&text_filters(), &list_filters(), &lazy_filters(), &number_filters(), &markup_filters()}) {
+  for (const auto* filters :
+       {&text_filters(), &list_filters(), &lazy_filters(), &number_filters(), &markup_filters()}) {
     for (const auto& [name, function] : *filters) EXPECT_TRUE(any_has("|" + name)) << name;
   }
   for (const std::string name :
-       {"capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map",
-        "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
-        "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "maketrans", "partition",
-        "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip",
-        "split", "splitlines", "startswith", "strip", "swapcase", "title", "translate", "upper", "zfill"}) {
+       {"capitalize", "casefold",     "center",       "count",   "encode",     "endswith",    "expandtabs",
+        "find",       "format",       "format_map",   "index",   "isalnum",    "isalpha",     "isascii",
+        "isdecimal",  "isdigit",      "isidentifier", "islower", "isnumeric",  "isprintable", "isspace",
+        "istitle",    "isupper",      "join",         "ljust",   "lower",      "lstrip",      "maketrans",
+        "partition",  "removeprefix", "removesuffix", "replace", "rfind",      "rindex",      "rjust",
+        "rpartition", "rsplit",       "rstrip",       "split",   "splitlines", "startswith",  "strip",
+        "swapcase",   "title",        "translate",    "upper",   "zfill"}) {
     EXPECT_TRUE(string_method(name) == nullptr || any_has("." + name + "(")) << name;
   }
   for (const std::string name :
-       {"boolean", "callable", "defined", "divisibleby", "eq", "equalto", "escaped", "even", "false", "filter", "float",
-        "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none",
-        "number", "odd", "sameas", "sequence", "string", "test", "true", "undefined", "upper"}) {
+       {"boolean",  "callable", "defined", "divisibleby", "eq",        "equalto", "escaped", "even",     "false",
+        "filter",   "float",    "ge",      "greaterthan", "gt",        "in",      "integer", "iterable", "le",
+        "lessthan", "lower",    "lt",      "mapping",     "ne",        "none",    "number",  "odd",      "sameas",
+        "sequence", "string",   "test",    "true",        "undefined", "upper"}) {
     EXPECT_NE(find_test(name), nullptr) << name;
     EXPECT_TRUE(any_has(" is " + name)) << name;
   }

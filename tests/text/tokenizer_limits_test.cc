@@ -33,10 +33,11 @@ const std::string kDouble = R"({"type":"Replace","pattern":{"String":"a"},"conte
 
 TEST(TokenizerLimits, Normalizers) {
   // Each of the first ones makes the text longer by itself, those behind it do so again and again.
-  for (const std::string part :
+  for (const std::string& part :
        {kDouble, std::string(R"({"type":"Replace","pattern":{"String":""},"content":"aa"})"),
         R"({"type":"Replace","pattern":{"Regex":"."},"content":")" + std::string(3000, 'a') + "\"}",
-        R"({"type":"Prepend","prepend":")" + std::string(60'000, 'a') + "\"}", std::string(R"({"type":"ByteLevel"})")}) {
+        R"({"type":"Prepend","prepend":")" + std::string(60'000, 'a') + "\"}",
+        std::string(R"({"type":"ByteLevel"})")}) {
     const Tokenizer t = make_tokenizer("{" + sequence("normalizer", "normalizers", part, 60) + kModel);
     const std::string text = part.find("ByteLevel") != std::string::npos ? "\u00e9" : "aaaa";
     expect_refused([&] { t.encode(text); }, "normalizer");
@@ -52,8 +53,7 @@ TEST(TokenizerLimits, PreTokenizers) {
     return R"({"type":"Metaspace","replacement":")" + replacement + R"(","prepend_scheme":"always","split":false},)";
   };
   const std::string marks = mark("_") + one + "," + mark("-") + one;
-  const std::string spaces =
-      R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false},)" + one;
+  const std::string spaces = R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false},)" + one;
   for (const std::string& part : {marks, spaces}) {
     const Tokenizer t = make_tokenizer("{" + sequence("pre_tokenizer", "pretokenizers", part, 60) + kModel);
     expect_refused([&] { t.encode("aaaa"); }, "pre_tokenizer");
@@ -63,27 +63,33 @@ TEST(TokenizerLimits, PreTokenizers) {
 
 TEST(TokenizerLimits, Decoders) {
   const std::string model = R"("model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1,"a a":2}}})";
-  for (const std::string part :
+  for (const std::string& part :
        {kDouble, std::string(R"({"type":"BPEDecoder","suffix":""})"),
         std::string(R"({"type":"CTC","pad_token":"","word_delimiter_token":"","cleanup":true})"),
         R"({"type":"Replace","pattern":{"Regex":"a"},"content":")" + std::string(3000, 'a') + "\"}"}) {
     const Tokenizer t = make_tokenizer("{" + sequence("decoder", "decoders", part, 60) + model);
     expect_refused([&] { t.decode({1, 2, 2}); }, "decoder");
     StreamingDecoder decoder(t);
-    expect_refused([&] { for (const TokenId id : {2, 2, 2, 2}) decoder.push(id); }, "decoder");
+    expect_refused(
+        [&] {
+          for (const TokenId id : {2, 2, 2, 2}) decoder.push(id);
+        },
+        "decoder");
   }
 }
 
 TEST(TokenizerLimits, PostProcessors) {
   const std::string twice = R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"Sequence":{"id":"A"}}],
       "special_tokens":{}})";
-  const std::string many = R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"SpecialToken":{"id":"x"}},
+  const std::string many =
+      R"({"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"SpecialToken":{"id":"x"}},
       {"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[)" +
-                           [] {
-                             std::string ids = "0";
-                             for (int i = 0; i < 2000; ++i) ids += ",0";
-                             return ids;
-                           }() + "]}}}";
+      [] {
+        std::string ids = "0";
+        for (int i = 0; i < 2000; ++i) ids += ",0";
+        return ids;
+      }() +
+      "]}}}";
   for (const std::string& part : {twice, many}) {
     expect_refused([&] { make_tokenizer("{" + sequence("post_processor", "processors", part, 60) + kModel); },
                    "post_processor.processors[");
@@ -106,15 +112,14 @@ TEST(TokenizerLimits, AddedTokens) {
 }
 
 TEST(TokenizerLimits, NumberOfComponents) {
-  for (const auto& [key, list, part] :
-       {std::tuple{"normalizer", "normalizers", R"({"type":"NFC"})"},
-        std::tuple{"pre_tokenizer", "pretokenizers", R"({"type":"BertPreTokenizer"})"},
-        std::tuple{"decoder", "decoders", R"({"type":"Fuse"})"},
-        std::tuple{"post_processor", "processors", R"({"type":"ByteLevel"})"}}) {
+  for (const auto& [key, list, part] : {std::tuple{"normalizer", "normalizers", R"({"type":"NFC"})"},
+                                        std::tuple{"pre_tokenizer", "pretokenizers", R"({"type":"BertPreTokenizer"})"},
+                                        std::tuple{"decoder", "decoders", R"({"type":"Fuse"})"},
+                                        std::tuple{"post_processor", "processors", R"({"type":"ByteLevel"})"}}) {
     EXPECT_NO_THROW(make_tokenizer("{" + sequence(key, list, part, 900) + kModel));
-    expect_refused([&, key = key, list = list, part = part] {
-      make_tokenizer("{" + sequence(key, list, part, 1100) + kModel);
-    }, key);
+    expect_refused(
+        [&, key = key, list = list, part = part] { make_tokenizer("{" + sequence(key, list, part, 1100) + kModel); },
+        key);
   }
 }
 
@@ -134,8 +139,8 @@ TEST(TokenizerLimits, WordsInBlocksAreTheSameWords) {
   // More words than one block holds, and a prefix that depends on where the text starts.
   const std::string parts = R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"WhitespaceSplit"},
       {"type":"Metaspace","replacement":"_","prepend_scheme":"first"},{"type":"FixedLength","length":2}]},)";
-  const Tokenizer t = make_tokenizer("{" + parts +
-                                     R"("model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"_a":1,"b":2,"ab":3}}})");
+  const Tokenizer t = make_tokenizer(
+      "{" + parts + R"("model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"_a":1,"b":2,"ab":3}}})");
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += "ab ";
   const Encoding encoding = t.encode_with_offsets(text);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <string>
+#include <unordered_set>
 
 #include "text/template/filters.h"
 #include "text/template/tests.h"
@@ -349,6 +351,7 @@ ExprPtr ExpressionParser::subscript(ExprPtr base) {
 
 CallArguments ExpressionParser::call_arguments() {
   CallArguments arguments;
+  std::unordered_set<std::string> used;
   bool first = true;
   while (!accept_operator(")")) {
     if (!first) {
@@ -366,9 +369,7 @@ CallArguments ExpressionParser::call_arguments() {
       if (arguments.double_star) fail("an argument after ** in a call");
       const std::string name = take_name();
       take();
-      for (const auto& [used, expr] : arguments.named) {
-        if (used == name) fail("the argument '" + name + "' twice");
-      }
+      if (!used.insert(name).second) fail("the argument '" + name + "' twice");
       arguments.named.emplace_back(name, expression());
     } else {
       if (!arguments.named.empty() || arguments.star || arguments.double_star) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "text/template/expression_parser.h"
@@ -251,6 +252,7 @@ class Parser : private ExpressionParser {
 
   std::vector<Parameter> parameters() {
     std::vector<Parameter> list;
+    std::unordered_set<std::string> used;
     while (!accept_operator(")")) {
       if (!list.empty()) {
         expect_operator(",");
@@ -258,9 +260,7 @@ class Parser : private ExpressionParser {
       }
       Parameter parameter;
       parameter.name = single_target(false).name;
-      for (const Parameter& other : list) {
-        if (other.name == parameter.name) fail("the parameter '" + parameter.name + "' twice");
-      }
+      if (!used.insert(parameter.name).second) fail("the parameter '" + parameter.name + "' twice");
       if (accept_operator("="))
         parameter.fallback = expression();
       else if (!list.empty() && list.back().fallback)

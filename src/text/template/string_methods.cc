@@ -49,16 +49,14 @@ Value split_method(Runtime& runtime, const Value& self, const Arguments& argumen
   const std::string* separator = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
   const int64_t limit = bound.integer(1, -1);
   const bool from_right = kFromRight && limit >= 0;  // without a limit both sides give the same
-  return parts_of(runtime, self.marked(), from_right, [&](const PartSink& sink) {
-    split(runtime, self.marked(), separator, limit, from_right, sink);
-  });
+  return parts_of(runtime, self.marked(), from_right,
+                  [&](const PartSink& sink) { split(runtime, self.marked(), separator, limit, from_right, sink); });
 }
 
 Value splitlines(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"keepends"}, "splitlines");
-  return parts_of(runtime, self.marked(), false, [&](const PartSink& sink) {
-    split_lines(runtime, self.marked(), bound.flag(0, false), sink);
-  });
+  return parts_of(runtime, self.marked(), false,
+                  [&](const PartSink& sink) { split_lines(runtime, self.marked(), bound.flag(0, false), sink); });
 }
 
 // The part of a string that the optional arguments `start` and `end` of a method choose, in bytes.
