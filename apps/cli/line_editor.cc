@@ -368,7 +368,10 @@ LineReader::Outcome LineEditor::read(const std::string& prompt, std::string& lin
   int count = 0;
   const wchar_t* typed = el_wgets(s.el, &count);
   s.leave_terminal();
-  if (s.terminated) throw Error(ErrorKind::kInterrupted, "interrupted");
+  if (s.terminated) {
+    s.write_out("\n");
+    throw Error(ErrorKind::kInterrupted, "interrupted");
+  }
   if (s.interrupted) {
     line = s.typed;
     return LineReader::Outcome::kInterrupted;

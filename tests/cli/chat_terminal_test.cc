@@ -210,6 +210,9 @@ TEST_F(ChatTerminal, TheTerminalComesBack) {
       terminal.send(number);
     }
     EXPECT_EQ(terminal.finish(), number == 0 || number == SIGINT ? 0 : 130) << number;
+    if (number != 0 && number != SIGINT) {
+      EXPECT_TRUE(has(terminal.screen(), "\ngptq: interrupted")) << "on a line of its own";
+    }
     EXPECT_GT(terminal.screen().rfind(kPasteOff), terminal.screen().rfind(kPasteOn));
     EXPECT_TRUE(terminal.cooked()) << number;
   }
