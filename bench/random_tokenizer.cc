@@ -13,6 +13,7 @@
 #include <gptq/error.h>
 
 #include "core/json.h"
+#include "core/unpack.h"
 #include "text/byte_level.h"
 
 extern "C" {

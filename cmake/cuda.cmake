@@ -70,6 +70,10 @@ function(gptq_add_cuda target)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cc
        ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cu)
   target_sources(${target} PRIVATE ${sources})
+  # Each kernel file has names of its own; newer versions of CMake would compile several as one.
+  set(kernels ${sources})
+  list(FILTER kernels INCLUDE REGEX "\\.cu$")
+  set_source_files_properties(${kernels} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr;-Xcompiler=-Wall>")
   string(REPLACE ";" "," architectures "${CMAKE_CUDA_ARCHITECTURES}")
   set_source_files_properties(${PROJECT_SOURCE_DIR}/src/backend/cuda/cuda_backend.cc PROPERTIES

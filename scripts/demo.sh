@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 
 gptq=build/release/gptq
 out=out/demo-4bit
-[ -x $gptq ] || echo "The first time takes some minutes on two cores; most of it compiles gptq." >&2
-
-scripts/setup.sh
-cmake --preset release >/dev/null
-cmake --build --preset release --target gptq
+if [ -x $gptq ]; then
+  echo "This takes about a minute on two idle cores. It runs the commands behind \$; paste them, in $PWD." >&2
+else
+  echo "The first time takes about five minutes on two idle cores; most of it compiles gptq. It runs the commands behind \$;" \
+       "paste them, in $PWD." >&2
+fi
 
 # Prints a command so that it can be pasted, then runs it.
 say() {
@@ -22,6 +23,9 @@ say() {
   "$@"
 }
 
+say scripts/setup.sh
+say cmake --preset release --log-level=WARNING
+say cmake --build --preset release --target gptq
 say $gptq inspect models/demo
 say $gptq quantize models/demo -o $out --bits 4 --group-size 128 --samples 128 --seqlen 512 \
     --calibration models/demo/calibration.jsonl --force

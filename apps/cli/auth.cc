@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "help.h"
 #include "input.h"
+#include "option_tree.h"
 #include "output.h"
 #include "progress.h"
 #include "table.h"
@@ -148,7 +149,9 @@ int run_auth_command(const AuthArguments& a, const CommonOptions& common) {
 
 Action add_auth(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<AuthArguments>();
-  app.add_option("ACTION", arguments->action, "login, whoami, list, switch or logout")->required();
+  app.add_option("ACTION", arguments->action, "login, whoami, list, switch or logout")
+      ->required()
+      ->check(suggestion({"login", "whoami", "list", "switch", "logout"}));
   app.add_option("NAME", arguments->name, "Of a stored login");
   app.add_option("--token", arguments->token, "The token to log in with or to ask about; a pipe is safer")
       ->type_name("TOKEN");

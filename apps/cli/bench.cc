@@ -1,11 +1,13 @@
 // gptq bench: how fast a model loads, reads prompts and makes tokens.
 #include <fmt/format.h>
 #include <memory>
+#include <thread>
 
 #include <gptq/gptq.h>
 
 #include "commands.h"
 #include "interrupt.h"
+#include "machine_load.h"
 #include "model.h"
 #include "numbers.h"
 #include "output.h"
@@ -26,11 +28,14 @@ Examples:
   gptq bench models/demo
   gptq bench mistral-7b-4bit --device cuda:0 --prompt-lengths 512,4096 --depths 128,8192
   gptq bench mistral-7b-4bit --tokens 256 --repeat 5 --json
+
+Without --prompt-lengths and --depths those are measured that fit the model's context. Other work on the machine spoils
+the numbers: a warning is given when its load average is more than half of its hardware threads.
 )";
 
 using Align = Table::Align;
 
-Json to_json(const BenchReport& report) {
+Json to_json(const BenchReport& report, const std::string& warning) {
   Json rows = Json::array();
   for (const BenchRow& row : report.rows) {
     const bool prompt = row.kind == BenchRow::Kind::kPrompt;
@@ -53,7 +58,7 @@ Json to_json(const BenchReport& report) {
           {"copy_bytes_per_second", report.copy_rate},
           {"gemm_operations_per_second", report.gemm_rate},
           {"rows", std::move(rows)},
-          {"notes", report.notes}};
+          {"notes", warning.empty() ? Json::array() : Json::array({warning})}};
 }
 
 std::string bytes_rate(double rate) { return human_bytes(static_cast<int64_t>(rate)) + "/s"; }
@@ -82,9 +87,7 @@ std::string to_text(const BenchReport& report) {
                prompt ? human_operations(row.operations_per_second) : bytes_rate(row.bytes_per_second),
                fmt::format("{:.0f} %", 100 * row.share)});
   }
-  std::string text = head.str() + "\n" + table.str();
-  for (const std::string& note : report.notes) text += "note: " + note + "\n";
-  return text;
+  return head.str() + "\n" + table.str();
 }
 
 void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, const std::string& help) {
@@ -94,6 +97,8 @@ void add_list(CLI::App& app, const std::string& name, std::vector<int>& values, 
 int run_bench_command(BenchOptions options, const CommonOptions& common) {
   options.model = model_folder(options.model, common);
   say_device(options.compute, common);
+  const std::string warning = load_warning(load_average(), std::thread::hardware_concurrency());
+  if (!warning.empty()) say("warning: " + warning);
   BenchReport report;
   {
     const Interrupt interrupt;
@@ -104,7 +109,7 @@ int run_bench_command(BenchOptions options, const CommonOptions& common) {
     });
   }
   if (common.json) {
-    put_json(to_json(report));
+    put_json(to_json(report, warning));
   } else {
     put(to_text(report));
   }
@@ -116,12 +121,15 @@ int run_bench_command(BenchOptions options, const CommonOptions& common) {
 Action add_bench(CLI::App& app, const CommonOptions& common) {
   const auto options = std::make_shared<BenchOptions>();
   add_model_argument(app, options->model);
-  add_list(app, "--prompt-lengths", options->prompt_lengths, "Prompts to read, in tokens");
-  add_list(app, "--depths", options->depths, "Tokens in front of those that are made");
+  add_list(app, "--prompt-lengths", options->prompt_lengths,
+           "Prompts to read, in tokens (default: those of 128, 512, 2048 that fit)");
+  add_list(app, "--depths", options->depths,
+           "Tokens in front of those that are made (default: those of 128, 1024, 4096 that fit)");
   add_list(app, "--batches", options->batches, "Sequences decoded side by side");
   app.add_option("--tokens", options->tokens, "Tokens to make at each depth")->type_name("N");
   app.add_option("--repeat", options->repeat, "Measured runs of each test")->type_name("N");
   add_compute_options(app, options->compute);
+  put_into_group(app, kExpertOptions, {"batches", "repeat"});
   app.footer(kBenchFooter);
   return [options, &common] { return run_bench_command(*options, common); };
 }

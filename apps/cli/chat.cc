@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include <gptq/gptq.h>
@@ -193,7 +192,7 @@ class Loop {
     SamplingFlags flags = state_.sampling;
     const float temperature = flags.temperature.value_or(state_.conversation.engine().default_sampling().temperature);
     if (temperature == 0) say("note: at temperature 0 the answer stays the same; /set temperature 0.7 allows others");
-    flags.seed = flags.seed ? *flags.seed + ++retries_ : std::random_device()();
+    if (flags.seed) flags.seed = *flags.seed + ++retries_;  // else each answer has its own
     answer([&](const TextSink& on_text) { return state_.conversation.retry(flags, on_text); });
   }
 

@@ -23,6 +23,9 @@ Action add_auth(CLI::App& app, const CommonOptions& common);
 Action add_pull(CLI::App& app, const CommonOptions& common);
 Action add_cache(CLI::App& app, const CommonOptions& common);
 Action add_push(CLI::App& app, const CommonOptions& common);
+Action add_config(CLI::App& app, const CommonOptions& common);
+Action add_completion(CLI::App& app, const CommonOptions& common);
+Action add_man(CLI::App& app, const CommonOptions& common);
 Action add_doctor(CLI::App& app, const CommonOptions& common);
 Action add_version(CLI::App& app, const CommonOptions& common);
 

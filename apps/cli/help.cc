@@ -2,57 +2,114 @@
 #include "help.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 #include <algorithm>
 #include <numeric>
 
+#include "option_tree.h"
+#include "streams.h"
 #include "table.h"
 
 namespace gptq::cli {
 
 namespace {
 
-constexpr size_t kLineWidth = 100, kHelpColumn = 34;
+constexpr size_t kMinWidth = 40, kMaxWidth = 120;      // narrower is not readable, nor is wider
+constexpr size_t kHelpColumn = 30, kNarrowColumn = 8;  // where descriptions begin
+constexpr size_t kNarrow = 70;                         // below it descriptions stand below their options
+constexpr const char* kUsualTitle = "Usual options";   // of "Options" where there are other groups
 
-std::string wrapped(const std::string& text, size_t indent) {
+// Words of a command line; spaces within quotes belong to their word.
+std::vector<std::string> words_of(const std::string& text, bool quotes) {
+  std::vector<std::string> words(1);
+  char quote = 0;
+  for (const char c : text) {
+    if (quotes && (c == '\'' || c == '"') && (quote == 0 || quote == c)) quote = quote == 0 ? c : 0;
+    if (c == ' ' && quote == 0) {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
+// Lines of at most `width` columns, all but the first behind `indent` spaces. `broken` ends lines that go on.
+std::string fill(const std::vector<std::string>& words, size_t width, size_t first_column, size_t indent,
+                 const std::string& broken = "") {
   std::string out, line;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(' ', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    if (!line.empty() && text_width(line) + 1 + text_width(word) > kLineWidth - indent) {
-      out += line + "\n" + std::string(indent, ' ');
+  size_t column = first_column;
+  for (const std::string& word : words) {
+    if (!line.empty() && column + text_width(line) + 1 + text_width(word) + broken.size() > width) {
+      out += line + broken + "\n" + std::string(indent, ' ');
       line.clear();
+      column = indent;
     }
     line += (line.empty() ? "" : " ") + word;
-    begin = end + 1;
   }
   return out + line;
 }
 
-// " DIR"; CLI11 appends what its checks accept, which the description says already.
-std::string value_name(const CLI::Option& option) {
-  if (option.get_type_size() == 0) return "";
-  const std::string name = option.get_type_name();
-  return " " + name.substr(0, name.find(':'));
+std::string wrapped(const std::string& text, size_t width, size_t indent) {
+  return fill(words_of(text, false), width, indent, indent);
 }
 
-// "-o, --output DIR", "--sym / --asym"
-std::string spelling(const CLI::Option& option) {
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
-  if (names.empty()) return option.get_name(true);
-  const bool negatable = !option.get_fnames().empty();
-  std::string text = names[0];
-  for (size_t i = 1; i < names.size(); ++i) text += (negatable ? " / " : ", ") + names[i];
-  return text + value_name(option);
-}
+class Page {
+ public:
+  explicit Page(size_t width) : width_(width), column_(width < kNarrow ? kNarrowColumn : kHelpColumn) {}
 
-std::string entry(const std::string& left, const std::string& right) {
-  std::string text = "  " + left;
-  const bool fits = text_width(text) + 2 <= kHelpColumn;
-  text += fits ? std::string(kHelpColumn - text_width(text), ' ') : "\n" + std::string(kHelpColumn, ' ');
-  return text + wrapped(right, kHelpColumn) + "\n";
-}
+  std::string paragraph(const std::string& text) const { return wrapped(text, width_, 0) + "\n"; }
+
+  std::string usage(const std::string& line) const {
+    return "Usage: " + fill(words_of(line, false), width_, 7, 11) + "\n";
+  }
+
+  std::string entry(const std::string& left, const std::string& right) const {
+    std::string text = "  " + left;
+    const bool fits = text_width(text) + 2 <= column_;
+    text += fits ? std::string(column_ - text_width(text), ' ') : "\n" + std::string(column_, ' ');
+    return text + wrapped(right, width_, column_) + "\n";
+  }
+
+  std::string footer(const std::string& footer) const {
+    std::string text;
+    const FooterBlock* before = nullptr;
+    const std::vector<FooterBlock> blocks = footer_blocks(footer);
+    for (const FooterBlock& block : blocks) {
+      if (before != nullptr && before->kind != FooterBlock::Kind::kTitle) text += "\n";
+      text += block.kind == FooterBlock::Kind::kLines ? lines(block.lines) : paragraph(block.lines[0]);
+      before = &block;
+    }
+    return text;
+  }
+
+ private:
+  // Examples and lists, made to fit as a whole: "  left      right" in two columns, or a remark above its command.
+  std::string lines(const std::vector<std::string>& all) const {
+    const bool fit = std::all_of(all.begin(), all.end(), [&](const auto& line) { return text_width(line) <= width_; });
+    std::string text;
+    for (const std::string& line : all) text += (fit ? line : squeezed(line)) + "\n";
+    return text;
+  }
+
+  std::string squeezed(const std::string& line) const {
+    const size_t indent = std::min(line.find_first_not_of(' '), line.size());
+    const std::string margin(indent, ' ');
+    const size_t gap = line.find("  ", indent);
+    const size_t right = line.find_first_not_of(' ', gap);
+    const std::string left = line.substr(indent, gap - indent);
+    const bool remark = gap != std::string::npos && right != std::string::npos;
+    if (left.find("gptq ") == std::string::npos) {  // a list: what it is, and what that means
+      return remark ? line.substr(0, right) + fill(words_of(line.substr(right), false), width_, right, right)
+                    : margin + fill(words_of(left, false), width_, indent, indent);
+    }
+    const std::string command = margin + fill(words_of(left, true), width_, indent, indent + 4, " \\");
+    if (!remark) return command;
+    return margin + "# " + fill(words_of(line.substr(right), false), width_, indent + 2, indent + 4) + "\n" + command;
+  }
+
+  size_t width_, column_;
+};
 
 size_t distance(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
@@ -78,28 +135,28 @@ const CLI::App& selected(const CLI::App& program) {
 
 std::string help_page(const CLI::App& program) {
   const CLI::App& app = selected(program);
-  const bool top = app.get_parent() == nullptr;
-  std::string usage = top ? "gptq COMMAND" : "gptq " + app.get_name(), arguments, options;
-  for (const CLI::Option* option : app.get_options()) {
-    std::string text = option->get_description();
-    const std::string value = option->get_default_str();
-    if (option->get_type_size() > 0 && !value.empty() && value != "[]") text += " (default: " + value + ")";
-    if (option->get_required()) text += " (required)";
-    (option->get_positional() ? arguments : options) += entry(spelling(*option), text);
-    if (option->get_positional()) usage += " " + option->get_name(true);
-    if (option->get_required() && !option->get_positional())
-      usage += " -" + option->get_snames().at(0) + value_name(*option);
-  }
-  std::string text = wrapped(app.get_description(), 0) + "\n\nUsage: " + usage + " [options]\n";
-  if (top) {
+  const Page page(std::clamp(line_width(STDOUT_FILENO), kMinWidth, kMaxWidth));
+  std::string text = page.paragraph(app.get_description()) + "\n" + page.usage(usage_line(app));
+  if (app.get_parent() == nullptr) {
     text += "\nCommands:\n";
-    for (const CLI::App* command : app.get_subcommands({})) {
-      const std::string what = command->get_description();
-      text += entry(command->get_name(), what.substr(0, what.find('.')));
+    for (const CLI::App* command : commands_of(app)) {
+      text += page.entry(command->get_name(), first_sentence(command->get_description()));
     }
   }
+  const std::vector<OptionFacts> facts = all_facts(app);
+  std::string arguments;
+  for (const OptionFacts& f : facts) {
+    if (!f.argument.empty()) arguments += page.entry(f.argument, f.text);
+  }
   if (!arguments.empty()) text += "\nArguments:\n" + arguments;
-  return text + "\nOptions:\n" + options + "\n" + app.get_footer();
+  const std::vector<std::string> groups = option_groups(facts);
+  for (const std::string& group : groups) {
+    text += fmt::format("\n{}:\n", groups.size() > 1 && group == groups[0] ? kUsualTitle : group);
+    for (const OptionFacts& f : facts) {
+      if (f.argument.empty() && f.group == group) text += page.entry(spelling(f), f.text);
+    }
+  }
+  return text + "\n" + page.footer(app.get_footer());
 }
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {

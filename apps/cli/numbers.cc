@@ -2,6 +2,7 @@
 #include "numbers.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <map>
@@ -45,6 +46,21 @@ std::string human_seconds(double seconds) {
   const int64_t whole = std::llround(seconds);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string human_range(double from, double to) {
+  if (to < 0.95) return "less than 1 s";
+  if (to >= 7200) return fmt::format("{:.1f} to {:.1f} h", from / 3600, to / 3600);
+  const double unit = to < 120 ? 1 : 60;
+  const int64_t low = std::max<int64_t>(1, std::llround(from / unit)), high = std::llround(to / unit);
+  const std::string name = unit == 1 ? "s" : "min";
+  return low < high ? fmt::format("{} to {} {}", low, high, name) : fmt::format("{} {}", high, name);
+}
+
+std::string human_share(double share) {
+  const double percent = 100 * share;
+  if (percent > 0 && percent < 0.0001) return "below 0.0001 %";
+  return percent < 99.5 ? fmt::format("{:.2g} %", percent) : fmt::format("{:.0f} %", percent);
 }
 
 std::string human_clock(double seconds) {

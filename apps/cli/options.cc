@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "numbers.h"
+#include "option_tree.h"
 
 namespace gptq::cli {
 
@@ -16,12 +17,14 @@ void add_model_argument(CLI::App& app, std::string& model) {
          "MODEL", model,
          "Model folder in Hugging Face layout (config.json, *.safetensors, a tokenizer), or a model on the Hub: "
          "org/name, org/name@revision")
-      ->required();
+      ->required()
+      ->type_name("DIR");
 }
 
 void add_compute_options(CLI::App& app, ComputeOptions& options) {
   app.add_option("--device", options.device, "auto (the first usable GPU, else the CPU), cpu, cuda or cuda:N")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(suggestion({"auto", "cpu", "cuda"}));
   app.add_option("--threads", options.threads, "CPU threads; 0 takes one for each hardware thread")
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
@@ -31,6 +34,11 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
          "GPU memory to use at most, for example 8GiB; quantizing adapts to it, running a model that needs "
          "more is an error")
       ->type_name("SIZE");
+  put_into_group(app, kExpertOptions, {"threads", "max-gpu-memory"});
+}
+
+void put_into_group(CLI::App& app, const char* group, const std::vector<std::string>& names) {
+  for (const std::string& name : names) app.get_option("--" + name)->group(group);
 }
 
 CLI::Validator whole_number() {

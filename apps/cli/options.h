@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include <gptq/gptq.h>
 
@@ -14,9 +15,16 @@ struct CommonOptions {
   bool verbose = false;
 };
 
+// Groups of options on a page; all others are "Options".
+constexpr const char* kQualityOptions = "Quality options";  // what decides how good the result is
+constexpr const char* kExpertOptions = "Expert options";    // what is right as it is, nearly always
+
 void add_common_options(CLI::App& app, CommonOptions& options);
 void add_model_argument(CLI::App& app, std::string& model);
 void add_compute_options(CLI::App& app, ComputeOptions& options);
+
+// Moves options, by their long names, into a group.
+void put_into_group(CLI::App& app, const char* group, const std::vector<std::string>& names);
 
 // A check that digits only are given: CLI11 itself takes "-1" for the largest number there is.
 CLI::Validator whole_number();

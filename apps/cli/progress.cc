@@ -18,10 +18,11 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr double kRedrawEvery = 0.1;  // seconds, on terminals
-constexpr double kLineEvery = 10;     // seconds, elsewhere
-constexpr double kEstimateAfter = 1;  // seconds of work before an ETA is shown
-constexpr double kJump = 0.02;        // progress in one instant that can only come from an earlier run
+constexpr double kRedrawEvery = 0.1;    // seconds, on terminals
+constexpr double kLineEvery = 10;       // seconds, elsewhere
+constexpr double kEstimateAfter = 1;    // seconds of work before an ETA is shown,
+constexpr double kEstimateFrom = 0.02;  // and the fraction of all of it
+constexpr double kJump = 0.02;          // progress in one instant that can only come from an earlier run
 constexpr size_t kMaxBar = 30, kMinBar = 8;
 
 std::mutex mutex;  // guards standard error and `active`
@@ -69,6 +70,12 @@ void say(const std::string& line) {
   if (active != nullptr && active->terminal_ && !active->quiet_) active->draw();
 }
 
+std::optional<double> seconds_to_go(double worked, double from, double to) {
+  const double gained = to - from;
+  if (worked < kEstimateAfter || gained < kEstimateFrom) return std::nullopt;
+  return worked * (1 - to) / gained;
+}
+
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(stderr_is_terminal()), start_(Clock::now()) {
   last_draw_ = origin_ = start_;
   const std::lock_guard lock(mutex);
@@ -109,8 +116,7 @@ std::string Progress::clocks() const {
   const Clock::time_point now = Clock::now();
   std::string text = human_clock(seconds_between(start_, now));
   const double worked = seconds_between(origin_, now);
-  const double gained = fraction_ - origin_fraction_;
-  if (worked > kEstimateAfter && gained > 0) text += "  ETA " + human_clock(worked * (1 - fraction_) / gained);
+  if (const auto rest = seconds_to_go(worked, origin_fraction_, fraction_)) text += "  ETA " + human_clock(*rest);
   return text;
 }
 

@@ -2,12 +2,17 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace gptq::cli {
 
 void say(const std::string& line);  // prints a line above the bar; safe from any thread
 bool colour_on_stderr();            // a terminal, and NO_COLOR is not set
+
+// Seconds to go after `worked` seconds that brought the work from the fraction `from` to `to`; nothing before 2 % and a
+// second of work, when a guess would be far off.
+std::optional<double> seconds_to_go(double worked, double from, double to);
 
 // One at a time. Draws nothing when quiet; the bar disappears with the object.
 class Progress {

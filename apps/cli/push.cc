@@ -58,7 +58,7 @@ int run_push_command(PushArguments& a, const CommonOptions& common) {
 Action add_push(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<PushArguments>();
   PushOptions& o = arguments->options;
-  app.add_option("DIR", arguments->folder, "Model folder")->required();
+  app.add_option("DIR", arguments->folder, "Model folder")->required()->type_name("DIR");
   app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub, made when it is not there; NAME alone is yours")
       ->required();
   app.add_flag("--private", o.private_repo, "Make it visible to you and your organization alone (default: off)");

@@ -25,6 +25,7 @@ constexpr const char* kQuantizeFooter = R"(Examples:
 
 A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
 and every --skip comes before every --rule. Its keys are bits, group_size, sym and desc_act.
+
 Work in progress lives in DIR.partial; DIR appears when it is complete.
 )";
 
@@ -45,7 +46,8 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
                  "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
       ->type_name("N")
       ->default_str("128, or 64 or 32 where 128 does not divide");
-  app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)");
+  app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)")
+      ->default_str("true");
   app.add_flag("--desc-act", grid.desc_act,
                "Order all columns by activation: more exact, slower to run (default: off)");
   app.add_flag("--static-groups", grid.static_groups,
@@ -68,9 +70,10 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
-               "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)");
+               "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)")
+      ->default_str("true");
   add_repeatable(app, "--calibration", o.calibration,
-                 "Calibration text, also gzipped: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+                 "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
                  "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
@@ -146,6 +149,10 @@ Action add_quantize(CLI::App& app, const CommonOptions& common) {
   add_grid_options(app, *arguments);
   add_method_options(app, *arguments);
   add_job_options(app, *arguments);
+  put_into_group(app, kQualityOptions, {"sym", "desc-act", "rule", "skip", "gptaq", "samples", "seqlen"});
+  put_into_group(
+      app, kExpertOptions,
+      {"static-groups", "no-group-aware", "clip", "damp", "true-sequential", "seed", "format", "max-shard-size"});
   app.footer(kQuantizeFooter);
   return [arguments, &common] { return run_quantize_command(*arguments, common); };
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "numbers.h"
@@ -11,6 +12,9 @@
 namespace gptq::cli {
 
 namespace {
+
+// Mean errors up to which a result is good or acceptable.
+constexpr double kGood = 0.02, kAcceptable = 0.08;
 
 constexpr size_t kWorst = 10;  // modules in the table unless all are asked for
 
@@ -32,7 +36,20 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
-std::string module_table(const std::vector<ModuleReport>& modules, bool errors_meaningful) {
+constexpr const char* kTooFewTokens =
+    "the calibration text has too few tokens to hold some apart for measuring";
+
+std::string module_error_text(double error) { return std::isfinite(error) ? human_share(error) : "-"; }
+
+std::string error_text(const QuantizeReport& report) {
+  if (!report.errors_meaningful) return std::string("not meaningful: ") + kTooFewTokens;
+  const double mean = mean_error(report);
+  const bool poor = mean > kAcceptable;
+  return fmt::format("{} on average: {}{}", human_share(mean), verdict(mean),
+                     poor ? " (more --bits, a smaller --group-size or --asym)" : "");
+}
+
+std::string module_table(const std::vector<ModuleReport>& modules) {
   Table table({{"module"},
                {"bits", Align::kRight},
                {"group", Align::kRight},
@@ -42,7 +59,7 @@ std::string module_table(const std::vector<ModuleReport>& modules, bool errors_m
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               errors_meaningful ? fmt::format("{:.2e}", module.error) : "-", fmt::format("{:g}", module.damp),
+               module_error_text(module.error), fmt::format("{:g}", module.damp),
                module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
@@ -59,11 +76,17 @@ Json plan_json(const QuantizeOptions& options, const QuantizePlan& plan) {
            {"batch_tokens", plan.gpu.batch_tokens},
            {"recomputes", plan.gpu.recomputes}};
   }
-  return {{"output", options.output},  {"layers", plan.layers},
-          {"modules", plan.modules},   {"group_size", plan.group_size},
-          {"tokens", plan.tokens},     {"peak_bytes", plan.peak_bytes},
-          {"bytes_in", plan.bytes_in}, {"bytes_out", plan.bytes_out},
-          {"seconds", plan.seconds},   {"gpu", gpu},
+  return {{"output", options.output},
+          {"layers", plan.layers},
+          {"modules", plan.modules},
+          {"group_size", plan.group_size},
+          {"tokens", plan.tokens},
+          {"peak_bytes", plan.peak_bytes},
+          {"bytes_in", plan.bytes_in},
+          {"bytes_out", plan.bytes_out},
+          {"seconds", plan.seconds},
+          {"seconds_range", {plan.min_seconds, plan.max_seconds}},
+          {"gpu", gpu},
           {"notes", plan.notes}};
 }
 
@@ -79,7 +102,7 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
   table.add({"peak memory", "about " + human_bytes(plan.peak_bytes)});
   if (plan.gpu.limit_bytes > 0) table.add({"GPU memory", to_string(plan.gpu)});
-  table.add({"time", "about " + human_seconds(plan.seconds)});
+  table.add({"time", human_range(plan.min_seconds, plan.max_seconds)});
   std::string text = table.str();
   for (const std::string& note : plan.notes) text += "note: " + note + "\n";
   return text + "Nothing was written; run the same command without --dry-run.\n";
@@ -91,7 +114,7 @@ Json report_json(const QuantizeReport& report) {
     modules.push_back({{"name", module.name},
                        {"bits", module.bits},
                        {"group_size", module.group_size},
-                       {"error", module.error},
+                       {"error", std::isfinite(module.error) ? Json(module.error) : Json()},
                        {"damp", module.damp},
                        {"method", module.method},
                        {"seconds", module.seconds},
@@ -106,6 +129,9 @@ Json report_json(const QuantizeReport& report) {
           {"bytes_out", report.bytes_out},
           {"resumed_layers", report.resumed_layers},
           {"errors_meaningful", report.errors_meaningful},
+          {"errors_reason", report.errors_meaningful ? Json() : Json(kTooFewTokens)},
+          {"mean_error", report.errors_meaningful ? Json(mean_error(report)) : Json()},
+          {"verdict", report.errors_meaningful ? Json(verdict(mean_error(report))) : Json()},
           {"modules", std::move(modules)},
           {"notes", report.notes}};
 }
@@ -118,7 +144,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
     text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
-  text += module_table(modules, report.errors_meaningful) + "\n";
+  text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
   const double bits =
       model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
@@ -131,7 +157,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   table.add({"modules", sizes(modules_in, modules_out)});
   table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
   table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
-  if (!report.errors_meaningful) table.add({"error", "not meaningful: the calibration text has too few tokens"});
+  table.add({"error", error_text(report)});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
   if (report.gpu_peak_bytes > 0) table.add({"peak GPU memory", human_bytes(report.gpu_peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});
@@ -147,9 +173,22 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
          " YOU/NAME\n";
 }
 
+double mean_error(const QuantizeReport& report) {
+  double error = 0, size = 0;
+  for (const ModuleReport& module : report.modules) {
+    error += module.error * static_cast<double>(module.bytes_in);
+    size += static_cast<double>(module.bytes_in);
+  }
+  return size > 0 ? error / size : 0;
+}
+
+std::string verdict(double mean_error) {
+  return mean_error <= kGood ? "good" : mean_error <= kAcceptable ? "acceptable" : "poor";
+}
+
 std::string module_line(const ModuleReport& module) {
-  return fmt::format("{}  {} bits  group {}  error {:.2e}  damp {:g}  {}  {}", module.name, module.bits,
-                     group_text(module.group_size), module.error, module.damp, module.method,
+  return fmt::format("{}  {} bits  group {}  error {}  damp {:g}  {}  {}", module.name, module.bits,
+                     group_text(module.group_size), module_error_text(module.error), module.damp, module.method,
                      human_seconds(module.seconds));
 }
 

@@ -8,8 +8,12 @@
 
 namespace gptq::cli {
 
-// Prints convert(row) for every line of a file (- for standard input); empty lines are passed over. A row that is not
-// JSON, or from which `convert` cannot get its fields, is an Error with the line's number and with `expected`.
+// Calls use(row, "line 3 of FILE") for every line of a file (- for standard input); empty lines are passed over. A row
+// that is not JSON, or from which `use` cannot get its fields, is an Error with its place and with `expected`.
+void for_each_row(const std::string& path, const std::string& expected,
+                  const std::function<void(const Json& row, const std::string& place)>& use);
+
+// Prints convert(row) for every row.
 void convert_rows(const std::string& path, const std::string& expected,
                   const std::function<Json(const Json& row)>& convert);
 

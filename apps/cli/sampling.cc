@@ -5,9 +5,11 @@
 #include <fmt/ranges.h>
 #include <algorithm>
 #include <limits>
+#include <random>
 #include <utility>
 
 #include "numbers.h"
+#include "options.h"
 #include "progress.h"
 
 namespace gptq::cli {
@@ -39,8 +41,9 @@ const Parameter kParameters[] = {
      [](SamplingFlags& f, double v) { f.min_p = static_cast<float>(v); }},
     {"repetition_penalty", "--repetition-penalty", "Above 1 makes tokens already seen less likely", kAbove0, 100, false,
      [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
-    {"seed", "--seed", "Same seed, prompt and device: same text", 0, 9007199254740992.0, true,
-     [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
+    {"seed", "--seed",
+     "Same seed, prompt and device: same text (default: a new one each time, shown with -v and --json)", 0,
+     9007199254740992.0, true, [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
 };
 
 double parse_number(const Parameter& parameter, const std::string& text) {
@@ -70,13 +73,18 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags) {
   for (const Parameter& parameter : kParameters) {
     app.add_option_function<std::string>(
            parameter.flags, [&](const std::string& value) { set_parameter(flags, parameter.name, value); },
-           std::string(parameter.help) + " (default: the model's own)")
+           parameter.name == std::string("seed") ? parameter.help
+                                                 : std::string(parameter.help) + " (default: the model's own)")
         ->type_name(parameter.whole ? "N" : "X");
   }
   app.add_option("--stop", flags.stop, "End the answer before this text (may be repeated)")
       ->allow_extra_args(false)
       ->type_name("TEXT");
   app.add_flag("--ignore-eos", flags.ignore_eos, "Go on after the model's end-of-text token");
+  app.add_flag("--keep-special-tokens", flags.keep_special_tokens,
+               "Print special tokens that the model writes, too, such as </s>");
+  put_into_group(app, kQualityOptions, {"top-k", "top-p", "min-p", "repetition-penalty"});
+  put_into_group(app, kExpertOptions, {"ignore-eos", "keep-special-tokens"});
 }
 
 void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value) {
@@ -112,9 +120,10 @@ Request make_request(const Engine& engine, const SamplingFlags& flags, std::vect
   request.sampling.top_p = flags.top_p.value_or(request.sampling.top_p);
   request.sampling.min_p = flags.min_p.value_or(request.sampling.min_p);
   request.sampling.repetition_penalty = flags.repetition_penalty.value_or(request.sampling.repetition_penalty);
-  request.sampling.seed = flags.seed.value_or(request.sampling.seed);
+  request.sampling.seed = flags.seed ? *flags.seed : std::random_device()();
   request.stop = flags.stop;
   request.ignore_eos = flags.ignore_eos;
+  request.keep_special_tokens = flags.keep_special_tokens;
   std::optional<int> wanted = flags.max_new_tokens;
   if (!wanted) wanted = engine.default_max_new_tokens();
   if (!wanted) wanted = fallback_tokens;
@@ -136,8 +145,9 @@ void say_rates(const Result& result) {
                   result.cached_tokens > 0 ? fmt::format(" ({} already in the cache)", result.cached_tokens) : "",
                   result.prompt_seconds > 0 ? computed / result.prompt_seconds : 0.0,
                   human_seconds(result.prompt_seconds)));
-  say(fmt::format("answer: {}, {:.1f} tokens/s, {}, ended by {}", human_tokens(result.new_tokens),
-                  result.tokens_per_second(), human_seconds(result.decode_seconds), to_string(result.finish_reason)));
+  say(fmt::format("answer: {}, {:.1f} tokens/s, {}, ended by {}{}", human_tokens(result.new_tokens),
+                  result.tokens_per_second(), human_seconds(result.decode_seconds), to_string(result.finish_reason),
+                  result.seed ? fmt::format(", seed {}", *result.seed) : ""));
 }
 
 }  // namespace gptq::cli

@@ -16,6 +16,7 @@ struct SamplingFlags {
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  bool keep_special_tokens = false;
 };
 
 void add_sampling_options(CLI::App& app, SamplingFlags& flags);
@@ -26,13 +27,14 @@ void set_parameter(SamplingFlags& flags, const std::string& name, const std::str
 std::vector<std::string> parameter_names();
 
 // The request for this prompt: flags, else the model's defaults, else `fallback_tokens` (or to the end of the
-// context when absent). Throws Error(kUsage) when the prompt leaves no room for an answer.
+// context when absent). Without a seed a new one is drawn for each request (Result::seed shows it). Throws Error(kUsage)
+// when the prompt leaves no room for an answer.
 Request make_request(const Engine& engine, const SamplingFlags& flags, std::vector<TokenId> prompt,
                      std::optional<int> fallback_tokens);
 
 // A warning when flags ask for random draws while the temperature is 0; "" otherwise.
 std::string greedy_warning(const Engine& engine, const SamplingFlags& flags);
 
-void say_rates(const Result& result);  // prompt and answer tokens and rates, on standard error
+void say_rates(const Result& result);  // prompt and answer tokens, rates and the seed, on standard error
 
 }  // namespace gptq::cli

@@ -2,8 +2,10 @@
 #include "streams.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <cerrno>
+#include <cstdlib>
 
 namespace gptq::cli {
 
@@ -22,6 +24,15 @@ void put_error(std::string_view text) noexcept {
     if (written <= 0) return;
     text.remove_prefix(static_cast<size_t>(written));
   }
+}
+
+size_t line_width(int stream) {
+  constexpr size_t kUsual = 80;
+  const char* columns = std::getenv("COLUMNS");
+  const int wanted = columns == nullptr ? 0 : std::atoi(columns);
+  if (wanted > 0) return static_cast<size_t>(wanted);
+  winsize size = {};
+  return ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
 }
 
 }  // namespace gptq::cli

@@ -1,6 +1,7 @@
 // The three standard streams: that they exist, and writing to standard error whatever happens to it.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace gptq::cli {
@@ -11,5 +12,8 @@ void open_standard_streams();
 
 // To standard error, at once. A closed one, a full disk or a reader that has left are ignored: the work counts more.
 void put_error(std::string_view text) noexcept;
+
+// Columns of a line there: COLUMNS when it is set, else those of the terminal, else 80.
+size_t line_width(int stream);
 
 }  // namespace gptq::cli

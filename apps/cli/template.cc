@@ -79,13 +79,13 @@ int run_template_command(TemplateArguments& a, const CommonOptions& common) {
     return 0;
   }
   const Tokenizer tokenizer = Tokenizer::open(folder);
-  const Encoding encoding{tokenizer.encode(prompt), {}};
+  const std::vector<TokenId> ids = tokenizer.encode(prompt);
   if (!common.json) {
-    put(tokens_text(tokenizer, encoding));
+    put(tokens_text(tokenizer, ids));
     return 0;
   }
   Json json = {{"text", prompt.text}};
-  json.update(tokens_json(tokenizer, encoding));
+  json.update(tokens_json(tokenizer, ids));
   put_json(json, -1);
   return 0;
 }
@@ -109,7 +109,8 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   app.add_option("--name", arguments->name,
                  "Which template, for models that have several (default: tool_use with --tools, else default)")
       ->type_name("NAME");
-  app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)");
+  app.add_flag("--tokens", arguments->tokens, "Print token ids instead of the text (default: off)")
+      ->configurable(false);
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
   app.add_flag("--abilities", arguments->abilities,
                "Print what the template can do: system messages, tools, thinking and more (default: off)");

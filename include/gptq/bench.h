@@ -11,12 +11,13 @@
 namespace gptq {
 
 struct BenchOptions {
-  std::string model;                                   // folder
-  std::vector<int> prompt_lengths = {128, 512, 2048};  // tokens of the prompts that are read
-  std::vector<int> depths = {128, 1024, 4096};         // tokens in the cache before the first measured one
-  std::vector<int> batches = {1};                      // sequences decoded side by side
-  int tokens = 128;                                    // made at each depth
-  int repeat = 3;                                      // measured runs of each row, after one that warms up
+  std::string model;                // folder
+  std::vector<int> prompt_lengths;  // tokens of the prompts that are read; none: those of 128, 512, 2048 that fit
+  std::vector<int> depths;          // tokens in the cache before the first measured one; none: those of 128, 1024, 4096
+                                    // that fit the model's context together with `tokens`
+  std::vector<int> batches = {1};   // sequences decoded side by side
+  int tokens = 128;                 // made at each depth
+  int repeat = 3;                   // measured runs of each row, after one that warms up
   ComputeOptions compute;
 };
 
@@ -41,15 +42,14 @@ struct BenchReport {
   double copy_rate = 0;            // bytes per second, read and written
   double gemm_rate = 0;            // operations per second of a dense 16-bit product
   std::vector<BenchRow> rows;
-  std::vector<std::string> notes;  // what was left out, and why
 };
 
 // `what` is being measured; return false to stop.
 using BenchSink = std::function<bool(double fraction, const std::string& what)>;
 
-// Loads the model and measures row by row with greedy decoding of random prompts; answers never end early. Prompts
-// and depths that do not fit the model's context are left out with a note. Throws what Engine throws, Error(kUsage)
-// for numbers out of range, Error(kInterrupted) when `on_progress` returns false.
+// Loads the model and measures row by row with greedy decoding of random prompts; answers never end early. Throws what
+// Engine throws, Error(kUsage) for numbers out of range or beyond the model's context (before the weights are read),
+// Error(kInterrupted) when `on_progress` returns false.
 BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress = {});
 
 }  // namespace gptq

@@ -24,15 +24,17 @@ struct Request {
   Sampling sampling;
   std::vector<std::string> stop;  // strings that end the answer; never part of it
   bool ignore_eos = false;
+  bool keep_special_tokens = false;  // in the text, and with them the token that ends it
 };
 
 struct Result {
-  std::string text;
-  std::vector<TokenId> tokens;  // without the token that ended the answer
+  std::string text;             // exactly what follows the prompt's text: " there" behind "Hello"
+  std::vector<TokenId> tokens;  // without the token that ended the answer, unless keep_special_tokens
   FinishReason finish_reason = FinishReason::kStop;
   int prompt_tokens = 0;
   int cached_tokens = 0;  // of the prompt, found in the cache from the request before
   int new_tokens = 0;
+  std::optional<uint64_t> seed;      // repeats the draws; absent at temperature 0
   double prompt_seconds = 0;         // until the first token
   double decode_seconds = 0;         // the rest
   double tokens_per_second() const;  // of decoding; 0 when fewer than two tokens were made

@@ -1,6 +1,7 @@
 // Text to token ids and back, exactly as the model folder's tokenizer files say.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,6 +51,11 @@ class Tokenizer {
   // The same ids, and where they come from. Several times slower.
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
 
+  // The same, each token handed to `sink` as soon as it is known: a long text then needs memory for itself, not for its
+  // tokens.
+  using OffsetSink = std::function<void(TokenId id, size_t begin, size_t end)>;
+  void encode_with_offsets(std::string_view text, bool add_special_tokens, const OffsetSink& sink) const;
+
   // Like encode(prompt.text, false), but control tokens that touch input bytes are read as ordinary text, so
   // that people cannot write themselves a new role.
   std::vector<TokenId> encode(const Prompt& prompt) const;
@@ -74,12 +80,14 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Turns ids that arrive one by one into text that is always whole UTF-8 and adds up to what decode() gives.
+// Turns ids that arrive one by one into text that is always whole UTF-8 and adds up to what decode() gives; behind
+// follow(), to what decode() gives for both without what it gives for those in front.
 class StreamingDecoder {
  public:
   explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);  // borrows
-  std::string push(TokenId id);  // the text that has become certain, often ""
-  std::string finish();          // whatever is left
+  void follow(const std::vector<TokenId>& ids);  // what stands in front, given out already; before the first push
+  std::string push(TokenId id);                  // the text that has become certain, often ""
+  std::string finish();                          // whatever is left
 
  private:
   void forget(size_t pending);
@@ -88,6 +96,7 @@ class StreamingDecoder {
   bool skip_special_tokens_;
   std::vector<TokenId> window_;  // the last ids: context, and those whose text is not certain yet
   size_t emitted_ = 0;           // bytes of the window's text already returned
+  std::string followed_;         // text in front that ends with U+FFFD: a character that may still become whole
 };
 
 }  // namespace gptq

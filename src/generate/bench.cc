@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <span>
@@ -33,13 +34,39 @@ void require_range(const char* what, const std::vector<int>& values, int max = s
   }
 }
 
-// Lengths are held against the model's context, row by row.
+// Lengths are held against the model's context when it is known.
 void check(const BenchOptions& options) {
   require_range("prompt lengths", options.prompt_lengths);
   require_range("depths", options.depths);
   require_range("batches", options.batches, kMaxBatch);
   require_range("numbers of tokens", {options.tokens});
   require_range("repetitions", {options.repeat}, kMaxRepeat);
+}
+
+const std::vector<int> kUsualPrompts = {128, 512, 2048}, kUsualDepths = {128, 1024, 4096};
+
+// The lengths that are asked for or, without any, the usual ones that leave room for `more` tokens in the context; half
+// of what there is when none of them does. Throws Error(kUsage) when one that is asked for does not fit.
+std::vector<int> fitting(const std::vector<int>& asked, const std::vector<int>& usual, const std::string& what,
+                         int64_t more, int64_t context) {
+  const auto fits = [&](int length) { return length + more <= context; };
+  for (const int length : asked) {
+    if (fits(length)) continue;
+    throw Error(ErrorKind::kUsage, "measuring: a " + what + " of " + std::to_string(length) + " needs a context of " +
+                                       std::to_string(length + more) + ", the model has " + std::to_string(context) +
+                                       "; leave it out, and what fits is chosen");
+  }
+  if (!asked.empty()) return asked;
+  std::vector<int> chosen;
+  std::copy_if(usual.begin(), usual.end(), std::back_inserter(chosen), fits);
+  const int64_t half = (context - more) / 2;
+  if (chosen.empty() && half < 1) {
+    throw Error(ErrorKind::kUsage, "measuring: " + std::to_string(more) + " tokens besides a " + what +
+                                       " do not fit the model's context of " + std::to_string(context) +
+                                       "; give fewer --tokens");
+  }
+  if (chosen.empty()) chosen.push_back(static_cast<int>(half));
+  return chosen;
 }
 
 // A model without an engine around it, which decodes several sequences at once.
@@ -96,7 +123,12 @@ class Bench {
  public:
   Bench(const BenchOptions& options, const BenchSink& on_progress)
       : options_(options), on_progress_(on_progress), checkpoint_(Checkpoint::open(options.model)) {
-    steps_ = 2 + options.prompt_lengths.size() + options.depths.size() * options.batches.size();
+    architecture_ = read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
+    const int64_t context = architecture_.context_length;
+    options_.prompt_lengths = fitting(options.prompt_lengths, kUsualPrompts, "prompt length", 1, context);
+    // The first token belongs to the prompt.
+    options_.depths = fitting(options.depths, kUsualDepths, "depth", int64_t{options.tokens} + 1, context);
+    steps_ = 2 + options_.prompt_lengths.size() + options_.depths.size() * options_.batches.size();
   }
 
   BenchReport run() {
@@ -133,11 +165,9 @@ class Bench {
     const auto start = std::chrono::steady_clock::now();
     engine();
     report_.load_seconds = seconds_since(start);
-    context_length_ = engine().context_length();
     vocabulary_ = std::min(engine().vocab_size(), engine().tokenizer().vocab_size());
-    generate(random_prompt(std::min(kFirstPrompt, context_length_ - 1)), 1);
+    generate(random_prompt(std::min(kFirstPrompt, engine().context_length() - 1)), 1);
     report_.first_token_seconds = seconds_since(start);
-    architecture_ = read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
     report_.model = options_.model;
     report_.weight_bytes = engine().weight_bytes();
   }
@@ -164,7 +194,6 @@ class Bench {
   }
 
   void measure_prompt(int length) {
-    if (length >= context_length_) return skip("pp" + std::to_string(length), int64_t{length} + 1);
     BenchRow row;
     row.kind = BenchRow::Kind::kPrompt;
     row.name = "pp" + std::to_string(length);
@@ -177,18 +206,14 @@ class Bench {
   }
 
   void measure_decode(int depth) {
-    const int64_t needed = int64_t{depth} + options_.tokens + 1;
-    if (needed > context_length_) return skip(decode_name(depth), needed);
-    // The same prompt again: the engine finds it in its cache. The first token belongs to the prompt.
+    // The same prompt again: the engine finds it in its cache.
     const std::vector<TokenId> prompt = random_prompt(depth);
     add_decode_row(depth, 1, [&] { return generate(prompt, options_.tokens + 1).decode_seconds; });
   }
 
   void measure_batch(int depth, int batch) {
-    const int64_t needed = int64_t{depth} + options_.tokens;
-    if (needed > context_length_) return skip(decode_name(depth), needed);
     BatchRun& run = batch_run();
-    run.reset(batch, static_cast<int>(needed));
+    run.reset(batch, depth + options_.tokens);
     for (int sequence = 0; sequence < batch; ++sequence) run.fill(sequence, random_prompt(depth));
     add_decode_row(depth, batch, [&] { return run.decode(depth, options_.tokens); });
   }
@@ -217,11 +242,6 @@ class Bench {
     row.min_seconds = seconds.front();
     row.max_seconds = seconds.back();
     row.tokens_per_second = static_cast<double>(row.tokens) * row.batch / row.median_seconds;
-  }
-
-  void skip(const std::string& name, int64_t needed) {
-    report_.notes.push_back(name + " left out: it needs a context of " + std::to_string(needed) + ", the model has " +
-                            std::to_string(context_length_));
   }
 
   Result generate(std::vector<TokenId> prompt, int tokens) {
@@ -277,14 +297,14 @@ class Bench {
     return bytes;
   }
 
-  const BenchOptions& options_;
+  BenchOptions options_;
   const BenchSink& on_progress_;
   size_t steps_ = 1, step_ = 0;
   Checkpoint checkpoint_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<BatchRun> batch_run_;
   Architecture architecture_;
-  int context_length_ = 0, vocabulary_ = 0;
+  int vocabulary_ = 0;
   int64_t activation_bytes_ = 0;
   uint64_t random_ = 1;
   TokenId last_first_ = -1;

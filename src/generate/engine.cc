@@ -101,7 +101,9 @@ class Engine::Impl {
     result.prompt_tokens = static_cast<int>(request.tokens.size());
     result.cached_tokens = static_cast<int>(keep_common_prefix(request.tokens));
     Sampler sampler(request.sampling);
-    StreamingDecoder decoder(tokenizer_);
+    if (request.sampling.temperature > 0) result.seed = request.sampling.seed;
+    StreamingDecoder decoder(tokenizer_, !request.keep_special_tokens);
+    decoder.follow(request.tokens);
     StopStrings stop(request.stop);
     std::vector<TokenId> seen = request.tokens;
     result.finish_reason = FinishReason::kLength;
@@ -116,6 +118,10 @@ class Engine::Impl {
       ++result.new_tokens;
       if (!request.ignore_eos && eos_.count(id)) {
         result.finish_reason = FinishReason::kStop;
+        if (request.keep_special_tokens) {
+          result.tokens.push_back(id);
+          show(stop.push(decoder.push(id)), result, on_text);
+        }
         break;
       }
       result.tokens.push_back(id);

@@ -19,6 +19,20 @@ constexpr size_t kContext = 5;
 StreamingDecoder::StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens)
     : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens) {}
 
+void StreamingDecoder::follow(const std::vector<TokenId>& ids) {
+  const Tokenizer::Impl& impl = tokenizer_->impl();
+  for (auto id = ids.rbegin(); id != ids.rend() && window_.size() < 2 * kContext; ++id) {
+    const std::string* token = impl.token(*id);
+    if (token == nullptr || (skip_special_tokens_ && impl.is_special(*id))) continue;
+    // Bytes that end the text in front would form one run with those that follow, valid or not as a whole.
+    if (window_.empty() && impl.decoder().has_byte_runs() && byte_of_token(*token) >= 0) continue;
+    window_.insert(window_.begin(), *id);
+  }
+  const std::string text = impl.decode(window_.data(), window_.size(), false);
+  emitted_ = text.size();
+  if (text.ends_with(kReplacementUtf8)) followed_ = text;
+}
+
 std::string StreamingDecoder::push(TokenId id) {
   const Tokenizer::Impl& impl = tokenizer_->impl();
   const std::string* token = impl.token(id);
@@ -27,6 +41,10 @@ std::string StreamingDecoder::push(TokenId id) {
   // A run of byte tokens is valid or not as a whole: nothing of it is certain before it ends.
   if (impl.decoder().has_byte_runs() && byte_of_token(*token) >= 0) return "";
   const std::string text = impl.decode(window_.data(), window_.size(), false);
+  if (!followed_.empty() && text != followed_) {
+    if (!text.starts_with(followed_)) emitted_ -= kReplacementUtf8.size();
+    followed_.clear();
+  }
   // A replacement character at the end may be a character whose bytes are still to come.
   const size_t certain = text.size() - (text.ends_with(kReplacementUtf8) ? kReplacementUtf8.size() : 0);
   std::string fresh = certain > emitted_ ? text.substr(emitted_, certain - emitted_) : "";

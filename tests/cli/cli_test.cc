@@ -8,9 +8,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::vector<std::string> kCommands = {"quantize", "chat",     "generate",   "perplexity", "bench",
-                                            "inspect",  "tokenize", "detokenize", "template",   "auth",
-                                            "pull",     "cache",    "push",       "doctor",     "version"};
+const std::vector<std::string> kCommands = {"quantize", "chat",       "generate",   "perplexity", "bench",  "inspect",
+                                            "tokenize", "detokenize", "template",   "auth",       "pull",   "cache",
+                                            "push",     "config",     "completion", "man",        "doctor", "version"};
 
 void expect_failure(const Outcome& outcome, int code, const std::vector<std::string>& parts) {
   EXPECT_EQ(outcome.code, code) << outcome.err;
@@ -31,8 +31,7 @@ TEST(CliHelp, TheProgramTeaches) {
   const Outcome help = gptq({"--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_EQ(help.err, "");
-  for (const std::string& command : kCommands)
-    EXPECT_TRUE(has(help.out, "  gptq " + command + " ") || command == "version");
+  for (const std::string& command : kCommands) EXPECT_TRUE(has(help.out, "\n  " + command + " ")) << command;
   for (const char* part : {"Exit codes:", "130  interrupted", "6  damaged", "3  not found"})
     EXPECT_TRUE(has(help.out, part));
   EXPECT_EQ(gptq({"-h"}).out, help.out);
@@ -45,7 +44,7 @@ TEST(CliHelp, EveryCommandHasAnExample) {
     EXPECT_EQ(help.code, 0);
     EXPECT_EQ(help.err, "");
     EXPECT_TRUE(has(help.out, "Usage: gptq " + command));
-    EXPECT_TRUE(has(help.out, "Examples:\n  gptq " + command)) << help.out;
+    EXPECT_LT(help.out.find("Examples:\n"), help.out.find("\n  gptq " + command)) << help.out;
     EXPECT_TRUE(has(help.out, "--json"));
     EXPECT_EQ(gptq({"help", command}).out, help.out);
   }
@@ -68,17 +67,16 @@ TEST(CliUsage, MistakesGetASuggestion) {
 }
 
 TEST(CliUsage, CommandsOfOtherProgramsAreTranslated) {
-  for (const auto& [command, hint] : std::vector<std::pair<std::string, std::string>>{
-           {"login", "`gptq auth login`"},
-           {"logout", "`gptq auth logout`"},
-           {"whoami", "`gptq auth whoami`"},
-           {"run", "`gptq chat MODEL`"},
-           {"list", "`gptq cache ls`"},
-           {"ls", "`gptq cache ls`"},
-           {"show", "`gptq inspect MODEL`"},
-           {"rm", "`gptq cache rm MODEL`"},
-           {"ps", "no models stay loaded"},
-           {"serve", "`vllm serve DIR`"}}) {
+  for (const auto& [command, hint] : std::vector<std::pair<std::string, std::string>>{{"login", "`gptq auth login`"},
+                                                                                      {"logout", "`gptq auth logout`"},
+                                                                                      {"whoami", "`gptq auth whoami`"},
+                                                                                      {"run", "`gptq chat MODEL`"},
+                                                                                      {"list", "`gptq cache ls`"},
+                                                                                      {"ls", "`gptq cache ls`"},
+                                                                                      {"show", "`gptq inspect MODEL`"},
+                                                                                      {"rm", "`gptq cache rm MODEL`"},
+                                                                                      {"ps", "no models stay loaded"},
+                                                                                      {"serve", "`vllm serve DIR`"}}) {
     expect_failure(gptq({command}), 2, {"no command '" + command + "'", hint});
     expect_failure(gptq({command, "org/name", "--flag"}), 2, {"no command '" + command + "'", hint});
   }
@@ -168,9 +166,9 @@ TEST(CliInspect, TextAndJson) {
 }
 
 TEST(CliBench, RowsStandBesideTheDevice) {
-  const Json json = expect_json(gptq({"bench", kDemo, "--prompt-lengths", "16,100000", "--depths", "16,32", "--tokens",
-                                      "4", "--repeat", "2", "--json"}),
-                                {"device", "load_seconds", "first_token_seconds", "weight_bytes"});
+  const Json json = expect_json(
+      gptq({"bench", kDemo, "--prompt-lengths", "16", "--depths", "16,32", "--tokens", "4", "--repeat", "2", "--json"}),
+      {"device", "load_seconds", "first_token_seconds", "weight_bytes"});
   EXPECT_GT(json["copy_bytes_per_second"], 0);
   EXPECT_GT(json["gemm_operations_per_second"], 0);
   EXPECT_GE(json["first_token_seconds"], json["load_seconds"]);
@@ -187,13 +185,12 @@ TEST(CliBench, RowsStandBesideTheDevice) {
     EXPECT_NEAR(share.get<double>(), mine.get<double>() / rate.get<double>(), 1e-9);
   }
   EXPECT_EQ(names, (std::vector<std::string>{"pp16", "tg4@d16", "tg4@d32"}));
-  ASSERT_EQ(json["notes"].size(), 1u);
-  EXPECT_TRUE(has(json["notes"][0], "pp100000 left out"));
   const Outcome text =
       gptq({"bench", kDemo, "--prompt-lengths", "8", "--depths", "8", "--tokens", "2", "--repeat", "1", "-q"});
   for (const char* part : {"pp8", "tg2@d8", "tokens/s", "FLOP/s", "B/s", "first token after"})
     EXPECT_TRUE(has(text.out, part)) << text.out;
-  EXPECT_EQ(text.err, "");
+  EXPECT_TRUE(text.err.empty() || text.err.starts_with("warning: the machine is busy: its load average is "))
+      << text.err;
   const Json batches = expect_json(gptq({"bench", kDemo, "--prompt-lengths", "8", "--depths", "8", "--batches", "1,3",
                                          "--tokens", "2", "--repeat", "1", "--json"}),
                                    {"rows"});
@@ -202,6 +199,28 @@ TEST(CliBench, RowsStandBesideTheDevice) {
   EXPECT_GT(batches["rows"][2]["tokens_per_second"].get<double>(), 0);
   expect_failure(gptq({"bench", kDemo, "--batches", "0"}), 2, {"0 among the batches"});
   expect_failure(gptq({"bench", kDemo, "--depths", "0"}), 2, {"0 among the depths"});
+}
+
+TEST(CliBench, LengthsFitTheContext) {
+  const auto names = [](const std::string& model, const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"bench", model, "--repeat", "1", "--json", "-q"};
+    all.insert(all.end(), more.begin(), more.end());
+    std::vector<std::string> found;
+    for (const Json& row : expect_json(gptq(all), {"rows"})["rows"]) found.push_back(row["name"]);
+    return found;
+  };
+  EXPECT_EQ(names(kDemo, {"--tokens", "4"}), (std::vector<std::string>{"pp128", "tg4@d128"})) << "of 512";
+  const Scratch scratch;
+  const std::string tiny = scratch / "tiny";
+  fs::copy(kDemo, tiny);
+  Json config = Json::parse(read_whole(tiny + "/config.json"));
+  config["max_position_embeddings"] = 64;
+  write_whole(tiny + "/config.json", config.dump());
+  EXPECT_EQ(names(tiny, {"--tokens", "4"}), (std::vector<std::string>{"pp31", "tg4@d29"})) << "half of what there is";
+  expect_failure(gptq({"bench", kDemo, "--depths", "16,384"}), 2, {"depth of 384", "context of 513", "has 512"});
+  expect_failure(gptq({"bench", kDemo, "--prompt-lengths", "512"}), 2, {"prompt length of 512", "has 512"});
+  expect_failure(gptq({"bench", kDemo, "--depths", "2147483647"}), 2, {"2147483647"});
+  expect_failure(gptq({"bench", tiny}), 2, {"129 tokens", "context of 64", "--tokens"});
 }
 
 TEST(CliTokenize, ThereAndBack) {
@@ -311,6 +330,7 @@ TEST(CliPerplexity, TextAndJson) {
   EXPECT_GT(json["perplexity"], 5);
   EXPECT_LT(json["perplexity"], 100);
   const Outcome human = gptq({"perplexity", kDemo, "--text", text, "--window", "128"});
+  EXPECT_TRUE(has(human.err, "% ") && has(human.err, " windows  0:")) << "progress while it measures\n" << human.err;
   EXPECT_EQ(human.out.rfind("perplexity ", 0), 0u);
   const Outcome quiet = gptq({"perplexity", kDemo, "--text", text, "--window", "128", "-q"});
   EXPECT_EQ(quiet.err, "");

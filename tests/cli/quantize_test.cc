@@ -23,11 +23,13 @@ TEST(Quantize, ReportsForPeople) {
   const std::string output = scratch / "demo-4bit";
   const Outcome outcome = gptq(command(output, {}, "16"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* part : {"The 10 modules with the largest error, of 42", "whole model", "times smaller",
-                           "bits per weight", "peak memory", "gptq chat "}) {
+  for (const char* part : {"The 10 modules with the largest error, of 42", " % on average: good", "whole model",
+                           "times smaller", "bits per weight", "peak memory", "gptq chat "}) {
     EXPECT_TRUE(has(outcome.out, part)) << part << " is not in " << outcome.out;
   }
   EXPECT_TRUE(has(outcome.out, "gptq chat " + output));
+  EXPECT_TRUE(has(outcome.out, " %  ")) << "errors of modules in per cent\n" << outcome.out;
+  EXPECT_FALSE(has(outcome.out, "e-0")) << outcome.out;
   EXPECT_TRUE(has(outcome.err, "layer 1/6")) << outcome.err;
   EXPECT_TRUE(has(outcome.err, "warning: ")) << outcome.err;
   EXPECT_FALSE(has(outcome.err, "\r")) << "no bar outside terminals";
@@ -56,8 +58,8 @@ TEST(Quantize, ReportsAsJson) {
       output, {"--json", "-v", "--rule", ".*o_proj:bits=8,group_size=64", "--skip", ".*down_proj", "--gptaq", "0"}));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const Json json = Json::parse(outcome.out);
-  for (const char* key :
-       {"output", "seconds", "peak_bytes", "gpu_peak_bytes", "bytes_in", "bytes_out", "modules", "notes"}) {
+  for (const char* key : {"output", "seconds", "peak_bytes", "gpu_peak_bytes", "bytes_in", "bytes_out", "modules",
+                          "mean_error", "verdict", "notes"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["modules"].size(), 36u);
@@ -87,6 +89,9 @@ TEST(Quantize, DryRunWritesNothing) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_EQ(json["tokens"], 8 * 128);
+  EXPECT_LT(json["seconds_range"][0], json["seconds"]);
+  EXPECT_GT(json["seconds_range"][1], json["seconds"]);
+  EXPECT_FALSE(has(text.out, "time  about")) << "a range";
   EXPECT_TRUE(Json::parse(gptq(command(output, {"--dry-run", "--json", "--device", "cpu"})).out).at("gpu").is_null());
   EXPECT_FALSE(fs::exists(output));
   EXPECT_FALSE(fs::exists(output + ".partial"));

@@ -93,6 +93,66 @@ TEST(StreamingDecoder, ACharacterInPartsComesOutWhole) {
   EXPECT_EQ(decoder.finish(), "\xEF\xBF\xBD");
 }
 
+// What comes behind a prompt is the rest of the whole text: no space is lost at the seam.
+void check_follow(const Tokenizer& tokenizer, unsigned seed) {
+  std::mt19937 random(seed);
+  const auto size = static_cast<unsigned>(tokenizer.vocab_size());
+  int compared = 0;
+  for (int round = 0; round < 400; ++round) {
+    std::vector<TokenId> ids(random() % 40);
+    for (TokenId& id : ids) id = static_cast<TokenId>(random() % 3 > 0 ? size - 1 - random() % 12 : random() % size);
+    const auto seam = ids.begin() + static_cast<std::ptrdiff_t>(random() % (ids.size() + 1));
+    const std::vector<TokenId> prompt(ids.begin(), seam);
+    const std::string front = tokenizer.decode(prompt), whole = tokenizer.decode(ids);
+    // Characters and runs of bytes that the seam cuts are nobody's: they have tests of their own.
+    const std::string last = prompt.empty() ? "" : tokenizer.token(prompt.back());
+    if (!whole.starts_with(front) || front.ends_with("\xEF\xBF\xBD") || last.starts_with("<0x")) continue;
+    ++compared;
+    StreamingDecoder decoder(tokenizer);
+    decoder.follow(prompt);
+    std::string text;
+    for (auto id = seam; id != ids.end(); ++id) text += decoder.push(*id);
+    ASSERT_EQ(text + decoder.finish(), whole.substr(front.size()))
+        << "round " << round << " behind \"" << front << "\", " << ::testing::PrintToString(ids) << " at "
+        << prompt.size();
+  }
+  EXPECT_GT(compared, 50);
+}
+
+TEST(StreamingDecoder, GoesOnBehindAPrompt) {
+  check_follow(
+      tokenizer_with(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
+        {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})",
+                     false),
+      11);
+  check_follow(tokenizer_with(R"({"type":"ByteLevel"})", true), 12);
+  check_follow(tokenizer_with(R"({"type":"Metaspace","replacement":"▁","prepend_scheme":"always"})", false), 13);
+  check_follow(tokenizer_with(R"({"type":"BPEDecoder","suffix":"</w>"})", false), 14);
+  check_follow(tokenizer_with(R"({"type":"WordPiece","prefix":"##"})", false), 15);
+  const Tokenizer demo = Tokenizer::open(std::string(GPTQ_SOURCE_DIR) + "/models/demo");
+  const std::vector<TokenId> prompt = demo.encode("Once upon"), rest = demo.encode("a time", false);
+  StreamingDecoder decoder(demo);
+  decoder.follow(prompt);
+  std::string text;
+  for (const TokenId id : rest) text += decoder.push(id);
+  EXPECT_EQ(text + decoder.finish(), " a time");
+}
+
+TEST(StreamingDecoder, ACharacterThatBeginsInThePrompt) {
+  const Tokenizer tokenizer = tokenizer_with(R"({"type":"ByteLevel"})", true);
+  const auto id = [&](unsigned char byte) { return tokenizer.id_of(byte_alphabet(byte)); };
+  StreamingDecoder cut(tokenizer);
+  cut.follow({id('a'), id(0xF0), id(0x9F)});
+  std::string text;
+  for (const unsigned char byte : {0x98, 0x80, 0x62}) text += cut.push(id(byte));
+  EXPECT_EQ(text,
+            "\xF0\x9F\x98\x80"
+            "b");
+  StreamingDecoder replaced(tokenizer);  // a prompt that really ends with U+FFFD
+  replaced.follow({id('a'), id(0xEF), id(0xBF), id(0xBD)});
+  EXPECT_EQ(replaced.push(id('b')), "b");
+}
+
 TEST(StreamingDecoder, EndlessInvalidBytesStayCheap) {
   const Tokenizer tokenizer = tokenizer_with(R"({"type":"ByteLevel"})", true);
   StreamingDecoder decoder(tokenizer);
