@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <utility>
 
 #include <gptq/gptq.h>
@@ -193,20 +192,24 @@ class Loop {
     SamplingFlags flags = state_.sampling;
     const float temperature = flags.temperature.value_or(state_.conversation.engine().default_sampling().temperature);
     if (temperature == 0) say("note: at temperature 0 the answer stays the same; /set temperature 0.7 allows others");
-    flags.seed = flags.seed ? *flags.seed + ++retries_ : std::random_device()();
+    if (flags.seed) flags.seed = *flags.seed + ++retries_;  // else each answer has its own
     answer([&](const TextSink& on_text) { return state_.conversation.retry(flags, on_text); });
   }
 
   void answer(const Answerer& answerer) {
     interrupt_.reset();
+    std::optional<HiddenKeys> hidden;
+    if (editor_) hidden.emplace();
     const Result result = show_answer(answerer, true, quiet_, interrupt_);
+    hidden.reset();
     if (interrupt_.terminated()) throw Error(ErrorKind::kInterrupted, "interrupted");
     interrupt_.reset();
     if (verbose_) say_rates(result);
     if (state_.conversation.full()) {
       say("note: the conversation fills the model's context, so the answer ends here; /undo or /clear makes room");
     } else if (result.finish_reason == FinishReason::kLength) {
-      say(fmt::format("note: the answer was cut after {} tokens; /set max_new_tokens N allows more", result.new_tokens));
+      say(fmt::format("note: the answer was cut after {} tokens; /set max_new_tokens N allows more",
+                      result.new_tokens));
     }
   }
 
@@ -224,9 +227,9 @@ int answer_once(Engine& engine, const ChatArguments& a, const CommonOptions& com
   Conversation conversation(engine);
   conversation.set_system(a.system);
   const Interrupt interrupt;
-  const Result result = show_answer(
-      [&](const TextSink& on_text) { return conversation.ask(*a.text, a.sampling, on_text); }, !common.json, common.quiet,
-      interrupt);
+  const Result result =
+      show_answer([&](const TextSink& on_text) { return conversation.ask(*a.text, a.sampling, on_text); }, !common.json,
+                  common.quiet, interrupt);
   if (common.json) put_json(to_json(result));
   if (common.verbose) say_rates(result);
   return result.finish_reason == FinishReason::kCancelled ? static_cast<int>(ErrorKind::kInterrupted) : 0;

@@ -77,10 +77,11 @@ std::string parameter_name(std::string name) {
 std::string sampling_text(const ChatState& state) {
   const Request request = make_request(state.conversation.engine(), state.sampling, {0}, std::nullopt);
   const Sampling& s = request.sampling;
-  std::string text = fmt::format("temperature {:g}, top_k {}, top_p {:g}, min_p {:g}, repetition_penalty {:g}, "
-                                 "max_new_tokens {}",
-                                 s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty,
-                                 state.sampling.max_new_tokens ? std::to_string(request.max_new_tokens) : "not limited");
+  std::string text = fmt::format(
+      "temperature {:g}, top_k {}, top_p {:g}, min_p {:g}, repetition_penalty {:g}, "
+      "max_new_tokens {}",
+      s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty,
+      state.sampling.max_new_tokens ? std::to_string(request.max_new_tokens) : "not limited");
   if (state.sampling.seed) text += fmt::format(", seed {}", s.seed);
   return text;
 }
@@ -98,11 +99,12 @@ ChatAction show_help(ChatState&, const std::string&) {
     if (*command.help != '\0')
       text += fmt::format("  {:<22}  {}\n", fmt::format("{} {}", command.name, command.arguments), command.help);
   }
-  say(text + fmt::format(R"(  """                     begins and ends a question of several lines, which may begin with /
+  say(text +
+      fmt::format(R"(  """                     begins and ends a question of several lines, which may begin with /
   Ctrl-C                  stops the answer; at the prompt it clears the line, and twice leaves
   Tab, arrows, Ctrl-R     complete commands and file names; go through what was typed before; search there
 Parameters: {})",
-                         fmt::join(parameter_names(), ", ")));
+                  fmt::join(parameter_names(), ", ")));
   return ChatAction::kGoOn;
 }
 
@@ -114,7 +116,8 @@ ChatAction show_state(ChatState& state, const std::string&) {
   say(fmt::format("system    {}", conversation.system().empty() ? "none" : quoted(conversation.system())));
   say(fmt::format("sampling  {}", sampling_text(state)));
   say(fmt::format("context   {} of {} tokens, {} messages", used, context, conversation.size()));
-  if (!state.attachment.empty()) say(fmt::format("attached  {}", human_bytes(static_cast<int64_t>(state.attachment.size()))));
+  if (!state.attachment.empty())
+    say(fmt::format("attached  {}", human_bytes(static_cast<int64_t>(state.attachment.size()))));
   if (!state.saved_as.empty()) say(fmt::format("saved as  {}", state.saved_as));
   return ChatAction::kGoOn;
 }
@@ -128,8 +131,9 @@ ChatAction set(ChatState& state, const std::string& rest) {
   }
   const auto [name, value] = first == "parameter" ? split(behind) : std::pair(first, behind);
   if (value.empty()) {
-    throw Error(ErrorKind::kUsage, "write /set NAME VALUE, for example /set temperature 0.3, or /set system TEXT; "
-                                   "/help lists the names");
+    throw Error(ErrorKind::kUsage,
+                "write /set NAME VALUE, for example /set temperature 0.3, or /set system TEXT; "
+                "/help lists the names");
   }
   set_parameter(state.sampling, parameter_name(name), value);
   say(fmt::format("{} is {}", parameter_name(name), value));
@@ -193,7 +197,8 @@ const std::vector<ChatCommand>& chat_commands() {
   static const std::vector<ChatCommand> kCommands = {
       {"/help", "", "this list", Argument::kNone, show_help},
       {"/?", "", "", Argument::kNone, show_help},
-      {"/show", "", "model, template, how answers are drawn, how much of the context is used", Argument::kNone, show_state},
+      {"/show", "", "model, template, how answers are drawn, how much of the context is used", Argument::kNone,
+       show_state},
       {"/set", "NAME VALUE", "how answers are drawn, for example /set temperature 0.3", Argument::kSetting, set},
       {"/set", "system TEXT", "instructions for the whole conversation", Argument::kSetting, set},
       {"/retry", "", "another answer to the last question, with another seed", Argument::kNone, retry},
@@ -219,14 +224,16 @@ const ChatCommand* find_command(const std::string& name) {
 // Names in the folder that `typed` names so far, which begin as it does; folders end with '/'.
 std::vector<std::string> file_names(const std::string& typed) {
   const size_t slash = typed.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1), begin = typed.substr(folder.size());
+  const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1),
+                    begin = typed.substr(folder.size());
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator entry(folder.empty() ? "." : in_home(folder), error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     const bool hidden = name[0] == '.' && begin.empty();
-    if (hidden || name.rfind(begin, 0) != 0 || sanitize_for_terminal(name) != name || name.find('\n') != name.npos) continue;
+    if (hidden || name.rfind(begin, 0) != 0 || sanitize_for_terminal(name) != name || name.find('\n') != name.npos)
+      continue;
     std::error_code ignored;
     names.push_back(folder + name + (entry->is_directory(ignored) ? "/" : ""));
   }

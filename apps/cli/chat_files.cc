@@ -72,8 +72,8 @@ bool write_through(int file, std::string_view text) {
 
 Message to_message(const Json& json, const std::string& path, size_t number) {
   const auto fail = [&](const std::string& problem) {
-    return content_error(path, fmt::format("message {} {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", number,
-                                           problem));
+    return content_error(
+        path, fmt::format("message {} {}, expected {{\"role\": \"user\", \"content\": \"...\"}}", number, problem));
   };
   if (!json.is_object()) throw fail("is no object");
   static const std::set<std::string> kRoles = {"system", "user", "assistant", "tool"};
@@ -98,7 +98,8 @@ std::string read_user_file(const std::string& path, const std::string& what, int
   struct stat status = {};
   if (file < 0 || fstat(file, &status) != 0) throw file_error(fmt::format("reading {} {}", what, path));
   if (!S_ISREG(status.st_mode)) {
-    throw content_error(path, fmt::format("it is a {}, expected a file", S_ISDIR(status.st_mode) ? "folder" : "device"));
+    throw content_error(path,
+                        fmt::format("it is a {}, expected a file", S_ISDIR(status.st_mode) ? "folder" : "device"));
   }
   std::string text;
   char chunk[1 << 16];
@@ -127,8 +128,10 @@ void write_user_file(const std::string& path, const std::string& text, bool repl
     // Takes the name, which fails when somebody has it.
     const Descriptor claim(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (claim < 0 && errno == EEXIST) {
-      throw give_up(Error(ErrorKind::kUsage, fmt::format("{} exists and is not of this conversation; choose another name, "
-                                                         "or remove it first", path)));
+      throw give_up(
+          Error(ErrorKind::kUsage, fmt::format("{} exists and is not of this conversation; choose another name, "
+                                               "or remove it first",
+                                               path)));
     }
     if (claim < 0) throw give_up(file_error("writing " + path));
   }
@@ -158,7 +161,8 @@ std::vector<Message> read_messages(const std::string& path) {
   }
   if (json.is_object() && json.contains("messages")) json = Json(json["messages"]);
   if (!json.is_array()) {
-    throw content_error(path, "there is no list of messages, expected [{\"role\": \"user\", \"content\": \"...\"}, ...]");
+    throw content_error(path,
+                        "there is no list of messages, expected [{\"role\": \"user\", \"content\": \"...\"}, ...]");
   }
   std::vector<Message> messages;
   for (const Json& message : json) messages.push_back(to_message(message, path, messages.size() + 1));

@@ -2,6 +2,7 @@
 #include "interrupt.h"
 
 #include <signal.h>
+#include <termios.h>
 #include <unistd.h>
 #include <atomic>
 #include <chrono>
@@ -22,9 +23,17 @@ std::atomic<bool> ended{false};  // by SIGTERM
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
               "a signal handler may touch lock-free atomics only");
 
+termios shown_keys;                        // the terminal's settings before HiddenKeys changed them,
+std::atomic<bool> keys_are_hidden{false};  // while it lives
+
+void show_keys() {
+  if (keys_are_hidden.exchange(false)) tcsetattr(STDIN_FILENO, TCSANOW, &shown_keys);
+}
+
 void on_signal(int number) {
   if (number == SIGTERM) ended = true;
   if (presses.fetch_add(1) == 0) return;
+  show_keys();
   (void)!write(STDERR_FILENO, "\n", 1);
   _exit(kInterruptedExit);
 }
@@ -71,5 +80,15 @@ bool Interrupt::pressed() const { return presses > 0; }
 bool Interrupt::terminated() const { return ended; }
 
 void Interrupt::reset() { presses = 0; }
+
+HiddenKeys::HiddenKeys() {
+  if (tcgetattr(STDIN_FILENO, &shown_keys) != 0) return;  // no terminal
+  keys_are_hidden = true;
+  termios hidden = shown_keys;
+  hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  tcsetattr(STDIN_FILENO, TCSANOW, &hidden);
+}
+
+HiddenKeys::~HiddenKeys() { show_keys(); }
 
 }  // namespace gptq::cli

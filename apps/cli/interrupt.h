@@ -24,4 +24,15 @@ class Interrupt {
   std::jthread watcher_;
 };
 
+// While it lives, the terminal that is standard input does not show the keys that are typed, so that they do not mix with
+// an answer; they wait to be read. Its settings come back with the end of the object and before a second Ctrl-C ends
+// the program. One at a time.
+class HiddenKeys {
+ public:
+  HiddenKeys();
+  ~HiddenKeys();
+  HiddenKeys(const HiddenKeys&) = delete;
+  HiddenKeys& operator=(const HiddenKeys&) = delete;
+};
+
 }  // namespace gptq::cli

@@ -324,7 +324,8 @@ LineEditor::LineEditor(bool colour, Completer completer) : state_(new State{std:
   history_w(s.history, &event, H_SETSIZE, static_cast<int>(kHistorySize));
   el_wset(s.el, EL_CLIENTDATA, &s);
   el_wset(s.el, EL_EDITOR, L"emacs");
-  el_wset(s.el, EL_SETTY, L"-d", L"-icrnl", L"-inlcr", static_cast<wchar_t*>(nullptr));  // pastes tell "\r\n" from two line ends
+  el_wset(s.el, EL_SETTY, L"-d", L"-icrnl", L"-inlcr",
+          static_cast<wchar_t*>(nullptr));  // pastes tell "\r\n" from two line ends
   el_wset(s.el, EL_HIST, history_w, s.history);
   el_wset(s.el, EL_PROMPT_ESC, State::show_prompt, kColourMark);
   el_wset(s.el, EL_GETCFN, State::next_key);
@@ -359,15 +360,18 @@ LineReader::Outcome LineEditor::read(const std::string& prompt, std::string& lin
   s.interrupting = s.interrupted = s.terminated = false;
   const std::wstring mark(1, kColourMark), text = to_wide(prompt);
   const size_t visible = text.find_last_not_of(L' ') + 1;
-  s.prompt = s.colour ? mark + L"\033[1;32m" + mark + text.substr(0, visible) + mark + L"\033[0m" + mark +
-                            text.substr(visible)
-                      : text;
+  s.prompt =
+      s.colour ? mark + L"\033[1;32m" + mark + text.substr(0, visible) + mark + L"\033[0m" + mark + text.substr(visible)
+               : text;
   el_wset(s.el, EL_PREP_TERM, 1);  // before the prompt invites keys
   s.write_out(kPasteOn);
   int count = 0;
   const wchar_t* typed = el_wgets(s.el, &count);
   s.leave_terminal();
-  if (s.terminated) throw Error(ErrorKind::kInterrupted, "interrupted");
+  if (s.terminated) {
+    s.write_out("\n");
+    throw Error(ErrorKind::kInterrupted, "interrupted");
+  }
   if (s.interrupted) {
     line = s.typed;
     return LineReader::Outcome::kInterrupted;

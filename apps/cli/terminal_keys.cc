@@ -16,12 +16,29 @@ constexpr std::string_view kPasteBegin = "\033[200~", kPasteEnd = "\033[201~";
 
 // Behind the escape: what xterm and those that follow it send, in both cursor modes, and rxvt's and the console's.
 const std::map<std::string_view, char32_t> kSequences = {
-    {"[A", keys::kUp},          {"OA", keys::kUp},        {"[B", keys::kDown},         {"OB", keys::kDown},
-    {"[C", keys::kRight},       {"OC", keys::kRight},     {"[D", keys::kLeft},         {"OD", keys::kLeft},
-    {"[H", keys::kBegin},       {"OH", keys::kBegin},     {"[1~", keys::kBegin},       {"[7~", keys::kBegin},
-    {"[F", keys::kEnd},         {"OF", keys::kEnd},       {"[4~", keys::kEnd},         {"[8~", keys::kEnd},
-    {"[3~", keys::kDelete},     {"[1;5C", keys::kNextWord}, {"[1;3C", keys::kNextWord}, {"Oc", keys::kNextWord},
-    {"[1;5D", keys::kPreviousWord}, {"[1;3D", keys::kPreviousWord}, {"Od", keys::kPreviousWord},
+    {"[A", keys::kUp},
+    {"OA", keys::kUp},
+    {"[B", keys::kDown},
+    {"OB", keys::kDown},
+    {"[C", keys::kRight},
+    {"OC", keys::kRight},
+    {"[D", keys::kLeft},
+    {"OD", keys::kLeft},
+    {"[H", keys::kBegin},
+    {"OH", keys::kBegin},
+    {"[1~", keys::kBegin},
+    {"[7~", keys::kBegin},
+    {"[F", keys::kEnd},
+    {"OF", keys::kEnd},
+    {"[4~", keys::kEnd},
+    {"[8~", keys::kEnd},
+    {"[3~", keys::kDelete},
+    {"[1;5C", keys::kNextWord},
+    {"[1;3C", keys::kNextWord},
+    {"Oc", keys::kNextWord},
+    {"[1;5D", keys::kPreviousWord},
+    {"[1;3D", keys::kPreviousWord},
+    {"Od", keys::kPreviousWord},
 };
 
 bool is_between(char c, unsigned char low, unsigned char high) {
@@ -56,8 +73,7 @@ std::optional<char32_t> KeyDecoder::next() {
   for (;;) {
     const size_t before = bytes_.size();
     if (before == 0) return std::nullopt;
-    const std::optional<char32_t> key =
-        bytes_[0] == '\033' && !literal_escape_ ? escape_sequence() : character();
+    const std::optional<char32_t> key = bytes_[0] == '\033' && !literal_escape_ ? escape_sequence() : character();
     if (key || bytes_.size() == before) return key;  // else something was left out
   }
 }

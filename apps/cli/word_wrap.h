@@ -25,16 +25,16 @@ class WordWrap {
  private:
   // A line of the source, as far as it has come.
   struct Line {
-    std::string gap, word;    // held back: spaces, then a word behind them
+    std::string gap, word;  // held back: spaces, then a word behind them
     size_t word_columns = 0;
-    size_t column = 0;        // behind what was shown
-    size_t indent = 0;        // of the lines that it goes on with
-    bool fresh = true;        // no word was shown
-    bool whole = false;       // it is left as it is
-    bool marker = false;      // it began with a list's marker: the next word's column is the indent
-    bool wide = false;        // the held word ends with a wide character,
-    bool joined = false;      // with a zero width joiner
-    bool released = false;    // the word is longer than a line and shown as it comes
+    size_t column = 0;      // behind what was shown
+    size_t indent = 0;      // of the lines that it goes on with
+    bool fresh = true;      // no word was shown
+    bool whole = false;     // it is left as it is
+    bool marker = false;    // it began with a list's marker: the next word's column is the indent
+    bool wide = false;      // the held word ends with a wide character,
+    bool joined = false;    // with a zero width joiner
+    bool released = false;  // the word is longer than a line and shown as it comes
   };
 
   void add(std::string_view character);

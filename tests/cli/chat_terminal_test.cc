@@ -1,6 +1,6 @@
 // gptq chat on a terminal: keys, history, pastes, completion, Ctrl-C, colours, line width.
-#include <nlohmann/json.hpp>
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/cli/terminal.h"
@@ -171,7 +171,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerOnly) {
   std::string text;
   while (text.find_first_not_of("\r\n") == std::string::npos && terminal.wait_for("\n", &text)) {
   }
-  terminal.type("\003");
+  terminal.type("\003");  // as a key
   ASSERT_TRUE(terminal.prompt());
   const std::string file = scratch_ / "stopped.json";
   terminal.enter("/save " + file);
@@ -210,9 +210,38 @@ TEST_F(ChatTerminal, TheTerminalComesBack) {
       terminal.send(number);
     }
     EXPECT_EQ(terminal.finish(), number == 0 || number == SIGINT ? 0 : 130) << number;
+    if (number != 0 && number != SIGINT) {
+      EXPECT_TRUE(has(terminal.screen(), "\ngptq: interrupted")) << "on a line of its own";
+    }
     EXPECT_GT(terminal.screen().rfind(kPasteOff), terminal.screen().rfind(kPasteOn));
     EXPECT_TRUE(terminal.cooked()) << number;
   }
+}
+
+TEST_F(ChatTerminal, KeysTypedDuringAnAnswerWait) {
+  Terminal terminal(chat({"-n", "300", "--ignore-eos", "--temperature", "1"}), variables());
+  ASSERT_TRUE(terminal.prompt());
+  terminal.type("A long story\r");
+  ASSERT_TRUE(terminal.wait_for(kPasteOff));
+  ASSERT_TRUE(terminal.wait_for(" a"));
+  terminal.type("qqqq");
+  std::string answer;
+  ASSERT_TRUE(terminal.wait_for("note: ", &answer));
+  EXPECT_FALSE(has(answer, "qqqq")) << "they do not mix with it";
+  ASSERT_TRUE(terminal.prompt());
+  ASSERT_TRUE(terminal.wait_for("qqqq"));
+}
+
+TEST_F(ChatTerminal, ASecondSignalEndsItWithTheTerminalAsItWas) {
+  Terminal terminal(chat({"-n", "2000", "--ignore-eos", "--temperature", "1"}), variables());
+  ASSERT_TRUE(terminal.prompt());
+  terminal.type("A long story\r");
+  ASSERT_TRUE(terminal.wait_for(kPasteOff));
+  ASSERT_TRUE(terminal.wait_for(" a"));
+  EXPECT_FALSE(terminal.cooked());
+  for (const int number : {SIGSTOP, SIGINT, SIGTERM, SIGCONT}) terminal.send(number);  // both arrive at once
+  EXPECT_EQ(terminal.finish(), 130);
+  EXPECT_TRUE(terminal.cooked());
 }
 
 TEST_F(ChatTerminal, ItStopsAndGoesOn) {
@@ -277,7 +306,8 @@ TEST_F(ChatTerminal, AnswersAreWrappedToTheWidth) {
     std::string text = Json::parse(read_whole(file), nullptr, false)[1]["content"];
     for (std::string* one : {&shown, &text}) {
       std::replace(one->begin(), one->end(), '\n', ' ');
-      one->erase(std::unique(one->begin(), one->end(), [](char a, char b) { return a == ' ' && b == ' '; }), one->end());
+      one->erase(std::unique(one->begin(), one->end(), [](char a, char b) { return a == ' ' && b == ' '; }),
+                 one->end());
       one->erase(0, one->find_first_not_of(' '));
       one->erase(one->find_last_not_of(' ') + 1);
     }
@@ -287,7 +317,9 @@ TEST_F(ChatTerminal, AnswersAreWrappedToTheWidth) {
 
 TEST_F(ChatTerminal, LoadedTextDoesNotSteerIt) {
   const std::string file = scratch_ / "talk.json";
-  write_whole(file, Json({{{"role", "system"}, {"content", "s\033[2J"}}, {{"role", "user"}, {"content", "q\033]0;t\007"}}}).dump());
+  write_whole(
+      file,
+      Json({{{"role", "system"}, {"content", "s\033[2J"}}, {{"role", "user"}, {"content", "q\033]0;t\007"}}}).dump());
   Terminal terminal(chat(), variables());
   ASSERT_TRUE(terminal.prompt());
   terminal.enter("/load " + file);

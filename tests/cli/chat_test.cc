@@ -1,7 +1,7 @@
 // gptq chat from outside: one answer, the loop through a pipe, and Ctrl-C.
-#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli/process.h"
 
@@ -97,8 +97,9 @@ TEST(Chat, SavingReplacesOnlyItsOwnFile) {
   const std::string foreign = scratch / "foreign", mine = scratch / "mine", link = scratch / "link";
   write_whole(foreign, "precious");
   fs::create_symlink(foreign, link);
-  const Outcome refused = gptq({"chat", kDemo, "-n", "2"}, "/save " + mine + "\nHi\n/save " + foreign + "\n/save " + link +
-                                                               "\n/save " + scratch / "none/x" + "\n/save\n/save /dev/full\n");
+  const Outcome refused =
+      gptq({"chat", kDemo, "-n", "2"}, "/save " + mine + "\nHi\n/save " + foreign + "\n/save " + link + "\n/save " +
+                                           scratch / "none/x" + "\n/save\n/save /dev/full\n");
   EXPECT_EQ(refused.code, 0);
   EXPECT_EQ(read_whole(foreign), "precious");
   EXPECT_FALSE(fs::exists(mine)) << "there was nothing to save yet";
@@ -130,7 +131,8 @@ TEST(Chat, WhatIsNoConversationIsNamedAndChangesNothing) {
     input += "/load " + scratch / std::to_string(i) + "\n";
   }
   ASSERT_EQ(mkfifo((scratch / "fifo").c_str(), 0600), 0);
-  input += "/load " + scratch / "fifo" + "\n/load /dev/zero\n/load " + scratch / "" + "\n/load\n/load " + scratch / "none" + "\n";
+  input += "/load " + scratch / "fifo" + "\n/load /dev/zero\n/load " + scratch / "" + "\n/load\n/load " +
+           scratch / "none" + "\n";
   const Outcome outcome = gptq({"chat", kDemo, "-n", "4"}, input + "/save " + scratch / "after" + "\n");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const auto& [content, part] : cases) EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
@@ -177,9 +179,9 @@ TEST(Chat, AFileGoesInFrontOfTheQuestion) {
   std::string words;
   for (int i = 0; i < 3000; ++i) words += " word";
   write_whole(scratch / "long", words);
-  const Outcome outcome =
-      gptq({"chat", kDemo, "-n", "4"}, "/file " + file + "\nWhat is it?\nAnd?\n/file " + scratch / "binary" + "\n/file " +
-                                           scratch / "latin" + "\n/file " + scratch / "long" + "\n/save " + talk + "\n");
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "4"},
+                               "/file " + file + "\nWhat is it?\nAnd?\n/file " + scratch / "binary" + "\n/file " +
+                                   scratch / "latin" + "\n/file " + scratch / "long" + "\n/save " + talk + "\n");
   const Json messages = saved(talk);
   ASSERT_EQ(messages.size(), 4u) << outcome.err;
   EXPECT_EQ(messages[0]["content"], "One line.\n\nWhat is it?");

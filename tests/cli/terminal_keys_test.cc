@@ -80,7 +80,8 @@ TEST(TerminalKeys, LongTextsHaveLabels) {
   const std::string first = folds.fold(lines + "end"), second = folds.fold(line);
   EXPECT_EQ(first, "[text 1: 51 lines]");
   EXPECT_EQ(second, "[text 2: 2000 characters]");
-  EXPECT_EQ(folds.unfold("see " + first + " and " + second + first), "see " + lines + "end and " + line + lines + "end");
+  EXPECT_EQ(folds.unfold("see " + first + " and " + second + first),
+            "see " + lines + "end and " + line + lines + "end");
   EXPECT_EQ(folds.unfold("[text 3: 5 lines]"), "[text 3: 5 lines]");
   EXPECT_EQ(folds.unfold(""), "");
 }
