@@ -4,7 +4,8 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache pkg-config
           libopenblas-dev libpcre2-dev libutf8proc-dev nlohmann-json3-dev
-          libcli11-dev libfmt-dev libtomlplusplus-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libgtest-dev libonig-dev
+          libcli11-dev libfmt-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libzstd-dev
+          libgtest-dev libonig-dev
           clang libclang-rt-dev)
 
 if ! command -v apt-get >/dev/null; then

@@ -18,7 +18,8 @@ void on_bus_error(int, siginfo_t* info, void*) {
   const char* file = mapped_file_at(info->si_addr);
   write_raw("\ngptq: error: reading ");
   write_raw(file != nullptr ? file : "a mapped file");
-  write_raw(": it was cut short while it was in use, or its disk failed; restore it and run the command again (quantize goes "
+  write_raw(
+      ": it was cut short while it was in use, or its disk failed; restore it and run the command again (quantize goes "
       "on with --resume)\n");
   _exit(static_cast<int>(ErrorKind::kVerification));
 }

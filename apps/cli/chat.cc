@@ -1,21 +1,28 @@
 // gptq chat: a conversation on the terminal, or one answer.
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <unistd.h>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include <gptq/gptq.h>
 
+#include "chat_commands.h"
+#include "chat_history.h"
 #include "commands.h"
 #include "conversation.h"
 #include "input.h"
 #include "interrupt.h"
+#include "line_editor.h"
 #include "model.h"
 #include "output.h"
 #include "progress.h"
 #include "sampling.h"
+#include "spinner.h"
 #include "streams.h"
+#include "word_wrap.h"
 
 namespace gptq::cli {
 
@@ -27,17 +34,12 @@ constexpr const char* kChatFooter = R"(Examples:
   gptq chat demo-4bit -p 'Tell me a story' --temperature 0.8 --seed 7 --json
   gptq chat demo-4bit --system 'Answer in one sentence.' --verbose
 
-In the conversation: """ begins and ends a question of several lines, /help lists the commands, Ctrl-C stops
-the answer, Ctrl-D leaves.
+In the conversation: /help lists the commands (/retry, /undo, /save, /load, /file, /set, /show), """ begins and
+ends a question of several lines, and a paste of several lines is one question. Ctrl-C stops the answer; at the
+prompt it clears the line, and twice or Ctrl-D leaves. On a terminal, arrow keys and Ctrl-R find what was typed
+before, also in earlier conversations ($XDG_STATE_HOME/gptq/chat_history or ~/.local/state/gptq/chat_history).
+NO_COLOR=1 switches colours off.
 )";
-
-constexpr const char* kHelp = R"(  /clear                       forget the conversation
-  /set parameter NAME VALUE    how answers are drawn, see below
-  /set system TEXT             instructions for the whole conversation
-  /bye                         leave (also Ctrl-D)
-  """                          begins and ends a question of several lines
-  Ctrl-C                       stops the answer
-Parameters: {})";
 
 constexpr const char* kFence = "\"\"\"";
 
@@ -46,6 +48,7 @@ struct ChatArguments {
   std::optional<std::string> text;
   ComputeOptions compute;
   SamplingFlags sampling;
+  bool no_history = false;
 };
 
 Json to_json(const Result& result) {
@@ -57,37 +60,58 @@ Json to_json(const Result& result) {
           {"finish_reason", to_string(result.finish_reason)}};
 }
 
-Result answer(Conversation& conversation, const std::string& question, const SamplingFlags& sampling, bool stream,
-              const Interrupt& interrupt) {
-  return conversation.ask(question, sampling, [&](const std::string& piece) {
-    if (stream) {
-      put(piece);
-      flush();
-    }
+// How an answer comes: begins it, and hands its text to the sink.
+using Answerer = std::function<Result(const TextSink& on_text)>;
+
+// Shows the answer while it comes, its lines broken where the terminal's end, and that the prompt is being read.
+Result show_answer(const Answerer& answerer, bool stream, bool quiet, const Interrupt& interrupt) {
+  Spinner spinner("reading the conversation", !quiet);
+  const bool wrapped = isatty(STDOUT_FILENO) == 1;
+  WordWrap wrap;
+  const auto show = [&](const std::string& text) {
+    put(text);
+    flush();
+  };
+  const Result result = answerer([&](const std::string& piece) {
+    if (!piece.empty()) spinner.stop();
+    if (stream) show(wrapped ? wrap.push(piece, terminal_columns() - 1) : piece);  // some wrap in the last column
     return !interrupt.pressed();
   });
+  spinner.stop();
+  if (stream) show(wrap.finish() + "\n");
+  return result;
 }
+
+// What was typed: a question, or a command.
+struct Input {
+  std::string text;
+  bool command = false;
+};
 
 class Loop {
  public:
-  Loop(Engine& engine, ChatArguments arguments, bool verbose)
-      : conversation_(engine),
-        sampling_(std::move(arguments.sampling)),
-        verbose_(verbose),
+  Loop(Engine& engine, const ChatArguments& arguments, const CommonOptions& common)
+      : state_{arguments.model, Conversation(engine), arguments.sampling},
+        quiet_(common.quiet),
+        verbose_(common.verbose),
         terminal_(stdin_is_terminal()) {
-    conversation_.set_system(arguments.system);
+    state_.conversation.set_system(arguments.system);
+    if (LineEditor::usable()) {
+      editor_.emplace(colour_on_stderr(), complete_chat_command);
+      history_.emplace(!arguments.no_history);
+      for (const std::string& entry : history_->entries()) editor_->remember(entry);
+    }
     if (terminal_) say("Chat with " + arguments.model + ". /help lists the commands, /bye leaves.");
   }
 
   void run() {
-    for (std::optional<std::string> text = read_question(); text; text = read_question()) {
-      if (text->find_first_not_of(" \t\r\n") == std::string::npos) continue;
+    for (std::optional<Input> input = read_input(); input; input = read_input()) {
+      if (input->text.find_first_not_of(" \t\r\n") == std::string::npos) continue;
+      const ChatAction action = input->command ? command(input->text) : ChatAction::kGoOn;
+      if (action == ChatAction::kLeave) return;
+      if (input->command && action == ChatAction::kGoOn) continue;
       try {
-        if (text->front() != '/') {
-          ask(*text);
-        } else if (!command(*text)) {
-          return;
-        }
+        action == ChatAction::kRetry ? retry() : ask(input->text);
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::kUsage) throw;
         say(fmt::format("gptq: error: {}", error.what()));
@@ -96,116 +120,119 @@ class Loop {
   }
 
  private:
-  void show_prompt(const char* prompt) const {
+  LineReader::Outcome read_line(const char* prompt, std::string& line) {
+    if (editor_) return editor_->read(prompt, line);
     if (terminal_) put_error(prompt);
+    return lines_.next(line);
   }
 
-  // One line, or several between fences; nothing at the end of the input.
-  std::optional<std::string> read_question() {
-    std::string text, line;
+  // One line, or several between fences; nothing to leave.
+  std::optional<Input> read_input() {
+    std::string text, typed, line;
     bool fenced = false;
     for (;;) {
-      show_prompt(fenced ? "... " : ">>> ");
-      switch (lines_.next(line)) {
-        case LineReader::Outcome::kInterrupted:
-          say("\nCtrl-D or /bye leaves");
-          interrupt_.reset();
-          return "";
+      line.clear();
+      switch (read_line(fenced ? "... " : ">>> ", line)) {
+        case LineReader::Outcome::kInterrupted: return interrupted(fenced || !line.empty());
         case LineReader::Outcome::kEnd:
           if (terminal_) say("");
-          return fenced && !text.empty() ? std::optional(text) : std::nullopt;
-        case LineReader::Outcome::kLine: break;
+          return fenced && !text.empty() ? std::optional(Input{text}) : std::nullopt;
+        case LineReader::Outcome::kLine: interruptions_ = 0; break;
       }
+      typed += (typed.empty() ? "" : "\n") + line;
       if (!fenced) {
-        if (line.rfind(kFence, 0) != 0) return line;
+        if (line.rfind(kFence, 0) != 0) {
+          remember(line);
+          return Input{line, line[0] == '/' && line.find('\n') == std::string::npos};  // a paste is no command
+        }
         fenced = true;
         line.erase(0, 3);
       }
       const size_t end = line.find(kFence);
       text += line.substr(0, end);
-      if (end != std::string::npos) return text;
+      if (end != std::string::npos) {
+        remember(typed);
+        return Input{text};
+      }
       if (!text.empty()) text += '\n';
     }
   }
 
-  void ask(const std::string& question) {
+  // Ctrl-C at the prompt: forgets what was typed, and leaves when nothing was typed since the last time.
+  std::optional<Input> interrupted(bool typed) {
+    if (interrupt_.terminated()) throw Error(ErrorKind::kInterrupted, "interrupted");
     interrupt_.reset();
-    const Result result = answer(conversation_, question, sampling_, true, interrupt_);
-    put("\n");
-    flush();
+    interruptions_ = typed ? 1 : interruptions_ + 1;
+    if (interruptions_ > 1) return std::nullopt;
+    say(fmt::format("{}Ctrl-C again, Ctrl-D or /bye leaves", editor_ ? "" : "\n"));
+    return Input{};
+  }
+
+  void remember(const std::string& typed) {
+    if (!editor_ || typed.find_first_not_of(" \t\n") == std::string::npos) return;
+    editor_->remember(typed);
+    history_->add(typed);
+  }
+
+  ChatAction command(const std::string& line) {
+    try {
+      return run_chat_command(state_, line);
+    } catch (const Error& error) {
+      say(fmt::format("gptq: error: {}", error.what()));
+      return ChatAction::kGoOn;
+    }
+  }
+
+  void ask(const std::string& question) {
+    retries_ = 0;
+    const std::string text = std::exchange(state_.attachment, "") + question;
+    answer([&](const TextSink& on_text) { return state_.conversation.ask(text, state_.sampling, on_text); });
+  }
+
+  void retry() {
+    SamplingFlags flags = state_.sampling;
+    const float temperature = flags.temperature.value_or(state_.conversation.engine().default_sampling().temperature);
+    if (temperature == 0) say("note: at temperature 0 the answer stays the same; /set temperature 0.7 allows others");
+    flags.seed = flags.seed ? *flags.seed + ++retries_ : std::random_device()();
+    answer([&](const TextSink& on_text) { return state_.conversation.retry(flags, on_text); });
+  }
+
+  void answer(const Answerer& answerer) {
+    interrupt_.reset();
+    const Result result = show_answer(answerer, true, quiet_, interrupt_);
+    if (interrupt_.terminated()) throw Error(ErrorKind::kInterrupted, "interrupted");
     interrupt_.reset();
     if (verbose_) say_rates(result);
-    if (conversation_.full()) {
-      say("note: the conversation fills the model's context, so the answer ends here; /clear begins a new "
-          "one");
+    if (state_.conversation.full()) {
+      say("note: the conversation fills the model's context, so the answer ends here; /undo or /clear makes room");
     } else if (result.finish_reason == FinishReason::kLength) {
-      say(fmt::format("note: the answer was cut after {} tokens; /set parameter max_new_tokens N allows more",
-                      result.new_tokens));
+      say(fmt::format("note: the answer was cut after {} tokens; /set max_new_tokens N allows more", result.new_tokens));
     }
-  }
-
-  // false to leave
-  bool command(const std::string& line) {
-    const auto [verb, rest] = split(line);
-    if (verb == "/bye" || verb == "/exit" || verb == "/quit") return false;
-    if (verb == "/clear") {
-      conversation_.clear();
-      say("the conversation is forgotten");
-    } else if (verb == "/set") {
-      set(rest);
-    } else if (verb == "/help" || verb == "/?") {
-      say(fmt::format(fmt::runtime(kHelp), fmt::join(parameter_names(), ", ")));
-    } else {
-      throw Error(ErrorKind::kUsage, fmt::format("there is no command {}; /help lists them", verb));
-    }
-    return true;
-  }
-
-  void set(const std::string& rest) {
-    const auto [what, value] = split(rest);
-    if (what == "system") {
-      conversation_.set_system(value);
-      say(value.empty() ? "there is no system text now" : "the system text is set");
-      return;
-    }
-    const auto [name, number] = split(value);
-    if (what != "parameter" || number.empty()) {
-      throw Error(ErrorKind::kUsage, "write /set parameter NAME VALUE or /set system TEXT; /help lists the names");
-    }
-    set_parameter(sampling_, name, number);
-    say(fmt::format("{} is {}", name, number));
-  }
-
-  static std::pair<std::string, std::string> split(const std::string& text) {
-    const size_t end = std::min(text.find_first_of(" \t\r"), text.size());
-    const size_t begin = std::min(text.find_first_not_of(" \t\r", end), text.size());
-    const size_t last = text.find_last_not_of(" \t\r");
-    return {text.substr(0, end), begin < text.size() ? text.substr(begin, last - begin + 1) : ""};
   }
 
   Interrupt interrupt_;
-  Conversation conversation_;
-  SamplingFlags sampling_;
-  LineReader lines_;
-  bool verbose_, terminal_;
+  ChatState state_;
+  std::optional<LineEditor> editor_;
+  std::optional<ChatHistory> history_;  // with the editor
+  LineReader lines_;                    // without it
+  bool quiet_, verbose_, terminal_;
+  int interruptions_ = 0;  // one after the other, at the prompt
+  uint64_t retries_ = 0;   // of the last question
 };
 
 int answer_once(Engine& engine, const ChatArguments& a, const CommonOptions& common) {
   Conversation conversation(engine);
   conversation.set_system(a.system);
   const Interrupt interrupt;
-  const Result result = answer(conversation, *a.text, a.sampling, !common.json, interrupt);
-  if (common.json) {
-    put_json(to_json(result));
-  } else {
-    put("\n");
-    flush();
-  }
+  const Result result = show_answer(
+      [&](const TextSink& on_text) { return conversation.ask(*a.text, a.sampling, on_text); }, !common.json, common.quiet,
+      interrupt);
+  if (common.json) put_json(to_json(result));
   if (common.verbose) say_rates(result);
   return result.finish_reason == FinishReason::kCancelled ? static_cast<int>(ErrorKind::kInterrupted) : 0;
 }
 
-int run_chat_command(const ChatArguments& a, const CommonOptions& common) {
+int run_chat(const ChatArguments& a, const CommonOptions& common) {
   if (common.json && !a.text) throw Error(ErrorKind::kUsage, "--json needs one question: pass it with -p TEXT");
   const std::string folder = model_folder(a.model, common);
   say_device(a.compute, common);
@@ -213,7 +240,7 @@ int run_chat_command(const ChatArguments& a, const CommonOptions& common) {
   const std::string warning = greedy_warning(engine, a.sampling);
   if (!warning.empty()) say("warning: " + warning);
   if (a.text) return answer_once(engine, a, common);
-  Loop(engine, a, common.verbose).run();
+  Loop(engine, a, common).run();
   return 0;
 }
 
@@ -226,10 +253,12 @@ Action add_chat(CLI::App& app, const CommonOptions& common) {
       ->type_name("TEXT");
   app.add_option("--system", arguments->system, "Instructions for the whole conversation (default: none)")
       ->type_name("TEXT");
+  app.add_flag("--no-history", arguments->no_history,
+               "Neither read nor write the file of what was typed (default: off)");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
   app.footer(kChatFooter);
-  return [arguments, &common] { return run_chat_command(*arguments, common); };
+  return [arguments, &common] { return run_chat(*arguments, common); };
 }
 
 }  // namespace gptq::cli

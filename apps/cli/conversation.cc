@@ -40,31 +40,88 @@ Conversation::Conversation(Engine& engine) : engine_(&engine) {
   }
 }
 
-Prompt Conversation::render() {
+Prompt Conversation::render(bool for_answer) {
   const ChatTemplate& chat = *engine_->chat_template();
-  if (system_.empty()) return chat.render(messages_);
-  if (!chat.abilities().system_role && !std::exchange(noted_, true)) {
+  if (!system_.empty() && !chat.abilities().system_role && !std::exchange(noted_, true)) {
     say("note: the chat template has no system role; the system text goes in front of the first question");
   }
+  RenderOptions options;
+  options.add_generation_prompt = for_answer;
+  return chat.render(messages(), options);
+}
+
+std::vector<Message> Conversation::messages() const {
   std::vector<Message> messages = messages_;
-  messages.insert(messages.begin(), {"system", system_});
-  return chat.render(messages);
+  if (!system_.empty()) messages.insert(messages.begin(), {"system", system_});
+  return messages;
+}
+
+Result Conversation::answer(const SamplingFlags& flags, const TextSink& on_text) {
+  const std::vector<TokenId> prompt = engine_->tokenizer().encode(render(true));
+  const Request request = make_request(*engine_, flags, prompt, std::nullopt);
+  Result result = engine_->generate(request, LeadingSpaceFilter(on_text));
+  result.text.erase(0, std::min(result.text.find_first_not_of(kSpace), result.text.size()));
+  full_ = result.prompt_tokens + result.new_tokens >= engine_->context_length();
+  messages_.push_back({"assistant", result.text});
+  return result;
 }
 
 Result Conversation::ask(const std::string& question, const SamplingFlags& flags, const TextSink& on_text) {
   messages_.push_back({"user", question});
   try {
-    const std::vector<TokenId> prompt = engine_->tokenizer().encode(render());
-    const Request request = make_request(*engine_, flags, prompt, std::nullopt);
-    Result result = engine_->generate(request, LeadingSpaceFilter(on_text));
-    result.text.erase(0, std::min(result.text.find_first_not_of(kSpace), result.text.size()));
-    full_ = result.prompt_tokens + result.new_tokens >= engine_->context_length();
-    messages_.push_back({"assistant", result.text});
-    return result;
+    return answer(flags, on_text);
   } catch (...) {
     messages_.pop_back();
     throw;
   }
+}
+
+Result Conversation::retry(const SamplingFlags& flags, const TextSink& on_text) {
+  const std::vector<Message> before = messages_;
+  messages_.resize(last_question() + 1);
+  try {
+    return answer(flags, on_text);
+  } catch (...) {
+    messages_ = before;
+    throw;
+  }
+}
+
+std::string Conversation::undo() {
+  const size_t question = last_question();
+  const std::string text = messages_[question].content;
+  messages_.resize(question);
+  return text;
+}
+
+void Conversation::replace(std::vector<Message> messages) {
+  const std::string system_before = system_;
+  const std::vector<Message> before = messages_;
+  system_.clear();
+  if (!messages.empty() && messages[0].role == "system") {
+    system_ = messages[0].content;
+    messages.erase(messages.begin());
+  }
+  messages_ = std::move(messages);
+  try {
+    tokens();
+  } catch (...) {
+    system_ = system_before;
+    messages_ = before;
+    throw;
+  }
+}
+
+int Conversation::tokens() {
+  if (messages_.empty()) return 0;
+  return static_cast<int>(engine_->tokenizer().encode(render(false)).size());
+}
+
+size_t Conversation::last_question() const {
+  for (size_t i = messages_.size(); i > 0; --i) {
+    if (messages_[i - 1].role == "user") return i - 1;
+  }
+  throw Error(ErrorKind::kUsage, "there is no question yet");
 }
 
 }  // namespace gptq::cli

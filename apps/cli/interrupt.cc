@@ -18,9 +18,12 @@ constexpr int kInterruptedExit = 130;
 constexpr auto kWatchEvery = std::chrono::milliseconds(20);
 
 std::atomic<int> presses{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch lock-free atomics only");
+std::atomic<bool> ended{false};  // by SIGTERM
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "a signal handler may touch lock-free atomics only");
 
-void on_signal(int) {
+void on_signal(int number) {
+  if (number == SIGTERM) ended = true;
   if (presses.fetch_add(1) == 0) return;
   (void)!write(STDERR_FILENO, "\n", 1);
   _exit(kInterruptedExit);
@@ -37,6 +40,7 @@ void handle(void (*handler)(int)) {
 
 Interrupt::Interrupt() {
   presses = 0;
+  ended = false;
   handle(on_signal);
 }
 
@@ -63,6 +67,8 @@ Interrupt::Interrupt(std::function<void()> on_first) : Interrupt() {
 Interrupt::~Interrupt() { handle(SIG_DFL); }
 
 bool Interrupt::pressed() const { return presses > 0; }
+
+bool Interrupt::terminated() const { return ended; }
 
 void Interrupt::reset() { presses = 0; }
 

@@ -15,6 +15,7 @@ class Interrupt {
   ~Interrupt();
 
   bool pressed() const;
+  bool terminated() const;                                     // SIGTERM: the whole program is meant
   void reset();                                                // the next press is a first one again
   std::stop_token token() const { return stop_.get_token(); }  // fires only with the second constructor
 

@@ -73,7 +73,7 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)")
       ->default_str("true");
   add_repeatable(app, "--calibration", o.calibration,
-                 "Calibration text, also gzipped: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+                 "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
                  "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");

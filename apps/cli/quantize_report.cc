@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "numbers.h"
@@ -35,15 +36,20 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
+constexpr const char* kTooFewTokens =
+    "the calibration text has too few tokens to hold some apart for measuring";
+
+std::string module_error_text(double error) { return std::isfinite(error) ? human_share(error) : "-"; }
+
 std::string error_text(const QuantizeReport& report) {
-  if (!report.errors_meaningful) return "not meaningful: the calibration text has too few tokens";
+  if (!report.errors_meaningful) return std::string("not meaningful: ") + kTooFewTokens;
   const double mean = mean_error(report);
   const bool poor = mean > kAcceptable;
   return fmt::format("{} on average: {}{}", human_share(mean), verdict(mean),
                      poor ? " (more --bits, a smaller --group-size or --asym)" : "");
 }
 
-std::string module_table(const std::vector<ModuleReport>& modules, bool errors_meaningful) {
+std::string module_table(const std::vector<ModuleReport>& modules) {
   Table table({{"module"},
                {"bits", Align::kRight},
                {"group", Align::kRight},
@@ -53,8 +59,8 @@ std::string module_table(const std::vector<ModuleReport>& modules, bool errors_m
                {"seconds", Align::kRight}});
   for (const ModuleReport& module : modules) {
     table.add({module.name, std::to_string(module.bits), group_text(module.group_size),
-               errors_meaningful ? human_share(module.error) : "-", fmt::format("{:g}", module.damp), module.method,
-               fmt::format("{:.2f}", module.seconds)});
+               module_error_text(module.error), fmt::format("{:g}", module.damp),
+               module.method, fmt::format("{:.2f}", module.seconds)});
   }
   return table.str();
 }
@@ -108,7 +114,7 @@ Json report_json(const QuantizeReport& report) {
     modules.push_back({{"name", module.name},
                        {"bits", module.bits},
                        {"group_size", module.group_size},
-                       {"error", module.error},
+                       {"error", std::isfinite(module.error) ? Json(module.error) : Json()},
                        {"damp", module.damp},
                        {"method", module.method},
                        {"seconds", module.seconds},
@@ -123,7 +129,8 @@ Json report_json(const QuantizeReport& report) {
           {"bytes_out", report.bytes_out},
           {"resumed_layers", report.resumed_layers},
           {"errors_meaningful", report.errors_meaningful},
-          {"mean_error", mean_error(report)},
+          {"errors_reason", report.errors_meaningful ? Json() : Json(kTooFewTokens)},
+          {"mean_error", report.errors_meaningful ? Json(mean_error(report)) : Json()},
           {"verdict", report.errors_meaningful ? Json(verdict(mean_error(report))) : Json()},
           {"modules", std::move(modules)},
           {"notes", report.notes}};
@@ -137,7 +144,7 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
     text = fmt::format("The {} modules with the largest error, of {} (-v shows all):\n", kWorst, modules.size());
     modules.resize(kWorst);
   }
-  text += module_table(modules, report.errors_meaningful) + "\n";
+  text += module_table(modules) + "\n";
   const ModelInfo model = inspect(report.output);
   const double bits =
       model.parameters > 0 ? 8.0 * static_cast<double>(report.bytes_out) / static_cast<double>(model.parameters) : 0;
@@ -181,7 +188,7 @@ std::string verdict(double mean_error) {
 
 std::string module_line(const ModuleReport& module) {
   return fmt::format("{}  {} bits  group {}  error {}  damp {:g}  {}  {}", module.name, module.bits,
-                     group_text(module.group_size), human_share(module.error), module.damp, module.method,
+                     group_text(module.group_size), module_error_text(module.error), module.damp, module.method,
                      human_seconds(module.seconds));
 }
 

@@ -79,13 +79,13 @@ int run_template_command(TemplateArguments& a, const CommonOptions& common) {
     return 0;
   }
   const Tokenizer tokenizer = Tokenizer::open(folder);
-  const Encoding encoding{tokenizer.encode(prompt), {}};
+  const std::vector<TokenId> ids = tokenizer.encode(prompt);
   if (!common.json) {
-    put(tokens_text(tokenizer, encoding));
+    put(tokens_text(tokenizer, ids));
     return 0;
   }
   Json json = {{"text", prompt.text}};
-  json.update(tokens_json(tokenizer, encoding));
+  json.update(tokens_json(tokenizer, ids));
   put_json(json, -1);
   return 0;
 }

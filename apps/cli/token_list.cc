@@ -23,24 +23,25 @@ std::string on_one_line(const std::string& token) {
 
 }  // namespace
 
-std::string tokens_text(const Tokenizer& tokenizer, const Encoding& encoding) {
+void append_token(std::string& text, const Tokenizer& tokenizer, TokenId id) {
+  text += fmt::format_int(id).c_str();
+  text += '\t';
+  text += on_one_line(tokenizer.token(id));
+}
+
+std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   std::string text;
-  for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    text += fmt::format("{}\t{}", encoding.ids[i], on_one_line(tokenizer.token(encoding.ids[i])));
-    if (!encoding.offsets.empty()) {
-      text += fmt::format("\t{}-{}", encoding.offsets[i].first, encoding.offsets[i].second);
-    }
-    text += "\n";
+  for (const TokenId id : ids) {
+    append_token(text, tokenizer, id);
+    text += '\n';
   }
   return text;
 }
 
-Json tokens_json(const Tokenizer& tokenizer, const Encoding& encoding) {
+Json tokens_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   Json tokens = Json::array();
-  for (const TokenId id : encoding.ids) tokens.push_back(tokenizer.token(id));
-  Json json = {{"ids", encoding.ids}, {"tokens", std::move(tokens)}};
-  if (encoding.offsets.size() == encoding.ids.size()) json["offsets"] = encoding.offsets;
-  return json;
+  for (const TokenId id : ids) tokens.push_back(tokenizer.token(id));
+  return {{"ids", ids}, {"tokens", std::move(tokens)}};
 }
 
 }  // namespace gptq::cli

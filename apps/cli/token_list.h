@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <gptq/tokenizer.h>
 
@@ -9,9 +10,11 @@
 
 namespace gptq::cli {
 
-// Lines of "id<TAB>token", and "<TAB>begin-end" where there are offsets.
-std::string tokens_text(const Tokenizer& tokenizer, const Encoding& encoding);
-// {"ids": [...], "tokens": [...]}, and "offsets": [[begin, end], ...] where there are some.
-Json tokens_json(const Tokenizer& tokenizer, const Encoding& encoding);
+// "id<TAB>token" on one line, without its end.
+void append_token(std::string& text, const Tokenizer& tokenizer, TokenId id);
+// Such lines.
+std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids);
+// {"ids": [...], "tokens": [...]}.
+Json tokens_json(const Tokenizer& tokenizer, const std::vector<TokenId>& ids);
 
 }  // namespace gptq::cli

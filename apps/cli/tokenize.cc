@@ -1,7 +1,12 @@
 // gptq tokenize: text to token ids, their spellings and their places in the text.
 #include <fmt/format.h>
+#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gptq/gptq.h>
 
@@ -33,6 +38,59 @@ struct TokenizeArguments {
   bool offsets = false;
 };
 
+// Prints in blocks, so that a long text's tokens are never all in memory as text.
+class BlockWriter {
+ public:
+  std::string& text() { return block_; }
+  void end_item() {
+    constexpr size_t kBlock = 1 << 16;
+    if (block_.size() >= kBlock) flush();
+  }
+  void flush() {
+    put(block_);
+    block_.clear();
+  }
+
+ private:
+  std::string block_;
+};
+
+void print_tokens(const Tokenizer& tokenizer, const std::string& text, bool special) {
+  BlockWriter out;
+  tokenizer.encode_with_offsets(text, special, [&](TokenId id, size_t begin, size_t end) {
+    append_token(out.text(), tokenizer, id);
+    fmt::format_to(std::back_inserter(out.text()), "\t{}-{}\n", begin, end);
+    out.end_item();
+  });
+  out.flush();
+}
+
+// {"ids": [...], "tokens": [...], "offsets": [[begin, end], ...]}
+void print_tokens_json(const Tokenizer& tokenizer, const std::string& text, bool special) {
+  std::vector<TokenId> ids;
+  std::vector<std::pair<uint32_t, uint32_t>> offsets;  // a text has at most 512 MiB
+  tokenizer.encode_with_offsets(text, special, [&](TokenId id, size_t begin, size_t end) {
+    ids.push_back(id);
+    offsets.emplace_back(static_cast<uint32_t>(begin), static_cast<uint32_t>(end));
+  });
+  BlockWriter out;
+  const auto list = [&](const char* name, const auto& append_item) {
+    out.text() += name;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (i > 0) out.text() += ',';
+      append_item(i);
+      out.end_item();
+    }
+  };
+  list("{\"ids\":[", [&](size_t i) { out.text() += fmt::format_int(ids[i]).c_str(); });
+  list("],\"tokens\":[", [&](size_t i) { out.text() += to_text(tokenizer.token(ids[i]), -1); });
+  list("],\"offsets\":[", [&](size_t i) {
+    fmt::format_to(std::back_inserter(out.text()), "[{},{}]", offsets[i].first, offsets[i].second);
+  });
+  out.text() += "]}\n";
+  out.flush();
+}
+
 int run_tokenize_command(const TokenizeArguments& a, const CommonOptions& common) {
   const Tokenizer tokenizer = Tokenizer::open(model_folder(a.model, common, ModelParts::kTokenizer));
   const bool special = !a.no_special_tokens;
@@ -47,8 +105,7 @@ int run_tokenize_command(const TokenizeArguments& a, const CommonOptions& common
   }
   if (a.offsets) throw Error(ErrorKind::kUsage, "--offsets goes with --jsonl; for a single text they are always shown");
   const std::string text = read_prompt(a.text.has_value(), a.text.value_or(""), a.file);
-  const Encoding encoding = tokenizer.encode_with_offsets(text, special);
-  common.json ? put_json(tokens_json(tokenizer, encoding), -1) : put(tokens_text(tokenizer, encoding));
+  common.json ? print_tokens_json(tokenizer, text, special) : print_tokens(tokenizer, text, special);
   return 0;
 }
 

@@ -9,12 +9,18 @@
 namespace gptq {
 
 struct Corpus {
+  struct Document {
+    size_t tokens = 0;
+    bool row = false;  // of a table or of JSON; else a plain text file
+  };
+
   std::vector<TokenId> tokens;     // of all documents, one after the other, each with its own special tokens
+  std::vector<Document> documents;
   std::vector<std::string> notes;  // what was left out, and how often
 };
 
-// Reads files, and folders' files in the order of their names. What a file is, is decided by its bytes: gzip is
-// unpacked, UTF-16 is converted; then JSON lines, a JSON array, CSV or TSV with a header, or plain text, which is one
+// Reads files, and folders' files in the order of their names. What a file is, is decided by its bytes: gzip and
+// zstd are unpacked, UTF-16 is converted; then JSON lines, a JSON array, CSV or TSV with a header, or plain text, which is one
 // document.
 //
 // A row is one document: "text" or "content"; "messages" or "conversations" (with "tools"), rendered by the chat
@@ -23,7 +29,7 @@ struct Corpus {
 // out and counted in a note.
 //
 // Throws Error(kNotFound | kPermission) for a path, and Error(kVerification) naming file, line and the keys found: for
-// data that is not text (parquet, Arrow, zstd, other encodings, anything with zero bytes: the message says how to
+// data that is not text (parquet, Arrow, other encodings, anything with zero bytes: the message says how to
 // convert it), rows that are none of the above, and conversations that the template refuses.
 Corpus read_corpus(const std::vector<std::string>& paths, const std::string& model, const Tokenizer& tokenizer);
 

@@ -48,8 +48,9 @@ struct QuantizeOptions {
   double gptaq = 1.0;
   bool true_sequential = true;           // later sub-steps of a layer see the quantized earlier ones
   std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
-  int samples = 128;
-  int seqlen = 2048;  // shortened with a note to the model's context, and to the text when that is shorter
+  int samples = 128;  // windows; a row or text shorter than a window is one of its own: then as many as have the tokens
+                      // of so many full windows
+  int seqlen = 2048;  // of a window; shortened with a note to the model's context
   uint64_t seed = 0;
   std::string format;  // "gptq" (v1) or "gptq_v2"; "" = gptq, or gptq_v2 when a grid is asymmetric
   int64_t max_shard_bytes = 5'000'000'000;
@@ -62,7 +63,8 @@ struct ModuleReport {
   std::string name;
   int bits = 0;
   int group_size = 0;
-  double error = 0;    // tr(ΔW H ΔWᵀ) / tr(W H Wᵀ), the relative squared error of the layer's output
+  double error = 0;    // tr(ΔW H ΔWᵀ) / tr(W H Wᵀ), the relative squared error of the layer's output, with H from
+                       // windows of the calibration text that do not calibrate; NaN when none could be held apart
   double damp = 0;     // the damping that made the factorisation succeed
   std::string method;  // "gptq", "gptq (double precision)", "rtn"
   double seconds = 0;
@@ -98,8 +100,8 @@ struct QuantizeReport {
   int64_t gpu_peak_bytes = 0;  // measured, but for the driver's share; 0 on a CPU
   int64_t bytes_in = 0, bytes_out = 0;
   int resumed_layers = 0;
-  // False when the calibration text has fewer tokens than twice the inputs of the widest linear: such a text can be
-  // fitted without error, so that ModuleReport::error says nothing about any other.
+  // False when the calibration text is too short to hold windows apart on which errors are measured (docs/quantize.md):
+  // errors on the text that calibrates would say nothing about any other.
   bool errors_meaningful = true;
   std::vector<ModuleReport> modules;
   std::vector<std::string> notes;

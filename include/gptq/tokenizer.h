@@ -1,6 +1,7 @@
 // Text to token ids and back, exactly as the model folder's tokenizer files say.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +50,11 @@ class Tokenizer {
 
   // The same ids, and where they come from. Several times slower.
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
+
+  // The same, each token handed to `sink` as soon as it is known: a long text then needs memory for itself, not for its
+  // tokens.
+  using OffsetSink = std::function<void(TokenId id, size_t begin, size_t end)>;
+  void encode_with_offsets(std::string_view text, bool add_special_tokens, const OffsetSink& sink) const;
 
   // Like encode(prompt.text, false), but control tokens that touch input bytes are read as ordinary text, so
   // that people cannot write themselves a new role.

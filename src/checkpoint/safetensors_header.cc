@@ -13,8 +13,8 @@ namespace gptq {
 namespace {
 
 constexpr uint64_t kMaxParsedHeader = 100'000'000;  // the reference's limit
-constexpr size_t kMaxTensors = 500'000;            // of one file; the largest models have half as many in all files
-constexpr size_t kMaxMetadata = 100'000;           // entries
+constexpr size_t kMaxTensors = 500'000;             // of one file; the largest models have half as many in all files
+constexpr size_t kMaxMetadata = 100'000;            // entries
 constexpr size_t kMaxDimensions = 64;
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr std::string_view kPointerStart = "version https://git-lfs";  // what Git leaves without LFS installed

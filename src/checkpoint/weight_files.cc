@@ -48,7 +48,8 @@ class IndexReader : public JsonEvents {
     } else if (in_map_ && depth_ == 2) {
       const auto [place, fresh] = files_.try_emplace(std::move(name));
       if (!fresh) fail("the key \"" + place->first + "\" appears twice");
-      if (files_.size() > kMaxIndexTensors) fail("\"weight_map\" has more than " + std::to_string(kMaxIndexTensors) + " tensors");
+      if (files_.size() > kMaxIndexTensors)
+        fail("\"weight_map\" has more than " + std::to_string(kMaxIndexTensors) + " tensors");
       entry_ = &*place;
     }
   }

@@ -166,6 +166,15 @@ bool is_companion(const std::string& name) {
   return file != nullptr && file->role != FileRole::kConfig && file->role != FileRole::kCard;
 }
 
+// A companion's bytes for the output: unchanged, except that "auto_map" points to Python files that are not copied.
+std::string bytes_for_output(const fs::path& path) {
+  std::string bytes = read_file(path);
+  if (path.filename() != "tokenizer_config.json") return bytes;
+  OrderedJson config = parse_ordered_json(bytes, path.string());
+  if (!config.is_object() || config.erase("auto_map") == 0) return bytes;
+  return config.dump(2) + "\n";
+}
+
 }  // namespace
 
 bool is_model_file(const std::string& name) {
@@ -187,7 +196,7 @@ void copy_companion_files(const fs::path& from, const fs::path& to) {
       return;
     }
     create_folder((to / name).parent_path());
-    write_file_atomic(to / name, read_file(path));
+    write_file_atomic(to / name, bytes_for_output(path));
   };
   create_folder(to);
   for (const auto& item : fs::directory_iterator(from)) copy(item.path());

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <array>
 #include <atomic>
@@ -22,7 +21,6 @@ namespace gptq {
 
 namespace {
 
-constexpr size_t kMaxUnpacked = size_t{1} << 30;
 constexpr uint64_t kMaxSmallFile = uint64_t{100} << 20;
 
 // The mapped files, for a signal handler: nothing here moves or is freed.
@@ -198,38 +196,6 @@ std::string read_file(const fs::path& path, uint64_t max_bytes) {
 }
 
 std::string read_small_file(const fs::path& path) { return read_file(path, kMaxSmallFile); }
-
-std::string read_text(const fs::path& path) {
-  std::string content = read_file(path);
-  const bool gzip = content.size() >= 2 && content[0] == '\x1f' && content[1] == '\x8b';
-  return gzip ? unpack_gzip(content, path.string()) : content;
-}
-
-std::string unpack_gzip(std::string_view packed, const std::string& what) {
-  z_stream stream{};
-  CHECK(inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK);
-  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  std::string text;
-  char chunk[1 << 16];
-  int status = Z_OK;
-  while (status != Z_STREAM_END && text.size() <= kMaxUnpacked) {
-    stream.next_out = reinterpret_cast<Bytef*>(chunk);
-    stream.avail_out = sizeof(chunk);
-    status = inflate(&stream, Z_NO_FLUSH);
-    if (status != Z_OK && status != Z_STREAM_END) break;
-    text.append(chunk, sizeof(chunk) - stream.avail_out);
-    if (status == Z_STREAM_END && stream.avail_in > 0) status = inflateReset(&stream);  // several members
-  }
-  inflateEnd(&stream);
-  if (status != Z_STREAM_END) {
-    throw Error(ErrorKind::kVerification,
-                "unpacking " + what + ": " +
-                    (text.size() > kMaxUnpacked ? "more than 1 GiB of text" : "the gzip data is damaged or cut short") +
-                    "; check it with `gzip -t`");
-  }
-  return text;
-}
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Files: mapped reading, whole reading (plain or gzip), and writing that is atomic or not at all.
+// Files: mapped reading, whole reading, and writing that is atomic or not at all.
 #pragma once
 
 #include <cstddef>
@@ -46,13 +46,6 @@ std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 
 
 // read_file for what people and tools write by hand: configs, indexes, templates, notes. At most 100 MiB.
 std::string read_small_file(const fs::path& path);
-
-// Like read_file, but unpacks gzip when the content starts with gzip's magic number. Throws
-// Error(kVerification) for damaged gzip data and for more than 1 GiB of unpacked text.
-std::string read_text(const fs::path& path);
-
-// Unpacks gzip data already in memory; `what` names it in errors.
-std::string unpack_gzip(std::string_view packed, const std::string& what);
 
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
 // the new one, never a part. The temporary file is always made by this call, with `mode` less the umask. Throws

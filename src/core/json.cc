@@ -13,6 +13,8 @@ namespace gptq {
 namespace {
 
 constexpr size_t kMaxDepth = 512;
+constexpr size_t kMaxValues = 4'000'000;  // of a document
+constexpr size_t kMaxTapped = 8'000'000;  // keys, values and arrays
 
 // Builds the document from the parser's events, and watches for what the library itself lets pass: duplicate keys
 // and deep nesting. Faster than the library's own callback parser, which matters for a 30 MB tokenizer.json.
@@ -35,11 +37,13 @@ class Builder {
   }
   bool number_float(double value, const std::string& digits) {
     if (!tap_) return put(value);
+    count_tapped();
     tap_->real(digits);
     return true;
   }
   bool string(std::string& value) {
     if (!tap_) return put(std::move(value));
+    count_tapped();
     tap_->string(value);
     return true;
   }
@@ -52,6 +56,7 @@ class Builder {
 
   bool key(std::string& name) {
     if (tap_) {
+      count_tapped();
       tap_->key(name);
       return true;
     }
@@ -89,8 +94,13 @@ class Builder {
     return true;
   }
 
+  void count_tapped() {
+    if (++tapped_ > kMaxTapped) problem("more than 8,000,000 keys, values and arrays in its vocabulary and merges");
+  }
+
   // Where the next value goes: the root, behind the last array item, or under the last key.
   Document& place() {
+    if (++values_ > kMaxValues) problem("more than 4,000,000 values");
     if (open_.empty()) return root_;
     if (!open_.back().value->is_array()) return *slot_;
     Array& items = open_.back().value->template get_ref<Array&>();
@@ -98,6 +108,7 @@ class Builder {
   }
 
   bool tapped(int64_t value) {
+    count_tapped();
     tap_->integer(value);
     return true;
   }
@@ -112,6 +123,7 @@ class Builder {
     const bool array = type == Document::value_t::array;
     if (tap_) {
       ++tap_depth_;
+      count_tapped();
       if (array)
         tap_->open_array();
       else
@@ -143,6 +155,7 @@ class Builder {
 
   const std::vector<JsonTapPoint>& taps_;
   JsonTap* tap_ = nullptr;
+  size_t values_ = 0, tapped_ = 0;
   size_t tap_depth_ = 0;  // arrays open inside the tapped container
   std::string path_[2];   // the keys of the two outermost objects
   Document root_;

@@ -15,7 +15,8 @@ using Json = nlohmann::json;                 // objects sorted by key; hashed en
 using OrderedJson = nlohmann::ordered_json;  // keeps insertion order, linear look-up: small documents only
 
 // Parses a whole document. `what` names its origin in errors ("models/demo/config.json").
-// Throws Error(kVerification) for bad syntax, invalid UTF-8, nesting deeper than 512, and duplicate keys.
+// Throws Error(kVerification) for bad syntax, invalid UTF-8, nesting deeper than 512, duplicate keys, and more than
+// 4,000,000 values (a value takes many times the memory of its text).
 Json parse_json(std::string_view text, const std::string& what);
 OrderedJson parse_ordered_json(std::string_view text, const std::string& what);
 
@@ -41,7 +42,8 @@ struct JsonTapPoint {
   JsonTap* tap = nullptr;
 };
 
-// Like parse_json; tapped containers are empty in the document.
+// Like parse_json; tapped containers are empty in the document, and together have at most 8,000,000 keys, values and
+// arrays (the largest vocabularies in use have 2,500,000).
 Json parse_json(std::string_view text, const std::string& what, const std::vector<JsonTapPoint>& taps);
 
 // One object's fields, read with defaults and with errors that say what was found and what was expected.

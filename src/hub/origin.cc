@@ -1,6 +1,7 @@
 // Reading the path of a snapshot and the metadata of its card.
 #include "hub/origin.h"
 
+#include "core/model_files.h"
 #include "hub/front_matter.h"
 #include "hub/names.h"
 
@@ -25,8 +26,9 @@ Origin origin_of(const fs::path& folder) {
     origin.id = id_of_cache_folder(snapshots.parent_path().filename().string());
     if (!origin.id.empty()) origin.commit = path.filename().string();
   }
-  if (!fs::is_regular_file(folder / "README.md", ignored)) return origin;
-  const FrontMatter matter = parse_front_matter(read_small_file(folder / "README.md"));
+  const fs::path card = folder / "README.md";
+  if (!fs::is_regular_file(card, ignored) || !stays_in_model_folder(folder, card)) return origin;
+  const FrontMatter matter = parse_front_matter(read_small_file(card));
   origin.license = first_of(matter, "license");
   origin.license_name = first_of(matter, "license_name");
   origin.license_link = first_of(matter, "license_link");

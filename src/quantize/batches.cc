@@ -1,8 +1,6 @@
 // Cutting the calibration windows into batches.
 #include "quantize/batches.h"
 
-#include <algorithm>
-
 namespace gptq {
 
 namespace {
@@ -10,20 +8,39 @@ namespace {
 constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are followed, or not, together
 constexpr int64_t kOriginalEvery = 2;     // every second stretch is followed
 
+// For each window, whether the original model runs it.
+std::vector<bool> choose_followed(std::span<const int64_t> lengths, bool gptaq) {
+  std::vector<bool> followed;
+  int64_t stretch = 0, filled = 0;
+  for (const int64_t length : lengths) {
+    if (filled > 0 && filled + length > kStretchTokens) {
+      ++stretch;
+      filled = 0;
+    }
+    filled += length;
+    followed.push_back(gptaq && stretch % kOriginalEvery == 0);
+  }
+  return followed;
+}
+
 }  // namespace
 
-std::vector<Batch> make_batches(int64_t windows, int64_t window_tokens, bool gptaq, int64_t per_batch) {
-  const int64_t stretch = std::max<int64_t>(1, kStretchTokens / window_tokens);
+std::vector<Batch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
+                                int64_t rows) {
   std::vector<Batch> batches;
+  const auto add = [&](int64_t window, int64_t length, bool followed, bool apart) {
+    const bool fits = !batches.empty() && batches.back().length == length && batches.back().followed == followed &&
+                      batches.back().held == apart && batches.back().rows() + length <= rows;
+    if (!fits) batches.push_back({{}, length, followed, apart});
+    batches.back().windows.push_back(window);
+  };
+  const std::vector<bool> is_followed = choose_followed(lengths, gptaq);
   for (const bool followed : {true, false}) {
-    bool full = true;
-    for (int64_t window = 0; window < windows; ++window) {
-      if ((gptaq && window / stretch % kOriginalEvery == 0) != followed) continue;
-      if (full) batches.push_back({{}, followed});
-      batches.back().windows.push_back(window);
-      full = static_cast<int64_t>(batches.back().windows.size()) == per_batch;
+    for (size_t window = 0; window < lengths.size(); ++window) {
+      if (is_followed[window] == followed) add(static_cast<int64_t>(window), lengths[window], followed, false);
     }
   }
+  for (size_t i = 0; i < held.size(); ++i) add(static_cast<int64_t>(lengths.size() + i), held[i], false, true);
   return batches;
 }
 

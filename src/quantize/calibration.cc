@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <span>
+#include <utility>
 
 #include <gptq/corpus.h>
 #include <gptq/error.h>
@@ -11,6 +13,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/unpack.h"
 
 extern "C" {
 extern const char gptq_default_calibration_begin[];
@@ -22,12 +25,74 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kFewTokens = 1 << 15;  // below this the Hessians of real models are poor
+constexpr int64_t kHeldWindows = 4;      // for measuring, at most, of full length
+constexpr int64_t kHeldShare = 32;       // one window in so many, when all of them were drawn
+constexpr int64_t kFewHeldTokens = 128;  // fewer measure nothing
+
+// Tokens [begin, begin + length) of a corpus.
+struct Window {
+  size_t begin = 0;
+  int64_t length = 0;
+};
+
+// Every text's windows, in the order of the corpus.
+std::vector<Window> cut(const Corpus& corpus, int64_t seqlen) {
+  std::vector<Window> windows;
+  const auto cut_text = [&](size_t begin, size_t end) {
+    const auto size = static_cast<int64_t>(end - begin);
+    for (int64_t at = 0; at + seqlen <= size; at += seqlen) {
+      windows.push_back({begin + static_cast<size_t>(at), seqlen});
+    }
+    if (size > 0 && size < seqlen) windows.push_back({begin, size});
+  };
+  size_t begin = 0, end = 0;  // of plain texts behind each other
+  for (const Corpus::Document& document : corpus.documents) {
+    if (document.row) {
+      cut_text(begin, end);
+      cut_text(end, end + document.tokens);
+      begin = end + document.tokens;
+    }
+    end += document.tokens;
+  }
+  cut_text(begin, end);
+  return windows;
+}
+
+int64_t count_tokens(std::span<const Window> windows) {
+  return std::accumulate(windows.begin(), windows.end(), int64_t{0},
+                         [](int64_t sum, const Window& window) { return sum + window.length; });
+}
+
+// How many of the windows, from the first, have at most this many tokens together.
+size_t count_within(std::span<const Window> windows, int64_t tokens) {
+  size_t count = 0;
+  while (count < windows.size() && windows[count].length <= tokens) tokens -= windows[count++].length;
+  return count;
+}
+
+// Longest first, and otherwise in the order of the corpus.
+Windows collect(std::span<const Window> windows, const Corpus& corpus) {
+  std::vector<Window> sorted(windows.begin(), windows.end());
+  std::sort(sorted.begin(), sorted.end(), [](const Window& a, const Window& b) {
+    return a.length != b.length ? a.length > b.length : a.begin < b.begin;
+  });
+  Windows collected;
+  for (const Window& window : sorted) {
+    const auto first = corpus.tokens.begin() + static_cast<std::ptrdiff_t>(window.begin);
+    collected.tokens.insert(collected.tokens.end(), first, first + window.length);
+    collected.lengths.push_back(window.length);
+  }
+  return collected;
+}
 
 Corpus read_text(const QuantizeOptions& options, const Tokenizer& tokenizer) {
   if (!options.calibration.empty()) return read_corpus(options.calibration, options.model, tokenizer);
   const std::string_view packed(gptq_default_calibration_begin,
                                 static_cast<size_t>(gptq_default_calibration_end - gptq_default_calibration_begin));
-  return {tokenizer.encode(unpack_gzip(packed, "the built-in calibration text")), {}};
+  Corpus corpus;
+  corpus.tokens = tokenizer.encode(unpack_gzip(packed, "the built-in calibration text"));
+  corpus.documents.push_back({corpus.tokens.size(), false});
+  return corpus;
 }
 
 std::string source_name(const QuantizeOptions& options) {
@@ -51,42 +116,46 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
     c.notes.push_back("seqlen " + std::to_string(options.seqlen) + " shortened to the model's context of " +
                       std::to_string(context_length));
   }
-  Corpus corpus = read_text(options, tokenizer);
-  const std::vector<TokenId>& tokens = corpus.tokens;
+  const Corpus corpus = read_text(options, tokenizer);
   c.notes.insert(c.notes.end(), corpus.notes.begin(), corpus.notes.end());
-  const auto total = static_cast<int64_t>(tokens.size());
-  if (total == 0) {
+  std::vector<Window> windows = cut(corpus, c.seqlen);
+  if (windows.empty()) {
     throw Error(ErrorKind::kUsage, "reading calibration text from " + c.name + ": found no text; give some");
-  }
-  if (total < c.seqlen) {
-    c.notes.push_back("the calibration text has " + std::to_string(total) + " tokens: one window of that length, not " +
-                      std::to_string(c.seqlen));
-    c.seqlen = total;
-  }
-  const int64_t windows = total / c.seqlen;
-  c.samples = std::min<int64_t>(options.samples, windows);
-  if (windows < options.samples && windows > 1) {
-    c.notes.push_back("calibration has " + std::to_string(windows) + " windows of " + std::to_string(c.seqlen) +
-                      " tokens, fewer than the " + std::to_string(options.samples) + " asked for; all are used");
-  }
-  if (c.samples * c.seqlen < kFewTokens) {
-    warn("only " + std::to_string(c.samples * c.seqlen) + " calibration tokens: fewer than " +
-         std::to_string(kFewTokens) + " usually cost quality; give more text or raise --samples");
   }
   // Fisher-Yates by hand: the standard leaves the order of std::shuffle to the library, and files must not
   // depend on it.
-  std::vector<int64_t> order(static_cast<size_t>(windows));
-  std::iota(order.begin(), order.end(), 0);
   std::mt19937_64 random(options.seed);
-  for (size_t i = 0; i < static_cast<size_t>(c.samples); ++i) {
-    std::swap(order[i], order[i + random() % (order.size() - i)]);
+  for (size_t i = 0; i < windows.size(); ++i) {
+    std::swap(windows[i], windows[i + random() % (windows.size() - i)]);
   }
-  order.resize(static_cast<size_t>(c.samples));
-  std::sort(order.begin(), order.end());
-  for (int64_t window : order) {
-    const auto begin = tokens.begin() + window * c.seqlen;
-    c.tokens.insert(c.tokens.end(), begin, begin + c.seqlen);
+  const std::span<const Window> all(windows);
+  size_t drawn = std::max<size_t>(1, count_within(all, options.samples * c.seqlen));
+  const bool rest = drawn < all.size();
+  const size_t apart = rest ? 0 : std::min<size_t>(kHeldWindows, all.size() / kHeldShare);
+  if (count_tokens(all.last(apart)) >= kFewHeldTokens) drawn -= apart;
+  const auto held = all.subspan(drawn).first(count_within(all.subspan(drawn), kHeldWindows * c.seqlen));
+  if (count_tokens(held) >= kFewHeldTokens) c.held = collect(held, corpus);
+  static_cast<Windows&>(c) = collect(all.first(drawn), corpus);
+
+  const auto total = static_cast<int64_t>(c.tokens.size());
+  const auto shorter = std::count_if(c.lengths.begin(), c.lengths.end(), [&](int64_t length) { return length < c.seqlen; });
+  if (windows.size() == 1 && shorter == 1) {
+    c.notes.push_back("the calibration text has " + std::to_string(total) + " tokens: one window of that length, not " +
+                      std::to_string(c.seqlen));
+  } else if (shorter > 0) {
+    c.notes.push_back("calibration has " + std::to_string(c.lengths.size()) + " windows, of which " +
+                      std::to_string(shorter) + " are texts shorter than " + std::to_string(c.seqlen) + " tokens; " +
+                      std::to_string(total) + " tokens in all");
+  } else if (!rest && static_cast<int64_t>(c.lengths.size()) < options.samples && c.lengths.size() > 1) {
+    c.notes.push_back("calibration has " + std::to_string(c.lengths.size()) + " windows of " +
+                      std::to_string(c.seqlen) + " tokens, fewer than the " + std::to_string(options.samples) +
+                      " asked for; all are used");
   }
+  if (total < kFewTokens) {
+    warn("only " + std::to_string(total) + " calibration tokens: fewer than " + std::to_string(kFewTokens) +
+         " usually cost quality; give more text or raise --samples");
+  }
+  c.seqlen = c.lengths.front();
   static_assert(sizeof(TokenId) == 4);
   c.sha256 = sha256_hex(std::as_bytes(std::span(c.tokens)));
   return c;

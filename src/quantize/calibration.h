@@ -9,17 +9,26 @@
 
 namespace gptq {
 
-struct Calibration {
-  std::vector<TokenId> tokens;  // [samples · seqlen], windows one after the other
-  int64_t samples = 0, seqlen = 0;
+// Windows one after the other, longest first.
+struct Windows {
+  std::vector<TokenId> tokens;
+  std::vector<int64_t> lengths;  // of each window
+};
+
+struct Calibration : Windows {
+  int64_t seqlen = 0;  // of the longest window
+  Windows held;        // windows that do not calibrate, on which the report's errors are measured; perhaps none
   std::string name;    // of the source: "built-in" or the names of the files
-  std::string sha256;  // of the tokens as little-endian int32
+  std::string sha256;  // of the tokens that calibrate, as little-endian int32
   std::vector<std::string> notes;
 };
 
-// The documents of read_corpus(), joined and cut into windows without padding; `samples` of them are drawn by `seed`,
-// each at most once. A text that is shorter than a window is one shorter window. The built-in text when
-// options.calibration is empty. Throws what read_corpus() throws, and Error(kUsage) when there is no text at all.
+// Cuts every text of read_corpus(), that is every row, and plain files joined, into windows of options.seqlen without
+// padding; what is left behind the last one is not used, but a text that is shorter than a window is one shorter window.
+// As many windows as samples · seqlen tokens have room for are drawn by `seed`, each at most once. Up to four more, of
+// those not drawn or else one in 32 of the drawn ones, are held apart for measuring, when they have 128 tokens or more.
+// The built-in text when options.calibration is empty. Throws what read_corpus() throws, and Error(kUsage) when there is
+// no text at all.
 Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length);
 
 }  // namespace gptq

@@ -58,9 +58,9 @@ struct Work {
 
 Work count_work(const MemoryProblem& p, bool twice) {
   const Architecture& a = p.architecture;
-  const double tokens = static_cast<double>(p.samples * p.seqlen);
+  const double tokens = static_cast<double>(p.tokens());
   const double streams = p.gptaq ? 1.5 : 1.0;  // the original model is followed for half of the windows
-  const double attention = streams * 4.0 * tokens * static_cast<double>(p.seqlen * a.heads * a.head_dim);
+  const double attention = streams * 4.0 * tokens * static_cast<double>(p.longest() * a.heads * a.head_dim);
   Work work;
   for (const LayerPlan& layer : p.modules.layers) {
     for (size_t stage = 0; stage < layer.size(); ++stage) {
@@ -97,9 +97,9 @@ Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_
   }
   // Streams; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in their own and in
   // processing order, and their codes; a batch's scratch; the source's pages; the program itself.
-  const double streams = p.gptaq ? 1.5 : 1.0, tokens = static_cast<double>(p.samples * p.seqlen);
+  const double streams = p.gptaq ? 1.5 : 1.0, tokens = static_cast<double>(p.tokens());
   const double widest = static_cast<double>(work.widest), hidden = static_cast<double>(a.hidden_size);
-  const double batch = static_cast<double>(plan.windows_per_batch * p.seqlen);
+  const double batch = static_cast<double>(plan.batch_rows);
   e.peak_bytes = static_cast<int64_t>(streams * tokens * (hidden + (plan.keep_inputs ? widest : 0)) * 4 +
                                       5.0 * widest * widest * 4 + 2.5 * static_cast<double>(work.largest) * 4 +
                                       batch * (2 * static_cast<double>(a.intermediate_size) + hidden) * 4 +

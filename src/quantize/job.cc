@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <set>
 
 #include <gptq/error.h>
@@ -21,9 +22,10 @@ namespace gptq {
 
 namespace {
 
-// Of the modules' relative squared errors; null when nothing was quantized.
+// Of the modules' relative squared errors; null when nothing was quantized, or an error was not measured.
 Json error_summary(const std::vector<ModuleReport>& modules) {
-  if (modules.empty()) return nullptr;
+  const auto measured = [](const ModuleReport& module) { return std::isfinite(module.error); };
+  if (modules.empty() || !std::all_of(modules.begin(), modules.end(), measured)) return nullptr;
   double sum = 0;
   const ModuleReport* worst = &modules.front();
   for (const ModuleReport& module : modules) {
@@ -76,14 +78,6 @@ std::vector<std::string> Job::notes() const {
   return all;
 }
 
-bool Job::errors_meaningful() const {
-  int64_t widest = 0;
-  for (const LayerPlan& layer : plan.layers) {
-    for (const GroupPlan& group : layer) widest = std::max(widest, group.group.linears.front().in_features);
-  }
-  return calibration.samples * calibration.seqlen >= 2 * widest;
-}
-
 int Job::module_count() const {
   int count = 0;
   for (const LayerPlan& layer : plan.layers) {
@@ -94,7 +88,7 @@ int Job::module_count() const {
 
 MemoryProblem Job::memory_problem(const Backend& backend) const {
   return {architecture,         plan,
-          calibration.samples,  calibration.seqlen,
+          calibration.lengths,  calibration.held.lengths,
           options.gptaq > 0,    options.true_sequential,
           backend.batch_rows(), static_cast<int64_t>(size_of(backend.activation_dtype()))};
 }
@@ -145,10 +139,10 @@ QuantizeConfig Job::config(const std::vector<ModuleReport>& modules) const {
             {"calibration",
              {{"name", calibration.name},
               {"sha256", calibration.sha256},
-              {"samples", calibration.samples},
+              {"samples", calibration.lengths.size()},
               {"seqlen", calibration.seqlen},
               {"seed", options.seed}}}};
-  if (const Json errors = error_summary(modules); !errors.is_null() && errors_meaningful()) c.meta["errors"] = errors;
+  if (const Json errors = error_summary(modules); !errors.is_null()) c.meta["errors"] = errors;
   if (const Json origin = hub::to_json(hub::origin_of(checkpoint.folder())); !origin.is_null())
     c.meta["base_model"] = origin;
   return c;
@@ -163,7 +157,7 @@ std::map<std::string, std::string> Job::inputs() const {
   std::map<std::string, std::string> all = {
       {"program version", version()},
       {"options", hash_of(settings.dump())},
-      {"calibration text", hash_of(calibration.sha256 + " " + std::to_string(calibration.seqlen))},
+      {"calibration text", hash_of(calibration.sha256 + " " + Json(calibration.lengths).dump())},
       {"config.json", hash_of(checkpoint.ordered_config().dump())}};
   std::map<std::string, Json> headers;
   for (const std::string& name : checkpoint.names()) {

@@ -28,7 +28,6 @@ struct Job {
   explicit Job(const QuantizeOptions& options);
 
   std::vector<std::string> notes() const;
-  bool errors_meaningful() const;  // fewer tokens than twice a linear's inputs can be fitted without error
   int module_count() const;
 
   // Calls body(module name, linear, grid) for every quantized linear of a layer, in order.

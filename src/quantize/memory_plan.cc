@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "quantize/batches.h"
 
@@ -58,12 +59,12 @@ class Counter {
 
   // Fills in the plan's bytes.
   void count(MemoryPlan& plan) const {
-    const std::vector<Batch> batches = make_batches(p_.samples, p_.seqlen, p_.gptaq, plan.windows_per_batch);
+    const std::vector<Batch> batches = make_batches(p_.lengths, p_.held, p_.gptaq, plan.batch_rows);
     int64_t resident = 0, rows = 0;
     plan.stream_host_bytes = 0;
     for (size_t b = 0; b < batches.size(); ++b) {
       const int64_t streams = batches[b].followed ? 2 : 1;
-      const int64_t batch_rows = static_cast<int64_t>(batches[b].windows.size()) * p_.seqlen;
+      const int64_t batch_rows = batches[b].rows();
       const int64_t hidden = streams * batch_rows * a_.hidden_size * kFloat;
       rows = std::max(rows, batch_rows);
       if (static_cast<int64_t>(b) < plan.resident_batches) {
@@ -164,11 +165,22 @@ class Counter {
   int64_t widest_input_ = 0;
 };
 
+// How many of the longest windows so many rows have room for: one at least, all at most.
+int64_t windows_within(const MemoryProblem& problem, int64_t rows) {
+  return std::clamp<int64_t>(rows / problem.longest(), 1, static_cast<int64_t>(problem.lengths.size()));
+}
+
 int64_t batch_count(const MemoryProblem& p, const MemoryPlan& plan) {
-  return static_cast<int64_t>(make_batches(p.samples, p.seqlen, p.gptaq, plan.windows_per_batch).size());
+  return static_cast<int64_t>(make_batches(p.lengths, p.held, p.gptaq, plan.batch_rows).size());
 }
 
 }  // namespace
+
+int64_t MemoryProblem::tokens() const {
+  int64_t sum = 0;
+  for (const auto* list : {&lengths, &held}) sum = std::accumulate(list->begin(), list->end(), sum);
+  return sum;
+}
 
 int64_t required_bytes(const MemoryPlan& plan) {
   return static_cast<int64_t>(kPoolLoss * static_cast<double>(plan.device_bytes));
@@ -180,10 +192,9 @@ std::optional<MemoryPlan> plan_memory(const MemoryProblem& problem, int64_t avai
     counter.count(plan);
     return required_bytes(plan) <= available;
   };
-  const int64_t largest = std::clamp<int64_t>(problem.batch_rows / problem.seqlen, 1, problem.samples);
-  for (int64_t windows = largest;; windows /= 2) {
+  for (int64_t windows = windows_within(problem, problem.batch_rows);; windows /= 2) {
     MemoryPlan plan;
-    plan.windows_per_batch = windows;
+    plan.batch_rows = windows * problem.longest();
     const int64_t batches = batch_count(problem, plan);
     plan.resident_batches = batches;
     plan.keep_inputs = problem.true_sequential;  // otherwise inputs are needed once
@@ -195,14 +206,13 @@ std::optional<MemoryPlan> plan_memory(const MemoryProblem& problem, int64_t avai
         if ((!on_host || problem.gptaq) && fits(plan)) return plan;
       }
     }
-    if (windows == 1 || windows / 2 * problem.seqlen < kSmallestRows) return std::nullopt;
+    if (windows == 1 || windows / 2 * problem.longest() < kSmallestRows) return std::nullopt;
   }
 }
 
 MemoryPlan smallest_memory_plan(const MemoryProblem& problem) {
   MemoryPlan plan;
-  plan.windows_per_batch =
-      std::clamp<int64_t>(std::min(kSmallestRows, problem.batch_rows) / problem.seqlen, 1, problem.samples);
+  plan.batch_rows = windows_within(problem, std::min(kSmallestRows, problem.batch_rows)) * problem.longest();
   plan.keep_inputs = false;
   plan.hessian_on_host = problem.gptaq;
   Counter(problem).count(plan);

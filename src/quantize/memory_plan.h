@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "model/architecture.h"
 #include "quantize/module_plan.h"
@@ -15,15 +16,19 @@ namespace gptq {
 struct MemoryProblem {
   const Architecture& architecture;
   const ModelPlan& modules;
-  int64_t samples = 0, seqlen = 0;
+  std::vector<int64_t> lengths = {};  // of the windows, longest first
+  std::vector<int64_t> held = {};     // of those held apart for measuring
   bool gptaq = false;
   bool true_sequential = true;
   int64_t batch_rows = 0;        // of the largest batch: Backend::batch_rows()
   int64_t activation_bytes = 4;  // of one element of Backend::activation_dtype()
+
+  int64_t tokens() const;  // of all windows
+  int64_t longest() const { return lengths.front(); }
 };
 
 struct MemoryPlan {
-  int64_t windows_per_batch = 1;
+  int64_t batch_rows = 1;          // tokens of a batch, at most, unless one window has more
   bool keep_inputs = true;         // false: inputs of o and down are computed again from the residual stream
   int64_t resident_batches = 0;    // the first ones stay on the device; the others' residual streams in host memory
   bool hessian_on_host = false;    // while the regression of GPTAQ works

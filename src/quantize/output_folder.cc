@@ -36,6 +36,7 @@ Kind look_at(const std::string& verb, const fs::path& path) {
   if (!S_ISDIR(info.st_mode)) return Kind::kOther;
   std::error_code error;
   const fs::directory_iterator entries(path, error);
+  if (error == std::errc::no_such_file_or_directory) return Kind::kNothing;  // removed in between
   if (error) throw_system_error(verb, path, error.value());
   return entries == fs::directory_iterator() ? Kind::kEmptyFolder : Kind::kFolder;
 }
@@ -288,7 +289,10 @@ void OutputFolder::publish() {
   CHECK(lock_.has_value());
   const fs::path replaced = partial() / kReplaced;
   try {
-    if (is_published()) return discard();
+    if (is_published()) {
+      remove_model(replaced);
+      return discard();
+    }
     check_output();  // both may have been changed during the work
     check_partial();
   } catch (const Error& error) {
@@ -306,6 +310,7 @@ void OutputFolder::publish() {
     if (moves) (void)!::rename(replaced.c_str(), output_.c_str());
     throw;
   }
+  remove_model(replaced);  // before the journal: a run that is killed here is finished with --resume
   discard();
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include <gptq/error.h>
@@ -37,7 +38,9 @@ Pipeline::Pipeline(const PipelineInputs& inputs)
 
 void Pipeline::start() {
   const Architecture& a = in_.architecture;
-  for (const TokenId id : in_.calibration.tokens) {
+  std::vector<TokenId> ids = in_.calibration.tokens;
+  ids.insert(ids.end(), in_.calibration.held.tokens.begin(), in_.calibration.held.tokens.end());
+  for (const TokenId id : ids) {
     if (id >= 0 && id < a.vocab_size) continue;
     throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer made token " +
                                               std::to_string(id) + ", the model's vocabulary has " +
@@ -49,20 +52,42 @@ void Pipeline::start() {
   if (!a.tied_head) load_matrix(in_.checkpoint, kHeadName, a.vocab_size, a.hidden_size, in_.backend);
   const std::unique_ptr<Weight> embedding = in_.backend.prepare(
       load_matrix(in_.checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, in_.backend), nullptr);
-  const int64_t length = in_.calibration.seqlen;
-  for (const Batch& batch : make_batches(in_.calibration.samples, length, gptaq(), in_.memory.windows_per_batch)) {
+  const Calibration& c = in_.calibration;
+  std::vector<std::span<const TokenId>> windows;
+  for (const Windows* part : {static_cast<const Windows*>(&c), &c.held}) {
+    size_t begin = 0;
+    for (const int64_t window : part->lengths) {
+      windows.push_back(std::span(part->tokens).subspan(begin, static_cast<size_t>(window)));
+      begin += static_cast<size_t>(window);
+    }
+  }
+  for (const Batch& batch : make_batches(c.lengths, c.held.lengths, gptaq(), in_.memory.batch_rows)) {
     std::vector<TokenId> tokens;
     for (const int64_t window : batch.windows) {
-      const auto first = in_.calibration.tokens.begin() + window * length;
-      tokens.insert(tokens.end(), first, first + length);
+      const auto& source = windows[static_cast<size_t>(window)];
+      tokens.insert(tokens.end(), source.begin(), source.end());
     }
-    streams_.add(tokens, static_cast<int64_t>(batch.windows.size()), batch.followed, *embedding);
+    streams_.add(tokens, batch, *embedding);
   }
   if (in_.memory.hessian_on_host) {
     int64_t widest = 0;
     for (int stage = 0; stage < Decoder::kStages; ++stage) widest = std::max(widest, decoder_.input_width(stage));
     hessian_on_host_ = in_.backend.allocate_host(DType::kF32, widest, widest);
   }
+}
+
+void Pipeline::observe_held(int stage, int64_t index, const InputOf& input_of) {
+  if (!measures(stage, index)) return;
+  const int64_t k = decoder_.input_width(stage);
+  Held& held = held_[static_cast<size_t>(stage)];
+  if (held.hessian.rows() < k) held.hessian = in_.backend.allocate_host(DType::kF32, k, k);
+  const Matrix hessian = zeros(k, k);
+  streams_.for_each(streams_.calibrating(), streams_.all(), Streams::Access::kRead, [&](Activations& x, Activations*) {
+    in_.backend.accumulate_hessian(hessian.view(), input_of(x));
+  });
+  release_scratch();
+  held.energy = in_.backend.quadratic(load_stacked(stage, index).view(), hessian.view());
+  in_.backend.store(held.hessian.view(), hessian.view());
 }
 
 void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module) {
@@ -84,11 +109,24 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
   std::array<Matrix, kInputGroups> found;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
     load_dense(stage, index, original, Values::kUnknown);
+  }
+  Activations copy;
+  for (int stage = 0; stage < Decoder::kStages; ++stage) {
+    observe_held(stage, index, [&](Activations& x) {
+      decoder_.copy(copy, x);
+      for (int s = 0; s < stage; ++s) {
+        decoder_.enter(s, original, copy);
+        decoder_.leave(s, original, index, copy);
+      }
+      decoder_.enter(stage, original, copy);
+      return copy.input;
+    });
+  }
+  for (int stage = 0; stage < Decoder::kStages; ++stage) {
     found[static_cast<size_t>(stage)] = zeros(2, 1);
     hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage), decoder_.input_width(stage));
   }
-  Activations copy;
-  streams_.for_each(0, streams_.size(), Streams::Access::kRead, [&](const Activations& x, Activations*) {
+  streams_.for_each(0, streams_.calibrating(), Streams::Access::kRead, [&](const Activations& x, Activations*) {
     decoder_.copy(copy, x);
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       decoder_.enter(stage, original, copy);
@@ -105,7 +143,7 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
     solve(stage, index, layer, found[static_cast<size_t>(stage)], std::move(hessians[static_cast<size_t>(stage)]),
           std::nullopt, on_module);
   }
-  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate,
+  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate,
                     [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
   release_scratch();
 }
@@ -124,9 +162,13 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   size_t done = 0;
   const auto step = [&](double from, double part) {
     ++done;
-    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(streams_.size())) / Decoder::kStages,
+    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(streams_.all())) / Decoder::kStages,
             plan.group.name);
   };
+  observe_held(stage, index, [&](Activations& x) {
+    reach(stage, index, layer, x);
+    return x.input;
+  });
   const int64_t k = decoder_.input_width(stage);
   const bool solved = plan.grid.has_value();
   // The very first input is the same in both streams.
@@ -152,7 +194,7 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);
     in_.backend.copy(cross_hessian.view(), hessian.view());
   }
-  streams_.for_each(streams_.followed(), streams_.size(), Streams::Access::kRead, observe);
+  streams_.for_each(streams_.followed(), streams_.calibrating(), Streams::Access::kRead, observe);
   release_scratch();
   std::optional<GptaqTerms> terms;
   if (differs) terms = GptaqTerms{std::move(cross), std::move(cross_hessian)};
@@ -163,7 +205,7 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   if (!in_.memory.keep_inputs && stage == Decoder::starting_stage(stage)) return;  // the next pass runs this stage
   load_original(first, stage + 1);
   done = 0;
-  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
     reach(stage, index, layer, x);
     decoder_.leave(stage, layer, index, x);
     if (other) reach(stage, index, original, *other);
@@ -199,6 +241,8 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   problem.hessian = std::move(hessian);
   problem.gptaq = std::move(gptaq);
   if (in_.memory.hessian_on_host) problem.hessian_on_host = {DType::kF32, hessian_on_host_.view().data, k, k, k};
+  const Held& held = held_[static_cast<size_t>(stage)];
+  if (measures(stage, index)) problem.held_hessian = held.hessian.view();
   problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
   problem.grid = *plan.grid;
@@ -212,8 +256,11 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     const auto sum = [&](const std::vector<double>& values) {
       return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
     };
-    const double energy = sum(solution.energy);
-    const double error = energy == 0 ? 0.0 : sum(solution.error) / energy;
+    const auto ratio = [&](const std::vector<double>& errors, const std::vector<double>& energies) {
+      const double energy = sum(energies);
+      return energy == 0 ? 0.0 : sum(errors) / energy;
+    };
+    const double error = ratio(solution.error, solution.energy);
     for (int64_t g = 0; g < solution.groups; ++g) {
       const std::span<const float> scales(solution.scales);
       check_solved(module, scales.subspan(static_cast<size_t>(g * rows + first), static_cast<size_t>(n)), error);
@@ -227,7 +274,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     report.name = module;
     report.bits = plan.grid->bits;
     report.group_size = plan.grid->group_size;
-    report.error = error;
+    report.error = measures(stage, index) ? ratio(solution.held_error, held.energy) : std::nan("");
     report.damp = solution.damp;
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
@@ -288,7 +335,7 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
   LayerWeights original;
   if (gptaq()) read_ahead(index);
   if (gptaq()) original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
-  streams_.for_each(0, streams_.size(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
     decoder_.layer(layer, index, x);
     if (other) decoder_.layer(original, index, *other);
   });

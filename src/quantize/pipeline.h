@@ -1,6 +1,7 @@
 // Layer after layer: run a stage for all calibration text, solve its input group, swap the weights, go on.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,7 +37,8 @@ struct PipelineInputs {
 // sequential") and no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and,
 // beside it for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at
 // any time: the streams, one layer's weights, one group's matrices; the memory plan says where, and whether a stage's
-// inputs are kept or computed again. After an error the pipeline cannot go on; a new one replays the finished layers.
+// inputs are kept or computed again. Windows that are held apart flow with the quantized model's stream; the reported errors
+// are measured on them. After an error the pipeline cannot go on; a new one replays the finished layers.
 class Pipeline {
  public:
   using ModuleSink = std::function<void(const ModuleReport&)>;
@@ -66,6 +68,13 @@ class Pipeline {
   // weights.
   void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& found, Matrix hessian,
              std::optional<GptaqTerms> gptaq, const ModuleSink& on_module);
+  // To held_: the Hessian of a stage's inputs in the windows that are held apart, and the energy of its weights there.
+  // `input_of` runs a batch up to the stage's input.
+  using InputOf = std::function<MatrixView(Activations& x)>;
+  void observe_held(int stage, int64_t index, const InputOf& input_of);
+  bool measures(int stage, int64_t index) const {  // errors
+    return streams_.all() > streams_.calibrating() && group_plan(stage, index).grid.has_value();
+  }
   void check_finite(int stage, int64_t index, const Matrix& found) const;
   Matrix zeros(int64_t rows, int64_t cols);
   // The group's weights, F32, one linear below the other.
@@ -82,6 +91,11 @@ class Pipeline {
   Decoder decoder_;
   Streams streams_;
   Matrix hessian_on_host_;  // in a plan that moves it there
+  struct Held {
+    Matrix hessian;              // [K, K] in host memory
+    std::vector<double> energy;  // [N]
+  };
+  std::array<Held, kInputGroups> held_;
   ReadAhead reader_;
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };

@@ -48,7 +48,7 @@ GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Bac
   if (backend.device().kind == Device::Kind::kCpu) return {};
   const DeviceMemory memory = backend.memory();
   return {plan.device_bytes + memory.peak, memory.available + memory.peak, plan.host_bytes(),
-          plan.windows_per_batch * problem.seqlen, problem.true_sequential && !plan.keep_inputs};
+          plan.batch_rows, problem.true_sequential && !plan.keep_inputs};
 }
 
 // After memory ran out: a plan that needs clearly less, if there is one.
@@ -176,7 +176,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.layers = static_cast<int>(job.architecture.layers);
   plan.modules = job.module_count();
   plan.group_size = job.plan.defaults.group_size;
-  plan.tokens = job.calibration.samples * job.calibration.seqlen;
+  plan.tokens = static_cast<int64_t>(job.calibration.tokens.size());
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();
   const std::unique_ptr<Backend> backend = job.open_backend(make_backend);
@@ -222,7 +222,7 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
   folder.publish();
   report.output = options.output;
   report.modules = work.state.modules;
-  report.errors_meaningful = job.errors_meaningful();
+  report.errors_meaningful = !job.calibration.held.lengths.empty();
   report.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   report.bytes_out = job.bytes_out();
   report.peak_bytes = peak_resident_bytes();

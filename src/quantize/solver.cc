@@ -170,7 +170,7 @@ GroupSolution solve_group(GroupProblem problem, Backend& backend) {
     find_static_scales(problem, s.group_size, diagonal, average, args, backend);
     args.given_scales = true;
   }
-  const Matrix w = backend.allocate(DType::kF32, n, k), factor = backend.allocate(DType::kF32, k, k);
+  Matrix w = backend.allocate(DType::kF32, n, k), factor = backend.allocate(DType::kF32, k, k);
   backend.gather_columns(w.view(), problem.weights.view(), s.order);
   factorize(problem, average, factor.view(), s, backend);
   args.weights = w.view();
@@ -182,6 +182,12 @@ GroupSolution solve_group(GroupProblem problem, Backend& backend) {
   backend.subtract_columns(problem.weights.view(), w.view(),
                            s.order);  // what is left between the target and the result
   s.error = backend.quadratic(problem.weights.view(), problem.hessian.view());
+  if (problem.held_hessian.data == nullptr) return s;
+  w = {};
+  factor = {};
+  backend.fetch(problem.hessian.view(), problem.held_hessian);
+  backend.await_fetches();
+  s.held_error = backend.quadratic(problem.weights.view(), problem.hessian.view());
   return s;
 }
 

@@ -25,6 +25,7 @@ struct GroupProblem {
   std::optional<GptaqTerms> gptaq;
   MatrixView
       hessian_on_host;  // [K, K] in host memory, where the Hessian waits while GPTAQ works; without data it stays
+  MatrixView held_hessian;  // [K, K] in host memory, of inputs that do not calibrate; without data there are none
   double gptaq_strength = 1;
   double damp = 0.01;
   GridOptions grid;
@@ -40,6 +41,7 @@ struct GroupSolution {
   std::vector<float> scales, zeros;   // [G, N]
   std::vector<int32_t> g_idx;         // [K]     of the columns in their natural order
   std::vector<double> error, energy;  // [N]  e·H·eᵀ of the target minus the result, w·H·wᵀ of the weights
+  std::vector<double> held_error;     // [N]  e·H'·eᵀ with the Hessian H' of inputs that do not calibrate, if there are
   double damp = 0;
   std::string method;  // "gptq", "gptq (double precision)" or "rtn"
 };

@@ -8,14 +8,15 @@ namespace gptq {
 Streams::Streams(const Architecture& architecture, Backend& backend, const MemoryPlan& plan)
     : a_(architecture), backend_(backend), plan_(plan) {}
 
-void Streams::add(std::span<const int> tokens, int64_t windows, bool followed, const Weight& embedding) {
+void Streams::add(std::span<const int> tokens, const Batch& added, const Weight& embedding) {
   const int64_t rows = static_cast<int64_t>(tokens.size());
   const int64_t widest = std::max({a_.hidden_size, a_.heads * a_.head_dim, a_.intermediate_size});
-  CHECK(!followed || followed_ == batches_.size());
+  CHECK(!added.followed || followed_ == batches_.size());
+  CHECK(added.held || calibrating_ == batches_.size());
   Placed batch;
-  batch.windows = windows;
+  batch.windows = static_cast<int64_t>(added.windows.size());
   batch.resident = static_cast<int64_t>(batches_.size()) < plan_.resident_batches;
-  batch.streams.resize(followed ? 2 : 1);
+  batch.streams.resize(added.followed ? 2 : 1);
   Matrix embedded = backend_.allocate(DType::kF32, rows, a_.hidden_size);
   backend_.embed(embedded.view(), tokens, embedding);
   for (Stream& stream : batch.streams) {
@@ -28,7 +29,8 @@ void Streams::add(std::span<const int> tokens, int64_t windows, bool followed, c
     }
     if (plan_.keep_inputs) stream.kept.input_memory = backend_.allocate(backend_.activation_dtype(), rows, widest);
   }
-  if (followed) ++followed_;
+  if (added.followed) ++followed_;
+  if (!added.held) ++calibrating_;
   batches_.push_back(std::move(batch));
 }
 

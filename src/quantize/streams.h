@@ -19,11 +19,12 @@ class Streams {
  public:
   Streams(const Architecture& architecture, Backend& backend, const MemoryPlan& plan);
 
-  // Embeds the tokens [S·T] of S windows as the next batch. Followed batches come first.
-  void add(std::span<const int> tokens, int64_t windows, bool followed, const Weight& embedding);
+  // Embeds the tokens [S·T] of the batch's S windows as the next one. Followed batches come first, held ones last.
+  void add(std::span<const int> tokens, const Batch& batch, const Weight& embedding);
 
-  size_t size() const { return batches_.size(); }
-  size_t followed() const { return followed_; }  // batches
+  size_t followed() const { return followed_; }        // batches: the first ones
+  size_t calibrating() const { return calibrating_; }  // these, and those behind them that calibrate
+  size_t all() const { return batches_.size(); }       // these, and the held ones
 
   enum class Access { kRead, kUpdate };
   // `original` is null for batches that are not followed.
@@ -56,7 +57,7 @@ class Streams {
   Backend& backend_;
   MemoryPlan plan_;
   std::vector<Placed> batches_;
-  size_t followed_ = 0;
+  size_t followed_ = 0, calibrating_ = 0;
   std::array<Activations, 2> shared_;  // with inputs that no pass keeps
 };
 

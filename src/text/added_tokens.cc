@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
+
+#include <gptq/error.h>
 
 #include "text/char_tables.h"
 #include "text/unicode.h"
@@ -58,9 +61,21 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
   }
 }
 
-void AddedTokens::prepare(const Normalizer& normalizer) {
+void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what) {
+  constexpr size_t kMost = size_t{1} << 23;
   std::vector<PieceTrie::Entry> raw, normalized;
   std::deque<std::string> forms;
+  size_t size = 0;
+  for (const auto* patterns : {&control_patterns_, &ordinary_patterns_}) {
+    for (const Pattern& pattern : *patterns) size += pattern.content.size();
+  }
+  TextBudget budget("normalizing added tokens of", size);
+  const auto count = [&](const std::string& content) {
+    if ((size += content.size()) > kMost) {
+      throw Error(ErrorKind::kVerification, "reading " + what + ": the texts of the added tokens have more than 8 MiB in " +
+                                                "all; the file is damaged or hostile: fetch it again");
+    }
+  };
   const auto put = [&](const Pattern& pattern) {
     if (!pattern.normalized) {
       raw.emplace_back(pattern.content, pattern.id);
@@ -69,21 +84,23 @@ void AddedTokens::prepare(const Normalizer& normalizer) {
     MarkedText content;
     content.text = to_valid_utf8(pattern.content);
     AlignedText text(std::move(content), false);
-    normalizer.apply(text);
+    normalizer.apply(text, budget);
+    count(text.text);
     normalized.emplace_back(forms.emplace_back(std::move(text.text)), pattern.id);
   };
+  count("");
   for (const Pattern& pattern : control_patterns_) put(pattern);
   for (const Pattern& pattern : ordinary_patterns_) put(pattern);
   raw_ = PieceTrie(std::move(raw));
   normalized_ = PieceTrie(std::move(normalized));
 }
 
-std::vector<Piece> AddedTokens::cut(const AlignedText& whole, bool normalized, bool protect) const {
+void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const OnToken& on_token,
+                      const OnText& on_text) const {
   const PieceTrie& trie = normalized ? normalized_ : raw_;
   const std::string& text = whole.text;
-  std::vector<Piece> pieces;
   const auto put_text = [&](size_t begin, size_t end) {
-    if (begin < end) pieces.push_back({-1, whole.substr(begin, end - begin), 0, 0});
+    if (begin < end) on_text(whole.substr(begin, end - begin));
   };
   size_t gap = 0;                     // where the text behind the last token begins
   size_t run_begin = 1, run_end = 0;  // white space seen last, so that tokens inside it do not search it again
@@ -120,11 +137,11 @@ std::vector<Piece> AddedTokens::cut(const AlignedText& whole, bool normalized, b
       end = run_end;
     }
     put_text(gap, begin);
-    if (begin < end) pieces.push_back({id, {}, begin, end});
+    if (begin < end) on_token(whole, {id, begin, end});
     gap = end;
   }
+  if (gap == 0 && !text.empty()) return on_text(std::move(whole));
   put_text(gap, text.size());
-  return pieces;
 }
 
 const std::string* AddedTokens::token(TokenId id) const {

@@ -1,6 +1,7 @@
 // Added tokens: strings that are found in the text before anything else happens to it, such as control tokens.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -30,10 +31,10 @@ struct AddedToken {
 };
 
 // A part of a text: an added token, or text without any.
-struct Piece {
+// An added token, and the bytes of the text that it was cut from.
+struct FoundToken {
   TokenId id = -1;
-  AlignedText text;  // when id is -1
-  size_t begin = 0;  // of a token: the bytes of the text that it was cut from
+  size_t begin = 0;
   size_t end = 0;
 };
 
@@ -44,12 +45,17 @@ class AddedTokens {
   // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
   // control token with its content said, or else each of the others. Once a control token, always one.
   void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
-  void prepare(const Normalizer& normalizer);
+  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger than
+  // 8 MiB.
+  void prepare(const Normalizer& normalizer, const std::string& what);
 
-  // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization.
+  // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization, and hands out
+  // tokens and the texts between them in order.
   // A token whose normalized form is empty is never found (the reference panics on most texts then).
   // With `protect`, control tokens that touch marked bytes are left in the text.
-  std::vector<Piece> cut(const AlignedText& whole, bool normalized, bool protect) const;
+  using OnToken = std::function<void(const AlignedText& whole, const FoundToken& token)>;
+  using OnText = std::function<void(AlignedText text)>;
+  void cut(AlignedText whole, bool normalized, bool protect, const OnToken& on_token, const OnText& on_text) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
   TokenId find(std::string_view content) const;

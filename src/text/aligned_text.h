@@ -9,14 +9,25 @@
 
 #include "text/marked_text.h"
 #include "text/normal_form.h"
+#include "text/text_budget.h"
 #include "text/unicode.h"
 
 namespace gptq {
 
-// Bytes [begin, end) of the whole input.
-struct Origin {
-  uint32_t begin = 0;
-  uint32_t end = 0;
+// Where in the whole input a byte comes from: the character that begins at byte(), or, where nothing corresponds, the
+// empty place in front of it. The input has less than 2^31 bytes.
+class Origin {
+ public:
+  Origin() = default;
+  static Origin at(size_t byte) { return Origin(static_cast<uint32_t>(byte)); }
+  static Origin before(size_t byte) { return Origin(static_cast<uint32_t>(byte) | kEmpty); }
+  size_t byte() const { return bits_ & ~kEmpty; }
+  bool empty() const { return (bits_ & kEmpty) != 0; }
+
+ private:
+  static constexpr uint32_t kEmpty = uint32_t{1} << 31;
+  explicit Origin(uint32_t bits) : bits_(bits) {}
+  uint32_t bits_ = 0;
 };
 
 // `origins` is empty (nobody asked) or has one entry per byte of `text`; the bytes of a character share one.
@@ -31,9 +42,9 @@ struct AlignedText : MarkedText {
     if (!with_origins) return;
     origins.reserve(text.size());
     for (size_t position = 0; position < text.size();) {
-      const auto begin = static_cast<uint32_t>(position);
+      const Origin origin = Origin::at(position);
       next_char(text, position);
-      origins.resize(position, {begin, static_cast<uint32_t>(position)});
+      origins.resize(position, origin);
     }
   }
 
@@ -49,10 +60,13 @@ struct AlignedText : MarkedText {
   }
 };
 
-// Rebuilds an AlignedText from left to right. New content is marked when any byte that it replaces was.
+// Rebuilds an AlignedText from left to right, within a budget. New content is marked when any byte that it replaces was.
 class Rewriter {
  public:
-  explicit Rewriter(AlignedText& source) : source_(source) { result_.text.reserve(source.text.size()); }
+  Rewriter(AlignedText& source, TextBudget& budget) : source_(source), budget_(budget) {
+    result_.text.reserve(source.text.size());
+    result_.origins.reserve(source.origins.size());
+  }
 
   void keep(size_t begin, size_t end) {
     if (begin < source_.start_size) result_.start_size += std::min(end, source_.start_size) - begin;
@@ -74,13 +88,14 @@ class Rewriter {
     if (end <= source_.start_size) result_.start_size += content.size();
     put_text(begin, end, content);
     if (source_.origins.empty()) return;
-    const Origin start{source_.origins[0].begin, source_.origins[0].begin};
+    const Origin start = Origin::before(source_.origins[0].byte());
     result_.origins.resize(result_.text.size(), end == 0 ? start : source_.origins[end - 1]);
   }
 
   // A stretch of text becomes other characters that say how they came about.
   void change(size_t begin, size_t end, const std::vector<ChangedChar>& chars) {
     size_t from = begin, to = begin;  // what the last character replaced
+    const size_t written = result_.text.size();
     for (const ChangedChar& c : chars) {
       const size_t before = result_.text.size();
       append_utf8(result_.text, c.code);
@@ -95,12 +110,14 @@ class Rewriter {
       }
       if (!source_.marks.empty()) result_.marks.append(size, source_.any_marked(from, to) ? '\1' : '\0');
     }
+    budget_.rewrite(end - begin, result_.text.size() - written);
   }
 
   void finish() { source_ = std::move(result_); }
 
  private:
   void put_text(size_t begin, size_t end, std::string_view content) {
+    budget_.rewrite(end - begin, content.size());
     result_.text.append(content);
     if (source_.marks.empty()) return;
     if (content.size() == end - begin)
@@ -110,6 +127,7 @@ class Rewriter {
   }
 
   AlignedText& source_;
+  TextBudget& budget_;
   AlignedText result_;
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 #include <queue>
 #include <span>
 
@@ -27,15 +28,11 @@ size_t pair_hash(uint64_t key) {
   return static_cast<size_t>(key >> 32);
 }
 
-// A pair that may be joined. It is stale once either side has changed.
-struct Candidate {
-  uint32_t rank;
-  int left;
-  TokenId result;
-  bool operator<(const Candidate& other) const {  // the queue gives the lowest rank first, then the leftmost
-    return rank != other.rank ? rank > other.rank : left > other.left;
-  }
-};
+// A pair that may be joined: rank and place of its left symbol in one number, so that the lowest rank comes first, and
+// of equal ranks the leftmost. It is stale once either side has changed.
+using Candidate = uint64_t;
+
+Candidate candidate(uint32_t rank, uint32_t left) { return static_cast<uint64_t>(rank) << 32 | left; }
 
 }  // namespace
 
@@ -58,6 +55,7 @@ Bpe::Bpe(const JsonReader& reader, const ModelTables& tables)
 void Bpe::read_merges(const MergesTap& merges, const JsonReader& reader) {
   for (const char* table : {"vocab", "merges"}) reader.at(table);  // there, even if empty
   merges_.resize(std::bit_ceil(std::max<size_t>(16, merges.size() * 2)));
+  results_.reserve(merges.size());
   cut_at_space_marks_ = vocabulary_.find(kSpaceMark) >= 0 && prefix_.empty() && suffix_.empty() && !ignore_merges_;
   constexpr size_t kBlock = 64;
   std::array<std::string, kBlock> joined;
@@ -90,6 +88,7 @@ void Bpe::add_merge(TokenId left, TokenId right, Merge merge) {
   size_t slot = pair_hash(key) & (merges_.size() - 1);
   while (merges_[slot].pair != UINT64_MAX && merges_[slot].pair != key) slot = (slot + 1) & (merges_.size() - 1);
   merges_[slot] = {key, merge};  // a pair listed twice has its last rank
+  results_.push_back(merge.result);
 }
 
 Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
@@ -101,20 +100,25 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
   return {};
 }
 
+// Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other characters
+// gives the same ids, and the parts are found in the cache.
+template <typename OnPart>
+void Bpe::each_part(std::string_view word, const OnPart& on_part) const {
+  size_t begin = 0;
+  for (size_t mark = 0; cut_at_space_marks_ && (mark = word.find(kSpaceMark, mark)) != std::string_view::npos;
+       mark += kSpaceMark.size()) {
+    if (mark == begin || word.substr(begin, mark - begin).ends_with(kSpaceMark)) continue;
+    on_part(word.substr(begin, mark - begin));
+    begin = mark;
+  }
+  on_part(word.substr(begin));
+}
+
 void Bpe::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
-  const auto encode_part = [&](std::string_view part) { (*cache).encode(part, ids, [&] { encode_word(part, ids); }); };
   for (const std::string_view word : words) {
-    size_t begin = 0;
-    // Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other
-    // characters gives the same ids, and the parts are found in the cache.
-    for (size_t mark = 0; cut_at_space_marks_ && (mark = word.find(kSpaceMark, mark)) != std::string_view::npos;
-         mark += kSpaceMark.size()) {
-      if (mark == begin || word.substr(begin, mark - begin).ends_with(kSpaceMark)) continue;
-      encode_part(word.substr(begin, mark - begin));
-      begin = mark;
-    }
-    encode_part(word.substr(begin));
+    each_part(word,
+              [&](std::string_view part) { (*cache).encode(part, ids, [&] { encode_word(part, ids); }); });
   }
 }
 
@@ -129,37 +133,36 @@ void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
   symbols.reserve(word.size());
   split_into_symbols(word, symbols, nullptr);
   join(symbols);
-  for (const Symbol& symbol : symbols) {
-    if (symbol.next != kRemoved) ids.push_back(symbol.id);
-  }
+  for (size_t i = 0; i < symbols.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
 }
 
-void Bpe::trace(std::string_view word, std::vector<TracedToken>& tokens) const {
+void Bpe::trace(std::string_view word, const Sink& sink) const {
   if (ignore_merges_) {
-    if (const TokenId whole = vocabulary_.find(word); whole >= 0) {
-      tokens.push_back({whole, 0, word.size()});
-      return;
-    }
+    if (const TokenId whole = vocabulary_.find(word); whole >= 0) return sink({whole, 0, word.size()});
   }
   std::vector<Symbol> symbols;
-  std::vector<size_t> sizes;
-  split_into_symbols(word, symbols, &sizes);
-  join(symbols);
-  size_t end = 0;
-  for (size_t i = 0; i < symbols.size(); ++i) {
-    const bool joined = symbols[i].next == kRemoved;
-    if (!joined) tokens.push_back({symbols[i].id, end, end});
-    end += sizes[i];
-    tokens.back().end = end;
-  }
+  std::vector<uint32_t> sizes;
+  size_t begin = 0;  // of the next symbol
+  each_part(word, [&](std::string_view part) {
+    symbols.clear();
+    sizes.clear();
+    split_into_symbols(part, symbols, &sizes);
+    join(symbols);
+    for (size_t i = 0; i < symbols.size(); i = symbols[i].next) {
+      size_t end = begin;
+      for (size_t k = i; k < symbols[i].next; ++k) end += sizes[k];
+      sink({symbols[i].id, begin, end});
+      begin = end;
+    }
+  });
 }
 
-void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<size_t>* sizes) const {
+void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<uint32_t>* sizes) const {
   std::string spelling;
   size_t pending_unknown = 0;  // bytes of an unknown token that the next unknown character may still be fused into
   const auto add = [&](TokenId id, size_t size) {
-    symbols.push_back({id, 0, 0});
-    if (sizes != nullptr) sizes->push_back(size);
+    symbols.push_back({id, 0});
+    if (sizes != nullptr) sizes->push_back(static_cast<uint32_t>(size));
   };
   const auto flush = [&] {
     if (pending_unknown > 0) add(unknown_, pending_unknown);
@@ -197,37 +200,37 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols
 }
 
 void Bpe::join(std::vector<Symbol>& symbols) const {
-  CHECK(symbols.size() < size_t{INT32_MAX}, "words are limited by encode");
-  const int count = static_cast<int>(symbols.size());
+  CHECK(symbols.size() < size_t{INT32_MAX}, "the text budget keeps words shorter");
+  const auto count = static_cast<uint32_t>(symbols.size());
   std::vector<Candidate> storage;
   storage.reserve(symbols.size());
-  const auto symbol = [&](int index) -> Symbol& { return symbols[static_cast<size_t>(index)]; };
-  for (int i = 0; i < count; ++i) {
-    symbol(i).previous = i - 1;
-    symbol(i).next = i + 1 < count ? i + 1 : -1;
+  for (uint32_t i = 0; i < count; ++i) {
+    symbols[i].next = i + 1;
     if (i + 1 == count) break;
-    const Merge merge = find_merge(symbol(i).id, symbol(i + 1).id);
-    if (merge.result >= 0) storage.push_back({merge.rank, i, merge.result});
+    const Merge merge = find_merge(symbols[i].id, symbols[i + 1].id);
+    if (merge.result >= 0) storage.push_back(candidate(merge.rank, i));
   }
-  std::priority_queue<Candidate> queue(std::less<Candidate>{}, std::move(storage));
-  const auto consider = [&](int left, int right) {
-    const Merge merge = find_merge(symbol(left).id, symbol(right).id);
-    if (merge.result >= 0) queue.push({merge.rank, left, merge.result});
+  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue(std::greater<>{}, std::move(storage));
+  const auto consider = [&](uint32_t left, uint32_t right) {
+    const Merge merge = find_merge(symbols[left].id, symbols[right].id);
+    if (merge.result >= 0) queue.push(candidate(merge.rank, left));
   };
   while (!queue.empty()) {
-    const Candidate best = queue.top();
+    const auto rank = static_cast<uint32_t>(queue.top() >> 32), at = static_cast<uint32_t>(queue.top());
     queue.pop();
-    Symbol& left = symbol(best.left);
-    if (left.next < 0) continue;  // removed, or nothing to its right
-    Symbol& right = symbol(left.next);
+    Symbol& left = symbols[at];
+    if (left.next == kRemoved || left.next == count) continue;
     // Stale unless the pair that stands there now would become the same token: the reference's own test.
-    if (find_merge(left.id, right.id).result != best.result) continue;
-    left.id = best.result;
-    left.next = right.next;
+    Symbol& right = symbols[left.next];
+    if (find_merge(left.id, right.id).result != results_[rank]) continue;
+    left = {results_[rank], right.next};
     right.next = kRemoved;
-    if (left.next >= 0) symbol(left.next).previous = best.left;
-    if (left.previous >= 0) consider(left.previous, best.left);
-    if (left.next >= 0) consider(best.left, left.next);
+    symbols[left.next - 1].id = static_cast<TokenId>(at);  // how the next symbol finds this one
+    if (at > 0) {
+      const Symbol& before = symbols[at - 1];
+      consider(before.next == kRemoved ? static_cast<uint32_t>(before.id) : at - 1, at);
+    }
+    if (left.next < count) consider(at, left.next);
   }
 }
 

@@ -18,7 +18,7 @@ class Bpe : public TextModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, std::vector<TracedToken>& tokens) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
 
  private:
   struct Merge {
@@ -30,22 +30,24 @@ class Bpe : public TextModel {
     Merge merge;
   };
   struct Symbol {
-    TokenId id;
-    int previous;  // indexes of the neighbours, -1 at the ends
-    int next;      // kRemoved once it has been joined to its left neighbour
+    TokenId id;     // where a symbol was removed that was the last one of a joined symbol: the joined one's index
+    uint32_t next;  // index of the next symbol, the number of symbols at the end; kRemoved once it has been joined
   };
-  static constexpr int kRemoved = -2;
+  static constexpr uint32_t kRemoved = 0;
 
   void read_merges(const MergesTap& merges, const JsonReader& reader);
   void add_merge(TokenId left, TokenId right, Merge merge);
   Merge find_merge(TokenId left, TokenId right) const;
+  template <typename OnPart>
+  void each_part(std::string_view word, const OnPart& on_part) const;
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
   // With `sizes`, also how many bytes of the word each symbol stands for.
-  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<size_t>* sizes) const;
+  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<uint32_t>* sizes) const;
   void join(std::vector<Symbol>& symbols) const;
 
   Vocabulary vocabulary_;
   std::vector<Slot> merges_;  // open addressing, a power of two
+  std::vector<TokenId> results_;  // by rank
   std::string prefix_;        // continuing_subword_prefix: written before every character but the first
   std::string suffix_;        // end_of_word_suffix: written after the last character
   std::string unknown_name_;  // unk_token; empty when there is none

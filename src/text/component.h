@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gptq/error.h>
@@ -21,11 +23,7 @@ struct TypeByKeys {
 // Borrows the JSON, which must outlive it.
 class Component {
  public:
-  Component(const Json& json, const std::string& what, int depth = 0)
-      : reader_(json, what), type_(reader_.string("type", "")), depth_(depth) {
-    constexpr int kMaxDepth = 32;
-    if (depth > kMaxDepth) throw Error(ErrorKind::kVerification, "reading " + what + ": more than 32 nested sequences");
-  }
+  Component(const Json& json, const std::string& what) : Component(json, what, 0, std::make_shared<int>(0)) {}
 
   const JsonReader& reader() const { return reader_; }
   const std::string& type() const { return type_; }
@@ -37,7 +35,8 @@ class Component {
     if (!list.is_array()) reader_.fail(key, "a list of components");
     std::vector<Component> result;
     for (size_t i = 0; i < list.size(); ++i) {
-      result.emplace_back(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1);
+      result.push_back(Component(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1,
+                                 count_));
     }
     return result;
   }
@@ -54,6 +53,15 @@ class Component {
   }
 
  private:
+  Component(const Json& json, const std::string& what, int depth, std::shared_ptr<int> count)
+      : reader_(json, what), type_(reader_.string("type", "")), depth_(depth), count_(std::move(count)) {
+    constexpr int kMaxDepth = 32, kMaxCount = 1000;
+    if (depth > kMaxDepth) throw Error(ErrorKind::kVerification, "reading " + what + ": more than 32 nested sequences");
+    if (++*count_ > kMaxCount) {
+      throw Error(ErrorKind::kVerification, "reading " + what + ": more than 1000 components in all");
+    }
+  }
+
   std::string type_by_keys(const std::vector<TypeByKeys>& untyped) const {
     for (const TypeByKeys& candidate : untyped) {
       const auto has = [&](const char* key) { return reader_.has(key); };
@@ -65,6 +73,7 @@ class Component {
   JsonReader reader_;
   std::string type_;
   int depth_;
+  std::shared_ptr<int> count_;  // of all components of the whole
 };
 
 }  // namespace gptq

@@ -17,41 +17,44 @@ namespace {
 using Made = std::unique_ptr<TokenDecoder>;
 
 // Nothing stands between any two characters and at both ends.
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to, TextBudget& budget) {
   std::string out;
   if (from.empty()) {
     for (size_t position = 0; position < text.size();) {
       const size_t begin = position;
       next_char(text, position);
+      budget.rewrite(0, to.size());
       out += to;
       out += text.substr(begin, position - begin);
     }
+    budget.rewrite(0, to.size());
     return out += to;
   }
   for (size_t position = 0;;) {
     const size_t found = text.find(from, position);
     out += text.substr(position, found == std::string_view::npos ? found : found - position);
     if (found == std::string_view::npos) return out;
+    budget.rewrite(from.size(), to.size());
     out += to;
     position = found + from.size();
   }
 }
 
 // The clean-up of the space that WordPiece leaves before punctuation and English endings.
-std::string cleaned(std::string token) {
+std::string cleaned(std::string token, TextBudget& budget) {
   static constexpr std::pair<const char*, const char*> kRules[] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
       {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   if (token.find(' ') == std::string::npos) return token;
-  for (const auto& [from, to] : kRules) token = replace_all(token, from, to);
+  for (const auto& [from, to] : kRules) token = replace_all(token, from, to, budget);
   return token;
 }
 
 class Chain : public TokenDecoder {
  public:
   explicit Chain(std::vector<Made> parts) : parts_(std::move(parts)) {}
-  void apply(std::vector<std::string>& tokens) const override {
-    for (const auto& part : parts_) part->apply(tokens);
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
+    for (const auto& part : parts_) part->apply(tokens, budget);
   }
   bool has_byte_runs() const override {
     for (const auto& part : parts_) {
@@ -67,15 +70,17 @@ class Chain : public TokenDecoder {
 class Replace : public TokenDecoder {
  public:
   Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (std::string& token : tokens) {
       std::string out;
-      for (const Stretch& stretch : pattern_.cut(token)) {
-        if (stretch.match)
-          out += content_;
-        else
+      pattern_.cut(token, [&](const Stretch& stretch) {
+        if (!stretch.match) {
           out.append(token, stretch.begin, stretch.end - stretch.begin);
-      }
+          return;
+        }
+        budget.rewrite(stretch.end - stretch.begin, content_.size());
+        out += content_;
+      });
       token = std::move(out);
     }
   }
@@ -88,7 +93,7 @@ class Replace : public TokenDecoder {
 // A run of byte tokens that is not valid UTF-8 as a whole becomes one U+FFFD for each of its bytes.
 class ByteFallback : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     std::vector<std::string> result;
     std::string run;
     const auto flush = [&] {
@@ -116,7 +121,7 @@ class ByteFallback : public TokenDecoder {
 
 class Fuse : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     std::string all;
     for (const std::string& token : tokens) all += token;
     tokens = {std::move(all)};
@@ -127,7 +132,7 @@ class Fuse : public TokenDecoder {
 class Strip : public TokenDecoder {
  public:
   Strip(std::string content, int64_t start, int64_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     for (std::string& token : tokens) {
       size_t begin = 0, end = token.size();
       for (int64_t i = 0; i < start_ && token.compare(begin, content_.size(), content_) == 0; ++i) {
@@ -152,9 +157,9 @@ class Strip : public TokenDecoder {
 class Metaspace : public TokenDecoder {
  public:
   Metaspace(std::string replacement, bool drop_first) : replacement_(std::move(replacement)), drop_first_(drop_first) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
-      tokens[i] = replace_all(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ");
+      tokens[i] = replace_all(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ", budget);
     }
   }
 
@@ -165,19 +170,20 @@ class Metaspace : public TokenDecoder {
 
 class ByteLevel : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     std::string bytes;
     for (const std::string& token : tokens) bytes += bytes_of_token(token);
     tokens = {to_valid_utf8(bytes)};
+    budget.rewrite(bytes.size(), tokens[0].size());
   }
 };
 
 class EndOfWord : public TokenDecoder {
  public:
   explicit EndOfWord(std::string suffix) : suffix_(std::move(suffix)) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
-      tokens[i] = replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ");
+      tokens[i] = replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ", budget);
     }
   }
 
@@ -188,11 +194,16 @@ class EndOfWord : public TokenDecoder {
 class WordPiece : public TokenDecoder {
  public:
   WordPiece(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       std::string& token = tokens[i];
-      if (i > 0) token = token.starts_with(prefix_) ? token.substr(prefix_.size()) : " " + token;
-      if (cleanup_) token = cleaned(std::move(token));
+      if (i > 0 && token.starts_with(prefix_)) {
+        token.erase(0, prefix_.size());
+      } else if (i > 0) {
+        budget.rewrite(0, 1);
+        token.insert(0, " ");
+      }
+      if (cleanup_) token = cleaned(std::move(token), budget);
     }
   }
 
@@ -206,11 +217,11 @@ class Ctc : public TokenDecoder {
  public:
   Ctc(std::string pad, std::string delimiter, bool cleanup)
       : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
-  void apply(std::vector<std::string>& tokens) const override {
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
     for (std::string& token : tokens) {
-      token = replace_all(token, pad_, "");
-      if (cleanup_) token = replace_all(cleaned(std::move(token)), delimiter_, " ");
+      token = replace_all(token, pad_, "", budget);
+      if (cleanup_) token = replace_all(cleaned(std::move(token), budget), delimiter_, " ", budget);
     }
     std::erase(tokens, "");
   }
@@ -223,8 +234,11 @@ class Ctc : public TokenDecoder {
 
 class JoinWithSpaces : public TokenDecoder {
  public:
-  void apply(std::vector<std::string>& tokens) const override {
-    for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, " ");
+  void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
+    for (size_t i = 1; i < tokens.size(); ++i) {
+      budget.rewrite(0, 1);
+      tokens[i].insert(0, " ");
+    }
   }
 };
 
@@ -283,7 +297,9 @@ Made make(const Component& component) {
                                                    {"CTC", {"pad_token", "word_delimiter_token", "cleanup"}},
                                                    {"Replace", {"pattern", "content"}},
                                                    {"Strip", {"content", "start", "stop"}}};
-  return component.pick(kMakers, kUntyped)(component);
+  Made made = component.pick(kMakers, kUntyped)(component);
+  made->place = component.what();
+  return made;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "text/text_budget.h"
 
 namespace gptq {
 
@@ -15,10 +16,18 @@ class TokenDecoder {
   virtual ~TokenDecoder() = default;
 
   // Rewrites the list; the text is all of it joined.
-  virtual void apply(std::vector<std::string>& tokens) const = 0;
+  void apply(std::vector<std::string>& tokens, TextBudget& budget) const {
+    budget.enter(place);
+    rewrite(tokens, budget);
+  }
 
   // True when tokens like <0xE2> become bytes: what they mean is then open until the run of such tokens ends.
   virtual bool has_byte_runs() const { return false; }
+
+  std::string place;  // in tokenizer.json, for errors
+
+ protected:
+  virtual void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const = 0;
 };
 
 // The byte that a token like <0x0A> stands for, or -1.

@@ -22,8 +22,8 @@ namespace {
 class Chain : public Normalizer {
  public:
   explicit Chain(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
-  void apply(AlignedText& text) const override {
-    for (const auto& part : parts_) part->apply(text);
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
+    for (const auto& part : parts_) part->apply(text, budget);
   }
 
  private:
@@ -36,8 +36,8 @@ class ToNormalForm : public Normalizer {
 
   // An ASCII character never joins with what stands before it, so the text may be treated in stretches that
   // begin with one; pure ASCII stays as it is.
-  void apply(AlignedText& text) const override {
-    Rewriter out(text);
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
+    Rewriter out(text, budget);
     const std::string& all = text.text;
     const auto ascii = [&](size_t index) { return static_cast<unsigned char>(all[index]) < 0x80; };
     for (size_t begin = 0; begin < all.size();) {
@@ -75,8 +75,9 @@ class ToNormalForm : public Normalizer {
 class Prepend : public Normalizer {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
-  void apply(AlignedText& text) const override {
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
     if (text.text.empty()) return;
+    budget.rewrite(0, prefix_.size());
     text.text.insert(0, prefix_);
     if (!text.marks.empty()) text.marks.insert(0, prefix_.size(), '\0');
     if (text.start_size > 0) text.start_size += prefix_.size();
@@ -90,14 +91,14 @@ class Prepend : public Normalizer {
 class Replace : public Normalizer {
  public:
   Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  void apply(AlignedText& text) const override {
-    Rewriter out(text);
-    for (const Stretch& stretch : pattern_.cut(text.text)) {
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
+    Rewriter out(text, budget);
+    pattern_.cut(text.text, [&](const Stretch& stretch) {
       if (stretch.match)
         out.replace(stretch.begin, stretch.end, content_);
       else
         out.keep(stretch.begin, stretch.end);
-    }
+    });
     out.finish();
   }
 
@@ -111,8 +112,8 @@ class EachChar : public Normalizer {
  public:
   using Rule = void (*)(std::string& out, char32_t code);
   explicit EachChar(Rule rule) : rule_(rule) {}
-  void apply(AlignedText& text) const override {
-    Rewriter out(text);
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
+    Rewriter out(text, budget);
     std::string content;
     for (size_t position = 0; position < text.text.size();) {
       const size_t begin = position;
@@ -130,7 +131,7 @@ class EachChar : public Normalizer {
 class StripEnds : public Normalizer {
  public:
   StripEnds(bool left, bool right) : left_(left), right_(right) {}
-  void apply(AlignedText& text) const override {
+  void rewrite(AlignedText& text, TextBudget&) const override {
     const std::string& all = text.text;
     size_t begin = 0, end = all.size();
     if (left_) begin = space_run_end(all, 0);
@@ -145,8 +146,8 @@ class StripEnds : public Normalizer {
 
 class MapBytes : public Normalizer {
  public:
-  void apply(AlignedText& text) const override {
-    Rewriter out(text);
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
+    Rewriter out(text, budget);
     for (size_t i = 0; i < text.text.size(); ++i) {
       out.map(i, i + 1, byte_alphabet(static_cast<unsigned char>(text.text[i])));
     }
@@ -158,9 +159,10 @@ class MapBytes : public Normalizer {
 class Precompiled : public Normalizer {
  public:
   explicit Precompiled(Charsmap charsmap) : charsmap_(std::move(charsmap)) {}
-  void apply(AlignedText& text) const override {
+  void rewrite(AlignedText& text, TextBudget& budget) const override {
     std::vector<ChangedChar> chars;
     bool changed = false;
+    size_t replaced = 0;  // bytes of replacements
     const std::string_view all = text.text;
     for (size_t begin = 0; begin < all.size();) {
       const size_t end = grapheme_end(all, begin);
@@ -168,6 +170,7 @@ class Precompiled : public Normalizer {
       const std::string_view cluster = all.substr(begin, end - begin);
       if (cluster.size() <= kLongestCluster) {
         if (const auto found = charsmap_.find(cluster)) {
+          budget.check(replaced += found->size());
           put(chars, count_chars(cluster), *found);
           changed = true;
           begin = end;
@@ -178,6 +181,7 @@ class Precompiled : public Normalizer {
         size_t after = begin;
         const char32_t code = next_char(all, after);
         if (const auto found = charsmap_.find(all.substr(begin, after - begin))) {
+          budget.check(replaced += found->size());
           put(chars, 1, *found);
           changed = true;
         } else {
@@ -187,7 +191,7 @@ class Precompiled : public Normalizer {
       }
     }
     if (!changed) return;
-    Rewriter out(text);
+    Rewriter out(text, budget);
     out.change(0, all.size(), chars);
     out.finish();
   }
@@ -322,7 +326,9 @@ std::unique_ptr<Normalizer> make(const Component& component) {
       {"Precompiled", {"precompiled_charsmap"}},
       {"Replace", {"pattern", "content"}},
       {"Prepend", {"prepend"}}};
-  return component.pick(kMakers, kUntyped)(component);
+  std::unique_ptr<Normalizer> made = component.pick(kMakers, kUntyped)(component);
+  made->place = component.what();
+  return made;
 }
 
 }  // namespace

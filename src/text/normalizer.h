@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "text/aligned_text.h"
+#include "text/text_budget.h"
 
 namespace gptq {
 
@@ -13,7 +14,15 @@ namespace gptq {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual void apply(AlignedText& text) const = 0;
+  void apply(AlignedText& text, TextBudget& budget) const {
+    budget.enter(place);
+    rewrite(text, budget);
+  }
+
+  std::string place;  // in tokenizer.json, for errors; empty for a part that has no place of its own
+
+ protected:
+  virtual void rewrite(AlignedText& text, TextBudget& budget) const = 0;
 };
 
 // `json` is the component, or null for none (the result then changes nothing). `what` names it in errors.

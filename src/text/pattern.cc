@@ -1,10 +1,9 @@
-// Cutting a text at the matches of a literal or a regular expression.
+// Finding the matches of a literal or a regular expression.
 #include "text/pattern.h"
 
 #include <gptq/error.h>
 
 #include "text/split_pattern.h"
-#include "text/unicode.h"
 
 namespace gptq {
 
@@ -33,29 +32,6 @@ std::optional<std::pair<size_t, size_t>> TextPattern::find(std::string_view text
   const size_t at = text.find(literal_, start);
   if (at == std::string_view::npos) return std::nullopt;
   return std::pair{at, at + literal_.size()};
-}
-
-std::vector<Stretch> TextPattern::cut(std::string_view text) const {
-  std::vector<Stretch> stretches;
-  size_t gap = 0;   // end of the last match
-  size_t from = 0;  // where the next search starts
-  bool matched = false;
-  while (from <= text.size()) {
-    const auto range = find(text, from);
-    if (!range) break;
-    if (range->first == range->second && matched && range->second == gap) {
-      // An empty match right behind the last one would never end: look one character further.
-      if (from >= text.size()) break;
-      next_char(text, from);
-      continue;
-    }
-    if (gap < range->first) stretches.push_back({gap, range->first, false});
-    stretches.push_back({range->first, range->second, true});
-    gap = from = range->second;
-    matched = true;
-  }
-  if (gap < text.size()) stretches.push_back({gap, text.size(), false});
-  return stretches;
 }
 
 }  // namespace gptq

@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/json.h"
 #include "core/regex.h"
+#include "text/unicode.h"
 
 namespace gptq {
 
@@ -25,8 +25,29 @@ class TextPattern {
   static TextPattern literal(std::string text, const std::string& what);
   static TextPattern regex(const std::string& pattern, const std::string& what);
 
-  // Covers `text` completely and in order; matches may be empty, gaps are not. `text` is valid UTF-8.
-  std::vector<Stretch> cut(std::string_view text) const;
+  // Calls `sink(stretch)` for stretches that cover `text` completely and in order; matches may be empty, gaps are not.
+  // `text` is valid UTF-8.
+  template <typename Sink>
+  void cut(std::string_view text, const Sink& sink) const {
+    size_t gap = 0;   // end of the last match
+    size_t from = 0;  // where the next search starts
+    bool matched = false;
+    while (from <= text.size()) {
+      const auto range = find(text, from);
+      if (!range) break;
+      if (range->first == range->second && matched && range->second == gap) {
+        // An empty match right behind the last one would never end: look one character further.
+        if (from >= text.size()) break;
+        next_char(text, from);
+        continue;
+      }
+      if (gap < range->first) sink(Stretch{gap, range->first, false});
+      sink(Stretch{range->first, range->second, true});
+      gap = from = range->second;
+      matched = true;
+    }
+    if (gap < text.size()) sink(Stretch{gap, text.size(), false});
+  }
 
  private:
   std::optional<std::pair<size_t, size_t>> find(std::string_view text, size_t start) const;

@@ -7,6 +7,7 @@ namespace gptq {
 
 PieceTrie::PieceTrie(std::vector<Entry> entries) {
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
+  for (const Entry& entry : entries) longest_string_ = std::max(longest_string_, entry.first.size());
   struct Range {
     size_t begin, end;  // of the sorted strings that go through this node
     size_t depth;

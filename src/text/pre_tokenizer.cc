@@ -15,36 +15,29 @@ namespace gptq {
 
 namespace {
 
-class Chain : public PreTokenizer {
- public:
-  explicit Chain(std::vector<std::unique_ptr<PreTokenizer>> parts) : parts_(std::move(parts)) {}
-  void apply(Words& words) const override {
-    for (const auto& part : parts_) part->apply(words);
-  }
-
- private:
-  std::vector<std::unique_ptr<PreTokenizer>> parts_;
-};
-
-// Cuts every word further, as `cut` (text -> stretches) and the behaviour say.
+// Cuts every word further, as the behaviour says. `cut(text, sink)` gives the word's stretches to sink(stretch).
 template <typename Cut>
 void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
   std::vector<Span> spans;
   for (size_t i = 0; i < words.spans.size(); ++i) {
-    const size_t base = words.spans[i].begin;
-    for (const Stretch& stretch : joined(cut(words.word(i)), behavior)) {
-      if (!stretch.match && stretch.begin < stretch.end) {
-        spans.push_back({base + stretch.begin, base + stretch.end});
-      }
-    }
+    const uint32_t base = words.spans[i].begin;
+    const auto put = [&](size_t begin, size_t end) {
+      if (begin < end) spans.push_back({base + static_cast<uint32_t>(begin), base + static_cast<uint32_t>(end)});
+    };
+    StretchJoiner joiner(behavior, put);
+    cut(words.word(i), [&](const Stretch& stretch) { joiner.add(stretch); });
+    joiner.finish();
   }
   words.spans = std::move(spans);
 }
 
-// Where words are written anew: what is put stands for one byte of the old text.
+// Rewrites words: what is put stands for one byte of the old text.
 class WordWriter {
  public:
-  explicit WordWriter(Words& words) : words_(words) { text_.reserve(words.text.size() * 2); }
+  explicit WordWriter(Words& words) : words_(words) {
+    text_.reserve(words.text.size() * 2);  // what is not written takes no memory
+    origins_.reserve(words.origins.size() * 2);
+  }
   void put(std::string_view content, size_t source) {
     text_ += content;
     if (source < words_.start_size) start_size_ += content.size();
@@ -79,45 +72,42 @@ class WordWriter {
   std::vector<Origin> origins_;
 };
 
-// Writes every word anew. `rewrite(word, begin, out)` puts into out; `begin` is where the word stands.
+// Rewrites every word. `rewrite(word, begin, out)` puts into out; `begin` is where the word stands.
 template <typename Rewrite>
-void rewrite_words(Words& words, const Rewrite& rewrite) {
+void rewrite_words(Words& words, TextBudget& budget, const Rewrite& rewrite) {
   WordWriter out(words);
   for (size_t i = 0; i < words.spans.size(); ++i) {
     const size_t begin = out.size();
     rewrite(words.word(i), words.spans[i].begin, out);
-    words.spans[i] = {begin, out.size()};
+    budget.rewrite(words.spans[i].end - words.spans[i].begin, out.size() - begin);
+    words.spans[i] = {static_cast<uint32_t>(begin), static_cast<uint32_t>(out.size())};
   }
   out.finish();
 }
 
 // The stretches of single characters for which `is_match` holds; gaps between them are whole.
-template <typename IsMatch>
-std::vector<Stretch> cut_at_chars(std::string_view text, const IsMatch& is_match) {
-  std::vector<Stretch> stretches;
+template <typename IsMatch, typename Sink>
+void cut_at_chars(std::string_view text, const IsMatch& is_match, const Sink& sink) {
   size_t gap = 0;
   for (size_t position = 0; position < text.size();) {
     const size_t begin = position;
     if (!is_match(next_char(text, position))) continue;
-    if (gap < begin) stretches.push_back({gap, begin, false});
-    stretches.push_back({begin, position, true});
+    if (gap < begin) sink(Stretch{gap, begin, false});
+    sink(Stretch{begin, position, true});
     gap = position;
   }
-  if (gap < text.size()) stretches.push_back({gap, text.size(), false});
-  return stretches;
+  if (gap < text.size()) sink(Stretch{gap, text.size(), false});
 }
 
-class Split : public PreTokenizer {
+class Split : public WordStep {
  public:
   Split(TextPattern pattern, SplitBehavior behavior, bool invert)
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
-  void apply(Words& words) const override {
-    cut_words(words, behavior_, [&](std::string_view text) {
-      std::vector<Stretch> stretches = pattern_.cut(text);
-      if (invert_) {
-        for (Stretch& stretch : stretches) stretch.match = !stretch.match;
-      }
-      return stretches;
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, behavior_, [&](std::string_view text, const auto& sink) {
+      pattern_.cut(text, [&](const Stretch& stretch) {
+        sink(Stretch{stretch.begin, stretch.end, stretch.match != invert_});
+      });
     });
   }
 
@@ -127,12 +117,13 @@ class Split : public PreTokenizer {
   bool invert_;
 };
 
-class SplitAtChars : public PreTokenizer {
+class SplitAtChars : public WordStep {
  public:
   using IsMatch = bool (*)(char32_t code);
   SplitAtChars(IsMatch is_match, SplitBehavior behavior) : is_match_(is_match), behavior_(behavior) {}
-  void apply(Words& words) const override {
-    cut_words(words, behavior_, [&](std::string_view text) { return cut_at_chars(text, is_match_); });
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, behavior_,
+              [&](std::string_view text, const auto& sink) { cut_at_chars(text, is_match_, sink); });
   }
 
  private:
@@ -140,32 +131,28 @@ class SplitAtChars : public PreTokenizer {
   SplitBehavior behavior_;
 };
 
-class ByteLevel : public PreTokenizer {
+// The first step of ByteLevel, where it is asked for.
+class PrefixSpace : public WordStep {
  public:
-  ByteLevel(bool add_prefix_space, bool use_regex, const std::string& what) : add_prefix_space_(add_prefix_space) {
-    if (use_regex) pattern_.emplace(TextPattern::regex(kGpt2Pattern, what));
+  void apply(Words& words, TextBudget& budget) const override {
+    rewrite_words(words, budget, [](std::string_view word, size_t begin, WordWriter& out) {
+      if (word.front() != ' ') out.put(" ", begin);
+      out.copy(begin, begin + word.size());
+    });
   }
-  void apply(Words& words) const override {
-    if (add_prefix_space_) {
-      rewrite_words(words, [](std::string_view word, size_t begin, WordWriter& out) {
-        if (word.front() != ' ') out.put(" ", begin);
-        out.copy(begin, begin + word.size());
-      });
-    }
-    if (pattern_) {
-      cut_words(words, SplitBehavior::kIsolated, [&](std::string_view text) { return pattern_->cut(text); });
-    }
-    rewrite_words(words, [](std::string_view word, size_t begin, WordWriter& out) {
+};
+
+// The last step of ByteLevel.
+class SpellBytes : public WordStep {
+ public:
+  void apply(Words& words, TextBudget& budget) const override {
+    rewrite_words(words, budget, [](std::string_view word, size_t begin, WordWriter& out) {
       out.spell_bytes(begin, begin + word.size());
     });
   }
-
- private:
-  bool add_prefix_space_;
-  std::optional<TextPattern> pattern_;
 };
 
-class Metaspace : public PreTokenizer {
+class Metaspace : public WordStep {
  public:
   enum class Scheme { kAlways, kFirst, kNever };
 
@@ -180,9 +167,9 @@ class Metaspace : public PreTokenizer {
     split_ = reader.boolean("split", true);
   }
 
-  void apply(Words& words) const override {
+  void apply(Words& words, TextBudget& budget) const override {
     const size_t start_size = words.start_size;
-    rewrite_words(words, [&](std::string_view word, size_t begin, WordWriter& out) {
+    rewrite_words(words, budget, [&](std::string_view word, size_t begin, WordWriter& out) {
       const bool wanted = scheme_ == Scheme::kAlways || (scheme_ == Scheme::kFirst && begin < start_size);
       const bool there = word.front() == ' ' || word.starts_with(replacement_);
       if (wanted && !there) out.put(replacement_, begin);
@@ -196,8 +183,9 @@ class Metaspace : public PreTokenizer {
     if (!split_) return;
     size_t zero = 0;
     const char32_t mark = next_char(replacement_, zero);
-    cut_words(words, SplitBehavior::kMergedWithNext,
-              [&](std::string_view text) { return cut_at_chars(text, [&](char32_t code) { return code == mark; }); });
+    cut_words(words, SplitBehavior::kMergedWithNext, [&](std::string_view text, const auto& sink) {
+      cut_at_chars(text, [&](char32_t code) { return code == mark; }, sink);
+    });
   }
 
  private:
@@ -207,22 +195,23 @@ class Metaspace : public PreTokenizer {
 };
 
 // White space removed, punctuation alone.
-class BertWords : public PreTokenizer {
+class BertWords : public WordStep {
  public:
-  void apply(Words& words) const override {
-    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text) { return cut_at_chars(text, is_whitespace); });
-    cut_words(words, SplitBehavior::kIsolated, [](std::string_view text) {
-      return cut_at_chars(text, [](char32_t code) { return kPunctuationChars.has(code); });
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, SplitBehavior::kRemoved,
+              [](std::string_view text, const auto& sink) { cut_at_chars(text, is_whitespace, sink); });
+    cut_words(words, SplitBehavior::kIsolated, [](std::string_view text, const auto& sink) {
+      cut_at_chars(text, [](char32_t code) { return kPunctuationChars.has(code); }, sink);
     });
   }
 };
 
-class CharDelimiterSplit : public PreTokenizer {
+class CharDelimiterSplit : public WordStep {
  public:
   explicit CharDelimiterSplit(char32_t delimiter) : delimiter_(delimiter) {}
-  void apply(Words& words) const override {
-    cut_words(words, SplitBehavior::kRemoved, [&](std::string_view text) {
-      return cut_at_chars(text, [&](char32_t code) { return code == delimiter_; });
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, SplitBehavior::kRemoved, [&](std::string_view text, const auto& sink) {
+      cut_at_chars(text, [&](char32_t code) { return code == delimiter_; }, sink);
     });
   }
 
@@ -230,18 +219,16 @@ class CharDelimiterSplit : public PreTokenizer {
   char32_t delimiter_;
 };
 
-class FixedLength : public PreTokenizer {
+class FixedLength : public WordStep {
  public:
   explicit FixedLength(int64_t length) : length_(length) {}
-  void apply(Words& words) const override {
-    cut_words(words, SplitBehavior::kIsolated, [&](std::string_view text) {
-      std::vector<Stretch> stretches;
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, SplitBehavior::kIsolated, [&](std::string_view text, const auto& sink) {
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         for (int64_t i = 0; i < length_ && position < text.size(); ++i) next_char(text, position);
-        stretches.push_back({begin, position, false});
+        sink(Stretch{begin, position, false});
       }
-      return stretches;
     });
   }
 
@@ -250,121 +237,166 @@ class FixedLength : public PreTokenizer {
 };
 
 // Cuts where the script changes. What goes with every script (spaces) before the first real character is dropped.
-class UnicodeScripts : public PreTokenizer {
+class UnicodeScripts : public WordStep {
  public:
-  void apply(Words& words) const override {
-    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text) {
-      std::vector<Stretch> stretches;
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text, const auto& sink) {
       int last = 0;
+      Stretch stretch;
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         const ScriptRange* range = range_of(kScriptRanges, next_char(text, position));
         if (range != nullptr && range->script != last) {
-          stretches.push_back({begin, position, false});
+          if (last != 0) sink(stretch);
+          stretch.begin = begin;
           last = range->script;
-        } else if (!stretches.empty()) {
-          stretches.back().end = position;
         }
+        stretch.end = position;
       }
-      return stretches;
+      if (last != 0) sink(stretch);
     });
   }
 };
 
 // Runs of \w and runs of what is neither \w nor white space.
-class Whitespace : public PreTokenizer {
+class Whitespace : public WordStep {
  public:
-  void apply(Words& words) const override {
-    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text) {
-      std::vector<Stretch> stretches;
+  void apply(Words& words, TextBudget&) const override {
+    cut_words(words, SplitBehavior::kRemoved, [](std::string_view text, const auto& sink) {
       enum class Kind { kNone, kSpace, kWord, kOther } last = Kind::kNone;
+      Stretch stretch;
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         const char32_t code = next_char(text, position);
         const Kind kind = kWordChars.has(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
-        if (kind == last)
-          stretches.back().end = position;
-        else
-          stretches.push_back({begin, position, kind == Kind::kSpace});
+        if (kind != last) {
+          if (last != Kind::kNone) sink(stretch);
+          stretch = {begin, position, kind == Kind::kSpace};
+        }
+        stretch.end = position;
         last = kind;
       }
-      return stretches;
+      if (last != Kind::kNone) sink(stretch);
     });
   }
 };
 
-using Made = std::unique_ptr<PreTokenizer>;
+using Steps = PreTokenizer::Steps;
 
 template <const CharClass& kClass>
 bool is_in(char32_t code) {
   return kClass.has(code);
 }
 
-Made make(const Component& component);
-
-Made make_chain(const Component& component) {
-  std::vector<Made> parts;
-  for (const Component& part : component.parts("pretokenizers")) parts.push_back(make(part));
-  return std::make_unique<Chain>(std::move(parts));
+template <typename Step, typename... Args>
+void add(Steps& steps, const Component& component, Args&&... args) {
+  steps.push_back(std::make_unique<Step>(std::forward<Args>(args)...));
+  steps.back()->place = component.what();
 }
 
-Made make_split(const Component& component) {
-  return std::make_unique<Split>(TextPattern::from_json(component.reader().at("pattern"), component.what()),
-                                 split_behavior(component, ""), component.reader().boolean("invert", false));
+void add_component(Steps& steps, const Component& component);
+
+void add_sequence(Steps& steps, const Component& component) {
+  for (const Component& part : component.parts("pretokenizers")) add_component(steps, part);
 }
 
-Made make_byte_level(const Component& component) {
-  return std::make_unique<ByteLevel>(component.reader().boolean("add_prefix_space", true),
-                                     component.reader().boolean("use_regex", true), component.what());
+void add_split(Steps& steps, const Component& component) {
+  add<Split>(steps, component, TextPattern::from_json(component.reader().at("pattern"), component.what()),
+             split_behavior(component, ""), component.reader().boolean("invert", false));
 }
 
-Made make_digits(const Component& component) {
+void add_byte_level(Steps& steps, const Component& component) {
+  if (component.reader().boolean("add_prefix_space", true)) add<PrefixSpace>(steps, component);
+  if (component.reader().boolean("use_regex", true)) {
+    add<Split>(steps, component, TextPattern::regex(kGpt2Pattern, component.what()), SplitBehavior::kIsolated, false);
+  }
+  add<SpellBytes>(steps, component);
+}
+
+void add_metaspace(Steps& steps, const Component& component) { add<Metaspace>(steps, component, component); }
+
+void add_digits(Steps& steps, const Component& component) {
   const bool alone = component.reader().boolean("individual_digits", false);
-  return std::make_unique<SplitAtChars>(is_in<kNumericChars>,
-                                        alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+  add<SplitAtChars>(steps, component, is_in<kNumericChars>,
+                    alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
 }
 
-Made make_delimiter(const Component& component) {
+void add_punctuation(Steps& steps, const Component& component) {
+  add<SplitAtChars>(steps, component, is_in<kPunctuationChars>, split_behavior(component, "Isolated"));
+}
+
+void add_delimiter(Steps& steps, const Component& component) {
   const std::string delimiter = component.reader().string("delimiter");
   if (!is_valid_utf8(delimiter) || count_chars(delimiter) != 1) component.reader().fail("delimiter", "one character");
   size_t zero = 0;
-  return std::make_unique<CharDelimiterSplit>(next_char(delimiter, zero));
+  add<CharDelimiterSplit>(steps, component, next_char(delimiter, zero));
 }
 
-Made make_fixed_length(const Component& component) {
+void add_fixed_length(Steps& steps, const Component& component) {
   const int64_t length = component.reader().integer("length", 5);
   if (length < 1) component.reader().fail("length", "a number of characters, at least 1");
-  return std::make_unique<FixedLength>(length);
+  add<FixedLength>(steps, component, length);
 }
 
-Made make(const Component& component) {
-  using Maker = Made (*)(const Component&);
-  static const std::map<std::string, Maker> kMakers = {
-      {"Sequence", make_chain},
-      {"Split", make_split},
-      {"ByteLevel", make_byte_level},
-      {"Metaspace", [](const Component& c) -> Made { return std::make_unique<Metaspace>(c); }},
-      {"Digits", make_digits},
-      {"Punctuation",
-       [](const Component& c) -> Made {
-         return std::make_unique<SplitAtChars>(is_in<kPunctuationChars>, split_behavior(c, "Isolated"));
-       }},
-      {"BertPreTokenizer", [](const Component&) -> Made { return std::make_unique<BertWords>(); }},
-      {"CharDelimiterSplit", make_delimiter},
-      {"FixedLength", make_fixed_length},
-      {"UnicodeScripts", [](const Component&) -> Made { return std::make_unique<UnicodeScripts>(); }},
-      {"Whitespace", [](const Component&) -> Made { return std::make_unique<Whitespace>(); }},
-      {"WhitespaceSplit",
-       [](const Component&) -> Made { return std::make_unique<SplitAtChars>(is_whitespace, SplitBehavior::kRemoved); }},
+void add_space_split(Steps& steps, const Component& component) {
+  add<SplitAtChars>(steps, component, is_whitespace, SplitBehavior::kRemoved);
+}
+
+template <typename Step>
+void add_plain(Steps& steps, const Component& component) {
+  add<Step>(steps, component);
+}
+
+void add_component(Steps& steps, const Component& component) {
+  using Adder = void (*)(Steps&, const Component&);
+  static const std::map<std::string, Adder> kAdders = {
+      {"Sequence", add_sequence},
+      {"Split", add_split},
+      {"ByteLevel", add_byte_level},
+      {"Metaspace", add_metaspace},
+      {"Digits", add_digits},
+      {"Punctuation", add_punctuation},
+      {"BertPreTokenizer", add_plain<BertWords>},
+      {"CharDelimiterSplit", add_delimiter},
+      {"FixedLength", add_fixed_length},
+      {"UnicodeScripts", add_plain<UnicodeScripts>},
+      {"Whitespace", add_plain<Whitespace>},
+      {"WhitespaceSplit", add_space_split},
   };
-  return component.pick(kMakers)(component);
+  component.pick(kAdders)(steps, component);
 }
 
 }  // namespace
 
-std::unique_ptr<PreTokenizer> make_pre_tokenizer(const Json& json, const std::string& what) {
-  if (json.is_null()) return std::make_unique<Chain>(std::vector<Made>{});
-  return make(Component(json, what));
+Words Words::block(size_t first, size_t end) const {
+  const uint32_t base = spans[first].begin, stop = spans[end - 1].end;
+  Words part;
+  part.text = text.substr(base, stop - base);
+  part.start_size = std::min<size_t>(start_size > base ? start_size - base : 0, part.text.size());
+  if (!origins.empty()) part.origins.assign(origins.begin() + base, origins.begin() + stop);
+  for (size_t i = first; i < end; ++i) part.spans.push_back({spans[i].begin - base, spans[i].end - base});
+  return part;
+}
+
+void PreTokenizer::run(size_t step, Words words, TextBudget& budget, const Sink& sink) const {
+  constexpr size_t kBlockWords = 1 << 14;
+  for (; step < steps_.size(); ++step) {
+    if (words.spans.size() > kBlockWords) {
+      for (size_t first = 0; first < words.spans.size(); first += kBlockWords) {
+        run(step, words.block(first, std::min(first + kBlockWords, words.spans.size())), budget, sink);
+      }
+      return;
+    }
+    budget.enter(steps_[step]->place);
+    steps_[step]->apply(words, budget);
+  }
+  sink(words);
+}
+
+PreTokenizer make_pre_tokenizer(const Json& json, const std::string& what) {
+  Steps steps;
+  if (!json.is_null()) add_component(steps, Component(json, what));
+  return PreTokenizer(std::move(steps));
 }
 
 }  // namespace gptq

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "text/component.h"
 #include "text/pattern.h"
@@ -19,7 +18,47 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 
 SplitBehavior split_behavior(const Component& component, const std::string& fallback);
 
-// The stretches that remain after joining (`match` tells those to drop). Empty ones may be among them.
-std::vector<Stretch> joined(std::vector<Stretch> stretches, SplitBehavior behavior);
+// Joins the stretches of one text, given in order, and passes on those that remain: `sink(begin, end)`.
+template <typename Sink>
+class StretchJoiner {
+ public:
+  StretchJoiner(SplitBehavior behavior, const Sink& sink) : behavior_(behavior), sink_(sink) {}
+
+  void add(const Stretch& stretch) {
+    switch (behavior_) {
+      case SplitBehavior::kRemoved:
+        if (!stretch.match) sink_(stretch.begin, stretch.end);
+        return;
+      case SplitBehavior::kIsolated: return sink_(stretch.begin, stretch.end);
+      case SplitBehavior::kMergedWithPrevious: return extend_if(stretch, stretch.match && !last_match_);
+      case SplitBehavior::kMergedWithNext: return extend_if(stretch, !stretch.match && last_match_);
+      case SplitBehavior::kContiguous: return extend_if(stretch, stretch.match == last_match_);
+    }
+  }
+
+  // Once, behind the last one.
+  void finish() {
+    if (pending_) sink_(begin_, end_);
+  }
+
+ private:
+  void extend_if(const Stretch& stretch, bool joins) {
+    last_match_ = stretch.match;
+    if (pending_ && joins) {
+      end_ = stretch.end;
+      return;
+    }
+    finish();
+    pending_ = true;
+    begin_ = stretch.begin;
+    end_ = stretch.end;
+  }
+
+  SplitBehavior behavior_;
+  const Sink& sink_;
+  size_t begin_ = 0, end_ = 0;  // the stretch that the next one may still join
+  bool pending_ = false;
+  bool last_match_ = false;
+};
 
 }  // namespace gptq

@@ -1,6 +1,7 @@
 // The "model" of tokenizer.json: what turns one word into token ids.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -29,8 +30,9 @@ class TextModel {
   // Appends the ids of every word, in order.
   virtual void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const = 0;
 
-  // The same ids for one word, with where they come from. Slower.
-  virtual void trace(std::string_view word, std::vector<TracedToken>& tokens) const = 0;
+  // The same ids for one word, one after the other, with where they come from. Slower.
+  using Sink = std::function<void(const TracedToken& token)>;
+  virtual void trace(std::string_view word, const Sink& sink) const = 0;
 };
 
 // `json` is the component and `tables` what was tapped from it. Throws Error(kVerification) naming `what` for a

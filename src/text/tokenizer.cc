@@ -43,29 +43,39 @@ size_t trailing_spaces(std::string_view text) {
   return count;
 }
 
-// From bytes to characters of one text.
+// From bytes to characters of one text, which must outlive it.
 class CharIndex {
  public:
-  explicit CharIndex(std::string_view text) : of_byte_(text.size()) {
-    uint32_t index = 0;
-    for (size_t position = 0; position < text.size(); ++index) {
-      const size_t begin = position;
-      next_char(text, position);
-      std::fill(of_byte_.begin() + static_cast<std::ptrdiff_t>(begin),
-                of_byte_.begin() + static_cast<std::ptrdiff_t>(position), index);
+  explicit CharIndex(std::string_view text) : text_(text) {
+    uint32_t count = 0;
+    for (size_t begin = 0; begin < text.size(); begin += kBlock) {
+      before_block_.push_back(count);
+      count += starts(begin, std::min(begin + kBlock, text.size()));
     }
   }
 
   // Where nothing corresponds, what the reference answers: bytes.
   std::pair<size_t, size_t> range(size_t begin, size_t end) const {
-    const size_t size = of_byte_.size();
+    const size_t size = text_.size();
     if (begin >= size) return {begin, end};
-    if (end < size) return {of_byte_[begin], of_byte_[end]};
-    return {of_byte_[begin], (end == size ? of_byte_[size - 1] : of_byte_[begin] + 1) + size_t{1}};
+    if (end < size) return {of_byte(begin), of_byte(end)};
+    return {of_byte(begin), (end == size ? of_byte(size - 1) : of_byte(begin)) + 1};
   }
 
  private:
-  std::vector<uint32_t> of_byte_;
+  static constexpr size_t kBlock = 64;
+
+  size_t of_byte(size_t byte) const {
+    return before_block_[byte / kBlock] + starts(byte / kBlock * kBlock, byte + 1) - 1;
+  }
+  uint32_t starts(size_t begin, size_t end) const {  // characters that begin in [begin, end)
+    uint32_t count = 0;
+    for (size_t i = begin; i < end; ++i) count += (static_cast<unsigned char>(text_[i]) & 0xC0) != 0x80 ? 1 : 0;
+    return count;
+  }
+
+  std::string_view text_;
+  std::vector<uint32_t> before_block_;
 };
 
 const Json& part(const Json& json, const char* key) {
@@ -113,7 +123,7 @@ void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, cons
   for (const AddedToken& token : config.control_tokens) {
     if (!added_.contains(token.content)) added_.add({token}, vocabulary);
   }
-  added_.prepare(*normalizer_);
+  added_.prepare(*normalizer_, what + ": added_tokens");
 }
 
 // Where tokenizer_config.json has the keys, they replace the post-processor; a key that is missing leaves its side
@@ -121,38 +131,27 @@ void Tokenizer::Impl::add_tokens(const Json& list, const std::string& what, cons
 void Tokenizer::Impl::obey_bos_and_eos(const TokenizerConfig& config) {
   if (!config.add_bos_token && !config.add_eos_token) return;
   std::vector<TokenId> frame;
-  post_processor_->apply(frame, true);
+  post_processor_.apply(frame, true);
   const bool begins = !frame.empty() && frame.front() == bos_;
   const bool ends = frame.size() > (begins ? 1u : 0u) && frame.back() == eos_;
   std::vector<TokenId> before, after;
   if (config.add_bos_token.value_or(begins) && bos_ >= 0) before.push_back(bos_);
   if (config.add_eos_token.value_or(ends) && eos_ >= 0) after.push_back(eos_);
-  post_processor_ = make_frame(before, after);
+  post_processor_ = PostProcessor(std::move(before), std::move(after));
 }
 
 template <typename OnToken, typename OnWords>
-void Tokenizer::Impl::each_part(const AlignedText& text, bool protect, const OnToken& on_token,
-                                const OnWords& on_words) const {
+void Tokenizer::Impl::each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const {
   if (text.text.size() > kLongestText) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");
   }
-  for (Piece& raw : added_.cut(text, false, protect)) {
-    if (raw.id >= 0) {
-      on_token(text, raw);
-      continue;
-    }
-    normalizer_->apply(raw.text);
-    for (Piece& piece : added_.cut(raw.text, true, protect)) {
-      if (piece.id >= 0) {
-        on_token(raw.text, piece);
-        continue;
-      }
-      Words words(std::move(piece.text));
-      pre_tokenizer_->apply(words);
-      on_words(words);
-    }
-  }
+  TextBudget budget("encoding", text.text.size());
+  added_.cut(std::move(text), false, protect, on_token, [&](AlignedText raw) {
+    normalizer_->apply(raw, budget);
+    added_.cut(std::move(raw), true, protect, on_token,
+               [&](AlignedText piece) { pre_tokenizer_.apply(std::move(piece), budget, on_words); });
+  });
 }
 
 std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) const {
@@ -163,46 +162,45 @@ std::vector<TokenId> Tokenizer::Impl::encode(MarkedText text, bool protect) cons
     for (size_t i = 0; i < list.size(); ++i) list[i] = words.word(i);
     model_->encode(list, ids);
   };
-  const auto on_token = [&](const AlignedText&, const Piece& piece) { ids.push_back(piece.id); };
+  const auto on_token = [&](const AlignedText&, const FoundToken& token) { ids.push_back(token.id); };
   each_part(AlignedText(std::move(text), false), protect, on_token, on_words);
   return ids;
 }
 
-std::vector<TokenId> Tokenizer::Impl::trace(std::string text, std::vector<TokenPlace>& places) const {
+void Tokenizer::Impl::trace(const std::string& text, const TokenSink& sink) const {
   const CharIndex chars(text);
-  std::vector<TokenId> ids;
+  const auto end_of = [&](Origin origin) {
+    size_t end = origin.byte();
+    if (!origin.empty()) next_char(text, end);
+    return end;
+  };
   const auto add = [&](TokenId id, std::pair<size_t, size_t> bytes, std::string_view spelling) {
-    ids.push_back(id);
     const auto [begin, end] = chars.range(bytes.first, bytes.second);
-    places.push_back({begin, end, leading_spaces(spelling), trailing_spaces(spelling)});
+    sink(id, {begin, end, leading_spaces(spelling), trailing_spaces(spelling)});
   };
-  const auto on_token = [&](const AlignedText& whole, const Piece& piece) {
-    add(piece.id, {whole.origins[piece.begin].begin, whole.origins[piece.end - 1].end},
-        std::string_view(whole.text).substr(piece.begin, piece.end - piece.begin));
+  const auto on_token = [&](const AlignedText& whole, const FoundToken& token) {
+    add(token.id, {whole.origins[token.begin].byte(), end_of(whole.origins[token.end - 1])},
+        std::string_view(whole.text).substr(token.begin, token.end - token.begin));
   };
-  std::vector<TracedToken> tokens;
   const auto on_words = [&](const Words& words) {
     for (size_t i = 0; i < words.spans.size(); ++i) {
-      tokens.clear();
-      model_->trace(words.word(i), tokens);
       const Origin* origins = words.origins.data() + words.spans[i].begin;
-      const size_t size = words.word(i).size();
-      for (const TracedToken& token : tokens) {
+      const std::string_view word = words.word(i);
+      model_->trace(word, [&](const TracedToken& token) {
         // Where a token is said to end behind the word, the reference gives its place in the word.
         std::pair<size_t, size_t> bytes{token.begin, token.end};
-        const bool inside = token.begin < token.end && token.end <= size;
-        if (inside) bytes = {origins[token.begin].begin, origins[token.end - 1].end};
+        const bool inside = token.begin < token.end && token.end <= word.size();
+        if (inside) bytes = {origins[token.begin].byte(), end_of(origins[token.end - 1])};
         const std::string* spelling = model_->vocabulary().token(token.id);
         const bool verbatim = token.verbatim || spelling == nullptr;
         add(token.id, bytes,
-            verbatim ? words.word(i).substr(token.begin, token.end - token.begin) : std::string_view(*spelling));
-      }
+            verbatim ? word.substr(token.begin, token.end - token.begin) : std::string_view(*spelling));
+      });
     }
   };
   MarkedText input;
-  input.text = std::move(text);
+  input.text = text;
   each_part(AlignedText(std::move(input), true), false, on_token, on_words);
-  return ids;
 }
 
 const std::string* Tokenizer::Impl::token(TokenId id) const {
@@ -218,11 +216,15 @@ TokenId Tokenizer::Impl::id_of(std::string_view token) const {
 std::string Tokenizer::Impl::decode(const TokenId* ids, size_t count, bool skip_special_tokens) const {
   std::vector<std::string> tokens;
   tokens.reserve(count);
+  size_t size = 0;
   for (size_t i = 0; i < count; ++i) {
     const std::string* found = token(ids[i]);
-    if (found != nullptr && !(skip_special_tokens && added_.is_special(*found))) tokens.push_back(*found);
+    if (found == nullptr || (skip_special_tokens && added_.is_special(*found))) continue;
+    tokens.push_back(*found);
+    size += found->size();
   }
-  decoder_->apply(tokens);
+  TextBudget budget("decoding", size);
+  decoder_->apply(tokens, budget);
   std::string text;
   for (const std::string& token : tokens) text += token;
   return text;
@@ -248,13 +250,25 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
   return ids;
 }
 
+void Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens, const OffsetSink& sink) const {
+  const std::string valid = to_valid_utf8(text);
+  for (const PostProcessor::Part& part : impl_->post_processor().parts(add_special_tokens)) {
+    for (const TokenId id : part.ids) sink(id, 0, 0);
+    if (!part.text) continue;
+    size_t index = 0;
+    impl_->trace(valid, [&](TokenId id, const TokenPlace& place) {
+      const TokenPlace trimmed = PostProcessor::trimmed(place, index++, part.trims);
+      sink(id, trimmed.begin, trimmed.end);
+    });
+  }
+}
+
 Encoding Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens) const {
-  std::vector<TokenPlace> places;
   Encoding encoding;
-  encoding.ids = impl_->trace(to_valid_utf8(text), places);
-  impl_->post_processor().apply(encoding.ids, add_special_tokens);
-  impl_->post_processor().place(places, add_special_tokens);
-  for (const TokenPlace& place : places) encoding.offsets.emplace_back(place.begin, place.end);
+  encode_with_offsets(text, add_special_tokens, [&](TokenId id, size_t begin, size_t end) {
+    encoding.ids.push_back(id);
+    encoding.offsets.emplace_back(begin, end);
+  });
   return encoding;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,8 +31,9 @@ class Tokenizer::Impl {
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
-  // The same ids for text without marks, and where they come from.
-  std::vector<TokenId> trace(std::string text, std::vector<TokenPlace>& places) const;
+  // The same ids for text without marks, one after the other, and where they come from.
+  using TokenSink = std::function<void(TokenId id, const TokenPlace& place)>;
+  void trace(const std::string& text, const TokenSink& sink) const;
   std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
@@ -40,20 +42,20 @@ class Tokenizer::Impl {
   int vocab_size() const { return std::max(static_cast<int>(model_->vocabulary().id_end()), added_.id_end()); }
   TokenId bos_id() const { return bos_; }
   TokenId eos_id() const { return eos_; }
-  const PostProcessor& post_processor() const { return *post_processor_; }
+  const PostProcessor& post_processor() const { return post_processor_; }
   const TokenDecoder& decoder() const { return *decoder_; }
 
  private:
   // Added tokens and the words between them, in order.
   template <typename OnToken, typename OnWords>
-  void each_part(const AlignedText& text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
+  void each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
   void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);
   void obey_bos_and_eos(const TokenizerConfig& config);
 
   std::unique_ptr<Normalizer> normalizer_;
-  std::unique_ptr<PreTokenizer> pre_tokenizer_;
+  PreTokenizer pre_tokenizer_;
   std::unique_ptr<TextModel> model_;
-  std::unique_ptr<PostProcessor> post_processor_;
+  PostProcessor post_processor_;
   std::unique_ptr<TokenDecoder> decoder_;
   AddedTokens added_;
   TokenId bos_ = -1;

@@ -2,6 +2,7 @@
 #include "text/unigram.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include <gptq/error.h>
@@ -56,34 +57,27 @@ Unigram::Unigram(const JsonReader& reader, const ModelTables& tables)
 
 void Unigram::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
-  std::vector<TracedToken> tokens;
   for (const std::string_view word : words) {
-    (*cache).encode(word, ids, [&] {
-      tokens.clear();
-      trace(word, tokens);
-      for (const TracedToken& token : tokens) ids.push_back(token.id);
-    });
+    (*cache).encode(word, ids, [&] { trace(word, [&](const TracedToken& token) { ids.push_back(token.id); }); });
   }
 }
 
-void Unigram::trace(std::string_view word, std::vector<TracedToken>& tokens) const {
-  constexpr uint32_t kUnreached = UINT32_MAX;
-  struct Arrival {
-    double score = 0;
-    uint32_t begin = kUnreached;  // of the piece that ends here
-    TokenId id = 0;
-  };
-  std::vector<Arrival> arrivals(word.size() + 1);
+// The best way to each place of the word. Of the scores only those that a piece may still reach over are kept.
+std::vector<Unigram::Step> Unigram::best_ways(std::string_view word) const {
+  std::vector<Step> ways(word.size() + 1);
+  std::vector<double> scores(std::bit_ceil(std::min(trie_.longest_string(), word.size()) + 8));
+  const auto score_at = [&](size_t place) -> double& { return scores[place & (scores.size() - 1)]; };
   for (size_t begin = 0; begin < word.size();) {
-    const double score = arrivals[begin].score;
+    const double score = begin == 0 ? 0 : score_at(begin);
     const auto offer = [&](size_t end, double piece_score, TokenId id) {
-      Arrival& arrival = arrivals[end];
-      if (arrival.begin != kUnreached && score + piece_score <= arrival.score) return;
+      Step& way = ways[end];
+      if (way.other_end != kUnreached && score + piece_score <= score_at(end)) return;
       if (id < 0) {
         throw Error(ErrorKind::kVerification, "encoding \"" + std::string(word.substr(begin, end - begin)) +
                                                   "\": it is not in the vocabulary and the model has no unk_id");
       }
-      arrival = {score + piece_score, static_cast<uint32_t>(begin), id};
+      way = {static_cast<uint32_t>(begin), id};
+      score_at(end) = score + piece_score;
     };
     size_t char_end = begin;
     next_char(word, char_end);
@@ -101,29 +95,36 @@ void Unigram::trace(std::string_view word, std::vector<TracedToken>& tokens) con
     if (!char_known) offer(char_end, unknown_score_, unknown_);
     begin = char_end;
   }
+  return ways;
+}
 
-  struct Part {
-    size_t begin, end;
-    TokenId id;
-  };
-  std::vector<Part> parts;  // from the end of the word
-  for (size_t end = word.size(); end > 0; end = arrivals[end].begin) {
-    const Arrival& arrival = arrivals[end];
-    if (arrival.id == unknown_ && !parts.empty() && parts.back().id == unknown_)
-      parts.back().begin = arrival.begin;
-    else
-      parts.push_back({arrival.begin, end, arrival.id});
+void Unigram::trace(std::string_view word, const Sink& sink) const {
+  std::vector<Step> ways = best_ways(word);
+  // From the end of the word, every step of the way is turned round, so that it can be followed from the start.
+  auto place = static_cast<uint32_t>(word.size());
+  for (Step step = ways[place]; place > 0;) {
+    const Step before = ways[step.other_end];
+    ways[step.other_end] = {place, step.id};
+    place = step.other_end;
+    step = before;
   }
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    const std::string_view text = word.substr(part->begin, part->end - part->begin);
-    const TokenId id = part->id == unknown_ ? vocabulary_.find(text) : part->id;
+  const auto put = [&](size_t begin, size_t end, TokenId chosen) {
+    const std::string_view text = word.substr(begin, end - begin);
+    const TokenId id = chosen == unknown_ ? vocabulary_.find(text) : chosen;
     if (id >= 0) {
-      tokens.push_back({id, part->begin, part->end});
+      sink({id, begin, end});
     } else if (byte_fallback_ && bytes_.spell(text)) {
-      for (const char byte : text) tokens.push_back({bytes_.id(byte), part->begin, part->end});
+      for (const char byte : text) sink({bytes_.id(byte), begin, end});
     } else {
-      tokens.push_back({unknown_, part->begin, part->end, true});
+      sink({unknown_, begin, end, true});
     }
+  };
+  for (size_t begin = 0; begin < word.size();) {
+    const TokenId id = ways[begin].id;
+    size_t end = ways[begin].other_end;
+    while (id == unknown_ && end < word.size() && ways[end].id == unknown_) end = ways[end].other_end;
+    put(begin, end, id);
+    begin = end;
   }
 }
 

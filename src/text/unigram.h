@@ -1,6 +1,8 @@
 // Unigram: the segmentation of a word into pieces whose scores add up to the most.
 #pragma once
 
+#include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "text/byte_tokens.h"
@@ -18,9 +20,17 @@ class Unigram : public TextModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, std::vector<TracedToken>& tokens) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
 
  private:
+  static constexpr uint32_t kUnreached = UINT32_MAX;
+  // A piece that ends (or, once the way is turned round, begins) here, and where its other end is.
+  struct Step {
+    uint32_t other_end = kUnreached;
+    TokenId id = 0;
+  };
+  std::vector<Step> best_ways(std::string_view word) const;
+
   Vocabulary vocabulary_;
   std::vector<double> scores_;  // by id
   PieceTrie trie_;

@@ -33,18 +33,13 @@ WordPiece::WordPiece(const JsonReader& reader, const ModelTables& tables)
 
 void WordPiece::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
-  std::vector<TracedToken> tokens;
   for (const std::string_view word : words) {
-    (*cache).encode(word, ids, [&] {
-      tokens.clear();
-      trace(word, tokens);
-      for (const TracedToken& token : tokens) ids.push_back(token.id);
-    });
+    (*cache).encode(word, ids, [&] { trace(word, [&](const TracedToken& token) { ids.push_back(token.id); }); });
   }
 }
 
-void WordPiece::trace(std::string_view word, std::vector<TracedToken>& tokens) const {
-  const size_t before = tokens.size();
+void WordPiece::trace(std::string_view word, const Sink& sink) const {
+  std::vector<TracedToken> tokens;
   size_t begin = 0;
   if (static_cast<int64_t>(count_chars(word)) <= longest_word_) {
     while (begin < word.size()) {
@@ -54,14 +49,16 @@ void WordPiece::trace(std::string_view word, std::vector<TracedToken>& tokens) c
       begin += size;
     }
   }
-  if (begin == word.size()) return;
-  tokens.resize(before);
+  if (begin == word.size()) {
+    for (const TracedToken& token : tokens) sink(token);
+    return;
+  }
   if (unknown_ < 0) {
     throw Error(ErrorKind::kVerification, "encoding \"" + std::string(word) +
                                               "\": it is not made of tokens, and neither is the unknown token \"" +
                                               unknown_name_ + "\" one");
   }
-  tokens.push_back({unknown_, 0, word.size()});
+  sink({unknown_, 0, word.size()});
 }
 
 }  // namespace gptq

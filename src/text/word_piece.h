@@ -13,7 +13,7 @@ class WordPiece : public TextModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, std::vector<TracedToken>& tokens) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
 
  private:
   Vocabulary vocabulary_;

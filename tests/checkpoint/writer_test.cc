@@ -315,6 +315,12 @@ TEST(Configs, AreReadAlikeByBothGenerationsOfTransformers) {
 TEST(Configs, DoNotPointToCodeThatIsNotThere) {
   EXPECT_EQ(written_config(R"({"a": 1, "auto_map": {"AutoConfig": "configuration_x.C"}, "b": 2})").dump(),
             R"({"a":1,"b":2})");
+  const TempFolder from, to;
+  write_file_atomic(from / "tokenizer_config.json", R"({"b": "é", "auto_map": {"AutoTokenizer": ["t.T", null]}, "a": 1})");
+  write_file_atomic(from / "special_tokens_map.json", R"({"auto_map":   1})");
+  copy_companion_files(from / ".", to / ".");
+  EXPECT_EQ(read_file(to / "tokenizer_config.json"), "{\n  \"b\": \"é\",\n  \"a\": 1\n}\n");
+  EXPECT_EQ(read_file(to / "special_tokens_map.json"), R"({"auto_map":   1})");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // gptq chat from outside: one answer, the loop through a pipe, and Ctrl-C.
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <iterator>
 
 #include "tests/cli/process.h"
 
@@ -41,13 +43,165 @@ TEST(Chat, SeveralLines) {
 
 TEST(Chat, Commands) {
   const Outcome loop = gptq({"chat", kDemo},
-                            "/help\n/?\n/set parameter max_new_tokens 3\n/set parameter colour 3\n"
-                            "/set parameter top_p 7\n/set\n/dance\nHi\n/bye\n");
+                            "/help\n/?\n/set parameter max_new_tokens 5\n/set parameter colour 3\n"
+                            "/set max-tokens 3\n/set parameter top_p 7\n/set\n/dance\n/retyr\nHi\n/bye\n");
   EXPECT_EQ(loop.code, 0);
-  for (const char* part : {"/set parameter NAME VALUE", "repetition_penalty", "max_new_tokens is 3",
-                           "no parameter 'colour'", "top_p takes", "no command /dance", "cut after 3 tokens"}) {
+  for (const char* part :
+       {"/set NAME VALUE", "repetition_penalty", "max_new_tokens is 5", "no parameter 'colour'", "max_new_tokens is 3",
+        "top_p takes", "no command /dance;", "no command /retyr; did you mean /retry?", "cut after 3 tokens"}) {
     EXPECT_TRUE(has(loop.err, part)) << part << " is not in " << loop.err;
   }
+}
+
+Json saved(const std::string& path) { return Json::parse(read_whole(path), nullptr, false); }
+
+Json message(const std::string& role, const std::string& content) { return {{"role", role}, {"content", content}}; }
+
+// The text without the end of its last line.
+std::string line_of(const std::string& text) { return text.substr(0, text.find_last_not_of('\n') + 1); }
+
+TEST(Chat, ConversationsAreSavedAndGoOn) {
+  const Scratch scratch;
+  const std::string file = scratch / "talk.json";
+  const std::string first = line_of(gptq({"chat", kDemo, "-n", "6", "-p", "Hi"}).out);
+  const Outcome whole = gptq({"chat", kDemo, "-n", "6"}, "Hi\n/save " + file + "\nAnd you?\n/save\n");
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  const Json talk = saved(file);
+  ASSERT_EQ(talk.size(), 4u) << talk << whole.err;
+  EXPECT_EQ(talk[0], message("user", "Hi"));
+  EXPECT_EQ(talk[1], message("assistant", first));
+  EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(std::distance(fs::directory_iterator(fs::path(file).parent_path()), {}), 1) << "nothing temporary is left";
+
+  const std::string start = scratch / "start.json", again = scratch / "again.json";
+  write_whole(start, Json({{"messages", {talk[0], talk[1]}}}).dump());
+  const Outcome next = gptq({"chat", kDemo, "-n", "6"}, "/load " + start + "\nAnd you?\n/save " + again + "\n");
+  EXPECT_EQ(saved(again), talk) << next.err;
+  const Outcome rendered = gptq({"template", kDemo, "--messages", file});
+  EXPECT_EQ(rendered.code, 0) << rendered.err;
+}
+
+TEST(Chat, SystemTextsAndFurtherFieldsAreSaved) {
+  const Scratch scratch;
+  const std::string file = scratch / "talk.json", copy = scratch / "copy.json";
+  Json talk = {message("system", "Be brief."), message("user", "Hi"), message("assistant", "Yes?")};
+  talk[2]["reasoning_content"] = "hm";
+  write_whole(file, talk.dump());
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "4"}, "/load " + file + "\n/show\n/save " + copy + "\n");
+  EXPECT_EQ(saved(copy), talk) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "\"Be brief.\"")) << outcome.err;
+}
+
+TEST(Chat, SavingReplacesOnlyItsOwnFile) {
+  const Scratch scratch;
+  const std::string foreign = scratch / "foreign", mine = scratch / "mine", link = scratch / "link";
+  write_whole(foreign, "precious");
+  fs::create_symlink(foreign, link);
+  const Outcome refused = gptq({"chat", kDemo, "-n", "2"}, "/save " + mine + "\nHi\n/save " + foreign + "\n/save " + link +
+                                                               "\n/save " + scratch / "none/x" + "\n/save\n/save /dev/full\n");
+  EXPECT_EQ(refused.code, 0);
+  EXPECT_EQ(read_whole(foreign), "precious");
+  EXPECT_FALSE(fs::exists(mine)) << "there was nothing to save yet";
+  EXPECT_TRUE(has(refused.err, "nothing to save") && has(refused.err, "foreign exists") &&
+              has(refused.err, "No such file") && has(refused.err, "/save needs the name"))
+      << refused.err;
+  EXPECT_EQ(std::distance(fs::directory_iterator(fs::path(mine).parent_path()), {}), 2) << "nothing temporary is left";
+  const Json talk = {message("user", "Hi"), message("assistant", "Yes?")};
+  write_whole(mine, talk.dump());
+  gptq({"chat", kDemo, "-n", "2"}, "/load " + mine + "\nAnd?\n/save " + mine + "\n");
+  EXPECT_EQ(saved(mine).size(), 4u) << "a conversation goes back to where it came from";
+}
+
+TEST(Chat, WhatIsNoConversationIsNamedAndChangesNothing) {
+  const Scratch scratch;
+  const std::string start = "Hi\n";
+  std::string input = start;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{\"messages\": 3}", "no list of messages"},
+      {"[1]", "message 1 is no object"},
+      {R"([{"role": "user", "content": "x"}, {"role": "robot", "content": "x"}])", "message 2 has the role \"robot\""},
+      {R"([{"role": "user"}])", "message 1 has no text"},
+      {"[", "it is not JSON"},
+      {"[]", "has no messages"},
+      {std::string(100'000, '['), "nested too deeply"},
+  };
+  for (size_t i = 0; i < cases.size(); ++i) {
+    write_whole(scratch / std::to_string(i), cases[i].first);
+    input += "/load " + scratch / std::to_string(i) + "\n";
+  }
+  ASSERT_EQ(mkfifo((scratch / "fifo").c_str(), 0600), 0);
+  input += "/load " + scratch / "fifo" + "\n/load /dev/zero\n/load " + scratch / "" + "\n/load\n/load " + scratch / "none" + "\n";
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "4"}, input + "/save " + scratch / "after" + "\n");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const auto& [content, part] : cases) EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
+  for (const char* part : {"it is a device", "it is a folder", "/load needs", "No such file"})
+    EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
+  EXPECT_EQ(saved(scratch / "after")[0], message("user", "Hi"));
+}
+
+TEST(Chat, UndoAndRetry) {
+  const Scratch scratch;
+  const std::string file = scratch / "talk.json", other = scratch / "other.json";
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "8", "--temperature", "1.5", "--seed", "3"},
+                               "/undo\n/retry\nHi\nMore\n/undo\n/save " + file + "\n/retry\n/save " + other + "\n");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "there is no question yet")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "forgotten: \"More\"")) << outcome.err;
+  const Json before = saved(file), after = saved(other);
+  ASSERT_EQ(before.size(), 2u) << before;
+  ASSERT_EQ(after.size(), 2u) << after;
+  EXPECT_EQ(before[0], after[0]);
+  EXPECT_NE(before[1], after[1]) << "another seed";
+  const Outcome seed = gptq({"chat", kDemo, "-n", "8", "--temperature", "1.5", "--seed", "4", "-p", "Hi"});
+  EXPECT_EQ(after[1]["content"], line_of(seed.out)) << "given a seed, answers are repeatable";
+  const Outcome greedy = gptq({"chat", kDemo, "-n", "4", "--temperature", "0"}, "Hi\n/retry\n");
+  EXPECT_TRUE(has(greedy.err, "at temperature 0 the answer stays the same")) << greedy.err;
+  EXPECT_EQ(greedy.out.substr(0, greedy.out.size() / 2), greedy.out.substr(greedy.out.size() / 2));
+}
+
+TEST(Chat, RetryAnswersALoadedQuestion) {
+  const Scratch scratch;
+  const std::string file = scratch / "talk.json";
+  write_whole(file, Json({message("user", "Hi")}).dump());
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "4", "--temperature", "0"}, "/load " + file + "\n/retry\n");
+  EXPECT_TRUE(has(outcome.err, "/retry answers")) << outcome.err;
+  EXPECT_EQ(outcome.out, gptq({"chat", kDemo, "-n", "4", "--temperature", "0", "-p", "Hi"}).out);
+}
+
+TEST(Chat, AFileGoesInFrontOfTheQuestion) {
+  const Scratch scratch;
+  const std::string file = scratch / "a text.txt", talk = scratch / "talk.json";
+  write_whole(file, "\xEF\xBB\xBFOne line.\n");
+  write_whole(scratch / "binary", std::string("a\0b", 3));
+  write_whole(scratch / "latin", "caf\xe9");
+  std::string words;
+  for (int i = 0; i < 3000; ++i) words += " word";
+  write_whole(scratch / "long", words);
+  const Outcome outcome =
+      gptq({"chat", kDemo, "-n", "4"}, "/file " + file + "\nWhat is it?\nAnd?\n/file " + scratch / "binary" + "\n/file " +
+                                           scratch / "latin" + "\n/file " + scratch / "long" + "\n/save " + talk + "\n");
+  const Json messages = saved(talk);
+  ASSERT_EQ(messages.size(), 4u) << outcome.err;
+  EXPECT_EQ(messages[0]["content"], "One line.\n\nWhat is it?");
+  EXPECT_EQ(messages[2]["content"], "And?") << "once only";
+  EXPECT_TRUE(has(outcome.err, "binary: it is not text") && has(outcome.err, "latin: it is not text") &&
+              has(outcome.err, "context holds 512"))
+      << outcome.err;
+}
+
+TEST(Chat, ShowSaysHowAnswersAreDrawn) {
+  const Outcome outcome = gptq({"chat", kDemo, "-n", "5"}, "/set temperature 0.3\n/set system Be brief.\nHi\n/show\n");
+  for (const char* part : {"model     " GPTQ_SOURCE_DIR "/models/demo", "temperature 0.3", "max_new_tokens 5",
+                           "\"Be brief.\"", " of 512 tokens, 2 messages", "without a system role"}) {
+    EXPECT_TRUE(has(outcome.err, part)) << part << " is not in " << outcome.err;
+  }
+}
+
+TEST(Chat, BetweenFencesNothingIsACommand) {
+  const Scratch scratch;
+  const std::string file = scratch / "talk.json";
+  gptq({"chat", kDemo, "-n", "2"}, "\"\"\"/bye\"\"\"\n/save " + file + "\n");
+  EXPECT_EQ(saved(file)[0], message("user", "/bye"));
 }
 
 TEST(Chat, SystemTextIsFoldedWhenTheTemplateHasNoSystemRole) {
@@ -92,6 +246,18 @@ TEST(Chat, CtrlCStopsTheAnswerOnly) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(has(outcome.err, "ended by cancelled")) << outcome.err;
   EXPECT_TRUE(has(outcome.err, "forgotten")) << outcome.err;
+}
+
+TEST(Chat, SigtermEndsIt) {
+  for (const bool answering : {false, true}) {
+    Process process({"chat", kDemo, "-n", "2000", "--ignore-eos", "--temperature", "1"});
+    process.write(answering ? "/help\nTell me a long story\n" : "/help\n");
+    ASSERT_TRUE(Process::wait_until(
+        [&] { return answering ? process.out().size() > 20 : process.err().find("Parameters") != std::string::npos; }));
+    process.send(SIGTERM);
+    ASSERT_TRUE(Process::wait_until([&] { return process.err().find("gptq: interrupted") != std::string::npos; }));
+    EXPECT_EQ(process.finish().code, 130);
+  }
 }
 
 TEST(Chat, CtrlCWithAPromptExitsWith130) {

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <cmath>
 #include <cstdint>
+#include <random>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +56,41 @@ TEST(CliStreams, StderrThatCannotBeWrittenChangesNothing) {
   }
 }
 
+// Long enough to be met in the second of its six layers.
+std::string long_job(const std::string& model, const std::string& output) {
+  return GPTQ_BINARY " quantize " + model + " -q --samples 32 --seqlen 256 --clip none -o " + output + " --calibration " +
+         kDemo + "/calibration.jsonl";
+}
+
+// Starts `job`, and runs `then` once the first layer is in the journal of `output`.
+std::string behind_first_layer(const std::string& job, const std::string& output, const std::string& then) {
+  return job + " & p=$!; until grep -q '\"layers_done\": *[1-9]' " + output +
+         ".partial/journal.json 2>/dev/null || ! kill -0 $p; do sleep 0.01; done; " + then + "; wait $p";
+}
+
+TEST(CliStreams, ASignalWithStderrClosedLeavesAStateToResume) {
+  const Scratch scratch;
+  const std::string output = scratch / "out";
+  const Outcome stopped = shell(behind_first_layer(long_job(kDemo, output) + " 2>&-", output, "kill -TERM $p"));
+  EXPECT_EQ(stopped.code, 130);
+  EXPECT_FALSE(fs::exists(output));
+  const Outcome resumed = shell(long_job(kDemo, output) + " --resume");
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  ASSERT_EQ(shell(long_job(kDemo, scratch / "whole")).code, 0);
+  EXPECT_TRUE(read_whole(output + "/model.safetensors") == read_whole(scratch / "whole/model.safetensors"));
+}
+
+TEST(CliMappedFiles, AModelCutShortMeanwhileIsAnErrorThatNamesIt) {
+  const Scratch scratch;
+  const std::string model = scratch / "model", output = scratch / "out";
+  fs::copy(kDemo, model);
+  const std::string cut = "truncate -s 2000000 " + model + "/model.safetensors";
+  const Outcome outcome = shell(behind_first_layer(long_job(model, output), output, cut));
+  EXPECT_EQ(outcome.code, 8) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, model + "/model.safetensors: it was cut short")) << outcome.err;
+  EXPECT_FALSE(fs::exists(output));
+}
+
 TEST(CliStreams, ErrorsKeepTheirExitCodes) {
   for (const char* where : {"2>&-", "2>/dev/full", "2> >(true)"}) {
     EXPECT_EQ(shell(std::string("gptq inspect /nowhere ") + where).code, 3) << where;
@@ -68,6 +105,27 @@ TEST(CliStreams, ErrorsKeepTheirExitCodes) {
   const Outcome no_input = shell("gptq tokenize " + kDemo + " <&-");
   EXPECT_EQ(no_input.code, 1);
   EXPECT_TRUE(has(no_input.err, "cannot read standard input")) << no_input.err;
+}
+
+// Memory for the text and not for all its tokens at once, and time that grows with its length: 4 MB took 0.9 GB.
+TEST(CliLimits, LongTextsOfAnyKindTakeLittleMemory) {
+  if (has_sanitizer()) GTEST_SKIP();
+  const Scratch scratch;
+  constexpr size_t kSize = 4'000'000;
+  std::mt19937 random(1);
+  std::string binary, word, prose;
+  while (binary.size() < kSize) binary += static_cast<char>(random());
+  while (word.size() < kSize) word += "abcdefghij";
+  while (prose.size() < kSize) prose += "It was a bright cold day in April, and the clocks were striking thirteen.\n";
+  for (const auto& [name, text] : {std::pair{"binary", binary}, {"word", word}, {"prose", prose}}) {
+    write_whole(scratch / name, text);
+    for (const char* json : {"", " --json"}) {
+      const Outcome outcome = shell("set -o pipefail; ulimit -v 700000; ulimit -t 50; gptq tokenize " + kDemo + " -f " +
+                                    (scratch / name) + json + " | tail -c 40");
+      EXPECT_EQ(outcome.code, 0) << name << json << outcome.err;
+      EXPECT_GT(outcome.out.size(), 20u) << name << json;
+    }
+  }
 }
 
 TEST(CliLimits, ThreadsThatCannotBeStartedAreAnError) {

@@ -1,8 +1,7 @@
-// Files: mapping, gzip, atomic writes, preallocated writes, and errors that name the path.
+// Files: mapping, atomic writes, preallocated writes, and errors that name the path.
 #include "core/file.h"
 
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include <thread>
 
@@ -13,20 +12,6 @@ namespace {
 
 using testing::expect_error;
 using testing::TempFolder;
-
-std::string gzip(const std::string& text) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string packed(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
 
 TEST(Files, WriteMapAndReadBack) {
   const TempFolder folder;
@@ -54,25 +39,6 @@ TEST(Files, ErrorsNameThePath) {
   expect_error(ErrorKind::kNotFound, {missing.string()}, [&] { write_file_atomic(missing / "x", "y"); });
   expect_error(ErrorKind::kNotFound, {missing.string()}, [&] { PreallocatedFile(missing / "x", 1); });
   expect_error(ErrorKind::kGeneral, {folder.path().string()}, [&] { read_file(folder.path()); });
-}
-
-TEST(Files, Gzip) {
-  const TempFolder folder;
-  const std::string text = "some text\n" + std::string(200'000, 'x');
-  write_file_atomic(folder / "plain", text);
-  EXPECT_EQ(read_text(folder / "plain"), text);
-  const std::string packed = gzip(text);
-  write_file_atomic(folder / "packed", packed);
-  EXPECT_EQ(read_text(folder / "packed"), text);
-  write_file_atomic(folder / "members", packed + gzip("more"));
-  EXPECT_EQ(read_text(folder / "members"), text + "more");
-  std::string damaged = packed;
-  damaged[damaged.size() / 2] ^= 0x55;
-  for (const std::string& bad : {packed.substr(0, packed.size() - 1), packed.substr(0, 20), damaged, packed + "tail",
-                                 std::string("\x1f\x8b", 2)}) {
-    write_file_atomic(folder / "bad", bad);
-    expect_error(ErrorKind::kVerification, {(folder / "bad").string()}, [&] { read_text(folder / "bad"); });
-  }
 }
 
 TEST(Files, PreallocatedWritesFromThreads) {

@@ -44,6 +44,39 @@ TEST(Json, AcceptsJson) {
   EXPECT_EQ(parse_ordered_json(R"({"z":1,"a":2})", "x").dump(), R"({"z":1,"a":2})");
 }
 
+// A value takes many times the memory of its text: a document of empty objects is refused early.
+TEST(Json, RefusesTooManyValues) {
+  std::string text = "[";
+  text.reserve(13'000'000);
+  for (int i = 0; i < 4'000'000; ++i) text += "{},";
+  text += "{}]";
+  expect_error(ErrorKind::kVerification, {"file.json", "more than 4,000,000 values"},
+               [&] { parse_json(text, "file.json"); });
+  expect_error(ErrorKind::kVerification, {"file.json", "more than 4,000,000 values"},
+               [&] { parse_ordered_json(text, "file.json"); });
+}
+
+TEST(Json, RefusesTooLargeTables) {
+  struct Nothing : JsonTap {
+    void key(std::string&) override {}
+    void string(std::string&) override {}
+    void integer(int64_t) override {}
+    void real(const std::string&) override {}
+    void other(const char*) override {}
+    void open_array() override {}
+    void close_array() override {}
+  } nothing;
+  const std::vector<JsonTapPoint> taps = {{"model", "vocab", true, &nothing}};
+  const auto table = [](int count) {
+    std::string text = "{\"model\":{\"vocab\":[";
+    for (int i = 0; i < count; ++i) text += i > 0 ? ",0" : "0";
+    return text + "]}}";
+  };
+  EXPECT_NO_THROW(parse_json(table(5'000'000), "file.json", taps));
+  expect_error(ErrorKind::kVerification, {"file.json", "more than 8,000,000"},
+               [&] { parse_json(table(8'000'001), "file.json", taps); });
+}
+
 TEST(JsonReader, TypedAccess) {
   const Json json =
       parse_json(R"({"i":-3,"f":2.0,"h":2.5,"big":18446744073709551615,"huge":1e300,"b":true,"s":"x","n":null})", "f");

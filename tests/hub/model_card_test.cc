@@ -73,6 +73,9 @@ TEST(Origin, OfASnapshotAndOfAFolder) {
   const Origin unknown = origin_of(scratch.path());
   EXPECT_TRUE(unknown.id.empty() && unknown.commit.empty() && unknown.license.empty());
   EXPECT_TRUE(to_json(unknown).is_null());
+  fs::create_directories(scratch / "linked");
+  fs::create_symlink(snapshot / "README.md", scratch / "linked" / "README.md");
+  EXPECT_EQ(origin_of(scratch / "linked").license, "") << "a link out of the model's folder was followed";
 }
 
 TEST(QuantizationRecord, OfOtherProgramsToo) {

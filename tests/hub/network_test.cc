@@ -31,10 +31,10 @@ class NetworkTest : public HubTest {
   }
   // The storage's addresses lead elsewhere, `times` times.
   void lead_weights_to(const std::string& location, int times) {
-    server().add_fault(Fault{.method = "HEAD",
-                             .path = kWeightsName,
-                             .times = times,
-                             .edit = [=](const Request&, Response& response) { response.set("Location", location); }});
+    server().add_fault(
+        Fault{.method = "HEAD", .path = kWeightsName, .times = times, .edit = [=](const Request&, Response& response) {
+                response.set("Location", location);
+              }});
   }
 };
 
@@ -177,8 +177,10 @@ TEST_F(NetworkTest, WarningsOfTheHubDoNotSteerTheTerminal) {
     if (level == LogLevel::kWarning) said += text;
   });
   server().add_fault(Fault{.path = "/api/models", .edit = [](const Request&, Response& response) {
-                             response.set("X-HF-Warning", "x; \x1b]52;c;aGk=\x07 \xc2\x9b" "31m \xe2\x80\xaetext" +
-                                                              std::string(5000, '!'));
+                             response.set("X-HF-Warning",
+                                          "x; \x1b]52;c;aGk=\x07 \xc2\x9b"
+                                          "31m \xe2\x80\xaetext" +
+                                              std::string(5000, '!'));
                            }});
   pull();
   set_log_sink({});

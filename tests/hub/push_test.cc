@@ -368,7 +368,7 @@ TEST_F(PushTest, LinksOutOfTheFolderAreRefused) {
     fs::remove(folder() / name);
   }
   EXPECT_FALSE(hub_.has(kRepo));
-  fs::create_symlink("LICENSE", folder() / "LICENSE.txt");  // inside
+  fs::create_symlink("LICENSE", folder() / "LICENSE.txt");          // inside
   fs::create_directory_symlink(scratch_.path(), folder() / "all");  // not entered
   push();
   EXPECT_EQ(hub_.content(kRepo, "LICENSE.txt"), "Do as you like.");

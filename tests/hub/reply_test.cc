@@ -55,8 +55,9 @@ TEST(Reply, OrdinaryOnesAreParsed) {
 
 TEST(Reply, DepthAndNumberAreBounded) {
   EXPECT_EQ(error_of_parsing(repeated("[", 32) + repeated("]", 32)), "");
-  EXPECT_NE(error_of_parsing(repeated("[", 33) + repeated("]", 33)).find("the answer: found JSON nested deeper than 32"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of_parsing(repeated("[", 33) + repeated("]", 33)).find("the answer: found JSON nested deeper than 32"),
+      std::string::npos);
   EXPECT_EQ(error_of_parsing("[" + repeated("1,", 90) + "1]", 100), "");
   EXPECT_NE(error_of_parsing("[" + repeated("1,", 110) + "1]", 100).find("more than 100 JSON values"),
             std::string::npos);

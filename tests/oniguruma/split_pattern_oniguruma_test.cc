@@ -62,9 +62,9 @@ class Oniguruma {
 
 std::vector<std::pair<size_t, size_t>> ours(const TextPattern& pattern, const std::string& text) {
   std::vector<std::pair<size_t, size_t>> found;
-  for (const Stretch& stretch : pattern.cut(text)) {
+  pattern.cut(text, [&](const Stretch& stretch) {
     if (stretch.match) found.emplace_back(stretch.begin, stretch.end);
-  }
+  });
   return found;
 }
 

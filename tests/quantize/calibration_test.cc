@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/quantize/demo_model.h"
@@ -33,8 +34,8 @@ TEST_F(CalibrationTest, PlainTextIsOneDocumentWithoutPadding) {
   const Calibration c = load("a.txt", kText);
   const std::vector<TokenId> all = tokenizer_.encode(kText);
   ASSERT_GE(all.size(), 16u);
-  EXPECT_EQ(c.samples, static_cast<int64_t>(all.size()) / 8);
-  EXPECT_EQ(c.tokens, std::vector<TokenId>(all.begin(), all.begin() + c.samples * 8));
+  EXPECT_EQ(c.lengths, std::vector<int64_t>(all.size() / 8, 8));
+  EXPECT_EQ(c.tokens, std::vector<TokenId>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(all.size() / 8 * 8)));
   EXPECT_EQ(c.sha256.size(), 64u);
 }
 
@@ -50,13 +51,59 @@ TEST_F(CalibrationTest, GzipAndPlainAgree) {
             load("a.txt", kText, 8, 4).tokens.size() / 8);
 }
 
-TEST_F(CalibrationTest, JsonLinesJoinDocumentsEachWithItsOwnSpecialTokens) {
-  const Calibration c = load("a.jsonl", "{\"text\": \"It was a bright day.\"}\n\n{\"text\": \"She went home.\"}\n", 2);
-  std::vector<TokenId> all = tokenizer_.encode("It was a bright day.");
-  const std::vector<TokenId> second = tokenizer_.encode("She went home.");
-  all.insert(all.end(), second.begin(), second.end());
-  all.resize(all.size() / 2 * 2);
+// A row is a text of its own, with its own special tokens: full windows of it, or one that is shorter.
+TEST_F(CalibrationTest, RowsAreNotJoined) {
+  const std::string rows = "{\"text\": \"She went home.\"}\n\n{\"text\": \"" + kText + "\"}\n{\"text\": \"Yes.\"}\n";
+  const std::vector<TokenId> first = tokenizer_.encode("She went home."), second = tokenizer_.encode(kText),
+                             third = tokenizer_.encode("Yes.");
+  ASSERT_GT(first.size(), third.size());
+  ASSERT_LT(first.size(), 12u);
+  ASSERT_GE(second.size(), 24u);
+  const Calibration c = load("a.jsonl", rows, 12);
+  std::vector<int64_t> lengths(second.size() / 12, 12);
+  lengths.push_back(static_cast<int64_t>(first.size()));
+  lengths.push_back(static_cast<int64_t>(third.size()));
+  EXPECT_EQ(c.lengths, lengths) << "longest first";
+  std::vector<TokenId> all(second.begin(), second.begin() + static_cast<std::ptrdiff_t>(second.size() / 12 * 12));
+  all.insert(all.end(), first.begin(), first.end());
+  all.insert(all.end(), third.begin(), third.end());
   EXPECT_EQ(c.tokens, all);
+  EXPECT_EQ(c.seqlen, 12);
+  ASSERT_EQ(c.notes.size(), 1u);
+  EXPECT_NE(c.notes[0].find("2 are texts shorter than 12 tokens"), std::string::npos) << c.notes[0];
+}
+
+TEST_F(CalibrationTest, ShorterRowsAreDrawnUpToTheTokensOfTheWindowsAskedFor) {
+  std::string rows;
+  for (int i = 0; i < 200; ++i) rows += "{\"text\": \"" + kText.substr(0, static_cast<size_t>(8 + i % 70)) + "\"}\n";
+  const Calibration c = load("a.jsonl", rows, 32, 10);
+  EXPECT_GT(c.lengths.size(), 10u);
+  EXPECT_LE(c.tokens.size(), 320u);
+  EXPECT_GT(c.tokens.size(), 320u - 32u);
+  EXPECT_TRUE(std::is_sorted(c.lengths.rbegin(), c.lengths.rend()));
+}
+
+TEST_F(CalibrationTest, SomeWindowsAreHeldApart) {
+  QuantizeOptions options = testing::quick_options("unused");
+  options.calibration.clear();  // the built-in text
+  options.seqlen = 64;
+  options.samples = 100;
+  const Calibration c = load_calibration(options, tokenizer_, 2048);
+  EXPECT_EQ(c.lengths.size(), 100u);
+  EXPECT_EQ(c.held.lengths, std::vector<int64_t>(4, 64));
+  for (size_t h = 0; h < 4; ++h) {
+    for (size_t i = 0; i < 100; ++i) {
+      EXPECT_FALSE(std::equal(c.held.tokens.begin() + static_cast<std::ptrdiff_t>(64 * h),
+                              c.held.tokens.begin() + static_cast<std::ptrdiff_t>(64 * h + 64),
+                              c.tokens.begin() + static_cast<std::ptrdiff_t>(64 * i)));
+    }
+  }
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "Sentence number " + std::to_string(i * i) + " of this text. ";
+  const Calibration all = load("a.txt", text, 32, 1000);  // every window is asked for: one in 32 is taken away
+  EXPECT_EQ(all.held.lengths.size(), 4u);
+  EXPECT_EQ(all.lengths.size() + 4, tokenizer_.encode(text).size() / 32);
+  EXPECT_TRUE(load("b.txt", text.substr(0, 400), 8, 1000).held.lengths.empty()) << "fewer than 128 tokens";
 }
 
 TEST_F(CalibrationTest, TextsThatAreRenderedAlreadyHaveOneBeginning) {
@@ -89,12 +136,13 @@ TEST_F(CalibrationTest, SeedDrawsDistinctWindows) {
   EXPECT_NE(a.tokens, b.tokens);
   EXPECT_EQ(a.name, "built-in");
   std::set<std::vector<TokenId>> windows;
-  for (int64_t i = 0; i < a.samples; ++i) windows.insert({a.tokens.begin() + i * 64, a.tokens.begin() + (i + 1) * 64});
+  for (size_t i = 0; i < a.lengths.size(); ++i) windows.insert({a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64), a.tokens.begin() + static_cast<std::ptrdiff_t>(i * 64 + 64)});
   EXPECT_EQ(windows.size(), 100u);
 }
 
 TEST_F(CalibrationTest, SeqlenIsShortenedToTheContext) {
   QuantizeOptions options = testing::quick_options("unused");
+  options.calibration.clear();
   options.seqlen = 4096;
   const Calibration c = load_calibration(options, tokenizer_, 2048);
   EXPECT_EQ(c.seqlen, 2048);
@@ -107,7 +155,8 @@ TEST_F(CalibrationTest, ATextShorterThanAWindowIsOneShorterWindow) {
       "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on GPTQ algorithm.";
   const Calibration c = load("guide.txt", sentence, 2048);
   EXPECT_EQ(c.tokens, tokenizer_.encode(sentence));
-  EXPECT_EQ(c.samples, 1);
+  EXPECT_EQ(c.lengths.size(), 1u);
+  EXPECT_TRUE(c.held.lengths.empty());
   EXPECT_EQ(c.seqlen, static_cast<int64_t>(c.tokens.size()));
   ASSERT_EQ(c.notes.size(), 1u);
   EXPECT_NE(c.notes[0].find("one window of that length"), std::string::npos);

@@ -28,8 +28,7 @@ struct Mistral {
     architecture.kv_heads = 8;
     architecture.head_dim = 128;
     modules = plan_modules(architecture, options);
-    problem.samples = 128;
-    problem.seqlen = 2048;
+    problem.lengths.assign(128, 2048);
     problem.gptaq = gptaq;
     problem.batch_rows = 16384;
     problem.activation_bytes = 2;
@@ -41,7 +40,7 @@ TEST(MemoryPlan, UnlimitedKeepsEverything) {
   const auto plan = plan_memory(m.problem, std::numeric_limits<int64_t>::max());
   ASSERT_TRUE(plan);
   EXPECT_TRUE(plan->keep_inputs);
-  EXPECT_EQ(plan->windows_per_batch, 8);
+  EXPECT_EQ(plan->batch_rows, 8 * 2048);
   EXPECT_EQ(plan->resident_batches, 16);
   EXPECT_EQ(plan->host_bytes(), 0);
   EXPECT_FALSE(plan->hessian_on_host);
@@ -63,8 +62,8 @@ TEST(MemoryPlan, LessMemoryGivesUpWhatCostsLeast) {
     }
     EXPECT_LE(required_bytes(*plan), available);
     EXPECT_LE(plan->keep_inputs, last.keep_inputs);
-    EXPECT_LE(plan->windows_per_batch, last.windows_per_batch);
-    if (plan->windows_per_batch == last.windows_per_batch && plan->hessian_on_host == last.hessian_on_host) {
+    EXPECT_LE(plan->batch_rows, last.batch_rows);
+    if (plan->batch_rows == last.batch_rows && plan->hessian_on_host == last.hessian_on_host) {
       EXPECT_LE(plan->resident_batches, last.resident_batches);
     }
     // A stream is on the device or on the host.
@@ -92,7 +91,7 @@ TEST(MemoryPlan, OfA7BModelOnSmallGpus) {
     const auto plan = plan_memory(m.problem, static_cast<int64_t>(row.cap * kGiB) - driver);
     ASSERT_TRUE(plan) << row.cap;
     EXPECT_EQ(plan->keep_inputs, row.keep_inputs) << row.cap;
-    EXPECT_EQ(plan->windows_per_batch * 2048, row.rows) << row.cap;
+    EXPECT_EQ(plan->batch_rows, row.rows) << row.cap;
     EXPECT_EQ(plan->resident_batches, row.resident) << row.cap;
     EXPECT_NEAR(static_cast<double>(plan->device_bytes + driver) / kGiB, row.gib, 0.06) << row.cap;
     EXPECT_NEAR(static_cast<double>(plan->host_bytes()) / kGiB, row.host_gib, 0.06) << row.cap;
@@ -103,13 +102,12 @@ TEST(MemoryPlan, SmallerProblemsNeedLess) {
   const Mistral with, without(false);
   EXPECT_LT(smallest_memory_plan(without.problem).device_bytes, smallest_memory_plan(with.problem).device_bytes);
   Mistral few;
-  few.problem.samples = 16;
+  few.problem.lengths.resize(16);
   const int64_t most = std::numeric_limits<int64_t>::max();
   EXPECT_LT(plan_memory(few.problem, most)->device_bytes, plan_memory(with.problem, most)->device_bytes);
   Mistral one;
-  one.problem.samples = 1;
-  one.problem.seqlen = 32768;  // longer than a batch
-  EXPECT_EQ(plan_memory(one.problem, most)->windows_per_batch, 1);
+  one.problem.lengths = {32768};  // longer than a batch
+  EXPECT_EQ(plan_memory(one.problem, most)->batch_rows, 32768);
   EXPECT_EQ(plan_memory(one.problem, most)->resident_batches, 1);
 }
 
@@ -118,7 +116,7 @@ TEST(Batches, FollowTheSameWindowsWhateverTheirSize) {
   for (const int64_t per_batch : {1, 3, 8, 100}) {
     std::vector<int64_t> all, now;
     bool behind = false;
-    for (const Batch& batch : make_batches(21, 2048, true, per_batch)) {
+    for (const Batch& batch : make_batches(std::vector<int64_t>(21, 2048), {}, true, per_batch * 2048)) {
       EXPECT_LE(static_cast<int64_t>(batch.windows.size()), per_batch);
       EXPECT_FALSE(batch.windows.empty());
       EXPECT_FALSE(behind && batch.followed) << "followed batches come first";
@@ -133,7 +131,23 @@ TEST(Batches, FollowTheSameWindowsWhateverTheirSize) {
     EXPECT_EQ(all.size(), 21u);
   }
   EXPECT_EQ(followed, (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20}));
-  for (const Batch& batch : make_batches(5, 2048, false, 2)) EXPECT_FALSE(batch.followed);
+  for (const Batch& batch : make_batches(std::vector<int64_t>(5, 2048), {}, false, 4096)) EXPECT_FALSE(batch.followed);
+}
+
+TEST(Batches, HoldWindowsOfOneLength) {
+  const std::vector<int64_t> lengths = {64, 64, 64, 40, 40, 7}, held = {64, 7, 7};
+  std::vector<int64_t> order;
+  for (const Batch& batch : make_batches(lengths, held, true, 128)) {
+    EXPECT_LE(batch.rows(), 128);
+    for (const int64_t window : batch.windows) {
+      const auto i = static_cast<size_t>(window);
+      EXPECT_EQ(i < lengths.size() ? lengths[i] : held[i - lengths.size()], batch.length);
+      EXPECT_EQ(i >= lengths.size(), batch.held);
+      EXPECT_EQ(batch.followed, !batch.held) << "less than one stretch";
+      order.push_back(window);
+    }
+  }
+  EXPECT_EQ(order, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8})) << "those held apart come last";
 }
 
 }  // namespace

@@ -3,6 +3,9 @@
 
 #include <gptq/engine.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "checkpoint/packed_format.h"
 #include "tests/quantize/demo_model.h"
 
@@ -42,9 +45,64 @@ TEST(Quantize, WritesACompleteFolderThatLoads) {
   EXPECT_EQ(engine.logits({1, 2, 3}).size(), 3u * 4096u);
   for (const ModuleReport& module : report.modules) {
     EXPECT_GT(module.error, 0) << module.name;
-    EXPECT_LT(module.error, 0.05) << module.name;
+    EXPECT_LT(module.error, 0.5) << module.name;
     EXPECT_EQ(module.method, "gptq") << module.name;
   }
+}
+
+// On the text that calibrates, little of it would give small errors: so little can be fitted.
+TEST(Quantize, ErrorsAreMeasuredOnOtherTextThanCalibrates) {
+  const TempFolder folder;
+  for (const bool sequential : {true, false}) {
+    std::vector<double> means;
+    for (const int samples : {1, 64}) {
+      QuantizeOptions options = quick_options(folder / "out");
+      options.force = true;
+      options.samples = samples;
+      options.gptaq = sequential ? 1 : 0;
+      options.true_sequential = sequential;
+      const QuantizeReport report = quantize(options);
+      EXPECT_TRUE(report.errors_meaningful);
+      double sum = 0;
+      for (const ModuleReport& module : report.modules) sum += module.error;
+      means.push_back(sum / static_cast<double>(report.modules.size()));
+    }
+    EXPECT_GT(means[0], means[1]) << sequential;
+    EXPECT_LT(means[1], 0.1) << sequential;
+  }
+}
+
+TEST(Quantize, TooLittleTextMeasuresNothing) {
+  const TempFolder folder;
+  write_file_atomic(folder / "guide.txt", "auto-gptq is an easy-to-use model quantization library.");
+  QuantizeOptions options = quick_options(folder / "out");
+  options.calibration = {folder / "guide.txt"};
+  const QuantizeReport report = quantize(options);
+  EXPECT_FALSE(report.errors_meaningful);
+  for (const ModuleReport& module : report.modules) EXPECT_TRUE(std::isnan(module.error)) << module.name;
+  const Json config = parse_json(read_file(folder / "out/quantize_config.json"), "");
+  EXPECT_FALSE(config.at("meta").contains("errors"));
+}
+
+// Batches of different lengths one after the other give the same Hessian as any other order of them would.
+TEST(Quantize, RowsOfDifferentLengths) {
+  const TempFolder folder;
+  std::string rows;
+  for (int i = 0; i < 60; ++i) {
+    rows += "{\"text\": \"Row " + std::to_string(i) + std::string(static_cast<size_t>(i % 7) * 9, 'a') + " and its end.\"}\n";
+  }
+  write_file_atomic(folder / "rows.jsonl", rows);
+  QuantizeOptions options = quick_options(folder / "out");
+  options.calibration = {folder / "rows.jsonl"};
+  options.samples = 16;
+  const QuantizeReport report = quantize(options);
+  EXPECT_EQ(report.modules.size(), 42u);
+  EXPECT_TRUE(report.errors_meaningful);
+  for (const ModuleReport& module : report.modules) EXPECT_EQ(module.method, "gptq") << module.name;
+  const bool noted = std::any_of(report.notes.begin(), report.notes.end(), [](const std::string& note) {
+    return note.find("texts shorter than 48 tokens") != std::string::npos;
+  });
+  EXPECT_TRUE(noted);
 }
 
 // GPTQModel refuses a checkpoint whose "gptaq" is anything but null or an object of these keys.
@@ -224,7 +282,7 @@ TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
     bool trivial = true;
     for (size_t k = 0; k < g_idx.size(); ++k) trivial &= g_idx[k] == static_cast<int64_t>(k) / w.group_size;
     EXPECT_EQ(trivial, !c.desc_act || c.static_groups) << c.bits << " bits";
-    for (const ModuleReport& module : report.modules) EXPECT_LT(module.error, c.bits == 2 ? 0.3 : 0.1) << module.name;
+    for (const ModuleReport& module : report.modules) EXPECT_LT(module.error, c.bits == 2 ? 2.0 : 0.5) << module.name;
   }
 }
 

@@ -56,7 +56,7 @@ TEST(TextSource, DataThatIsNotTextIsNamed) {
   expect_in(refused("PAR1 some pages PAR1"), {"c.bin", "parquet", "read_parquet('c.bin')"});
   expect_in(refused("ARROW1 abc"), {"Arrow", "read_feather"});
   expect_in(refused("\xFF\xFF\xFF\xFF\x10 abc"), {"Arrow stream", "from_file"});
-  expect_in(refused("\x28\xB5\x2F\xFD abc"), {"zstd -d"});
+  expect_in(refused("\x28\xB5\x2F\xFD abc"), {"c.bin", "zstd data is damaged", "zstd -t"});
   expect_in(refused("\xFD"
                     "7zXZ abc"),
             {"xz -dk"});
@@ -76,6 +76,14 @@ TEST(TextSource, GzipUtf16AndByteOrderMarksAreRead) {
   gzwrite(file, "PAR1 inside", 11);
   gzclose(file);
   expect_in(failure([&] { decode_text(read_file(path), "a.txt"); }), {"parquet"});
+  const std::string zstd("\x28\xb5\x2f\xfd\x20\x05\x29\x00\x00hello", 14);  // one raw block
+  EXPECT_EQ(decode_text(zstd, "a.txt"), "hello");
+}
+
+TEST(CorpusRows, PackedFilesAreReadAsWhatIsInThem) {
+  for (const char* name : {"a.jsonl", "a.jsonl.gz", "a.jsonl.zst"}) {
+    expect_in(failure([&] { rows("{\"text\": \"Hi\"", name); }), {"line 1"});  // a broken row, not a plain text
+  }
 }
 
 TEST(CorpusRows, FormsAreToldApartByTheirBytes) {

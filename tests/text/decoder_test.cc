@@ -11,7 +11,8 @@ namespace {
 const std::string kBad = "\xEF\xBF\xBD";
 
 std::string decode(const std::string& json, std::vector<std::string> tokens) {
-  make_decoder(parse_json(json, "test"), "test")->apply(tokens);
+  TextBudget budget("decoding", 100);
+  make_decoder(parse_json(json, "test"), "test")->apply(tokens, budget);
   std::string text;
   for (const std::string& token : tokens) text += token;
   return text;

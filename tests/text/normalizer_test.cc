@@ -12,7 +12,8 @@ namespace {
 
 std::string normalized(const std::string& json, const std::string& text) {
   AlignedText aligned(MarkedText{text, ""}, false);
-  make_normalizer(parse_json(json, "test"), "test")->apply(aligned);
+  TextBudget budget("normalizing", aligned.text.size());
+  make_normalizer(parse_json(json, "test"), "test")->apply(aligned, budget);
   return aligned.text;
 }
 
@@ -111,7 +112,8 @@ TEST(Normalizer, MarksStayWithTheirText) {
                       "test");
   AlignedText text(MarkedText{"T e\xCC\x81 T", ""}, false);
   text.marks = std::string("\0\0\1\1\1\0\0", 7);
-  normalizer->apply(text);
+  TextBudget budget("normalizing", text.text.size());
+  normalizer->apply(text, budget);
   EXPECT_EQ(text.text, "_T__\xC3\xA9__T");
   EXPECT_EQ(text.ranges(), (std::vector<std::pair<size_t, size_t>>{{4, 6}}));
 }

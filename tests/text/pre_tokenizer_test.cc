@@ -12,10 +12,11 @@ namespace {
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
   AlignedText piece(MarkedText{text, ""}, false);
   if (!at_start) piece.start_size = 0;
-  Words words(std::move(piece));
-  make_pre_tokenizer(parse_json(json, "test"), "test")->apply(words);
+  TextBudget budget("cutting", piece.text.size());
   std::string out;
-  for (size_t i = 0; i < words.spans.size(); ++i) out += (i > 0 ? "|" : "") + std::string(words.word(i));
+  make_pre_tokenizer(parse_json(json, "test"), "test").apply(std::move(piece), budget, [&](const Words& words) {
+    for (size_t i = 0; i < words.spans.size(); ++i) out += (out.empty() ? "" : "|") + std::string(words.word(i));
+  });
   return out;
 }
 

@@ -12,9 +12,9 @@ namespace {
 
 std::string matches(const std::string& pattern, const std::string& text) {
   std::string out;
-  for (const Stretch& stretch : TextPattern::regex(pattern, "test").cut(text)) {
+  TextPattern::regex(pattern, "test").cut(text, [&](const Stretch& stretch) {
     if (stretch.match) out += "<" + text.substr(stretch.begin, stretch.end - stretch.begin) + ">";
-  }
+  });
   return out;
 }
 

@@ -66,8 +66,9 @@ Blas load() {
   find(library, "dpotrf_", b.dpotrf);
   find(library, "strtri_", b.strtri);
   find(library, "spotrs_", b.spotrs);
-  find(library, "blas_memory_alloc", b.allocate);
-  find(library, "blas_memory_free", b.free);
+  // Not part of its documented interface: where they are missing, buffers are not reserved.
+  b.allocate = reinterpret_cast<decltype(b.allocate)>(::dlsym(library, "blas_memory_alloc"));
+  b.free = reinterpret_cast<decltype(b.free)>(::dlsym(library, "blas_memory_free"));
   find(library, "openblas_get_config", b.config);
   decltype(&openblas_set_num_threads) set_threads = nullptr;  // where others have loaded it before us
   find(library, "openblas_set_num_threads", set_threads);
@@ -89,6 +90,7 @@ const Blas& blas() {
 
 void reserve_blas_buffers(int threads) {
   const Blas& b = blas();
+  if (b.allocate == nullptr || b.free == nullptr) return;
   std::vector<void*> buffers;
   const int wanted = std::min(threads, kMaxBuffers);
   while (static_cast<int>(buffers.size()) < wanted && can_map(kBufferBytes)) buffers.push_back(b.allocate(0));

@@ -18,7 +18,8 @@ fs::path find_tiktoken(const fs::path& folder) {
   if (fs::is_directory(folder)) {
     for (const auto& entry : fs::directory_iterator(folder)) {
       const fs::path& path = entry.path();
-      if (path.extension() == model_file::kTiktokenEnding || path.filename() == model_file::kTiktokenModel) found.push_back(path);
+      if (path.extension() == model_file::kTiktokenEnding || path.filename() == model_file::kTiktokenModel)
+        found.push_back(path);
     }
   }
   std::sort(found.begin(), found.end());

@@ -74,6 +74,7 @@ class Reader {
       case Row::Kind::kTokens: tokens = check_ids(row); break;
     }
     corpus_.tokens.insert(corpus_.tokens.end(), tokens.begin(), tokens.end());
+    corpus_.documents.push_back({tokens.size(), !whole_file});
   }
 
   std::vector<TokenId> converse(const Row& row) {

@@ -138,7 +138,9 @@ bool ends_with(const std::string& name, std::string_view ending) {
 }
 
 bool is_named(std::string name, std::initializer_list<std::string_view> endings) {
-  if (ends_with(name, ".gz")) name.resize(name.size() - 3);
+  for (const std::string_view packed : {".gz", ".zst"}) {
+    if (ends_with(name, packed)) name.resize(name.size() - packed.size());
+  }
   return std::any_of(endings.begin(), endings.end(), [&](std::string_view ending) { return ends_with(name, ending); });
 }
 

@@ -1,4 +1,4 @@
-// Magic numbers, UTF-16, and the check for UTF-8.
+// Packed text, magic numbers, UTF-16, and the check for UTF-8.
 #include "text/corpus/text_source.h"
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-#include "core/file.h"
+#include "core/unpack.h"
 #include "core/utf8.h"
 
 namespace gptq {
@@ -26,15 +26,14 @@ constexpr const char* kPlainAdvice = "give plain text, JSON lines or CSV";
 
 constexpr Format kFormats[] = {
     {"PAR1", "a parquet file",
-     "convert it with: python3 -c \"import pandas; "
+     "convert it (pip install pandas pyarrow) with: python3 -c \"import pandas; "
      "pandas.read_parquet('FILE').to_json('FILE.jsonl', orient='records', lines=True)\""},
     {"ARROW1", "an Arrow (feather) file",
-     "convert it with: python3 -c \"import pandas; "
+     "convert it (pip install pandas pyarrow) with: python3 -c \"import pandas; "
      "pandas.read_feather('FILE').to_json('FILE.jsonl', orient='records', lines=True)\""},
     {"\xFF\xFF\xFF\xFF", "an Arrow stream",
-     "convert it with: python3 -c \"import datasets; "
+     "convert it (pip install datasets) with: python3 -c \"import datasets; "
      "datasets.Dataset.from_file('FILE').to_json('FILE.jsonl')\""},
-    {"\x28\xB5\x2F\xFD", "zstd data", "unpack it with: zstd -d 'FILE'"},
     {"\xFD"
      "7zXZ",
      "xz data", "unpack it with: xz -dk 'FILE'"},
@@ -105,7 +104,8 @@ size_t first_invalid(std::string_view text) {
 }  // namespace
 
 std::string decode_text(std::string bytes, const std::string& name) {
-  if (bytes.starts_with("\x1F\x8B")) bytes = unpack_gzip(bytes, name);
+  if (is_gzip(bytes)) bytes = unpack_gzip(bytes, name);
+  if (is_zstd(bytes)) bytes = unpack_zstd(bytes, name);
   for (const Format& format : kFormats) {
     if (bytes.starts_with(format.magic)) refuse(name, format.what, format.advice);
   }

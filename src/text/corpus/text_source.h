@@ -5,7 +5,7 @@
 
 namespace gptq {
 
-// Unpacks gzip, converts UTF-16, removes a byte order mark. Only the bytes decide, `name` is for errors. Throws
+// Unpacks gzip and zstd, converts UTF-16, removes a byte order mark. Only the bytes decide, `name` is for errors. Throws
 // Error(kVerification) for anything else that is not UTF-8 without zero bytes.
 std::string decode_text(std::string bytes, const std::string& name);
 

@@ -112,10 +112,11 @@ Value real_arithmetic(Operator operation, double left, double right) {
 
 Value repeated(Runtime& runtime, const Value& sequence, int64_t times) {
   times = std::max<int64_t>(times, 0);
-  const size_t size = std::max<size_t>(1, sequence.is_string() ? sequence.text().size() : length(sequence));
+  const size_t size = std::max<size_t>(1, sequence.is_string() ? sequence.text().size() : length(runtime, sequence));
   if (static_cast<uint64_t>(times) > Limits::kLongestString / size) fail("a repetition of more than 64 Mi items");
   if (sequence.is_string()) {
     MarkedText out;
+    runtime.limits.work(static_cast<size_t>(times));
     for (int64_t i = 0; i < times; ++i) runtime.append(out, sequence.marked());
     return runtime.string(std::move(out));
   }
@@ -133,6 +134,7 @@ Value added(Runtime& runtime, const Value& left, const Value& right) {
     runtime.append(out, right.marked());
     return runtime.string(std::move(out));
   }
+  runtime.visit(left.list().items.size() + right.list().items.size());
   std::vector<Value> items;
   items.reserve(left.list().items.size() + right.list().items.size());
   items.insert(items.end(), left.list().items.begin(), left.list().items.end());

@@ -28,6 +28,7 @@ class BraceFormatter {
 
   MarkedText run(const MarkedText& format, int depth) {
     if (depth < 0) fail("Max string recursion exceeded");
+    runtime_.limits.work(format.text.size());
     const std::string& text = format.text;
     MarkedText out;
     for (size_t position = 0; position < text.size();) {
@@ -93,6 +94,7 @@ class BraceFormatter {
     const size_t first_end = std::min(name.find_first_of(".["), name.size());
     Value value = argument(name.substr(0, first_end), name.empty(), is_number(name));
     for (size_t position = first_end; position < name.size();) {
+      runtime_.limits.step();
       if (name[position] == '.') {
         const size_t end = std::min(name.find_first_of(".[", position + 1), name.size());
         if (end == position + 1) fail("Empty attribute in format string");
@@ -114,6 +116,7 @@ class BraceFormatter {
   // By name, by number, or, for "{}", the next one. "{}" and "{0}" do not go together; "{0.x}" goes with both.
   Value argument(const std::string& name, bool automatic, bool bare) {
     if (!automatic && !is_number(name)) {
+      runtime_.visit(arguments_.named.size());
       const auto named = std::find_if(arguments_.named.begin(), arguments_.named.end(),
                                       [&](const auto& entry) { return entry.first == name; });
       if (named == arguments_.named.end()) fail("a format string names '" + name + "', which is not passed");

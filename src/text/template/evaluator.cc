@@ -2,6 +2,8 @@
 #include "text/template/evaluator.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "text/template/callables.h"
@@ -103,7 +105,7 @@ void Evaluator::run_loop(const Statement& statement, Scope& scope, const Value& 
   if (statement.condition)
     loop->source = runtime_.heap.make<FilteredItems>(*this, statement, scope, *loop->source);
   else
-    loop->size = known_length(items);
+    loop->size = known_length(runtime_, items);
   if (statement.condition || statement.recursive) scope.pin();
   if (statement.recursive) loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
   bool completed = false;  // any turn, up to its end: after break and continue alone, Jinja goes on with the else part
@@ -193,7 +195,7 @@ void Evaluator::assign(const Target& target, const Value& value, Scope& scope) {
     if (owner == nullptr || !owner->is(Kind::kNamespace)) {
       fail("cannot assign attribute on non-namespace object '" + target.name + "'");
     }
-    owner->dict().set(target.attribute, value);
+    owner->dict().set(runtime_.limits, target.attribute, value);
   } else if (target.parts.empty()) {
     scope.set(target.name, value);
   } else {
@@ -218,13 +220,13 @@ Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   LocalScope local(runtime, scope_);
   Scope& scope = *local;
   std::vector<bool> used(arguments.named.size());
+  std::unordered_map<std::string_view, size_t> places;
+  for (size_t i = 0; i < used.size(); ++i) places.try_emplace(arguments.named[i].first, i);
   const auto named = [&](const std::string& wanted) -> const Value* {
-    for (size_t i = 0; i < used.size(); ++i) {
-      if (used[i] || arguments.named[i].first != wanted) continue;
-      used[i] = true;
-      return &arguments.named[i].second;
-    }
-    return nullptr;
+    const auto found = places.find(wanted);
+    if (found == places.end() || used[found->second]) return nullptr;
+    used[found->second] = true;
+    return &arguments.named[found->second].second;
   };
   const size_t taken = std::min(arguments.positional.size(), parameters.size());
   bool has_caller = false;
@@ -244,7 +246,7 @@ Value Evaluator::Macro::call(Runtime& runtime, const Arguments& arguments) {
   for (size_t i = 0; i < used.size(); ++i) {
     if (used[i]) continue;
     if (!names_.kwargs) fail("macro '" + name_ + "' takes no keyword argument '" + arguments.named[i].first + "'");
-    rest.dict().set(arguments.named[i].first, arguments.named[i].second);
+    rest.dict().set(runtime.limits, arguments.named[i].first, arguments.named[i].second);
   }
   if (names_.kwargs) scope.set("kwargs", rest);
   const std::vector<Value> more(arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken),

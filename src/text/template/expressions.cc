@@ -1,4 +1,5 @@
 // Expressions of a template, one case for each kind.
+#include <unordered_set>
 #include <utility>
 
 #include "text/template/evaluator.h"
@@ -156,13 +157,13 @@ Arguments Evaluator::evaluate_arguments(const CallArguments& call, Scope& scope)
     const Value more = evaluate(*call.double_star, scope);
     if (more.is_undefined()) fail_undefined(more);
     if (!more.is_dict()) fail("the argument after ** must be a mapping");
-    const size_t written = arguments.named.size();  // only with these can a key of the mapping collide
+    std::unordered_set<std::string> written;  // only with these can a key of the mapping collide
+    for (const auto& [name, expr] : call.named) written.insert(name);
+    runtime_.visit(more.dict().entries.size());
     for (const auto& [key, value] : more.dict().entries) {
       if (!key.is_string()) fail("keywords must be strings");
-      for (size_t i = 0; i < written; ++i) {
-        const std::string& used = arguments.named[i].first;
-        if (used == key.text()) fail("got multiple values for keyword argument '" + used + "'");
-      }
+      runtime_.limits.work(key.text().size());
+      if (written.contains(key.text())) fail("got multiple values for keyword argument '" + key.text() + "'");
       arguments.named.emplace_back(key.text(), value);
     }
   }

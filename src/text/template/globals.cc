@@ -57,7 +57,7 @@ Value collected(Runtime& runtime, const Arguments& arguments, Kind kind) {
       dict.dict().set(runtime.limits, parts[0], parts[1]);
     }
   }
-  for (const auto& [name, item] : arguments.named) dict.dict().set(name, item);
+  for (const auto& [name, item] : arguments.named) dict.dict().set(runtime.limits, name, item);
   return Value::object(kind, &dict.dict());
 }
 
@@ -76,6 +76,7 @@ Value raise_exception(Runtime& runtime, const Value&, const Arguments& arguments
 
 Value strftime_now(Runtime& runtime, const Value&, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"format"}, "strftime_now");
+  runtime.limits.work(bound.string(0).text.size());
   const auto seconds = static_cast<std::time_t>(runtime.clock);
   std::tm time{};
   if (::localtime_r(&seconds, &time) == nullptr) fail("the clock's time is outside the calendar");
@@ -123,11 +124,13 @@ struct Cycler : Callable {
 
 Value make_joiner(Runtime& runtime, const Value&, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"sep"}, "joiner");
+  runtime.limits.hold(1);
   return Value::object(Kind::kCallable, runtime.heap.make<Joiner>(bound.get(0, Value::string(", "))));
 }
 
 Value make_cycler(Runtime& runtime, const Value&, const Arguments& arguments) {
   if (arguments.positional.empty()) fail("at least one item has to be provided");
+  runtime.limits.hold(arguments.positional.size() + 1);
   return Value::object(Kind::kCallable, runtime.heap.make<Cycler>(arguments.positional));
 }
 

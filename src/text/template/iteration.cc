@@ -91,7 +91,10 @@ Iterator& start_iteration(Runtime& runtime, const Value& value) {
 }
 
 std::vector<Value> iterate(Runtime& runtime, const Value& value) {
-  if (value.is_list() || value.is(Kind::kView)) return value.list().items;
+  if (value.is_list() || value.is(Kind::kView)) {
+    runtime.visit(value.list().items.size());
+    return value.list().items;
+  }
   std::vector<Value> items;
   Iterator& iterator = start_iteration(runtime, value);
   for (Value item; iterator.next(runtime, item);) {
@@ -101,9 +104,9 @@ std::vector<Value> iterate(Runtime& runtime, const Value& value) {
   return items;
 }
 
-int64_t known_length(const Value& value) {
+int64_t known_length(Runtime& runtime, const Value& value) {
   const bool sized = is_iterable(value) && !value.is(Kind::kIterator) && !value.is(Kind::kLoop);
-  return sized ? static_cast<int64_t>(length(value)) : -1;
+  return sized ? static_cast<int64_t>(length(runtime, value)) : -1;
 }
 
 }  // namespace gptq::chat

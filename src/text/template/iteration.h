@@ -18,6 +18,6 @@ Iterator& start_iteration(Runtime& runtime, const Value& value);
 std::vector<Value> iterate(Runtime& runtime, const Value& value);
 
 // How many items there are when that is known without going through them, else -1.
-int64_t known_length(const Value& value);
+int64_t known_length(Runtime& runtime, const Value& value);
 
 }  // namespace gptq::chat

@@ -117,8 +117,11 @@ class Unique : public Lazy {
     while (next_source(runtime, item)) {
       Value key = attribute_path(runtime, item, bound.get(1, Value::none()));
       if (key.is_string() && !bound.flag(0, false)) key = runtime.string(lower(runtime, key.marked()));
-      if (!seen_.insert(hash_key(runtime.limits, key)).second) continue;
-      runtime.limits.hold(1);
+      std::string hash = hash_key(runtime.limits, key);
+      const size_t size = hash.size();
+      if (!seen_.insert(std::move(hash)).second) continue;
+      runtime.limits.hold(2);
+      runtime.limits.produce(size);
       return true;
     }
     return false;
@@ -176,6 +179,7 @@ class Batch : public Lazy {
         item = runtime.list(std::move(line));
         return true;
       }
+      runtime.limits.hold(1);
       line.push_back(held_);
     }
     if (line.empty()) return false;

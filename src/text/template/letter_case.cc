@@ -223,6 +223,7 @@ bool is_final_sigma(const std::string& text, size_t begin, size_t end) {
 // Rewrites every character; `spell(code, out, begin, end)` appends its new form.
 template <typename Spell>
 MarkedText each_char(Runtime& runtime, const MarkedText& text, const Spell& spell) {
+  runtime.limits.work(text.text.size());
   MarkedText out;
   std::string content;
   for (size_t position = 0; position < text.text.size();) {

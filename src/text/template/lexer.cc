@@ -81,11 +81,11 @@ class Lexer {
 
   // The text up to a tag, as the tag's sign and lstrip_blocks leave it.
   std::string trimmed(std::string text, char sign, bool block) const {
-    if (sign == '-') return stripped({text, ""}, Side::kRight, nullptr).text;
+    if (sign == '-') return stripped({text, ""}, Side::kRight).text;
     if (sign != '+' && block) {
       const size_t newline = text.rfind('\n');
       const size_t line = newline == std::string::npos ? 0 : newline + 1;
-      const bool blank = stripped({text.substr(line), ""}, Side::kBoth, nullptr).text.empty();
+      const bool blank = stripped({text.substr(line), ""}, Side::kBoth).text.empty();
       if ((line > 0 || line_starts_) && blank) text.resize(line);
     }
     return text;

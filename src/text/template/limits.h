@@ -1,4 +1,5 @@
-// What one rendering may use up: templates come from the internet, and some would run or grow without end.
+// What one rendering may use up: templates come from the internet, and some would run or grow without end. Whatever
+// reads, copies or makes text or lists says so here before or while it does it (tests/text/template_costs_test.cc).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,7 @@ struct Bounds {
   size_t steps = 5'000'000;
   size_t work = size_t{1} << 30;      // bytes
   size_t produced = size_t{1} << 29;  // bytes
-  size_t held = 4'000'000;            // items
+  size_t held = 2'000'000;            // items
 };
 
 class Limits {

@@ -24,8 +24,7 @@ Value fallback(Runtime&, const Value& value, const Arguments& arguments) {
 Value count(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "length");
   if (value.is(Kind::kLoop)) return Value::integer(value.loop().length(runtime));
-  if (value.is_string()) runtime.limits.work(value.text().size());
-  return Value::integer(static_cast<int64_t>(length(value)));
+  return Value::integer(static_cast<int64_t>(length(runtime, value)));
 }
 
 Value first(Runtime& runtime, const Value& value, const Arguments& arguments) {
@@ -36,7 +35,7 @@ Value first(Runtime& runtime, const Value& value, const Arguments& arguments) {
 
 Value last(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "last");
-  if (known_length(value) < 0) fail("'" + type_name(value) + "' object is not reversible");
+  if (known_length(runtime, value) < 0) fail("'" + type_name(value) + "' object is not reversible");
   if (value.is_string() && !value.text().empty()) return item(runtime, value, Value::integer(-1));
   const std::vector<Value> items = iterate(runtime, value);
   return items.empty() ? Value::undefined("the last item") : items.back();
@@ -78,9 +77,10 @@ Value sort_keys(Runtime& runtime, const Value& value, const Value& path, bool ca
   std::vector<Value> keys;
   if (path.is_string()) {
     const std::string comma = ",";
-    for (const MarkedText& part : split(path.marked(), &comma, -1, false)) {
-      keys.push_back(sort_key(runtime, attribute_path(runtime, value, Value::string(part)), case_sensitive));
-    }
+    split(runtime, path.marked(), &comma, -1, false, [&](size_t begin, size_t end) {
+      const Value part = runtime.string(path.marked().substr(begin, end - begin));
+      keys.push_back(sort_key(runtime, attribute_path(runtime, value, part), case_sensitive));
+    });
   } else {
     keys.push_back(sort_key(runtime, attribute_path(runtime, value, path), case_sensitive));
   }

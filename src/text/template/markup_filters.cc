@@ -36,6 +36,7 @@ Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) {
 MarkedText quoted(Runtime& runtime, const MarkedText& text, bool query) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
   static constexpr std::string_view kPlain = "_.-~";
+  runtime.limits.work(text.text.size());
   MarkedText out;
   for (size_t i = 0; i < text.text.size(); ++i) {
     const char c = text.text[i];
@@ -61,6 +62,7 @@ Value urlencode(Runtime& runtime, const Value& value, const Arguments& arguments
     runtime.append(out, quoted(runtime, to_text(runtime, item), true));
   };
   if (value.is_dict()) {
+    runtime.visit(value.dict().entries.size());
     for (const auto& [key, item] : value.dict().entries) put(key, item);
     return runtime.string(std::move(out));
   }
@@ -75,9 +77,11 @@ Value urlencode(Runtime& runtime, const Value& value, const Arguments& arguments
 Value xmlattr(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"autospace"}, "xmlattr");
   if (!value.is_dict()) fail("xmlattr expects a mapping, not " + type_name(value));
+  runtime.visit(value.dict().entries.size());
   MarkedText out;
   for (const auto& [key, item] : value.dict().entries) {
     if (item.is_none() || item.is_undefined()) continue;
+    if (key.is_string()) runtime.limits.work(key.text().size());
     if (!key.is_string() || key.text().find_first_of(" \t\n\r\f\v/>=") != std::string::npos) {
       fail("an invalid character in an attribute name");
     }

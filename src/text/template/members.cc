@@ -30,6 +30,7 @@ Value dict_keys(Runtime& runtime, const Value& self, const Arguments& arguments)
 
 Value dict_values(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "values");
+  runtime.visit(self.dict().entries.size());
   std::vector<Value> values;
   for (const auto& [key, value] : self.dict().entries) values.push_back(value);
   return runtime.view("dict_values", std::move(values));
@@ -95,6 +96,7 @@ Value loop_changed(Runtime& runtime, const Value& self, const Arguments& argumen
   for (size_t i = 0; same && i < loop.last_changed.size(); ++i) {
     same = equal(runtime, loop.last_changed[i], arguments.positional[i]);
   }
+  runtime.limits.hold(arguments.positional.size());
   loop.last_changed = arguments.positional;
   loop.has_changed = true;
   return Value::boolean(!same);
@@ -215,11 +217,13 @@ Value attribute_path(Runtime& runtime, const Value& object, const Value& path, c
   if (!path.is_string()) return step(object, path);
   Value value = object;
   const std::string dot = ".";
-  for (const MarkedText& part : split(path.marked(), &dot, -1, false)) {
+  split(runtime, path.marked(), &dot, -1, false, [&](size_t begin, size_t end) {
+    runtime.limits.step();
+    const MarkedText part = path.marked().substr(begin, end - begin);
     const bool number =
         !part.text.empty() && part.text.size() < 10 && part.text.find_first_not_of("0123456789") == std::string::npos;
     value = step(value, number ? Value::integer(std::stoi(part.text)) : Value::string(part));
-  }
+  });
   return value;
 }
 

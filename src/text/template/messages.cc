@@ -37,7 +37,7 @@ Value message_value(Runtime& runtime, const OrderedJson& json) {
   const Value message = from_json(runtime, json, true);
   const Value* role = message.is_dict() ? message.dict().find("role") : nullptr;
   if (role != nullptr && role->is_string() && is_plain_role(role->text())) {
-    message.dict().set("role", runtime.string(role->text()));
+    message.dict().set(runtime.limits, "role", runtime.string(role->text()));
   }
   return message;
 }
@@ -193,12 +193,12 @@ void tag_last_message(Runtime& runtime, std::vector<Value>& messages) {
   };
   auto& message = messages.back().dict();
   const Value* content = message.find("content");
-  if (content != nullptr && content->is_string()) return message.set("content", tagged(*content));
+  if (content != nullptr && content->is_string()) return message.set(runtime.limits, "content", tagged(*content));
   if (content == nullptr || !content->is_list()) cannot_continue();
   auto& parts = content->list().items;
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
     const Value* text = part->is_dict() ? part->dict().find("text") : nullptr;
-    if (text != nullptr && text->is_string()) return part->dict().set("text", tagged(*text));
+    if (text != nullptr && text->is_string()) return part->dict().set(runtime.limits, "text", tagged(*text));
   }
   cannot_continue();
 }

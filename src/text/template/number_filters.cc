@@ -22,7 +22,8 @@ namespace {
 enum class Outcome { kRead, kMalformed, kTooLarge };
 
 // Digits of any script as ASCII ones, white space around removed. Python reads numbers that way.
-std::string plain_digits(const std::string& text) {
+std::string plain_digits(Runtime& runtime, const std::string& text) {
+  runtime.limits.work(text.size());
   std::string out;
   for (size_t position = 0; position < text.size();) {
     const char32_t code = next_char(text, position);
@@ -38,7 +39,7 @@ std::string plain_digits(const std::string& text) {
       out += '?';
     }
   }
-  return stripped({out, ""}, Side::kBoth, nullptr).text;
+  return stripped({out, ""}, Side::kBoth).text;
 }
 
 // Underscores stand alone and between digits; after a prefix such as 0x one may stand too.
@@ -95,7 +96,7 @@ Value truncated(double number) {
   return Value::integer(static_cast<int64_t>(number));
 }
 
-Value to_integer(Runtime&, const Value& value, const Arguments& arguments) {
+Value to_integer(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"default", "base"}, "int");
   const Value fallback = bound.get(0, Value::integer(0));
   if (value.is_undefined()) fail_undefined(value);
@@ -105,7 +106,7 @@ Value to_integer(Runtime&, const Value& value, const Arguments& arguments) {
     return std::isnan(value.real()) ? fallback : truncated(value.real());
   }
   if (!value.is_string()) return fallback;
-  const std::string text = plain_digits(value.text());
+  const std::string text = plain_digits(runtime, value.text());
   int64_t number = 0;
   switch (parse_integer(text, bound.integer(1, 10), number)) {
     case Outcome::kRead: return Value::integer(number);
@@ -116,12 +117,12 @@ Value to_integer(Runtime&, const Value& value, const Arguments& arguments) {
   return real && std::isfinite(*real) ? truncated(*real) : fallback;
 }
 
-Value to_real(Runtime&, const Value& value, const Arguments& arguments) {
+Value to_real(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"default"}, "float");
   if (value.is_undefined()) fail_undefined(value);
   if (value.is_number()) return Value::real(value.real());
   if (value.is_string()) {
-    const std::optional<double> number = parse_real(plain_digits(value.text()));
+    const std::optional<double> number = parse_real(plain_digits(runtime, value.text()));
     if (number) return Value::real(*number);
   }
   return bound.get(0, Value::real(0.0));
@@ -194,7 +195,7 @@ Value file_size(Runtime& runtime, const Value& value, const Arguments& arguments
   const bool binary = bound.flag(0, false);
   std::optional<double> bytes;
   if (value.is_number()) bytes = value.real();
-  if (value.is_string()) bytes = parse_real(plain_digits(value.text()));
+  if (value.is_string()) bytes = parse_real(plain_digits(runtime, value.text()));
   if (!bytes) fail("filesizeformat expects a number, not " + type_name(value));
   if (*bytes == 1) return Value::string("1 Byte");
   const double base = binary ? 1024 : 1000;

@@ -137,10 +137,10 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
   return false;
 }
 
-size_t length(const Value& value) {
+size_t length(Runtime& runtime, const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined: return 0;
-    case Kind::kString: return count_chars(value.text());
+    case Kind::kString: runtime.limits.work(value.text().size()); return count_chars(value.text());
     case Kind::kList:
     case Kind::kTuple:
     case Kind::kView: return value.list().items.size();

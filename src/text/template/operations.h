@@ -21,7 +21,7 @@ bool contains(Runtime& runtime, const Value& container, const Value& item);
 Value binary(Runtime& runtime, Operator operation, const Value& left, const Value& right);
 Value negative(const Value& value);
 Value positive(const Value& value);
-size_t length(const Value& value);
+size_t length(Runtime& runtime, const Value& value);
 
 // container[key]; an absent key gives undefined. Attributes are looked up by members.h.
 Value item(Runtime& runtime, const Value& container, const Value& key);

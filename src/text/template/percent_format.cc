@@ -34,6 +34,7 @@ class PercentFormatter {
 
   MarkedText run() {
     const std::string& text = format_.text;
+    runtime_.limits.work(text.size());
     size_t plain = 0;
     while (true) {
       position_ = text.find('%', plain);
@@ -158,7 +159,7 @@ class PercentFormatter {
   }
 
   MarkedText one_char(const Value& value) const {
-    if (value.is_string() && length(value) == 1) return value.marked();
+    if (value.is_string() && length(runtime_, value) == 1) return value.marked();
     if (!value.is_integer()) fail("%c requires int or char");
     const int64_t code = value.integer();
     if (code < 0 || code > 0x10FFFF) fail("%c arg not in range(0x110000)");

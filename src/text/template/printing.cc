@@ -30,6 +30,7 @@ std::string escaped(char32_t code) {
 // Rewrites every character by `spell(code)`, an empty result meaning "as it is"; marks follow their characters.
 template <typename Spell>
 void append_spelled(Runtime& runtime, MarkedText& out, const MarkedText& text, const Spell& spell) {
+  runtime.limits.work(text.text.size());
   size_t kept = 0;  // up to here everything is written
   for (size_t position = 0; position < text.text.size();) {
     const size_t begin = position;
@@ -211,6 +212,7 @@ class JsonWriter {
 
   void write_dict(const DictObject& dict, int level) {
     std::vector<std::pair<const Value*, const Value*>> entries;
+    runtime_.visit(dict.entries.size());
     for (const auto& [key, value] : dict.entries) entries.emplace_back(&key, &value);
     if (style_.sort_keys) {
       std::stable_sort(entries.begin(), entries.end(),
@@ -254,7 +256,10 @@ std::string to_ascii(const std::string& repr) {
 }
 
 MarkedText to_text(Runtime& runtime, const Value& value) {
-  if (value.is_string()) return value.marked();
+  if (value.is_string()) {
+    runtime.limits.work(value.text().size());
+    return value.marked();
+  }
   if (value.is_undefined()) return {};
   return to_repr(runtime, value);
 }

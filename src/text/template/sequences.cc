@@ -129,7 +129,7 @@ Value item(Runtime& runtime, const Value& container, const Value& key) {
     default: return missing;
   }
   if (!key.is_integer()) return missing;
-  const auto size = static_cast<int64_t>(length(container));
+  const auto size = static_cast<int64_t>(length(runtime, container));
   const int64_t index = key.integer() < 0 ? key.integer() + size : key.integer();
   if (index < 0 || index >= size) return missing;
   return container.is(Kind::kRange) ? container.range().at(index) : container.list().items[static_cast<size_t>(index)];
@@ -140,8 +140,7 @@ Value slice(Runtime& runtime, const Value& sequence, const Value& start, const V
   if (!sequence.is_list() && !sequence.is_string() && !sequence.is(Kind::kRange)) {
     fail("'" + type_name(sequence) + "' object cannot be sliced");
   }
-  if (sequence.is_string()) runtime.limits.work(sequence.text().size());
-  const SliceBounds bounds = slice_bounds(static_cast<int64_t>(length(sequence)), start, stop, step);
+  const SliceBounds bounds = slice_bounds(static_cast<int64_t>(length(runtime, sequence)), start, stop, step);
   if (sequence.is_string()) return slice_string(runtime, sequence, bounds);
   if (sequence.is(Kind::kRange)) return slice_range(runtime, sequence.range(), bounds);
   std::vector<Value> items;

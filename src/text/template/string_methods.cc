@@ -16,10 +16,18 @@ namespace gptq::chat {
 
 namespace {
 
-Value list_of(Runtime& runtime, std::vector<MarkedText> parts) {
-  std::vector<Value> items;
-  for (MarkedText& part : parts) items.push_back(runtime.string(std::move(part)));
-  return runtime.list(std::move(items));
+// The list of the parts of a text that `for_each_part(sink)` gives to sink(begin, end). Every part is counted before the
+// next one is looked for.
+template <typename ForEachPart>
+Value parts_of(Runtime& runtime, const MarkedText& text, bool from_right, const ForEachPart& for_each_part) {
+  const Value list = runtime.list({});
+  std::vector<Value>& items = list.list().items;
+  for_each_part([&](size_t begin, size_t end) {
+    runtime.limits.hold(1);
+    items.push_back(runtime.string(text.substr(begin, end - begin)));
+  });
+  if (from_right) std::reverse(items.begin(), items.end());
+  return list;
 }
 
 template <MarkedText (*kChange)(Runtime&, const MarkedText&)>
@@ -32,20 +40,25 @@ template <Side kSide>
 Value strip(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"chars"}, "strip");
   const std::string* characters = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
-  runtime.limits.work(self.text().size() + (characters == nullptr ? 0 : characters->size()));
-  return runtime.string(stripped(self.marked(), kSide, characters));
+  return runtime.string(stripped(runtime, self.marked(), kSide, characters));
 }
 
 template <bool kFromRight>
 Value split_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"sep", "maxsplit"}, "split");
   const std::string* separator = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
-  return list_of(runtime, split(self.marked(), separator, bound.integer(1, -1), kFromRight));
+  const int64_t limit = bound.integer(1, -1);
+  const bool from_right = kFromRight && limit >= 0;  // without a limit both sides give the same
+  return parts_of(runtime, self.marked(), from_right, [&](const PartSink& sink) {
+    split(runtime, self.marked(), separator, limit, from_right, sink);
+  });
 }
 
 Value splitlines(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"keepends"}, "splitlines");
-  return list_of(runtime, split_lines(self.marked(), bound.flag(0, false)));
+  return parts_of(runtime, self.marked(), false, [&](const PartSink& sink) {
+    split_lines(runtime, self.marked(), bound.flag(0, false), sink);
+  });
 }
 
 // The part of a string that the optional arguments `start` and `end` of a method choose, in bytes.
@@ -56,8 +69,7 @@ struct Window {
 
 Window window_of(Runtime& runtime, const Value& self, const BoundArguments& bound) {
   if (bound.is_none_or_missing(1) && bound.is_none_or_missing(2)) return {0, self.text().size(), true};
-  runtime.limits.work(self.text().size());
-  const auto size = static_cast<int64_t>(length(self));
+  const auto size = static_cast<int64_t>(length(runtime, self));
   int64_t first = bound.is_none_or_missing(1) ? 0 : to_index(bound.at(1), "start");
   if (first < 0) first = std::max<int64_t>(first + size, 0);
   const int64_t last = slice_bound(bound.get(2, Value::none()), size, size);
@@ -177,7 +189,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width", "fillchar"}, "ljust");
   static const MarkedText kSpace{" ", ""};
   const int64_t width = bound.integer(0, 0);
-  const auto size = static_cast<int64_t>(length(self));
+  const auto size = static_cast<int64_t>(length(runtime, self));
   if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
   const auto missing = static_cast<size_t>(std::max<int64_t>(width - size, 0));
   const size_t left = kAlign == Align::kLeft    ? 0
@@ -190,7 +202,7 @@ Value zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width"}, "zfill");
   const int64_t width = bound.integer(0, 0);
   if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
-  const auto missing = static_cast<size_t>(std::max<int64_t>(width - static_cast<int64_t>(length(self)), 0));
+  const auto missing = static_cast<size_t>(std::max<int64_t>(width - static_cast<int64_t>(length(runtime, self)), 0));
   const size_t sign = self.text().starts_with('-') || self.text().starts_with('+') ? 1 : 0;
   MarkedText out = self.marked().substr(0, sign);
   runtime.append(out, std::string(missing, '0'));
@@ -234,6 +246,7 @@ Value expand_tabs(Runtime& runtime, const Value& self, const Arguments& argument
   const BoundArguments bound(arguments, {"tabsize"}, "expandtabs");
   const int64_t size = bound.integer(0, 8);
   if (size > 10'000) fail("a tab size above 10000");
+  runtime.limits.work(self.text().size());
   MarkedText out;
   int64_t column = 0;
   for (size_t position = 0; position < self.text().size();) {
@@ -260,8 +273,11 @@ Value format_map(Runtime& runtime, const Value& self, const Arguments& arguments
   const BoundArguments bound(arguments, {"mapping"}, "format_map");
   if (!bound.at(0).is_dict()) fail("format_map expects a mapping, not " + type_name(bound.at(0)));
   Arguments named;
+  runtime.visit(bound.at(0).dict().entries.size());
   for (const auto& [key, value] : bound.at(0).dict().entries) {
-    if (key.is_string()) named.named.emplace_back(key.text(), value);
+    if (!key.is_string()) continue;
+    runtime.limits.work(key.text().size());
+    named.named.emplace_back(key.text(), value);
   }
   return runtime.string(brace_format(runtime, self.marked(), named));
 }

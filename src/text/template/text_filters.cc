@@ -31,7 +31,7 @@ Value string(Runtime& runtime, const Value& value, const Arguments& arguments) {
 Value trim(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"chars"}, "trim");
   const std::string* characters = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
-  return runtime.string(stripped(to_text(runtime, value), Side::kBoth, characters));
+  return runtime.string(stripped(runtime, to_text(runtime, value), Side::kBoth, characters));
 }
 
 Value replace(Runtime& runtime, const Value& value, const Arguments& arguments) {
@@ -55,12 +55,12 @@ Value indent(Runtime& runtime, const Value& value, const Arguments& arguments) {
   runtime.append(text, "\n");
   MarkedText out;
   bool first = true;
-  for (const MarkedText& line : split_lines(text, false)) {
+  split_lines(runtime, text, false, [&](size_t begin, size_t end) {
     if (!first) runtime.append(out, "\n");
-    if (first ? bound.flag(1, false) : (blank || !line.text.empty())) runtime.append(out, space);
+    if (first ? bound.flag(1, false) : (blank || begin < end)) runtime.append(out, space);
     first = false;
-    runtime.append(out, line);
-  }
+    runtime.append(out, text.substr(begin, end - begin));
+  });
   return runtime.string(std::move(out));
 }
 
@@ -73,7 +73,7 @@ Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments)
   const auto end_size = static_cast<int64_t>(count_chars(end.text));
   if (limit < end_size) fail("truncate() expects a length of at least " + std::to_string(end_size));
   if (leeway < 0) fail("truncate() expects a leeway of at least 0");
-  const auto size = static_cast<int64_t>(length(value));
+  const auto size = static_cast<int64_t>(length(runtime, value));
   if (size - leeway <= limit) return value;  // whatever has a length
   if (!value.is_string()) fail("truncate expects a string, not " + type_name(value));
   const size_t cut = char_offset(runtime, value.text(), static_cast<size_t>(limit - end_size));
@@ -114,7 +114,7 @@ Value format(Runtime& runtime, const Value& value, const Arguments& arguments) {
   if (!arguments.named.empty()) {
     if (!arguments.positional.empty()) fail("can't handle positional and keyword arguments at the same time");
     const Value named = runtime.dict();
-    for (const auto& [name, item] : arguments.named) named.dict().set(name, item);
+    for (const auto& [name, item] : arguments.named) named.dict().set(runtime.limits, name, item);
     return runtime.string(percent_format(runtime, text, named));
   }
   return runtime.string(percent_format(runtime, text, runtime.tuple(arguments.positional)));
@@ -144,6 +144,8 @@ Value tojson(Runtime& runtime, const Value& value, const Arguments& arguments) {
 Value parse(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "from_json");
   if (!value.is_string()) fail("from_json expects a string, not " + type_name(value));
+  constexpr size_t kWork = 4;  // what parsing takes, counted in passes over the text
+  runtime.limits.work(kWork * value.text().size());
   const bool marked = value.marked().any_marked(0, value.text().size());
   return from_json(runtime, parse_ordered_json(value.text(), "the text given to from_json"), marked);
 }

@@ -2,7 +2,7 @@
 #include "text/template/text_functions.h"
 
 #include <algorithm>
-#include <utility>
+#include <unordered_set>
 
 #include "text/template/text_search.h"
 #include "text/unicode.h"
@@ -29,62 +29,48 @@ size_t skip_word(const std::string& text, size_t position) {
   return position;
 }
 
-std::vector<MarkedText> split_at_spaces(const MarkedText& text, int64_t limit) {
-  std::vector<MarkedText> parts;
-  for (size_t position = skip_spaces(text.text, 0); position < text.text.size();) {
-    size_t end = skip_word(text.text, position);
-    if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) end = text.text.size();
-    MarkedText part = text.substr(position, end - position);
-    parts.push_back(std::move(part));
+void split_at_spaces(const MarkedText& text, int64_t limit, const PartSink& sink) {
+  int64_t parts = 0;
+  for (size_t position = skip_spaces(text.text, 0); position < text.text.size(); ++parts) {
+    const size_t end = limit >= 0 && parts == limit ? text.text.size() : skip_word(text.text, position);
+    sink(position, end);
     position = skip_spaces(text.text, end);
   }
-  return parts;
 }
 
-std::vector<MarkedText> split_at_spaces_from_right(const MarkedText& text, int64_t limit) {
+void split_at_spaces_from_right(const MarkedText& text, int64_t limit, const PartSink& sink) {
   const auto before_spaces = [&](size_t end) {
     while (end > 0 && is_python_space(char_before(text.text, end))) end -= utf8(char_before(text.text, end)).size();
     return end;
   };
-  std::vector<MarkedText> parts;
+  int64_t parts = 0;
   for (size_t end = before_spaces(text.text.size()); end > 0;) {
     size_t begin = end;
     while (begin > 0 && !is_python_space(char_before(text.text, begin))) {
       begin -= utf8(char_before(text.text, begin)).size();
     }
-    if (static_cast<int64_t>(parts.size()) == limit) begin = 0;  // with its leading white space
-    parts.push_back(text.substr(begin, end - begin));
-    end = static_cast<int64_t>(parts.size()) > limit ? 0 : before_spaces(begin);
+    if (parts == limit) begin = 0;  // with its leading white space
+    sink(begin, end);
+    end = ++parts > limit ? 0 : before_spaces(begin);
   }
-  std::reverse(parts.begin(), parts.end());
-  return parts;
 }
 
 // Both texts are turned around, so that searching from the right is as fast as from the left.
-std::vector<MarkedText> split_from_right(const MarkedText& text, const std::string& separator, int64_t limit) {
+void split_from_right(const MarkedText& text, const std::string& separator, int64_t limit, const PartSink& sink) {
   const std::string turned(text.text.rbegin(), text.text.rend()), wanted(separator.rbegin(), separator.rend());
-  std::vector<MarkedText> parts;
   size_t end = text.text.size();
-  while (static_cast<int64_t>(parts.size()) < limit) {
+  for (int64_t parts = 0; parts < limit; ++parts) {
     const size_t found = find_text(turned, wanted, turned.size() - end);
     if (found == std::string::npos) break;
     const size_t begin = text.text.size() - found;
-    parts.push_back(text.substr(begin, end - begin));
+    sink(begin, end);
     end = begin - separator.size();
   }
-  parts.push_back(text.substr(0, end));
-  std::reverse(parts.begin(), parts.end());
-  return parts;
+  sink(0, end);
 }
 
-}  // namespace
-
-bool is_python_space(char32_t code) { return is_whitespace(code) || (code >= 0x1C && code <= 0x1F); }
-
-MarkedText stripped(const MarkedText& text, Side side, const std::string* characters) {
-  const auto unwanted = [&](char32_t code) {
-    return characters == nullptr ? is_python_space(code) : characters->find(utf8(code)) != std::string::npos;
-  };
+template <typename Unwanted>
+MarkedText stripped_of(const MarkedText& text, Side side, const Unwanted& unwanted) {
   size_t begin = 0, end = text.text.size();
   while (side != Side::kRight && begin < end) {
     size_t after = begin;
@@ -99,45 +85,61 @@ MarkedText stripped(const MarkedText& text, Side side, const std::string* charac
   return text.substr(begin, end - begin);
 }
 
-std::vector<MarkedText> split(const MarkedText& text, const std::string* separator, int64_t limit, bool from_right) {
-  if (separator == nullptr) {
-    return from_right && limit >= 0 ? split_at_spaces_from_right(text, limit) : split_at_spaces(text, limit);
-  }
-  if (separator->empty()) fail("empty separator");
-  std::vector<MarkedText> parts;
-  if (from_right && limit >= 0) return split_from_right(text, *separator, limit);
-  size_t begin = 0;
-  while (limit < 0 || static_cast<int64_t>(parts.size()) < limit) {
-    const size_t found = find_text(text.text, *separator, begin);
-    if (found == std::string::npos) break;
-    parts.push_back(text.substr(begin, found - begin));
-    begin = found + separator->size();
-  }
-  parts.push_back(text.substr(begin, text.text.size() - begin));
-  return parts;
+}  // namespace
+
+bool is_python_space(char32_t code) { return is_whitespace(code) || (code >= 0x1C && code <= 0x1F); }
+
+MarkedText stripped(const MarkedText& text, Side side) { return stripped_of(text, side, is_python_space); }
+
+MarkedText stripped(Runtime& runtime, const MarkedText& text, Side side, const std::string* characters) {
+  runtime.limits.work(text.text.size());
+  if (characters == nullptr) return stripped(text, side);
+  runtime.limits.work(characters->size());
+  std::unordered_set<char32_t> codes;
+  for (size_t position = 0; position < characters->size();) codes.insert(next_char(*characters, position));
+  return stripped_of(text, side, [&](char32_t code) { return codes.contains(code); });
 }
 
-std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends) {
+void split(Runtime& runtime, const MarkedText& text, const std::string* separator, int64_t limit, bool from_right,
+           const PartSink& sink) {
+  runtime.limits.work(text.text.size());
+  if (separator == nullptr) {
+    return from_right && limit >= 0 ? split_at_spaces_from_right(text, limit, sink)
+                                    : split_at_spaces(text, limit, sink);
+  }
+  if (separator->empty()) fail("empty separator");
+  if (from_right && limit >= 0) return split_from_right(text, *separator, limit, sink);
+  size_t begin = 0;
+  for (int64_t parts = 0; limit < 0 || parts < limit; ++parts) {
+    const size_t found = find_text(text.text, *separator, begin);
+    if (found == std::string::npos) break;
+    sink(begin, found);
+    begin = found + separator->size();
+  }
+  sink(begin, text.text.size());
+}
+
+void split_lines(Runtime& runtime, const MarkedText& text, bool keep_ends, const PartSink& sink) {
   const auto ends_line = [](char32_t code) {
     return (code >= 0x0A && code <= 0x0D) || (code >= 0x1C && code <= 0x1E) || code == 0x85 || code == 0x2028 ||
            code == 0x2029;
   };
-  std::vector<MarkedText> lines;
+  runtime.limits.work(text.text.size());
   size_t begin = 0;
   for (size_t position = 0; position < text.text.size();) {
     const size_t at = position;
     const char32_t code = next_char(text.text, position);
     if (!ends_line(code)) continue;
     if (code == '\r' && position < text.text.size() && text.text[position] == '\n') ++position;
-    lines.push_back(text.substr(begin, (keep_ends ? position : at) - begin));
+    sink(begin, keep_ends ? position : at);
     begin = position;
   }
-  if (begin < text.text.size()) lines.push_back(text.substr(begin, text.text.size() - begin));
-  return lines;
+  if (begin < text.text.size()) sink(begin, text.text.size());
 }
 
 MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& from, const MarkedText& to,
                     int64_t limit) {
+  runtime.limits.work(text.text.size());
   MarkedText out;
   int64_t count = 0;
   size_t position = 0;

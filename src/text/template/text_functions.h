@@ -1,8 +1,8 @@
 // Python's string functions on marked text: the marks of people's input stay with their bytes.
 #pragma once
 
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "text/template/value.h"
 
@@ -11,12 +11,18 @@ namespace gptq::chat {
 bool is_python_space(char32_t code);
 
 enum class Side { kBoth, kLeft, kRight };
-// Without `characters` white space; else every character of that set.
-MarkedText stripped(const MarkedText& text, Side side, const std::string* characters);
+// Without white space at its ends; or, with `characters`, without any character of that set.
+MarkedText stripped(const MarkedText& text, Side side);
+MarkedText stripped(Runtime& runtime, const MarkedText& text, Side side, const std::string* characters);
 
-// Python's split: without a separator at runs of white space, with one at each; `limit` < 0 means no limit.
-std::vector<MarkedText> split(const MarkedText& text, const std::string* separator, int64_t limit, bool from_right);
-std::vector<MarkedText> split_lines(const MarkedText& text, bool keep_ends);
+// Bytes [begin, end) of a part of a text. What a sink keeps, it counts.
+using PartSink = std::function<void(size_t begin, size_t end)>;
+
+// Python's split: without a separator at runs of white space, with one at each; `limit` < 0 means no limit. From the
+// right, with a limit, the last part comes first.
+void split(Runtime& runtime, const MarkedText& text, const std::string* separator, int64_t limit, bool from_right,
+           const PartSink& sink);
+void split_lines(Runtime& runtime, const MarkedText& text, bool keep_ends, const PartSink& sink);
 
 MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& from, const MarkedText& to,
                     int64_t limit);

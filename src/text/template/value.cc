@@ -136,17 +136,23 @@ Value* DictObject::slot(std::string_view key) {
 }
 
 void DictObject::set(Limits& limits, const Value& key, Value value) {
-  limits.hold(1);
-  put(hash_key(limits, key), key, std::move(value));
+  limits.hold(2);  // the entry and its place in the index
+  std::string hash = hash_key(limits, key);
+  limits.produce(hash.size());
+  put(std::move(hash), key, std::move(value));
 }
 
-void DictObject::set(std::string_view key, Value value) {
+void DictObject::set(Limits& limits, std::string_view key, Value value) {
   std::string hash = "s" + std::string(key);
+  limits.work(key.size());
   const auto found = index_.find(hash);
-  if (found != index_.end())
+  if (found != index_.end()) {
     entries[found->second].second = std::move(value);
-  else
-    put(std::move(hash), Value::string(key), std::move(value));
+    return;
+  }
+  limits.hold(2);
+  limits.produce(2 * key.size());
+  put(std::move(hash), Value::string(key), std::move(value));
 }
 
 void DictObject::put(std::string hash, const Value& key, Value value) {
@@ -233,11 +239,13 @@ Value Runtime::native(const char* name, Native function, Value self) {
 }
 
 void Runtime::append(MarkedText& out, const MarkedText& more) {
+  limits.work(more.text.size());
   if (out.text.size() + more.text.size() > Limits::kLongestString) limits.produce(Limits::kLongestString + 1);
   out.append(more);
 }
 
 void Runtime::append(MarkedText& out, std::string_view more, char mark) {
+  limits.work(more.size());
   if (out.text.size() + more.size() > Limits::kLongestString) limits.produce(Limits::kLongestString + 1);
   out.append(more, mark);
 }

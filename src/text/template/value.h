@@ -117,7 +117,7 @@ struct DictObject : Object {
   const Value* find(Limits& limits, const Value& key) const;
   const Value* find(std::string_view key) const;
   void set(Limits& limits, const Value& key, Value value);
-  void set(std::string_view key, Value value);
+  void set(Limits& limits, std::string_view key, Value value);
   Value* slot(std::string_view key);  // nullptr when there is none
 
  private:
@@ -208,6 +208,9 @@ class Runtime {
   Value string(MarkedText text);  // counts towards the limits
   Value string(std::string text) { return string(MarkedText{std::move(text), ""}); }
   Value native(const char* name, Native function, Value self = Value());
+
+  // Counts going through, or copying, this many items.
+  void visit(size_t items) { limits.work(items * sizeof(Value)); }
 
   // Appends within the limits; for every builder of text.
   void append(MarkedText& out, const MarkedText& more);
