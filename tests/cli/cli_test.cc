@@ -49,7 +49,7 @@ TEST(CliHelp, EveryCommandHasAnExample) {
     EXPECT_EQ(gptq({"help", command}).out, help.out);
   }
   EXPECT_TRUE(has(gptq({"quantize", "--help"}).out, "(default: 128)"));
-  EXPECT_TRUE(has(gptq({"perplexity", "--help"}).out, "the mean negative"));
+  EXPECT_TRUE(has(gptq({"perplexity", "--help"}).out, "Definition: the whole text is"));
 }
 
 TEST(CliUsage, MistakesGetASuggestion) {
