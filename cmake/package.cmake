@@ -8,6 +8,7 @@ install(TARGETS gptq RUNTIME DESTINATION bin COMPONENT program)
 install(CODE "set(program \"$<TARGET_FILE:gptq>\")" COMPONENT program)
 install(CODE [=[
   set(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share")
+  set(ENV{XDG_CONFIG_HOME} /nonexistent)  # the settings of whoever builds are not the package's
   execute_process(COMMAND ${program} man ${share}/man/man1 --quiet COMMAND_ERROR_IS_FATAL ANY)
   foreach(script bash-completion/completions/gptq zsh/site-functions/_gptq fish/vendor_completions.d/gptq.fish)
     string(REGEX MATCH "^[a-z]+" shell ${script})

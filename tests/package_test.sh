@@ -11,7 +11,7 @@ root=$folder/$(basename "$tarball" .tar.gz)
 for file in bin/gptq LICENSE README.md docs models/demo/model.safetensors lib/licenses lib/libopenblas.so.0 \
     share/man/man1/gptq.1 share/man/man1/gptq-quantize.1 share/bash-completion/completions/gptq \
     share/zsh/site-functions/_gptq share/fish/vendor_completions.d/gptq.fish; do
-  [ -s "$root/$file" ] || { echo "$tarball lacks $file" >&2; exit 1; }
+  [ -e "$root/$file" ] || { echo "$tarball lacks $file" >&2; exit 1; }
 done
 
 (cd / && env -i "$root/bin/gptq" version)

@@ -56,7 +56,8 @@ Json to_json(const Result& result) {
           {"new_tokens", result.new_tokens},
           {"tokens_per_second", result.tokens_per_second()},
           {"prompt_seconds", result.prompt_seconds},
-          {"finish_reason", to_string(result.finish_reason)}};
+          {"finish_reason", to_string(result.finish_reason)},
+          {"seed", result.seed ? Json(*result.seed) : Json()}};
 }
 
 // How an answer comes: begins it, and hands its text to the sink.

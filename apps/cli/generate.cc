@@ -1,5 +1,6 @@
 // gptq generate: continues texts.
 #include <fmt/format.h>
+#include <unistd.h>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -124,7 +125,7 @@ int answer_rows(Engine& engine, const GenerateArguments& a, const std::vector<Ta
   std::vector<Request> requests;  // all before the first answer: most errors are in the rows
   for (const Task& task : tasks) requests.push_back(request_for(engine, a, task));
   const Interrupt interrupt;
-  Progress progress(common.quiet);
+  Progress progress(common.quiet || isatty(STDOUT_FILENO) == 1);  // on a terminal the rows themselves are seen
   for (size_t i = 0; i < tasks.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(tasks.size()), fmt::format("{} rows", tasks.size()));
     const Result result = engine.generate(requests[i], [&](const std::string&) { return !interrupt.pressed(); });

@@ -22,10 +22,12 @@ std::vector<std::string> choices_in(const std::string& type) {
   return choices;
 }
 
+bool takes_a_value(const CLI::Option& option) { return option.get_expected_max() > 0; }
+
 std::string description_of(const CLI::Option& option) {
   std::string text = option.get_description();
   const std::string value = option.get_default_str();
-  if (option.get_type_size() > 0 && !value.empty() && value != "[]") text += " (default: " + value + ")";
+  if (takes_a_value(option) && !value.empty() && value != "[]") text += " (default: " + value + ")";
   if (option.get_required()) text += " (required)";
   return text;
 }
@@ -39,7 +41,7 @@ OptionFacts facts_of(const CLI::Option& option) {
   if (facts.names.empty()) facts.argument = option.get_name(true);
   const std::string type = option.get_type_name();  // CLI11 appends what its checks accept
   const std::string value = type.substr(0, type.find(':'));
-  if (option.get_type_size() > 0) {
+  if (takes_a_value(option)) {
     facts.choices = choices_in(type);
     facts.kind = !facts.choices.empty() ? ValueKind::kChoice
                  : value == "FILE"      ? ValueKind::kFile

@@ -2,7 +2,6 @@
 #include "progress.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cstdlib>
@@ -29,12 +28,6 @@ std::mutex mutex;  // guards standard error and `active`
 Progress* active = nullptr;
 
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
-
-size_t terminal_width() {
-  winsize size = {};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
 
 bool unicode_terminal() {
   for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
@@ -131,7 +124,7 @@ std::string Progress::bar(size_t width) const {
 
 void Progress::draw() {
   if (step_.empty()) return;
-  const size_t columns = terminal_width() - 1;  // the last column would wrap on some terminals
+  const size_t columns = terminal_columns(STDERR_FILENO) - 1;  // the last column would wrap on some terminals
   const std::string head = fmt::format("{:3.0f}% ", fraction_ * 100);
   const std::string tail = fmt::format("  {}{}  {}", step_, detail_, clocks());
   const size_t used = text_width(head) + text_width(tail);

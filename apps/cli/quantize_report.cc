@@ -14,7 +14,7 @@ namespace gptq::cli {
 namespace {
 
 // Mean errors up to which a result is good or acceptable.
-constexpr double kGood = 0.02, kAcceptable = 0.08;
+constexpr double kGood = 0.01, kAcceptable = 0.04;
 
 constexpr size_t kWorst = 10;  // modules in the table unless all are asked for
 

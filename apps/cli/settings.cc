@@ -140,10 +140,12 @@ Settings Settings::load(const CLI::App& program) {
   std::error_code error;
   const fs::file_status status = fs::status(settings.path_, error);
   if (settings.path_.empty() || status.type() == fs::file_type::not_found) return settings;
-  if (status.type() != fs::file_type::regular || fs::file_size(settings.path_, error) > kMaxConfigBytes) {
+  const bool file = status.type() == fs::file_type::regular;
+  if (error || !file || fs::file_size(settings.path_, error) > kMaxConfigBytes) {
     const ErrorKind kind = error == std::errc::permission_denied ? ErrorKind::kPermission : ErrorKind::kUsage;
-    throw Error(kind, fmt::format("reading the configuration: {} is {}, expected a file of at most 1 MiB",
-                                  settings.path_, error ? error.message() : "something else"));
+    const std::string found = error ? error.message() : file ? "a larger one" : "something else";
+    throw Error(kind, fmt::format("reading the configuration {}: found {}, expected a file of at most 1 MiB",
+                                  settings.path_, found));
   }
   settings.read(program, read_text(settings.path_));
   return settings;

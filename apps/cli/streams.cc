@@ -26,13 +26,16 @@ void put_error(std::string_view text) noexcept {
   }
 }
 
-size_t line_width(int stream) {
+size_t terminal_columns(int stream) {
   constexpr size_t kUsual = 80;
-  const char* columns = std::getenv("COLUMNS");
-  const int wanted = columns == nullptr ? 0 : std::atoi(columns);
-  if (wanted > 0) return static_cast<size_t>(wanted);
   winsize size = {};
   return ioctl(stream, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsual;
+}
+
+size_t line_width(int stream) {
+  const char* columns = std::getenv("COLUMNS");
+  const int wanted = columns == nullptr ? 0 : std::atoi(columns);
+  return wanted > 0 ? static_cast<size_t>(wanted) : terminal_columns(stream);
 }
 
 }  // namespace gptq::cli

@@ -13,7 +13,7 @@ void open_standard_streams();
 // To standard error, at once. A closed one, a full disk or a reader that has left are ignored: the work counts more.
 void put_error(std::string_view text) noexcept;
 
-// Columns of a line there: COLUMNS when it is set, else those of the terminal, else 80.
-size_t line_width(int stream);
+size_t terminal_columns(int stream);  // 80 when it is no terminal
+size_t line_width(int stream);        // of pages: COLUMNS when it is set, else the above
 
 }  // namespace gptq::cli

@@ -1,7 +1,6 @@
 // Text that arrives in pieces, with line breaks between words where the terminal's lines end.
 #include "word_wrap.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <utf8proc.h>
 #include <algorithm>
@@ -10,11 +9,13 @@
 
 #include <gptq/terminal.h>
 
+#include "streams.h"
+
 namespace gptq::cli {
 
 namespace {
 
-constexpr size_t kTabStop = 8, kUsualColumns = 80;
+constexpr size_t kTabStop = 8;
 constexpr size_t kMinWidth = 10;  // what is narrower is left to the terminal
 constexpr std::string_view kJoiner = "\u200d";
 
@@ -61,10 +62,7 @@ size_t columns_of(std::string_view text) {
   return columns;
 }
 
-size_t terminal_columns() {
-  winsize size = {};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUsualColumns;
-}
+size_t terminal_columns() { return terminal_columns(STDOUT_FILENO); }
 
 std::string WordWrap::push(std::string_view text, size_t width) {
   width_ = width < kMinWidth ? std::numeric_limits<size_t>::max() : width;

@@ -89,9 +89,12 @@ TEST(CliGenerate, SeedsDifferUnlessOneIsGiven) {
 TEST(CliGenerate, ChatDrawsItsSeedsInTheSameWay) {
   const Strings draw = {"chat", kDemo, "-p", "Tell me a story", "-n", "16", "--temperature", "1.5"};
   EXPECT_NE(gptq(draw).out, gptq(draw).out);
+  Strings json = draw;
+  json.push_back("--json");
+  const Json drawn = Json::parse(gptq(json).out);
   Strings same = draw;
-  same.insert(same.end(), {"--seed", "5"});
-  EXPECT_EQ(gptq(same).out, gptq(same).out);
+  same.insert(same.end(), {"--seed", drawn["seed"].dump()});
+  EXPECT_EQ(gptq(same).out, drawn["text"].get<std::string>() + "\n");
 }
 
 TEST(CliGenerate, SpecialTokensAreKeptWhenAskedFor) {

@@ -30,7 +30,7 @@ struct ShellResult {
   int code;
   std::string out;
 };
-ShellResult shell(const std::string& command) {
+ShellResult run_shell(const std::string& command) {
   FILE* pipe = popen((command + " 2>&1").c_str(), "r");
   std::string out;
   char chunk[4096];
@@ -39,7 +39,7 @@ ShellResult shell(const std::string& command) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out};
 }
 
-bool installed(const std::string& program) { return shell("command -v " + program).code == 0; }
+bool installed(const std::string& program) { return run_shell("command -v " + program).code == 0; }
 
 TEST(CliHelp, PagesFitTheWidth) {
   for (const int columns : {50, 80, 100}) {
@@ -98,6 +98,7 @@ TEST(CliHelp, OptionsStandInGroups) {
     EXPECT_STREQ(group_of(option), "usual") << option;
   for (const char* option : {"--samples", "--rule", "--gptaq"}) EXPECT_STREQ(group_of(option), "quality") << option;
   for (const char* option : {"--damp", "--threads", "--clip"}) EXPECT_STREQ(group_of(option), "expert") << option;
+  EXPECT_FALSE(has(help, "(default: --sym) (default"));
   for (const char* command : {"generate", "bench"}) EXPECT_TRUE(has(gptq({command, "--help"}).out, "Expert options:"));
   EXPECT_TRUE(has(gptq({"version", "--help"}).out, "\nOptions:\n")) << "one group needs no other name";
   EXPECT_TRUE(has(gptq({"generate", "--help"}).out, "Usage: gptq generate MODEL [PROMPT] [options]"));
@@ -129,7 +130,7 @@ class Completion : public ::testing::Test {
   std::string bash(const std::string& words) {
     write_whole(scratch_ / "try", ". " + script("bash") + "\ncd " + kDemo + "\nCOMP_WORDS=(" + words +
                                       ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_gptq\necho \"${COMPREPLY[*]}\"\n");
-    return shell("bash --norc " + (scratch_ / "try")).out;
+    return run_shell("bash --norc " + (scratch_ / "try")).out;
   }
 
   Scratch scratch_;
@@ -146,6 +147,7 @@ TEST_F(Completion, BashReallyCompletes) {
   EXPECT_EQ(bash("gptq chat --device c"), "cpu cuda\n");
   EXPECT_EQ(bash("gptq cache ''"), "ls rm verify\n");
   EXPECT_EQ(bash("gptq auth --token x lo"), "login logout\n") << "the value of an option is no argument";
+  EXPECT_EQ(bash("gptq cache --json ''"), "ls rm verify\n") << "a flag has no value";
   EXPECT_EQ(bash("gptq generate . --file con"), "config.json\n");
   EXPECT_EQ(bash("gptq generate . --prompt con"), "\n") << "a text";
   EXPECT_EQ(bash("gptq inspect /et"), "/etc\n");
@@ -171,12 +173,13 @@ TEST_F(Completion, ZshAndFishUnderstandTheirs) {
   EXPECT_TRUE(has(read_whole(fish), "complete -c gptq -n '__fish_seen_subcommand_from quantize' -l bits"));
   if (installed("zsh")) {
     const ShellResult loaded =
-        shell("zsh -f -c 'autoload -U compinit && compinit -u -D && . " + zsh + " && print $_comps[gptq]'");
+        run_shell("zsh -f -c 'autoload -U compinit && compinit -u -D && . " + zsh + " && print $_comps[gptq]'");
     EXPECT_EQ(loaded.out, "_gptq\n");
   }
   if (installed("fish")) {
     const auto ask = [&](const std::string& line) {
-      return shell("HOME=" + (scratch_ / "home") + " fish -c 'source " + fish + "; complete -C \"" + line + "\"'").out;
+      return run_shell("HOME=" + (scratch_ / "home") + " fish -c 'source " + fish + "; complete -C \"" + line + "\"'")
+          .out;
     };
     EXPECT_TRUE(ask("gptq qu").starts_with("quantize\t")) << ask("gptq qu");
     EXPECT_TRUE(has(ask("gptq quantize --bits "), "8\t"));
@@ -212,12 +215,12 @@ TEST(CliMan, PagesAreMadeOfTheTree) {
   if (installed("man")) {
     for (const Json& page : pages) {
       const ShellResult shown =
-          shell("MANWIDTH=80 man --warnings -P cat -l " + page.get<std::string>() + " 2>&1 >/dev/null");
+          run_shell("MANWIDTH=80 man --warnings -P cat -l " + page.get<std::string>() + " 2>&1 >/dev/null");
       EXPECT_EQ(shown.out, "") << page;
     }
   }
   if (installed("mandoc")) {
-    const ShellResult lint = shell("mandoc -T lint -W error " + folder + "/*.1");
+    const ShellResult lint = run_shell("mandoc -T lint -W error " + folder + "/*.1");
     EXPECT_EQ(lint.code, 0) << lint.out;
   }
   write_whole(scratch / "file", "");

@@ -59,10 +59,10 @@ QuantizeReport report_of(const std::vector<std::pair<double, int64_t>>& modules)
 
 TEST(Verdict, OfTheMeanErrorWeighedBySize) {
   EXPECT_EQ(verdict(0.00002), "good");
-  EXPECT_EQ(verdict(0.02), "good");
-  EXPECT_EQ(verdict(0.021), "acceptable");
-  EXPECT_EQ(verdict(0.08), "acceptable");
-  EXPECT_EQ(verdict(0.081), "poor");
+  EXPECT_EQ(verdict(0.01), "good");
+  EXPECT_EQ(verdict(0.011), "acceptable");
+  EXPECT_EQ(verdict(0.04), "acceptable");
+  EXPECT_EQ(verdict(0.041), "poor");
   EXPECT_DOUBLE_EQ(mean_error(report_of({{0.01, 100}, {0.05, 300}})), 0.04);
   EXPECT_EQ(mean_error(report_of({})), 0);
 }

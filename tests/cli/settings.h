@@ -28,11 +28,11 @@ class Variable {
 // $XDG_CONFIG_HOME/gptq/config.toml with this text.
 class ConfigFile {
  public:
-  explicit ConfigFile(const std::string& text) : home_("XDG_CONFIG_HOME", scratch_ / "") {
-    fs::create_directories(scratch_ / "gptq");
+  explicit ConfigFile(const std::string& text) : home_("XDG_CONFIG_HOME", scratch_ / "home") {
+    fs::create_directories(scratch_ / "home/gptq");
     write_whole(path(), text);
   }
-  std::string path() const { return scratch_ / "gptq/config.toml"; }
+  std::string path() const { return scratch_ / "home/gptq/config.toml"; }
 
  private:
   Scratch scratch_;
