@@ -17,10 +17,6 @@ namespace {
 using Json = nlohmann::json;
 using Strings = std::vector<std::string>;
 
-const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 // Runs a line of the shell in which "gptq" is the program; 124 after a minute, and 128 + N for a signal.
 Outcome shell(const std::string& line) {
   const Scratch scratch;
