@@ -29,33 +29,43 @@ constexpr int64_t kHeldWindows = 4;      // for measuring, at most, of full leng
 constexpr int64_t kHeldShare = 32;       // one window in so many, when all of them were drawn
 constexpr int64_t kFewHeldTokens = 128;  // fewer measure nothing
 
-// Tokens [begin, begin + length) of a corpus.
+// Tokens [begin, begin + length) of a Cut.
 struct Window {
   size_t begin = 0;
   int64_t length = 0;
 };
 
-// Every text's windows, in the order of the corpus.
-std::vector<Window> cut(const Corpus& corpus, int64_t seqlen) {
-  std::vector<Window> windows;
-  const auto cut_text = [&](size_t begin, size_t end) {
-    const auto size = static_cast<int64_t>(end - begin);
-    for (int64_t at = 0; at + seqlen <= size; at += seqlen) {
-      windows.push_back({begin + static_cast<size_t>(at), seqlen});
-    }
-    if (size > 0 && size < seqlen) windows.push_back({begin, size});
+struct Cut {
+  std::vector<TokenId> tokens;
+  std::vector<Window> windows;  // in the order of the tokens
+};
+
+// Rows shorter than a window stand alone, behind all other texts, which are joined.
+Cut cut(const Corpus& corpus, int64_t seqlen) {
+  Cut result;
+  std::vector<TokenId>& tokens = result.tokens;
+  const auto is_short = [&](const Corpus::Document& document) {
+    return document.row && static_cast<int64_t>(document.tokens) < seqlen;
   };
-  size_t begin = 0, end = 0;  // of plain texts behind each other
-  for (const Corpus::Document& document : corpus.documents) {
-    if (document.row) {
-      cut_text(begin, end);
-      cut_text(end, end + document.tokens);
-      begin = end + document.tokens;
+  const auto copy = [&](bool short_rows, const auto& copied) {
+    auto begin = corpus.tokens.begin();
+    for (const Corpus::Document& document : corpus.documents) {
+      const auto end = begin + static_cast<std::ptrdiff_t>(document.tokens);
+      if (is_short(document) == short_rows && begin < end) {
+        tokens.insert(tokens.end(), begin, end);
+        copied(static_cast<int64_t>(document.tokens));
+      }
+      begin = end;
     }
-    end += document.tokens;
+  };
+  copy(false, [](int64_t) {});
+  const auto joined = static_cast<int64_t>(tokens.size());
+  for (int64_t at = 0; at + seqlen <= joined; at += seqlen) {
+    result.windows.push_back({static_cast<size_t>(at), seqlen});
   }
-  cut_text(begin, end);
-  return windows;
+  if (joined > 0 && joined < seqlen) result.windows.push_back({0, joined});
+  copy(true, [&](int64_t size) { result.windows.push_back({tokens.size() - static_cast<size_t>(size), size}); });
+  return result;
 }
 
 int64_t count_tokens(std::span<const Window> windows) {
@@ -70,15 +80,15 @@ size_t count_within(std::span<const Window> windows, int64_t tokens) {
   return count;
 }
 
-// Longest first, and otherwise in the order of the corpus.
-Windows collect(std::span<const Window> windows, const Corpus& corpus) {
+// Longest first, and otherwise in the order of the tokens.
+Windows collect(std::span<const Window> windows, const std::vector<TokenId>& tokens) {
   std::vector<Window> sorted(windows.begin(), windows.end());
   std::sort(sorted.begin(), sorted.end(), [](const Window& a, const Window& b) {
     return a.length != b.length ? a.length > b.length : a.begin < b.begin;
   });
   Windows collected;
   for (const Window& window : sorted) {
-    const auto first = corpus.tokens.begin() + static_cast<std::ptrdiff_t>(window.begin);
+    const auto first = tokens.begin() + static_cast<std::ptrdiff_t>(window.begin);
     collected.tokens.insert(collected.tokens.end(), first, first + window.length);
     collected.lengths.push_back(window.length);
   }
@@ -118,7 +128,7 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   }
   const Corpus corpus = read_text(options, tokenizer);
   c.notes.insert(c.notes.end(), corpus.notes.begin(), corpus.notes.end());
-  std::vector<Window> windows = cut(corpus, c.seqlen);
+  auto [tokens, windows] = cut(corpus, c.seqlen);
   if (windows.empty()) {
     throw Error(ErrorKind::kUsage, "reading calibration text from " + c.name + ": found no text; give some");
   }
@@ -134,8 +144,8 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   const size_t apart = rest ? 0 : std::min<size_t>(kHeldWindows, all.size() / kHeldShare);
   if (count_tokens(all.last(apart)) >= kFewHeldTokens) drawn -= apart;
   const auto held = all.subspan(drawn).first(count_within(all.subspan(drawn), kHeldWindows * c.seqlen));
-  if (count_tokens(held) >= kFewHeldTokens) c.held = collect(held, corpus);
-  static_cast<Windows&>(c) = collect(all.first(drawn), corpus);
+  if (count_tokens(held) >= kFewHeldTokens) c.held = collect(held, tokens);
+  static_cast<Windows&>(c) = collect(all.first(drawn), tokens);
 
   const auto total = static_cast<int64_t>(c.tokens.size());
   const auto shorter =

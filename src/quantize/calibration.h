@@ -23,8 +23,8 @@ struct Calibration : Windows {
   std::vector<std::string> notes;
 };
 
-// Cuts every text of read_corpus(), that is every row, and plain files joined, into windows of options.seqlen without
-// padding; what is left behind the last one is not used, but a text that is shorter than a window is one shorter window.
+// Joins the documents of read_corpus() and cuts them into windows of options.seqlen without padding; but a row that is
+// shorter than a window is a shorter window of its own, as are other texts when all of them are shorter together.
 // As many windows as samples · seqlen tokens have room for are drawn by `seed`, each at most once. Up to four more, of
 // those not drawn or else one in 32 of the drawn ones, are held apart for measuring, when they have 128 tokens or more.
 // The built-in text when options.calibration is empty. Throws what read_corpus() throws, and Error(kUsage) when there is

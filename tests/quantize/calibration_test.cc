@@ -51,8 +51,16 @@ TEST_F(CalibrationTest, GzipAndPlainAgree) {
             load("a.txt", kText, 8, 4).tokens.size() / 8);
 }
 
-// A row is a text of its own, with its own special tokens: full windows of it, or one that is shorter.
-TEST_F(CalibrationTest, RowsAreNotJoined) {
+TEST_F(CalibrationTest, LongRowsAreJoinedEachWithItsOwnSpecialTokens) {
+  const Calibration c = load("a.jsonl", "{\"text\": \"It was a bright day.\"}\n\n{\"text\": \"She went home.\"}\n", 2);
+  std::vector<TokenId> all = tokenizer_.encode("It was a bright day.");
+  const std::vector<TokenId> second = tokenizer_.encode("She went home.");
+  all.insert(all.end(), second.begin(), second.end());
+  all.resize(all.size() / 2 * 2);
+  EXPECT_EQ(c.tokens, all);
+}
+
+TEST_F(CalibrationTest, ShorterRowsAreWindowsOfTheirOwn) {
   const std::string rows = "{\"text\": \"She went home.\"}\n\n{\"text\": \"" + kText + "\"}\n{\"text\": \"Yes.\"}\n";
   const std::vector<TokenId> first = tokenizer_.encode("She went home."), second = tokenizer_.encode(kText),
                              third = tokenizer_.encode("Yes.");
