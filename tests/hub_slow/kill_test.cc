@@ -96,12 +96,14 @@ class KillTest : public HubTest {
         std::chrono::milliseconds(std::uniform_int_distribution<int>(0, milliseconds)(random_)));
   }
 
+  // GPTQ_STRESS_KILLS: how often, instead of 60 times.
+  const int wanted_ = getenv("GPTQ_STRESS_KILLS") == nullptr ? 60 : std::stoi(getenv("GPTQ_STRESS_KILLS"));
   const std::string second_ = noise(1'500'000, 11);
   std::mt19937 random_{20260101};
 };
 
-TEST_F(KillTest, OneProcessTwoHundredTimes) {
-  for (int kills = 0; kills < 200;) {
+TEST_F(KillTest, OneProcessAgainAndAgain) {
+  for (int kills = 0; kills < wanted_;) {
     fs::remove_all(cache());
     for (;;) {
       Puller puller;
@@ -115,11 +117,11 @@ TEST_F(KillTest, OneProcessTwoHundredTimes) {
   }
   int resumed = 0;
   for (const Request& request : hub_.server().requests()) resumed += request.header("range").empty() ? 0 : 1;
-  EXPECT_GT(resumed, 50) << "the kills came too early or too late to mean anything";
+  EXPECT_GT(resumed, wanted_ / 4) << "the kills came too early or too late to mean anything";
 }
 
-TEST_F(KillTest, ThreeProcessesTwoHundredTimes) {
-  for (int kills = 0; kills < 200;) {
+TEST_F(KillTest, ThreeProcessesAgainAndAgain) {
+  for (int kills = 0; kills < wanted_;) {
     fs::remove_all(cache());
     std::vector<std::unique_ptr<Puller>> pullers(3);
     for (int done = 0; done == 0;) {
