@@ -51,6 +51,21 @@ TEST(Quantize, ReportsForPeople) {
   EXPECT_TRUE(has(again.err, "quantized already")) << again.err;
 }
 
+TEST(Quantize, ErrorsThatNothingCouldBeMeasuredOnAreSaid) {
+  const Scratch scratch;
+  write_whole(scratch / "guide.txt", "auto-gptq is an easy-to-use model quantization library.");
+  const Strings more = {"--calibration", scratch / "guide.txt", "--gptaq", "0", "--clip", "none"};
+  const Outcome text = gptq(command(scratch / "a", more));
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_TRUE(has(text.out, "not meaningful: the calibration text has too few tokens")) << text.out;
+  Strings as_json = more;
+  as_json.push_back("--json");
+  const Json json = Json::parse(gptq(command(scratch / "b", as_json)).out);
+  EXPECT_EQ(json["errors_meaningful"], false);
+  EXPECT_TRUE(has(json["errors_reason"], "too few tokens"));
+  for (const Json& module : json["modules"]) EXPECT_TRUE(module["error"].is_null());
+}
+
 TEST(Quantize, ReportsAsJson) {
   const Scratch scratch;
   const std::string output = scratch / "mixed";
