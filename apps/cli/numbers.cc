@@ -60,7 +60,7 @@ std::string human_range(double from, double to) {
 std::string human_share(double share) {
   const double percent = 100 * share;
   if (percent > 0 && percent < 0.0001) return "below 0.0001 %";
-  return percent < 99.5 ? fmt::format("{:.2g} %", percent) : fmt::format("{:.0f} %", percent);
+  return percent > 0 && percent < 9.95 ? fmt::format("{:#.2g} %", percent) : fmt::format("{:.0f} %", percent);
 }
 
 std::string human_clock(double seconds) {

@@ -43,6 +43,7 @@ TEST(HumanShare, TwoDigits) {
   EXPECT_EQ(human_share(0.0000213), "0.0021 %");
   EXPECT_EQ(human_share(0.1234), "12 %");
   EXPECT_EQ(human_share(1.5), "150 %");
+  EXPECT_EQ(human_share(0.01), "1.0 %");
   EXPECT_EQ(human_share(0), "0 %");
 }
 
