@@ -11,6 +11,7 @@ phase "sanitizers, every module" cmake --workflow --preset sanitize
 phase "thread sanitizer" cmake --workflow --preset tsan
 phase "fuzzing, 10 minutes a target" scripts/fuzz.sh 600
 phase "patterns beside Oniguruma" ctest --test-dir build/release -L nightly --output-on-failure
+phase "quality at further widths" build/release/tests/quality_test --gtest_filter='DemoQualityFurther.*'
 phase "kills and schedules" env GPTQ_STRESS_KILLS=500 GPTQ_STRESS_SCHEDULES=1000 \
   ctest --test-dir build/release -R '^(stress|hub_slow)/' --output-on-failure
 # Checkpoints of every kind, with GPTQModel 7 and 5 in both directions.
