@@ -213,6 +213,11 @@ int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
 }  // namespace
 
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
+    throw Error(ErrorKind::kUsage, "writing " + path.string() +
+                                       ": found a device, a folder or a pipe, which is not replaced; choose another name");
+  }
   fs::path temporary;
   {
     const Descriptor fd(create_temporary(path, mode, temporary));

@@ -49,7 +49,8 @@ std::string read_small_file(const fs::path& path);
 
 // Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
 // the new one, never a part. The temporary file is always made by this call, with `mode` less the umask. Throws
-// Error(kPermission | kGeneral) with the system's reason (a full disk among them).
+// Error(kUsage) when `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the system's reason (a full
+// disk among them).
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
 // The name of the file that `name` is a temporary of, as write_file_atomic makes them and a killed process leaves them;

@@ -97,16 +97,19 @@ TEST(Chat, SavingReplacesOnlyItsOwnFile) {
   const std::string foreign = scratch / "foreign", mine = scratch / "mine", link = scratch / "link";
   write_whole(foreign, "precious");
   fs::create_symlink(foreign, link);
+  const std::string pipe = scratch / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   const Outcome refused =
       gptq({"chat", kDemo, "-n", "2"}, "/save " + mine + "\nHi\n/save " + foreign + "\n/save " + link + "\n/save " +
-                                           scratch / "none/x" + "\n/save\n/save /dev/full\n");
+                                           scratch / "none/x" + "\n/save\n/save " + pipe + "\n");
   EXPECT_EQ(refused.code, 0);
   EXPECT_EQ(read_whole(foreign), "precious");
   EXPECT_FALSE(fs::exists(mine)) << "there was nothing to save yet";
   EXPECT_TRUE(has(refused.err, "nothing to save") && has(refused.err, "foreign exists") &&
               has(refused.err, "No such file") && has(refused.err, "/save needs the name"))
       << refused.err;
-  EXPECT_EQ(std::distance(fs::directory_iterator(fs::path(mine).parent_path()), {}), 2) << "nothing temporary is left";
+  EXPECT_EQ(std::distance(fs::directory_iterator(fs::path(mine).parent_path()), {}), 3) << "nothing temporary is left";
+  EXPECT_TRUE(fs::is_fifo(pipe));
   const Json talk = {message("user", "Hi"), message("assistant", "Yes?")};
   write_whole(mine, talk.dump());
   gptq({"chat", kDemo, "-n", "2"}, "/load " + mine + "\nAnd?\n/save " + mine + "\n");

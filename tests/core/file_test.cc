@@ -62,6 +62,17 @@ TEST(Files, PreallocatedWritesFromThreads) {
   for (size_t i = 0; i < content.size(); ++i) ASSERT_EQ(content[i], static_cast<char>('a' + i / kBlock));
 }
 
+TEST(Files, OnlyFilesAreReplaced) {
+  const TempFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  fs::create_directory(folder / "empty");
+  for (const char* name : {"pipe", "empty"}) {
+    expect_error(ErrorKind::kUsage, {"writing", name, "not replaced"}, [&] { write_file_atomic(folder / name, "x"); });
+  }
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+  EXPECT_TRUE(fs::is_directory(folder / "empty"));
+}
+
 TEST(Files, PipesDevicesAndProcAreRefused) {
   const TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
