@@ -3,9 +3,9 @@
 set_target_properties(gptq PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
 target_link_options(gptq PRIVATE LINKER:--disable-new-dtags)
 
-install(TARGETS gptq RUNTIME DESTINATION bin COMPONENT program)
+install(TARGETS gptq RUNTIME DESTINATION bin COMPONENT runtime)
 # Manual pages and completion scripts come from the program's own tree of options.
-install(CODE "set(program \"$<TARGET_FILE:gptq>\")" COMPONENT program)
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")" COMPONENT runtime)
 install(CODE [=[
   set(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share")
   set(ENV{XDG_CONFIG_HOME} /nonexistent)  # the settings of whoever builds are not the package's
@@ -16,12 +16,12 @@ install(CODE [=[
     file(MAKE_DIRECTORY ${folder})
     execute_process(COMMAND ${program} completion ${shell} OUTPUT_FILE ${share}/${script} COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
-]=] COMPONENT program)
+]=] COMPONENT runtime)
 
-install(FILES LICENSE README.md CHANGELOG.md DESTINATION . COMPONENT program)
-install(DIRECTORY docs models DESTINATION . COMPONENT program)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION . COMPONENT runtime)
+install(DIRECTORY docs models DESTINATION . COMPONENT runtime)
 
-install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")" COMPONENT program)
+install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")" COMPONENT runtime)
 install(CODE [=[
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} LIBRARIES ${openblas} RESOLVED_DEPENDENCIES_VAR libraries
     PRE_EXCLUDE_REGEXES
@@ -49,12 +49,12 @@ install(CODE [=[
       endif()
     endif()
   endforeach()
-]=] COMPONENT program)
+]=] COMPONENT runtime)
 
 set(CPACK_GENERATOR TGZ)
 set(CPACK_PACKAGE_FILE_NAME gptq-${PROJECT_VERSION}-linux-${CMAKE_SYSTEM_PROCESSOR})
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL program)
+set(CPACK_COMPONENTS_ALL runtime)
 set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
 set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENT_INCLUDE_TOPLEVEL_DIRECTORY ON)
