@@ -46,7 +46,7 @@ TEST(DemoQuality, ThreeBitsAsymmetric) {
   EXPECT_LE(quantized({.bits = 3, .group_size = 128, .sym = false, .desc_act = true}), 40.0);
 }
 
-TEST(DemoQuality, TwoBits) {
+TEST(DemoQualityFurther, TwoBits) {
   EXPECT_LE(quantized({.bits = 2, .group_size = 64, .sym = false, .desc_act = true}), 70.0);
 }
 

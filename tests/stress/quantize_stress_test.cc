@@ -124,7 +124,7 @@ std::map<int, Files> QuantizeStress::good_;
 int QuantizeStress::operations_ = 0;
 
 TEST_F(QuantizeStress, KilledAtAnyFileOperation) {
-  const int kills = count_of("GPTQ_STRESS_KILLS", 40);
+  const int kills = count_of("GPTQ_STRESS_KILLS", 25);
   for (int i = 0; i < kills && !HasFailure(); ++i) {
     const bool replaces = below(2) == 0;
     if (replaces) put_old_output(3);
@@ -154,7 +154,7 @@ TEST_F(QuantizeStress, KilledAtAnyFileOperation) {
 
 TEST_F(QuantizeStress, TwoRunsInAnyOrder) {
   const std::array<std::string, 3> options = {"", "--force", "--resume"};
-  const int schedules = count_of("GPTQ_STRESS_SCHEDULES", 40);
+  const int schedules = count_of("GPTQ_STRESS_SCHEDULES", 25);
   for (int i = 0; i < schedules && !HasFailure(); ++i) {
     if (below(3) == 0) put_old_output(3);
     if (below(3) == 0) {  // an earlier run was killed
