@@ -67,7 +67,8 @@ def small_demo(folder):
 def answers_of(python, jobs, scratch):
     """One answer for each job; a worker that dies leaves the rest unanswered."""
     (scratch / "jobs.json").write_text(json.dumps(jobs))
-    result = subprocess.run([python, HERE / "gptqmodel_worker.py", scratch / "jobs.json"], capture_output=True, timeout=3000)
+    result = subprocess.run([python, HERE / "gptqmodel_worker.py", scratch / "jobs.json"], capture_output=True, timeout=3000,
+                            cwd=scratch)  # GPTQModel writes logs where it stands
     answers = [json.loads(line) for line in result.stdout.decode().splitlines()]
     lost = {"error": result.stderr.decode(errors="replace")[-400:]}
     return answers + [lost] * (len(jobs) - len(answers))
