@@ -198,7 +198,7 @@ class Push {
     if (const std::string errors = messages("errors"); response.status == 400 && !errors.empty()) {
       throw Error(ErrorKind::kVerification, "uploading " + (folder_ / kCard).string() +
                                                 ": the Hub refuses its metadata block (" + errors +
-                                                "); mend what stands between the lines \"---\"");
+                                                "); correct what stands between the lines \"---\"");
     }
     throw explain(response, {"checking README.md for " + target_.id, "", "", ""}, session_.settings, session_.token);
   }

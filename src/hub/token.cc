@@ -67,7 +67,7 @@ std::vector<Section> read_sections(const fs::path& path) {
     const size_t equals = line.find_first_of("=:");
     if (equals == std::string::npos || sections.empty()) {
       throw Error(ErrorKind::kVerification, "reading " + path.string() +
-                                                ": found a line that is neither [name] nor key = value; mend "
+                                                ": found a line that is neither [name] nor key = value; correct "
                                                 "the file, or remove it and log in again");
     }
     sections.back().values.push_back({trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1))});

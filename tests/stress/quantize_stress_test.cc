@@ -83,7 +83,7 @@ class QuantizeStress : public ::testing::Test {
 
   // 0, or the refusal of a documented kind, with a message; never a signal or an internal error.
   void expect_success_or_refusal(int code) {
-    EXPECT_TRUE(code == 0 || code == 1 || code == 2 || code == 8) << code;
+    EXPECT_TRUE(code == 0 || code == 1 || code == 2) << code;
     EXPECT_FALSE(has(read_whole(log()), "bug in gptq")) << read_whole(log());
     EXPECT_TRUE(code == 0 || has(read_whole(log()), "error: ")) << read_whole(log());
   }
@@ -108,7 +108,7 @@ class QuantizeStress : public ::testing::Test {
     EXPECT_TRUE(read_all(output()) == good_[bits]) << errors;
     Files left = read_all(*work_ / ".");
     std::erase_if(left, [](const auto& file) { return file.first.starts_with("out/") || file.first == "log"; });
-    EXPECT_EQ(left.size(), 1u) << "files left beside the output: " << left.begin()->first;
+    EXPECT_EQ(left.size(), 1u) << "files left beside the output, or the backup is gone";
   }
   void put_old_output(int bits) { fs::copy(*shared_ / ("good" + std::to_string(bits)), output()); }
 
