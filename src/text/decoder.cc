@@ -50,9 +50,9 @@ std::string cleaned(std::string token, TextBudget& budget) {
   return token;
 }
 
-class Chain : public TokenDecoder {
+class DecoderSequence : public TokenDecoder {
  public:
-  explicit Chain(std::vector<Made> parts) : parts_(std::move(parts)) {}
+  explicit DecoderSequence(std::vector<Made> parts) : parts_(std::move(parts)) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (const auto& part : parts_) part->apply(tokens, budget);
   }
@@ -67,9 +67,10 @@ class Chain : public TokenDecoder {
   std::vector<Made> parts_;
 };
 
-class Replace : public TokenDecoder {
+class ReplaceDecoder : public TokenDecoder {
  public:
-  Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  ReplaceDecoder(TextPattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (std::string& token : tokens) {
       std::string out;
@@ -91,7 +92,7 @@ class Replace : public TokenDecoder {
 };
 
 // A run of byte tokens that is not valid UTF-8 as a whole becomes one U+FFFD for each of its bytes.
-class ByteFallback : public TokenDecoder {
+class ByteFallbackDecoder : public TokenDecoder {
  public:
   void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     std::vector<std::string> result;
@@ -119,7 +120,7 @@ class ByteFallback : public TokenDecoder {
   bool has_byte_runs() const override { return true; }
 };
 
-class Fuse : public TokenDecoder {
+class FuseDecoder : public TokenDecoder {
  public:
   void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     std::string all;
@@ -129,9 +130,10 @@ class Fuse : public TokenDecoder {
 };
 
 // Removes up to `start` (and `stop`) times one character at the ends of every token.
-class Strip : public TokenDecoder {
+class StripDecoder : public TokenDecoder {
  public:
-  Strip(std::string content, int64_t start, int64_t stop) : content_(std::move(content)), start_(start), stop_(stop) {}
+  StripDecoder(std::string content, int64_t start, int64_t stop)
+      : content_(std::move(content)), start_(start), stop_(stop) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget&) const override {
     for (std::string& token : tokens) {
       size_t begin = 0, end = token.size();
@@ -154,9 +156,10 @@ class Strip : public TokenDecoder {
   int64_t stop_;
 };
 
-class Metaspace : public TokenDecoder {
+class MetaspaceDecoder : public TokenDecoder {
  public:
-  Metaspace(std::string replacement, bool drop_first) : replacement_(std::move(replacement)), drop_first_(drop_first) {}
+  MetaspaceDecoder(std::string replacement, bool drop_first)
+      : replacement_(std::move(replacement)), drop_first_(drop_first) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       tokens[i] = replace_all(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ", budget);
@@ -168,7 +171,7 @@ class Metaspace : public TokenDecoder {
   bool drop_first_;
 };
 
-class ByteLevel : public TokenDecoder {
+class ByteLevelDecoder : public TokenDecoder {
  public:
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     std::string bytes;
@@ -178,9 +181,9 @@ class ByteLevel : public TokenDecoder {
   }
 };
 
-class EndOfWord : public TokenDecoder {
+class BpeDecoder : public TokenDecoder {
  public:
-  explicit EndOfWord(std::string suffix) : suffix_(std::move(suffix)) {}
+  explicit BpeDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       tokens[i] = replace_all(tokens[i], suffix_, i + 1 == tokens.size() ? "" : " ", budget);
@@ -191,9 +194,9 @@ class EndOfWord : public TokenDecoder {
   std::string suffix_;
 };
 
-class WordPiece : public TokenDecoder {
+class WordPieceDecoder : public TokenDecoder {
  public:
-  WordPiece(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
+  WordPieceDecoder(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       std::string& token = tokens[i];
@@ -213,9 +216,9 @@ class WordPiece : public TokenDecoder {
 };
 
 // Repetitions fall together, the padding that separates true repetitions goes.
-class Ctc : public TokenDecoder {
+class CtcDecoder : public TokenDecoder {
  public:
-  Ctc(std::string pad, std::string delimiter, bool cleanup)
+  CtcDecoder(std::string pad, std::string delimiter, bool cleanup)
       : pad_(std::move(pad)), delimiter_(std::move(delimiter)), cleanup_(cleanup) {}
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
@@ -242,12 +245,12 @@ class JoinWithSpaces : public TokenDecoder {
   }
 };
 
-Made make(const Component& component);
+Made decoder_from(const Component& component);
 
-Made make_chain(const Component& component) {
+Made make_decoder_sequence(const Component& component) {
   std::vector<Made> parts;
-  for (const Component& part : component.parts("decoders")) parts.push_back(make(part));
-  return std::make_unique<Chain>(std::move(parts));
+  for (const Component& part : component.parts("decoders")) parts.push_back(decoder_from(part));
+  return std::make_unique<DecoderSequence>(std::move(parts));
 }
 
 std::string one_char(const Component& component, const char* key) {
@@ -256,40 +259,41 @@ std::string one_char(const Component& component, const char* key) {
   return value;
 }
 
-Made make(const Component& component) {
+Made decoder_from(const Component& component) {
   using Maker = Made (*)(const Component&);
   static const std::map<std::string, Maker> kMakers = {
-      {"Sequence", make_chain},
+      {"Sequence", make_decoder_sequence},
       {"Replace",
        [](const Component& c) -> Made {
-         return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
-                                          c.reader().string("content"));
+         return std::make_unique<ReplaceDecoder>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
+                                                 c.reader().string("content"));
        }},
-      {"ByteFallback", [](const Component&) -> Made { return std::make_unique<ByteFallback>(); }},
-      {"Fuse", [](const Component&) -> Made { return std::make_unique<Fuse>(); }},
+      {"ByteFallback", [](const Component&) -> Made { return std::make_unique<ByteFallbackDecoder>(); }},
+      {"Fuse", [](const Component&) -> Made { return std::make_unique<FuseDecoder>(); }},
       {"Strip",
        [](const Component& c) -> Made {
-         return std::make_unique<Strip>(one_char(c, "content"), c.reader().integer("start", 0),
-                                        c.reader().integer("stop", 0));
+         return std::make_unique<StripDecoder>(one_char(c, "content"), c.reader().integer("start", 0),
+                                               c.reader().integer("stop", 0));
        }},
       {"Metaspace",
        [](const Component& c) -> Made {
          const bool never =
              c.reader().string("prepend_scheme", "always") == "never" || !c.reader().boolean("add_prefix_space", true);
-         return std::make_unique<Metaspace>(one_char(c, "replacement"), !never);
+         return std::make_unique<MetaspaceDecoder>(one_char(c, "replacement"), !never);
        }},
-      {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevel>(); }},
+      {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevelDecoder>(); }},
       {"BPEDecoder",
-       [](const Component& c) -> Made { return std::make_unique<EndOfWord>(c.reader().string("suffix", "</w>")); }},
+       [](const Component& c) -> Made { return std::make_unique<BpeDecoder>(c.reader().string("suffix", "</w>")); }},
       {"CTC",
        [](const Component& c) -> Made {
-         return std::make_unique<Ctc>(c.reader().string("pad_token", "<pad>"),
-                                      c.reader().string("word_delimiter_token", "|"),
-                                      c.reader().boolean("cleanup", true));
+         return std::make_unique<CtcDecoder>(c.reader().string("pad_token", "<pad>"),
+                                             c.reader().string("word_delimiter_token", "|"),
+                                             c.reader().boolean("cleanup", true));
        }},
       {"WordPiece",
        [](const Component& c) -> Made {
-         return std::make_unique<WordPiece>(c.reader().string("prefix", "##"), c.reader().boolean("cleanup", true));
+         return std::make_unique<WordPieceDecoder>(c.reader().string("prefix", "##"),
+                                                   c.reader().boolean("cleanup", true));
        }},
   };
   static const std::vector<TypeByKeys> kUntyped = {{"BPEDecoder", {"suffix"}},
@@ -320,7 +324,7 @@ int byte_of_token(const std::string& token) {
 
 std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what) {
   if (json.is_null()) return std::make_unique<JoinWithSpaces>();
-  return make(Component(json, what));
+  return decoder_from(Component(json, what));
 }
 
 }  // namespace gptq

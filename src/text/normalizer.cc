@@ -19,9 +19,9 @@ namespace gptq {
 
 namespace {
 
-class Chain : public Normalizer {
+class NormalizerSequence : public Normalizer {
  public:
-  explicit Chain(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
+  explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> parts) : parts_(std::move(parts)) {}
   void rewrite(AlignedText& text, TextBudget& budget) const override {
     for (const auto& part : parts_) part->apply(text, budget);
   }
@@ -88,9 +88,10 @@ class Prepend : public Normalizer {
   std::string prefix_;
 };
 
-class Replace : public Normalizer {
+class ReplaceNormalizer : public Normalizer {
  public:
-  Replace(TextPattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  ReplaceNormalizer(TextPattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void rewrite(AlignedText& text, TextBudget& budget) const override {
     Rewriter out(text, budget);
     pattern_.cut(text.text, [&](const Stretch& stretch) {
@@ -252,12 +253,12 @@ void clean_for_nmt(std::string& out, char32_t code) {
   append_utf8(out, space ? U' ' : code);
 }
 
-std::unique_ptr<Normalizer> make(const Component& component);
+std::unique_ptr<Normalizer> normalizer_from(const Component& component);
 
-std::unique_ptr<Normalizer> make_chain(const Component& component) {
+std::unique_ptr<Normalizer> make_normalizer_sequence(const Component& component) {
   std::vector<std::unique_ptr<Normalizer>> parts;
-  for (const Component& part : component.parts("normalizers")) parts.push_back(make(part));
-  return std::make_unique<Chain>(std::move(parts));
+  for (const Component& part : component.parts("normalizers")) parts.push_back(normalizer_from(part));
+  return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
 template <EachChar::Rule kRule>
@@ -282,7 +283,7 @@ std::unique_ptr<Normalizer> make_bert(const Component& component) {
     parts.push_back(std::make_unique<EachChar>(drop<kBertMarkChars>));
   }
   if (lowercase) parts.push_back(std::make_unique<EachChar>(lower));
-  return std::make_unique<Chain>(std::move(parts));
+  return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
 template <NormalForm kForm>
@@ -290,10 +291,10 @@ std::unique_ptr<Normalizer> make_form(const Component&) {
   return std::make_unique<ToNormalForm>(kForm);
 }
 
-std::unique_ptr<Normalizer> make(const Component& component) {
+std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
   using Maker = std::unique_ptr<Normalizer> (*)(const Component&);
   static const std::map<std::string, Maker> kMakers = {
-      {"Sequence", make_chain},
+      {"Sequence", make_normalizer_sequence},
       {"NFC", make_form<NormalForm::kNfc>},
       {"NFD", make_form<NormalForm::kNfd>},
       {"NFKC", make_form<NormalForm::kNfkc>},
@@ -304,8 +305,8 @@ std::unique_ptr<Normalizer> make(const Component& component) {
        }},
       {"Replace",
        [](const Component& c) -> std::unique_ptr<Normalizer> {
-         return std::make_unique<Replace>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
-                                          c.reader().string("content"));
+         return std::make_unique<ReplaceNormalizer>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
+                                                    c.reader().string("content"));
        }},
       {"Lowercase", make_rule<lower>},
       {"Nmt", make_rule<clean_for_nmt>},
@@ -334,8 +335,8 @@ std::unique_ptr<Normalizer> make(const Component& component) {
 }  // namespace
 
 std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what) {
-  if (json.is_null()) return std::make_unique<Chain>(std::vector<std::unique_ptr<Normalizer>>{});
-  return make(Component(json, what));
+  if (json.is_null()) return std::make_unique<NormalizerSequence>(std::vector<std::unique_ptr<Normalizer>>{});
+  return normalizer_from(Component(json, what));
 }
 
 }  // namespace gptq

@@ -108,16 +108,16 @@ void add_cls_sep_trim(Lists& lists, const Component& component) {
   add_cls_sep(lists, component);
 }
 
-void add_component(Lists& lists, const Component& component);
+void add_processor(Lists& lists, const Component& component);
 
-void add_sequence(Lists& lists, const Component& component) {
-  for (const Component& part : component.parts("processors")) add_component(lists, part);
+void add_processors(Lists& lists, const Component& component) {
+  for (const Component& part : component.parts("processors")) add_processor(lists, part);
 }
 
-void add_component(Lists& lists, const Component& component) {
+void add_processor(Lists& lists, const Component& component) {
   using Adder = void (*)(Lists&, const Component&);
   static const std::map<std::string, Adder> kAdders = {
-      {"Sequence", add_sequence},
+      {"Sequence", add_processors},
       {"TemplateProcessing", add_template},
       {"BertProcessing", add_cls_sep_trim},
       {"RobertaProcessing", add_cls_sep_trim},
@@ -162,7 +162,7 @@ TokenPlace PostProcessor::trimmed(TokenPlace place, size_t index, const std::vec
 PostProcessor make_post_processor(const Json& json, const std::string& what) {
   if (json.is_null()) return PostProcessor();
   Lists lists{Parts{{true, {}, {}}}, Parts{{true, {}, {}}}};
-  add_component(lists, Component(json, what));
+  add_processor(lists, Component(json, what));
   return PostProcessor(std::move(lists[1]), std::move(lists[0]));
 }
 

@@ -20,7 +20,7 @@ namespace {
 using Algorithm = SentencePieceModel::Algorithm;
 using PieceType = SentencePieceModel::PieceType;
 
-constexpr const char* kMark = "\u2581";
+constexpr const char* kUnderline = "\u2581";
 
 // How one tokenizer class reads the model.
 struct Family {
@@ -85,7 +85,7 @@ Json added_tokens(const SentencePieceModel& model) {
 }
 
 bool is_legacy(const TokenizerConfig& config) { return config.legacy.value_or(true); }
-bool adds_prefix(const TokenizerConfig& config) { return config.add_prefix_space.value_or(true); }
+bool adds_prefix_space(const TokenizerConfig& config) { return config.add_prefix_space.value_or(true); }
 
 // added_tokens_decoder may give the first three pieces other names.
 void rename_llama(SentencePieceModel& model, TokenizerConfig& config) {
@@ -133,8 +133,8 @@ void add_sentinels(SentencePieceModel& model, TokenizerConfig& config) {
 void rename_nothing(SentencePieceModel&, TokenizerConfig&) {}
 
 void mark_spaces(Json& parts, const TokenizerConfig& config) {
-  if (adds_prefix(config)) parts.push_back(graph::prepend(kMark));
-  parts.push_back(graph::replace(" ", kMark));
+  if (adds_prefix_space(config)) parts.push_back(graph::prepend(kUnderline));
+  parts.push_back(graph::replace(" ", kUnderline));
 }
 
 Json charsmap(const SentencePieceModel& model) {
@@ -148,13 +148,13 @@ Json normalize_llama(const SentencePieceModel&, const TokenizerConfig& config) {
   return graph::sequence("normalizers", parts);
 }
 
-Json normalize_gemma(const SentencePieceModel&, const TokenizerConfig&) { return graph::replace(" ", kMark); }
+Json normalize_gemma(const SentencePieceModel&, const TokenizerConfig&) { return graph::replace(" ", kUnderline); }
 
 Json normalize_t5(const SentencePieceModel& model, const TokenizerConfig&) {
   Json parts = Json::array();
   if (!model.charsmap.empty()) parts.push_back(charsmap(model));
   parts.push_back(graph::strip_ends(false, true));
-  parts.push_back(graph::replace_matches(" {2,}", kMark));
+  parts.push_back(graph::replace_matches(" {2,}", kUnderline));
   return graph::sequence("normalizers", parts);
 }
 
@@ -171,18 +171,18 @@ Json normalize_as_model(const SentencePieceModel& model, const TokenizerConfig& 
 }
 
 Json pre_tokenize_llama(const TokenizerConfig& config) {
-  return is_legacy(config) ? Json() : graph::metaspace(adds_prefix(config), false, false);
+  return is_legacy(config) ? Json() : graph::metaspace(adds_prefix_space(config), false, false);
 }
 
 Json pre_tokenize_gemma(const TokenizerConfig&) { return graph::split_behind_spaces(); }
 
 Json pre_tokenize_t5(const TokenizerConfig& config) {
-  return graph::metaspace(adds_prefix(config), is_legacy(config), true);
+  return graph::metaspace(adds_prefix_space(config), is_legacy(config), true);
 }
 
 Json decode_bytes(const TokenizerConfig& config, bool strip) {
-  Json parts = {graph::replace(kMark, " "), graph::plain("ByteFallback"), graph::plain("Fuse")};
-  if (strip && adds_prefix(config)) parts.push_back(graph::strip_start(" "));
+  Json parts = {graph::replace(kUnderline, " "), graph::plain("ByteFallback"), graph::plain("Fuse")};
+  if (strip && adds_prefix_space(config)) parts.push_back(graph::strip_start(" "));
   return graph::sequence("decoders", parts);
 }
 
@@ -190,23 +190,24 @@ Json decode_llama(const TokenizerConfig& config) { return decode_bytes(config, t
 Json decode_gemma(const TokenizerConfig& config) { return decode_bytes(config, false); }
 
 using Bytes = Family::Bytes;
-constexpr Family kLlama = {rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, Bytes::kAlways, 0, true,
-                           false};
-constexpr Family kGemma = {rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, Bytes::kAlways, 3, true,
-                           false};
-constexpr Family kT5 = {add_sentinels, normalize_t5, pre_tokenize_t5, pre_tokenize_t5, Bytes::kNever, -1, false, true};
-constexpr Family kOther = {
+constexpr Family kLlamaFamily = {
+    rename_llama, normalize_llama, pre_tokenize_llama, decode_llama, Bytes::kAlways, 0, true, false};
+constexpr Family kGemmaFamily = {
+    rename_gemma, normalize_gemma, pre_tokenize_gemma, decode_gemma, Bytes::kAlways, 3, true, false};
+constexpr Family kT5Family = {add_sentinels, normalize_t5, pre_tokenize_t5, pre_tokenize_t5,
+                              Bytes::kNever, -1,           false,           true};
+constexpr Family kOtherFamily = {
     rename_nothing, normalize_as_model, pre_tokenize_llama, decode_llama, Bytes::kAsModel, -1, true, false};
 
 const Family& family_of(const TokenizerConfig& config, const std::string& what) {
   static const std::map<std::string, const Family*> kFamilies = {
-      {"", &kLlama},
-      {"LlamaTokenizer", &kLlama},
-      {"CodeLlamaTokenizer", &kLlama},
-      {"Phi3Tokenizer", &kLlama},
-      {"GemmaTokenizer", &kGemma},
-      {"T5Tokenizer", &kT5},
-      {"MT5Tokenizer", &kT5},
+      {"", &kLlamaFamily},
+      {"LlamaTokenizer", &kLlamaFamily},
+      {"CodeLlamaTokenizer", &kLlamaFamily},
+      {"Phi3Tokenizer", &kLlamaFamily},
+      {"GemmaTokenizer", &kGemmaFamily},
+      {"T5Tokenizer", &kT5Family},
+      {"MT5Tokenizer", &kT5Family},
       // They number their tokens, or frame a text, in ways of their own.
       {"AlbertTokenizer", nullptr},
       {"BarthezTokenizer", nullptr},
@@ -225,7 +226,7 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
       {"XLNetTokenizer", nullptr},
   };
   const auto found = kFamilies.find(config.tokenizer_class);
-  if (found == kFamilies.end()) return kOther;
+  if (found == kFamilies.end()) return kOtherFamily;
   if (found->second != nullptr) return *found->second;
   throw Error(ErrorKind::kVerification, "reading " + what + " for a " + config.tokenizer_class +
                                             ": this class is not supported without tokenizer.json; let transformers "
@@ -255,7 +256,7 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
                                               std::to_string(static_cast<int>(model.algorithm)) +
                                               ", supported here: 1 (Unigram), 2 (BPE)");
   }
-  if (&family == &kOther && !config.add_prefix_space) config.add_prefix_space = model.add_dummy_prefix;
+  if (&family == &kOtherFamily && !config.add_prefix_space) config.add_prefix_space = model.add_dummy_prefix;
   family.rename(model, config);
   complete(model, family, config);
 
@@ -265,7 +266,7 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
   carrier.json["normalizer"] = family.normalizer(model, config);
   carrier.json["pre_tokenizer"] = family.pre_tokenizer(config);
   carrier.json["decoder"] = family.decoder(config);
-  if (&family == &kT5) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
+  if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
   config.add_bos_token = config.add_bos_token.value_or(family.bos);
   config.add_eos_token = config.add_eos_token.value_or(family.eos);
   return carrier;

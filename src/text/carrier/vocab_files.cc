@@ -13,30 +13,30 @@ namespace gptq {
 
 namespace {
 
-bool adds_prefix(const TokenizerConfig& config) { return config.add_prefix_space.value_or(false); }
+bool prefix_space_of(const TokenizerConfig& config) { return config.add_prefix_space.value_or(false); }
 
-Json words_of_gpt2(const TokenizerConfig& config) { return graph::byte_level(adds_prefix(config), true); }
+Json words_of_gpt2(const TokenizerConfig& config) { return graph::byte_level(prefix_space_of(config), true); }
 
 Json words_of_qwen(const TokenizerConfig& config) {
   return graph::sequence("pretokenizers",
-                         Json::array({graph::split(kQwenPattern), graph::byte_level(adds_prefix(config), false)}));
+                         Json::array({graph::split(kQwenPattern), graph::byte_level(prefix_space_of(config), false)}));
 }
 
 Json words_of_cohere(const TokenizerConfig& config) {
   return graph::sequence("pretokenizers", Json::array({{{"type", "Digits"}, {"individual_digits", true}},
-                                                       graph::byte_level(adds_prefix(config), true)}));
+                                                       graph::byte_level(prefix_space_of(config), true)}));
 }
 
 // How one tokenizer class of transformers puts the components together.
-struct Family {
+struct VocabFamily {
   Json (*pre_tokenizer)(const TokenizerConfig& config);
   bool nfc;
   const char* control;  // the content of unnamed bos_token and eos_token; "" for none
 };
 
-const Family& family_of(const TokenizerConfig& config, const std::string& what) {
-  static const Family kGpt2 = {words_of_gpt2, false, "<|endoftext|>"};
-  static const std::map<std::string, Family> kFamilies = {
+const VocabFamily& vocab_family_of(const TokenizerConfig& config, const std::string& what) {
+  static const VocabFamily kGpt2 = {words_of_gpt2, false, "<|endoftext|>"};
+  static const std::map<std::string, VocabFamily> kFamilies = {
       {"CohereTokenizer", {words_of_cohere, true, ""}},
       {"GPTNeoXTokenizer", {words_of_gpt2, true, "<|endoftext|>"}},
       {"Qwen2Tokenizer", {words_of_qwen, true, ""}},
@@ -66,7 +66,7 @@ void read_vocab(std::string_view text, const std::string& what, VocabTap& vocab)
 
 Carrier read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& what,
                               TokenizerConfig& config) {
-  const Family& family = family_of(config, what);
+  const VocabFamily& family = vocab_family_of(config, what);
   Carrier carrier{what, graph::document(graph::bpe("", false, false)), {}};
   read_vocab(vocab, what, carrier.tables.vocab);
   for (size_t position = 0; position < merges.size();) {

@@ -13,10 +13,10 @@ namespace gptq {
 
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n";
+constexpr std::string_view kJsonSpace = " \t\r\n";
 
 size_t skip_space(std::string_view text, size_t position) {
-  return std::min(text.find_first_not_of(kSpace, position), text.size());
+  return std::min(text.find_first_not_of(kJsonSpace, position), text.size());
 }
 
 [[noreturn]] void fail(const std::string& where, const std::string& reason) {

@@ -31,7 +31,7 @@ Value parts_of(Runtime& runtime, const MarkedText& text, bool from_right, const 
 }
 
 template <MarkedText (*kChange)(Runtime&, const MarkedText&)>
-Value change(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Value change_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "a string method");
   return runtime.string(kChange(runtime, self.marked()));
 }
@@ -102,12 +102,12 @@ Value remove_affix(Runtime& runtime, const Value& self, const Arguments& argumen
   return runtime.string(self.marked().substr(kAtEnd ? 0 : part.size(), self.text().size() - part.size()));
 }
 
-Value replace(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Value replace_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"old", "new", "count"}, "replace");
   return runtime.string(replaced(runtime, self.marked(), bound.string(0), bound.string(1), bound.integer(2, -1)));
 }
 
-Value join(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Value join_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"iterable"}, "join");
   MarkedText out;
   bool first = true;
@@ -139,7 +139,7 @@ Value find(Runtime& runtime, const Value& self, const Arguments& arguments) {
   return Value::integer(at == std::string::npos ? -1 : chars_before(self.text(), at));
 }
 
-Value count(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Value count_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"sub", "start", "end"}, "count");
   const std::string& part = bound.string(0).text;
   const Window window = window_of(runtime, self, bound);
@@ -185,7 +185,7 @@ enum class Align { kLeft, kRight, kCenter };
 template <Align kAlign>
 Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width", "fillchar"}, "ljust");
-  static const MarkedText kSpace{" ", ""};
+  static const MarkedText kFiller{" ", ""};
   const int64_t width = bound.integer(0, 0);
   const auto size = static_cast<int64_t>(length(runtime, self));
   if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
@@ -193,7 +193,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const size_t left = kAlign == Align::kLeft    ? 0
                       : kAlign == Align::kRight ? missing
                                                 : missing / 2 + (missing & static_cast<size_t>(width) & 1);
-  return padded(runtime, self, left, missing - left, bound.has(1) ? bound.string(1) : kSpace);
+  return padded(runtime, self, left, missing - left, bound.has(1) ? bound.string(1) : kFiller);
 }
 
 Value zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -263,7 +263,7 @@ Value expand_tabs(Runtime& runtime, const Value& self, const Arguments& argument
   return runtime.string(std::move(out));
 }
 
-Value format(Runtime& runtime, const Value& self, const Arguments& arguments) {
+Value format_method(Runtime& runtime, const Value& self, const Arguments& arguments) {
   return runtime.string(brace_format(runtime, self.marked(), arguments));
 }
 
@@ -283,12 +283,12 @@ Value format_map(Runtime& runtime, const Value& self, const Arguments& arguments
 }  // namespace
 
 Native string_method(const std::string& name) {
-  static const std::map<std::string, Native> kMethods = {{"upper", change<upper>},
-                                                         {"lower", change<lower>},
-                                                         {"casefold", change<casefolded>},
-                                                         {"title", change<python_title>},
-                                                         {"capitalize", change<capitalized>},
-                                                         {"swapcase", change<swapped_case>},
+  static const std::map<std::string, Native> kMethods = {{"upper", change_method<upper>},
+                                                         {"lower", change_method<lower>},
+                                                         {"casefold", change_method<casefolded>},
+                                                         {"title", change_method<python_title>},
+                                                         {"capitalize", change_method<capitalized>},
+                                                         {"swapcase", change_method<swapped_case>},
                                                          {"strip", strip<Side::kBoth>},
                                                          {"lstrip", strip<Side::kLeft>},
                                                          {"rstrip", strip<Side::kRight>},
@@ -299,13 +299,13 @@ Native string_method(const std::string& name) {
                                                          {"endswith", affix<true>},
                                                          {"removeprefix", remove_affix<false>},
                                                          {"removesuffix", remove_affix<true>},
-                                                         {"replace", replace},
-                                                         {"join", join},
+                                                         {"replace", replace_method},
+                                                         {"join", join_method},
                                                          {"find", find<Search::kFirst, false>},
                                                          {"rfind", find<Search::kLast, false>},
                                                          {"index", find<Search::kFirst, true>},
                                                          {"rindex", find<Search::kLast, true>},
-                                                         {"count", count},
+                                                         {"count", count_method},
                                                          {"partition", partition<false>},
                                                          {"rpartition", partition<true>},
                                                          {"ljust", align<Align::kLeft>},
@@ -325,7 +325,7 @@ Native string_method(const std::string& name) {
                                                          {"isprintable", whole_text<is_all_printable>},
                                                          {"expandtabs", expand_tabs},
                                                          {"format_map", format_map},
-                                                         {"format", format}};
+                                                         {"format", format_method}};
   const auto found = kMethods.find(name);
   return found == kMethods.end() ? nullptr : found->second;
 }
