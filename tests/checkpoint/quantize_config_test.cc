@@ -105,7 +105,7 @@ TEST(QuantizeConfig, Refusals) {
       {R"({"bits": 4, "modules_in_block_to_quantize": [[1]]})", "modules_in_block_to_quantize"},
   };
   for (const auto& [text, complaint] : cases) {
-    expect_error(ErrorKind::kVerification, {"q.json", complaint}, [&] { parse(text); });
+    expect_error(ErrorKind::kVerification, {"q.json", complaint}, [&text = text] { parse(text); });
   }
 }
 

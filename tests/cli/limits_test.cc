@@ -29,7 +29,7 @@ Outcome shell(const std::string& line) {
 
 // Sanitizers reserve terabytes of addresses and start threads themselves.
 bool has_sanitizer() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef GPTQ_SANITIZED
   return true;
 #else
   return false;

@@ -79,7 +79,7 @@ TEST(Files, PipesDevicesAndProcAreRefused) {
   for (const auto& [path, found] : {std::pair<fs::path, std::string>{folder / "pipe", "a pipe"},
                                     {"/dev/zero", "a device"},
                                     {"/proc/self/status", "/proc"}}) {
-    expect_error(ErrorKind::kVerification, {path.string(), found, "regular file"}, [&] { read_file(path); });
+    expect_error(ErrorKind::kVerification, {path.string(), found, "regular file"}, [&path = path] { read_file(path); });
   }
   expect_error(ErrorKind::kVerification, {"a pipe"}, [&] { MappedFile(folder / "pipe"); });
 }

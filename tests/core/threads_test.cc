@@ -56,7 +56,7 @@ TEST(ThreadPool, RethrowsAndGoesOn) {
 
 // In a process of its own, where no address is left for a stack.
 TEST(ThreadPool, AThreadThatCannotBeStartedIsAnError) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef GPTQ_SANITIZED
   GTEST_SKIP() << "sanitizers need more addresses than the limit leaves";
 #endif
   const auto start_many = [](const std::function<void()>& start) {

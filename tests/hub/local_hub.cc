@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
+#include "core/file.h"
 #include "tests/hub/local_hub_routes.h"
 
 namespace gptq::testing {
@@ -101,9 +100,7 @@ std::string LocalHub::commit_folder(const std::string& id, const std::string& fo
   std::vector<NewFile> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (!entry.is_regular_file()) continue;
-    std::ifstream in(entry.path(), std::ios::binary);
-    files.emplace_back(fs::relative(entry.path(), folder).string(),
-                       std::string(std::istreambuf_iterator<char>(in), {}));
+    files.emplace_back(fs::relative(entry.path(), folder).string(), read_file(entry.path()));
   }
   return commit(id, files);
 }
