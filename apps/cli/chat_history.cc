@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <gptq/error.h>
 #include <gptq/terminal.h>
 
 #include "chat_files.h"

@@ -16,6 +16,7 @@
 #include "program.h"
 #include "progress.h"
 #include "settings.h"
+#include "streams.h"
 
 namespace gptq::cli {
 

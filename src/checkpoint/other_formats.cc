@@ -94,7 +94,7 @@ std::string bits_of(const Json& json, const std::string& method) {
   if (method.find("fp4") != std::string::npos) return "4";
   const auto groups = json.find("config_groups");  // compressed-tensors
   if (groups == json.end() || !groups->is_object() || groups->empty()) return "";
-  const Json& group = groups->begin().value();
+  const Json& group = groups->front();
   const auto weights = group.is_object() ? group.find("weights") : group.end();
   return group.is_object() && weights != group.end() && weights->is_object() ? bits_of(*weights, "") : "";
 }

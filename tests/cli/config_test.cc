@@ -67,7 +67,9 @@ TEST(Config, EveryKindOfValue) {
   const std::string output = scratch / "out";
   const Outcome outcome = gptq({"quantize", kDemo, "-o", output});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  for (const Json& module : Json::parse(outcome.out)["modules"])
+  const Json report = Json::parse(outcome.out);
+  ASSERT_FALSE(report["modules"].empty());
+  for (const Json& module : report["modules"])
     EXPECT_EQ(module["bits"], has(module["name"], "o_proj") ? 8 : has(module["name"], "up_proj") ? 4 : 3) << module;
   EXPECT_FALSE(Json::parse(gptq({"inspect", output}).out)["sym"].get<bool>());
 }
