@@ -8,7 +8,7 @@ out=out/demo-4bit
 if [ -x $gptq ]; then
   echo "This takes about a minute on two idle cores. It runs the commands behind \$; paste them, in $PWD." >&2
 else
-  echo "The first time takes about six minutes on two cores; most of it compiles gptq. It runs the commands behind \$;" \
+  echo "The first time takes about four minutes on two idle cores; most of it compiles gptq. It runs the commands behind \$;" \
        "paste them, in $PWD." >&2
 fi
 

@@ -14,5 +14,5 @@ phase "patterns beside Oniguruma" ctest --test-dir build/release -L nightly --ou
 phase "quality at further widths" build/release/tests/quality_test --gtest_filter='DemoQualityFurther.*'
 phase "kills and schedules" env GPTQ_STRESS_KILLS=500 GPTQ_STRESS_SCHEDULES=1000 \
   ctest --test-dir build/release -R '^(stress|hub_slow)/' --output-on-failure
-# Checkpoints of every kind, with GPTQModel 7 and 5 in both directions.
-phase "interop, every kind" env GPTQ_INTEROP_FULL=1 tests/interop/run.sh build/release/gptq build/release/tests/dump_logits gptqmodel
+# Checkpoints of every kind, with GPTQModel 7 and 5 in both directions; AutoRound's.
+phase "interop, every kind" env GPTQ_INTEROP_FULL=1 tests/interop/run.sh build/release/gptq build/release/tests/dump_logits gptqmodel auto_round

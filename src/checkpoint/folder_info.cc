@@ -78,8 +78,10 @@ void read_quantization(const QuantizeConfig& config, ModelInfo& info) {
   if (!config.dynamic.empty()) {
     info.notes.push_back(std::to_string(config.dynamic.size()) + " \"dynamic\" rules override single modules");
   }
-  for (const std::string& key : config.unknown_keys) {
-    info.notes.push_back("the quantization config has an unknown key, ignored: " + key);
+  if (!config.unknown_keys.empty()) {
+    std::string keys;
+    for (const std::string& key : config.unknown_keys) keys += (keys.empty() ? "" : ", ") + key;
+    info.notes.push_back("unknown keys of the quantization config are ignored: " + keys);
   }
 }
 

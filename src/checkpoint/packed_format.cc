@@ -94,8 +94,6 @@ Tensor read_groups(const Checkpoint& checkpoint, const std::string& name, int64_
   return all_zero && G > 1 ? natural_groups(K, group_size) : std::move(tensor);
 }
 
-bool names_gptqmodel(const QuantizeConfig& config) { return config.quantizer().find("gptqmodel") != std::string::npos; }
-
 // A zero of 0 makes AutoGPTQ's writer set every higher field of the word to ones. Such a word cannot be told from
 // one with several true wraps, so it is only worth a warning.
 bool looks_damaged(const Tensor& stored, int bits) {
@@ -115,6 +113,23 @@ bool all_fields_are(const Tensor& zeros, int bits, uint32_t value) {
   return true;
 }
 
+// How one was subtracted from the zeros of a v1 file: from fields of `bits` bits, which may not be the module's own.
+struct Subtraction {
+  int bits;
+  ZeroRule rule;
+};
+
+// GPTQModel subtracts constants from whole words. Before 7.4 they are those of the config's width, also where a rule
+// gives a module another one. From 7.0 on it treats fields of 3 bits one by one.
+Subtraction subtraction_by(const std::optional<QuantizerVersion>& gptqmodel, int default_bits,
+                           const ModuleSettings& settings) {
+  if (!gptqmodel) return {settings.bits, ZeroRule::kPerField};
+  const int bits = *gptqmodel < QuantizerVersion{7, 4} ? default_bits : settings.bits;
+  const bool may_wrap = !settings.sym;
+  const bool whole_words = bits == 3 ? *gptqmodel < QuantizerVersion{7, 0} : may_wrap || bits != settings.bits;
+  return {bits, whole_words ? ZeroRule::kWholeWord : ZeroRule::kPerField};
+}
+
 Tensor read_zeros(const Checkpoint& checkpoint, const std::string& name, const Shape& expected,
                   const ModuleSettings& settings) {
   const QuantizeConfig& config = *checkpoint.quantize_config();
@@ -129,13 +144,14 @@ Tensor read_zeros(const Checkpoint& checkpoint, const std::string& name, const S
     return plain_zeros(stored.view(), settings.bits, ZeroRule::kPerField);
   }
   if (!v1) return stored;
-  const bool whole_words = !settings.sym && settings.bits != 3 && names_gptqmodel(config);
-  if (!settings.sym && !names_gptqmodel(config) && looks_damaged(stored, settings.bits)) {
+  const std::optional<QuantizerVersion> gptqmodel = config.gptqmodel_version();
+  if (!settings.sym && !gptqmodel && looks_damaged(stored, settings.bits)) {
     warn(place_of(checkpoint, name) +
          " has zeros that look damaged by the writer (runs of ones); expect some wrong "
          "output channels, or quantize the model again in format gptq_v2");
   }
-  return plain_zeros(stored.view(), settings.bits, whole_words ? ZeroRule::kWholeWord : ZeroRule::kPerField);
+  const auto [bits, rule] = subtraction_by(gptqmodel, config.bits, settings);
+  return plain_zeros(stored.view(), bits, rule);
 }
 
 // Applies `change` to every field of every row of zeros.
@@ -190,12 +206,14 @@ Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule) {
   if (rule == ZeroRule::kPerField) {
     return map_fields(stored, bits, [mask](uint32_t field) { return (field + 1u) & mask; });
   }
-  CHECK(32 % bits == 0, "whole-word zeros exist for 2, 4 and 8 bits only");
   const uint32_t ones = 0xFFFFFFFFu / mask;  // 1 in every field
+  const std::array<uint32_t, 3> constants =
+      bits == 3 ? std::array{0x24924924u, 0x92492492u, 0x49249249u} : std::array{ones, ones, ones};
   Tensor result(DType::kI32, stored.shape);
   const std::span<const int32_t> from = stored.values<int32_t>();
   const std::span<int32_t> to = result.values<int32_t>();
-  for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<int32_t>(static_cast<uint32_t>(from[i]) + ones);
+  for (size_t i = 0; i < from.size(); ++i)
+    to[i] = static_cast<int32_t>(static_cast<uint32_t>(from[i]) + constants[i % 3]);
   return result;
 }
 

@@ -24,13 +24,14 @@ int64_t group_count(int64_t K, int64_t group_size);
 std::vector<TensorSpec> packed_specs(const std::string& module, int64_t K, int64_t N, int bits, int64_t group_size,
                                      bool bias);
 
-// How one is added back to stored zeros of format v1. The two differ only where a zero of 0 wrapped around.
+// How one is added back to stored zeros of format v1. At 2, 4 and 8 bits the two differ only where a zero of 0 wrapped around.
 enum class ZeroRule {
   kPerField,   // each field plus one, modulo 2^bits
-  kWholeWord,  // the inverse of writers that subtract a constant from whole words, borrows included
+  kWholeWord,  // the inverse of GPTQModel, which subtracts a constant from whole words, borrows included. At 3 bits, and
+               // before its version 7.0, the constants of the three words of 32 fields are in reverse order.
 };
 
-// qzeros of format v1 -> plain zeros, same shape.
+// qzeros of format v1 -> plain zeros, same shape. `bits` is the width that the writer assumed.
 Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule);
 
 // Reads module P. Settings come from the folder's quantization config and its rules. Scales in BF16 or F32 are

@@ -2,6 +2,7 @@
 #include "checkpoint/quantize_config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -189,6 +190,21 @@ std::string QuantizeConfig::quantizer() const {
     if (item.is_string()) text += (text.empty() ? "" : ", ") + item.get<std::string>();
   }
   return text;
+}
+
+std::optional<QuantizerVersion> QuantizeConfig::gptqmodel_version() const {
+  const std::string names = quantizer();
+  const std::string name = "gptqmodel";
+  const size_t found = names.find(name);
+  if (found == std::string::npos || names.starts_with("gptq:")) return std::nullopt;
+  QuantizerVersion version{};
+  size_t position = found + name.size();
+  for (int& number : version) {  // ":7.4.0"
+    if (++position >= names.size()) break;
+    position =
+        static_cast<size_t>(std::from_chars(&names[position], names.data() + names.size(), number).ptr - names.data());
+  }
+  return version;
 }
 
 std::optional<ModuleSettings> QuantizeConfig::settings_for(const std::string& module) const {

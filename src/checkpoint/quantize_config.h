@@ -1,6 +1,7 @@
 // How a checkpoint was quantized: quantize_config.json and config.json's "quantization_config", in every dialect.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct ModuleSettings {
   bool desc_act = false;
 };
 
+// Major and minor.
+using QuantizerVersion = std::array<int, 2>;
+
 struct QuantizeConfig {
   int bits = 4;          // 2, 3, 4 or 8
   int group_size = 128;  // columns per scale; -1: one group per row
@@ -46,6 +50,8 @@ struct QuantizeConfig {
   std::string model_file_base_name;       // file name without ".safetensors", or ""
 
   std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
+  std::optional<QuantizerVersion> gptqmodel_version()
+      const;  // 0.0 where it names none; nothing for other writers, or ours
 
   // The settings of one module: the first rule that matches decides, override or skip, as in GPTQModel, vLLM and
   // SGLang. nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.

@@ -245,6 +245,43 @@ TEST(PackedFormat, TheQuantizerDecidesHowZerosWrap) {
   EXPECT_EQ(first_zeros(R"(,"sym":true,"meta":{"quantizer":["gptqmodel:1.4.0"]})"), (std::pair{0u, 4u}));
 }
 
+// What versions of GPTQModel stored for the same zeros.
+TEST(PackedFormat, GptqmodelSubtractedOtherConstantsOnce) {
+  const auto read = [](const PackedWeight& weight, const std::vector<uint32_t>& subtracted, const std::string& config) {
+    PackedFolder folder(weight, CheckpointFormat::kGptq);
+    folder[".qzeros"] = copy_tensor(weight.qzeros.view());
+    const std::span<int32_t> words = folder[".qzeros"].values<int32_t>();
+    for (size_t i = 0; i < words.size(); ++i) words[i] = word(static_cast<uint32_t>(words[i]) - subtracted[i % 3]);
+    folder.set_config(config);
+    return copy_tensor(folder.read().qzeros.view());
+  };
+  const std::vector<uint32_t> in_order = {0x49249249, 0x92492492, 0x24924924},
+                              reversed = {0x24924924, 0x92492492, 0x49249249};
+  const PackedWeight three = sample(3, 64);
+  for (const char* sym : {"true", "false"}) {
+    const auto config = [&](const std::string& quantizer) {
+      return R"({"bits":3,"group_size":64,"sym":)" + std::string(sym) + R"(,"meta":{"quantizer":[")" + quantizer +
+             "\"]}}";
+    };
+    for (const char* old : {"gptqmodel:1.0.1", "gptqmodel:5.8.0", "gptqmodel:6.0.3"}) {
+      EXPECT_TRUE(same(read(three, reversed, config(old)), three.qzeros)) << old << " sym " << sym;
+    }
+    for (const char* others :
+         {"gptqmodel:7.0.0", "gptqmodel:10.1", "auto_gptq:0.7.1", "gptq:0.1.0\",\"gptqmodel:0.9.0"}) {
+      EXPECT_TRUE(same(read(three, in_order, config(others)), three.qzeros)) << others << " sym " << sym;
+    }
+  }
+  // A rule gives the module 8 bits in a folder of 4.
+  const std::vector<uint32_t> of_four(3, 0x11111111), of_eight(3, 0x01010101);
+  const PackedWeight eight = sample(8, 64);
+  const auto mixed = [](const std::string& quantizer) {
+    return R"({"bits":4,"group_size":64,"dynamic":{".*":{"bits":8}},"meta":{"quantizer":[")" + quantizer + "\"]}}";
+  };
+  EXPECT_TRUE(same(read(eight, of_four, mixed("gptqmodel:7.3.6")), eight.qzeros));
+  EXPECT_TRUE(same(read(eight, of_eight, mixed("gptqmodel:7.4.0")), eight.qzeros));
+  EXPECT_TRUE(same(read(eight, of_eight, mixed("gptq:0.1.0")), eight.qzeros));
+}
+
 TEST(PackedFormat, WarnsOfDamagedZeros) {
   PackedFolder folder(sample(4, 64), CheckpointFormat::kGptq, ",\"sym\":false");
   folder[".qzeros"].values<int32_t>()[0] = word(0xFFFFF456);

@@ -1,8 +1,10 @@
 """Runs every interop check (or those named) and prints `N passed, N failed`: check_all.py GPTQ DUMP_LOGITS [NAME…]"""
 import importlib
+import os
 import pathlib
 import sys
 
+os.environ["TQDM_DISABLE"] = "1"  # bars of the tools checked against
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import harness  # noqa: E402
 
