@@ -76,17 +76,31 @@ def write_quantized(source, target, bits, group_size, sym, desc_act, checkpoint_
             shutil.copy(source / name, target)
 
 
+def plain_zeros(words):
+    """The zeros that GPTQModel 5 stored at 3 bits in format gptq, as format gptq_v2 has them."""
+    reversed_constants = np.array([0x24924924, 0x92492492, 0x49249249], np.uint32)
+    return (np.ascontiguousarray(words).view(np.uint32) + np.tile(reversed_constants, words.shape[1] // 3)).view(np.int32)
+
+
+def of_gptqmodel_5(settings):
+    quantizer = settings.get("meta", {}).get("quantizer", [""])
+    return settings["bits"] == 3 and settings.get("checkpoint_format", "gptq") == "gptq" and quantizer[0].startswith("gptqmodel:5.")
+
+
 def dense_state(folder):
     """All tensors of a quantized folder as fp32, with each packed linear replaced by its dense weight."""
     tensors = read_tensors(folder)
     settings = read_json(pathlib.Path(folder) / "config.json")["quantization_config"]
+    odd_zeros = of_gptqmodel_5(settings)
     state = {}
     for name, tensor in tensors.items():
         module, _, suffix = name.rpartition(".")
         if suffix == "qweight":
             packed = {s: tensors[f"{module}.{s}"].numpy() for s in PACKED}
             bits = packed["qweight"].shape[0] * 32 // len(packed["g_idx"])  # rules give modules their own
-            weight = gptq_format.dequantize(packed, bits, settings.get("checkpoint_format", "gptq"))
+            if odd_zeros:
+                packed["qzeros"] = plain_zeros(packed["qzeros"])
+            weight = gptq_format.dequantize(packed, bits, "gptq_v2" if odd_zeros else settings.get("checkpoint_format", "gptq"))
             state[f"{module}.weight"] = torch.from_numpy(weight)
         elif suffix not in PACKED:
             state[name] = tensor.float()
