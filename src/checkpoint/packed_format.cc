@@ -120,11 +120,15 @@ struct Subtraction {
 };
 
 // GPTQModel subtracts constants from whole words. Before 7.4 they are those of the config's width, also where a rule
-// gives a module another one. From 7.0 on it treats fields of 3 bits one by one.
-Subtraction subtraction_by(const std::optional<QuantizerVersion>& gptqmodel, int default_bits,
-                           const ModuleSettings& settings) {
-  if (!gptqmodel) return {settings.bits, ZeroRule::kPerField};
-  const int bits = *gptqmodel < QuantizerVersion{7, 4} ? default_bits : settings.bits;
+// gives a module another one. From 7.0 on it treats fields of 3 bits one by one. Symmetric zeros need no guess where
+// they are the middle field by field.
+Subtraction subtraction_of(const Tensor& stored, const QuantizeConfig& config, const ModuleSettings& settings) {
+  const std::optional<QuantizerVersion> gptqmodel = config.gptqmodel_version();
+  const uint32_t middle = 1u << (settings.bits - 1);
+  if (!gptqmodel || (settings.sym && all_fields_are(stored, settings.bits, middle - 1))) {
+    return {settings.bits, ZeroRule::kPerField};
+  }
+  const int bits = *gptqmodel < QuantizerVersion{7, 4} ? config.bits : settings.bits;
   const bool may_wrap = !settings.sym;
   const bool whole_words = bits == 3 ? *gptqmodel < QuantizerVersion{7, 0} : may_wrap || bits != settings.bits;
   return {bits, whole_words ? ZeroRule::kWholeWord : ZeroRule::kPerField};
@@ -144,13 +148,12 @@ Tensor read_zeros(const Checkpoint& checkpoint, const std::string& name, const S
     return plain_zeros(stored.view(), settings.bits, ZeroRule::kPerField);
   }
   if (!v1) return stored;
-  const std::optional<QuantizerVersion> gptqmodel = config.gptqmodel_version();
-  if (!settings.sym && !gptqmodel && looks_damaged(stored, settings.bits)) {
+  if (!settings.sym && !config.gptqmodel_version() && looks_damaged(stored, settings.bits)) {
     warn(place_of(checkpoint, name) +
          " has zeros that look damaged by the writer (runs of ones); expect some wrong "
          "output channels, or quantize the model again in format gptq_v2");
   }
-  const auto [bits, rule] = subtraction_by(gptqmodel, config.bits, settings);
+  const auto [bits, rule] = subtraction_of(stored, config, settings);
   return plain_zeros(stored.view(), bits, rule);
 }
 

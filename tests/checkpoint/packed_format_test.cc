@@ -273,13 +273,16 @@ TEST(PackedFormat, GptqmodelSubtractedOtherConstantsOnce) {
   }
   // A rule gives the module 8 bits in a folder of 4.
   const std::vector<uint32_t> of_four(3, 0x11111111), of_eight(3, 0x01010101);
-  const PackedWeight eight = sample(8, 64);
-  const auto mixed = [](const std::string& quantizer) {
-    return R"({"bits":4,"group_size":64,"dynamic":{".*":{"bits":8}},"meta":{"quantizer":[")" + quantizer + "\"]}}";
+  const PackedWeight eight = sample(8, 64), middle = sample(8, 64, true);
+  const auto mixed = [](const std::string& quantizer, const char* sym = "false") {
+    return R"({"bits":4,"group_size":64,"sym":)" + std::string(sym) +
+           R"(,"dynamic":{".*":{"bits":8}},"meta":{"quantizer":[")" + quantizer + "\"]}}";
   };
   EXPECT_TRUE(same(read(eight, of_four, mixed("gptqmodel:7.3.6")), eight.qzeros));
   EXPECT_TRUE(same(read(eight, of_eight, mixed("gptqmodel:7.4.0")), eight.qzeros));
   EXPECT_TRUE(same(read(eight, of_eight, mixed("gptq:0.1.0")), eight.qzeros));
+  EXPECT_TRUE(same(read(middle, of_four, mixed("gptqmodel:5.8.0", "true")), middle.qzeros));
+  EXPECT_TRUE(same(read(middle, of_eight, mixed("gptqmodel:5.8.0", "true")), middle.qzeros)) << "another tool's words";
 }
 
 TEST(PackedFormat, WarnsOfDamagedZeros) {
