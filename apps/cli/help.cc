@@ -131,6 +131,16 @@ const CLI::App& selected(const CLI::App& program) {
   return chosen.empty() ? program : *chosen.front();
 }
 
+// What CLI11 says shortly: "--seed: At Most 1 required but received 2", "Could not convert: --json = maybe".
+std::string in_plain_words(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (const size_t end = text.find(": At Most 1 required"); end != std::string::npos) {
+    return text.substr(0, end) + " is given more than once";
+  }
+  const std::string unread = "Could not convert: ";
+  return text.starts_with(unread) ? text.substr(unread.size()) + ": the value cannot be read" : text;
+}
+
 }  // namespace
 
 std::string help_page(const CLI::App& program) {
@@ -178,7 +188,7 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   const std::vector<std::string> extras = program.remaining(true);
   const auto flag = std::find_if(extras.begin(), extras.end(), [](const auto& extra) { return extra[0] == '-'; });
   if (flag == extras.end()) {
-    if (extras.empty()) return error.what();
+    if (extras.empty()) return in_plain_words(error);
     return fmt::format("'{}' is one argument too many; put texts with spaces into quotes", extras.front());
   }
   const std::string word = flag->substr(0, flag->find('='));

@@ -41,10 +41,11 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
   GridOptions& grid = a.options.grid;
   app.add_option("--bits", grid.bits, "Bits per weight: 2, 3, 4 or 8")
       ->type_name("N")
-      ->check(CLI::IsMember({2, 3, 4, 8}));
+      ->check(CLI::IsMember({"2", "3", "4", "8"}));
   app.add_option("--group-size", grid.group_size,
                  "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
       ->type_name("N")
+      ->check([](const std::string& text) { return text == "0" ? "0 columns share no scale; 16 to 1024, or -1" : ""; })
       ->default_str("128, or 64 or 32 where 128 does not divide");
   app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)")
       ->default_str("true");
@@ -72,9 +73,10 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
                "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)")
       ->default_str("true");
-  add_repeatable(app, "--calibration", o.calibration,
-                 "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
-                 "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
+  add_repeatable(
+      app, "--calibration", o.calibration,
+      "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
+      "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
       ->type_name("FILE");
   app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
   app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");

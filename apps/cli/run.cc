@@ -84,6 +84,10 @@ void parse(Program& program, std::vector<std::string> arguments) {
   CLI::App& command = *app.get_subcommands().front();
   Settings::load(app).apply(app, command);
   for (const CLI::Option* option : command.get_options()) {
+    const auto& given = option->results();
+    if (option->get_type_name() != "TEXT" && std::find(given.begin(), given.end(), "") != given.end()) {
+      throw CLI::ValidationError(option->get_name(), "the value is empty");
+    }
     if (option->get_required() && option->count() == 0) throw CLI::RequiredError(option->get_name());
   }
 }

@@ -157,7 +157,7 @@ std::map<std::string, std::string> Job::inputs() const {
   std::map<std::string, std::string> all = {
       {"program version", version()},
       {"options", hash_of(settings.dump())},
-      {"calibration text", hash_of(calibration.sha256 + " " + Json(calibration.lengths).dump())},
+      {"calibration text, --samples or --seqlen", hash_of(calibration.sha256 + " " + Json(calibration.lengths).dump())},
       {"config.json", hash_of(checkpoint.ordered_config().dump())}};
   std::map<std::string, Json> headers;
   for (const std::string& name : checkpoint.names()) {

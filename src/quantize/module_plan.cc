@@ -225,6 +225,7 @@ std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
   std::vector<CompiledRule> compiled;
   for (const ModuleRule& rule : rules) {
     const std::string what = "the rule for \"" + rule.pattern + "\"";
+    if (rule.pattern.empty()) usage(what + ": an empty pattern would match every module; write '.*' if it is meant to");
     if (rule.group_size == 0) usage(what + ": group_size is 0, expected -1 (one group per row) or a number of columns");
     try {
       compiled.push_back({&rule, Regex(rule.pattern, what)});
@@ -289,6 +290,12 @@ ModuleRule ModuleRule::parse(const std::string& text) {
   return rule;
 }
 
+bool ModelPlan::quantizes_anything() const {
+  return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
+    return std::any_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid.has_value(); });
+  });
+}
+
 bool ModelPlan::asymmetric() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
     return std::any_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid && !g.grid->sym; });
@@ -330,6 +337,11 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
       if (group.grid->group_size < 0) group.grid->group_aware = false;  // one group: there is nothing to keep together
     }
     plan.layers.push_back(layer_plan);
+  }
+  if (!plan.quantizes_anything()) {
+    usage(
+        "choosing what to quantize: every linear layer is skipped or stays dense, so that nothing would be quantized; "
+        "skip less");
   }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
   plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;

@@ -28,7 +28,8 @@ struct ModelPlan {
   CheckpointFormat format = CheckpointFormat::kGptq;
   std::vector<std::string> notes;  // what was changed or left out, and why
 
-  bool asymmetric() const;  // any group uses an asymmetric grid
+  bool quantizes_anything() const;  // any linear layer of any block
+  bool asymmetric() const;          // any group uses an asymmetric grid
 };
 
 // Where no group size is given, 128 or the largest of 64 and 32 that divides all inputs is taken, with a note. Throws

@@ -110,7 +110,7 @@ std::string why_not_ours(const fs::path& folder) {
 // Whether `path` is `folder` or lies in it, links on the way followed.
 bool holds(const fs::path& folder, const fs::path& path) {
   std::error_code error;
-  for (fs::path at = fs::canonical(path, error); !error && !at.empty(); at = at.parent_path()) {
+  for (fs::path at = fs::weakly_canonical(path, error); !error && !at.empty(); at = at.parent_path()) {
     if (fs::equivalent(at, folder, error)) return true;
     error.clear();
     if (at == at.root_path()) break;
@@ -184,6 +184,10 @@ bool OutputFolder::output_exists() const { return look_at("creating the output f
 void OutputFolder::check_output() const {
   const std::string verb = "creating the output folder " + output_.string();
   const Kind kind = look_at("creating the output folder", output_);
+  if (holds(options_.model, output_.parent_path())) {
+    throw Error(ErrorKind::kUsage,
+                verb + ": it lies inside the model's folder " + options_.model + "; choose another place");
+  }
   if (kind == Kind::kNothing) return;
   if (kind == Kind::kLink) {
     throw Error(ErrorKind::kUsage, verb + ": found a symbolic link of that name; give the folder itself, or remove it");

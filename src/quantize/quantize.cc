@@ -171,6 +171,7 @@ std::string to_string(const GpuMemoryPlan& plan) {
 }
 
 QuantizePlan plan_quantize(const QuantizeOptions& options) {
+  if (!options.output.empty()) const OutputFolder folder(options);  // refuses what quantize() would refuse
   const Job job(options);
   QuantizePlan plan;
   plan.layers = static_cast<int>(job.architecture.layers);

@@ -52,10 +52,18 @@ TEST(CliStreams, StderrThatCannotBeWrittenChangesNothing) {
   }
 }
 
+TEST(CliStreams, AFileThatMayNotGrowIsAnErrorOfTheDisk) {
+  const Scratch scratch;
+  const Outcome outcome =
+      shell("ulimit -f 2000; gptq quantize " + kDemo + " -q --samples 2 --seqlen 32 -o " + (scratch / "out"));
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "model.safetensors") && has(outcome.err, "File too large")) << outcome.err;
+}
+
 // Long enough to be met in the second of its six layers.
 std::string long_job(const std::string& model, const std::string& output) {
-  return GPTQ_BINARY " quantize " + model + " -q --samples 32 --seqlen 256 --clip none -o " + output + " --calibration " +
-         kDemo + "/calibration.jsonl";
+  return GPTQ_BINARY " quantize " + model + " -q --samples 32 --seqlen 256 --clip none -o " + output +
+         " --calibration " + kDemo + "/calibration.jsonl";
 }
 
 // Starts `job`, and runs `then` once the first layer is in the journal of `output`.

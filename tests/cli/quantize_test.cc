@@ -1,10 +1,12 @@
 // gptq quantize from outside: report, plan, refusals, Ctrl-C and --resume.
+#include <array>
 #include <cstring>
 #include <random>
 
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/process.h"
+#include "tests/cli/settings.h"
 
 namespace gptq::testing {
 namespace {
@@ -110,6 +112,56 @@ TEST(Quantize, DryRunWritesNothing) {
   EXPECT_TRUE(Json::parse(gptq(command(output, {"--dry-run", "--json", "--device", "cpu"})).out).at("gpu").is_null());
   EXPECT_FALSE(fs::exists(output));
   EXPECT_FALSE(fs::exists(output + ".partial"));
+}
+
+TEST(Quantize, DryRunRefusesWhatTheRunWouldRefuse) {
+  const Scratch scratch;
+  fs::copy(kDemo, scratch / "model", fs::copy_options::recursive);
+  fs::create_directory(scratch / "full");
+  write_whole(scratch / "full/note", "mine");
+  for (const auto& [output, why] : {std::pair<std::string, std::string>{"model", "the model's own folder"},
+                                    {"model/out", "lies inside the model's folder"},
+                                    {"model/new/out", "lies inside the model's folder"},
+                                    {"full", "exists already"}}) {
+    for (const bool dry : {true, false}) {
+      std::vector<std::string> line = {"quantize", scratch / "model", "-o", scratch / output, "--samples",
+                                       "2",        "--seqlen",        "32"};
+      if (dry) line.push_back("--dry-run");
+      const Outcome outcome = gptq(line);
+      EXPECT_EQ(outcome.code, 2) << output;
+      EXPECT_TRUE(has(outcome.err, why)) << outcome.err;
+    }
+  }
+  EXPECT_FALSE(fs::exists(scratch / "model/out.partial"));
+}
+
+TEST(Quantize, NothingToQuantizeIsAnError) {
+  const Scratch scratch;
+  const Outcome all =
+      gptq({"quantize", kDemo, "-o", scratch / "out", "--skip", ".*", "--samples", "2", "--seqlen", "32"});
+  EXPECT_EQ(all.code, 2);
+  EXPECT_TRUE(has(all.err, "nothing would be quantized")) << all.err;
+  EXPECT_FALSE(fs::exists(scratch / "out"));
+}
+
+TEST(Quantize, ValuesThatMakeNoSense) {
+  for (const auto& [option, value, why] :
+       std::vector<std::array<std::string, 3>>{{"--skip", "", "--skip: the value is empty"},
+                                               {"--bits", "", "--bits"},
+                                               {"--bits", "4.0", "4.0 not in {2,3,4,8}"},
+                                               {"--group-size", "0", "16 to 1024"},
+                                               {"--group-size", "", "--group-size: the value is empty"},
+                                               {"--calibration", "", "--calibration: the value is empty"}}) {
+    const Outcome outcome = gptq({"quantize", kDemo, "-o", "/nowhere/out", option, value});
+    EXPECT_EQ(outcome.code, 2) << option << " " << value;
+    EXPECT_TRUE(has(outcome.err, why)) << outcome.err;
+  }
+  const Outcome twice = gptq({"quantize", kDemo, "-o", "/nowhere/out", "--bits", "4", "--bits", "8"});
+  EXPECT_TRUE(has(twice.err, "--bits is given more than once")) << twice.err;
+  const Variable isa("GPTQ_ISA", "sse9");
+  const Outcome unknown = gptq({"generate", kDemo, "hi", "-n", "1", "--device", "cpu"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_TRUE(has(unknown.err, "expected portable, avx2 or avx512")) << unknown.err;
 }
 
 TEST(Quantize, CtrlCLeavesAStateToResume) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <vector>
 
 #include <gptq/error.h>
@@ -38,6 +39,10 @@ void* open_openblas() {
     if (void* library = open_with_one_thread(name)) return library;
     const char* reason = ::dlerror();
     reasons += std::string("\n  ") + (reason == nullptr ? name : reason);
+  }
+  // The loader's words for a library that is there and finds no room (glibc).
+  for (const char* words : {"failed to map segment", "annot allocate memory"}) {
+    if (reasons.find(words) != std::string::npos) throw std::bad_alloc();
   }
   throw Error(
       ErrorKind::kNotFound,

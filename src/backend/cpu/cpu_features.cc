@@ -1,6 +1,10 @@
 // Chooses the inner loops for the processor at hand; the one place with a branch on the target architecture.
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string>
+
+#include <gptq/error.h>
 
 #include "backend/cpu/kernels.h"
 
@@ -24,7 +28,13 @@ const Kernels& choose() {
   const Kernels* const sets[] = {&portable::kKernels, &avx2::kKernels, &avx512::kKernels};
   int best = level();
   if (const char* wanted = std::getenv("GPTQ_ISA")) {
-    while (best > 0 && std::string(sets[best]->name) != wanted) --best;
+    const auto* found =
+        std::find_if(std::begin(sets), std::end(sets), [&](auto* set) { return set->name == std::string(wanted); });
+    if (found == std::end(sets)) {
+      throw Error(ErrorKind::kUsage, std::string("choosing CPU kernels: GPTQ_ISA is \"") + wanted +
+                                         "\", expected portable, avx2 or avx512");
+    }
+    best = std::min(best, static_cast<int>(found - std::begin(sets)));
   }
   return *sets[best];
 }
