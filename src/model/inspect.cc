@@ -1,4 +1,5 @@
 // inspect(): the folder's summary, and whether this build can run it.
+#include <gptq/error.h>
 #include <gptq/inspect.h>
 
 #include "checkpoint/folder_info.h"
@@ -10,15 +11,37 @@ void check_supported(const std::string& config_json, const std::string& what) {
   find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
 }
 
+namespace {
+
+// Why no model of this folder can be loaded, as far as its config and the names of its tensors say; "" for no reason.
+std::string obstacle_in(const Checkpoint& checkpoint) {
+  if (checkpoint.other_format()) return "it is " + checkpoint.other_format()->found;
+  if (find_family(checkpoint.config()) == nullptr) return "this build does not know the architecture";
+  try {
+    const Architecture architecture = read_architecture(checkpoint.config(), "config.json");
+    for (int64_t layer = 0; layer < architecture.layers; ++layer) {
+      for (const InputGroup& group : input_groups(architecture)) {
+        for (const LinearSpec& linear : group.linears) {
+          const std::string module = layer_prefix(layer) + linear.name;
+          if (!checkpoint.contains(module + ".weight") && !checkpoint.contains(module + ".qweight")) {
+            return "it has no weights of " + module;
+          }
+        }
+      }
+    }
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
 ModelInfo inspect(const std::string& folder) {
   if (const auto other = not_a_model(folder)) return folder_info(folder, *other);
   const Checkpoint checkpoint = Checkpoint::open(folder, Purpose::kLook);
   ModelInfo info = folder_info(checkpoint);
-  if (checkpoint.other_format()) {
-    info.obstacle = "it is " + checkpoint.other_format()->found;
-  } else if (find_family(checkpoint.config()) == nullptr) {
-    info.obstacle = "this build does not know the architecture";
-  }
+  info.obstacle = obstacle_in(checkpoint);
   info.supported = info.obstacle.empty();
   return info;
 }

@@ -89,6 +89,15 @@ TEST(CliOtherModels, InspectShowsThem) {
   }
 }
 
+TEST(CliOtherModels, InspectSaysWhatIsMissing) {
+  const Scratch scratch;
+  const std::string bare = demo_with(scratch, "bare", Json::object());
+  write_whole(bare + "/config.json", R"({"model_type": "llama"})");
+  EXPECT_TRUE(has(gptq({"inspect", bare}).out, "no: reading config.json: the key \"vocab_size\" is missing"));
+  const std::string deeper = demo_with(scratch, "deeper", {{"num_hidden_layers", 7}});
+  EXPECT_TRUE(has(gptq({"inspect", deeper}).out, "no: it has no weights of model.layers.6.self_attn.q_proj"));
+}
+
 TEST(CliOtherModels, TheWayOutIsThatOfTheCommand) {
   const Scratch scratch;
   const std::string fp8 = demo_with(scratch, "fp8", {{"quantization_config", {{"quant_method", "fp8"}}}});
