@@ -120,17 +120,18 @@ struct Subtraction {
 };
 
 // GPTQModel subtracts constants from whole words. Before 7.4 they are those of the config's width, also where a rule
-// gives a module another one. From 7.0 on it treats fields of 3 bits one by one. Symmetric zeros need no guess where
-// they are the middle field by field.
+// gives a module another one (7.0 to 7.3 with a config of 3 bits and such a rule: not known, read field by field). From 7.0 on
+// it treats fields of 3 bits one by one. Symmetric zeros need no guess where they are the middle field by field.
 Subtraction subtraction_of(const Tensor& stored, const QuantizeConfig& config, const ModuleSettings& settings) {
   const std::optional<QuantizerVersion> gptqmodel = config.gptqmodel_version();
   const uint32_t middle = 1u << (settings.bits - 1);
   if (!gptqmodel || (settings.sym && all_fields_are(stored, settings.bits, middle - 1))) {
     return {settings.bits, ZeroRule::kPerField};
   }
-  const int bits = *gptqmodel < QuantizerVersion{7, 4} ? config.bits : settings.bits;
+  const bool before_7_0 = *gptqmodel < QuantizerVersion{7, 0}, before_7_4 = *gptqmodel < QuantizerVersion{7, 4};
+  const int bits = before_7_0 || (before_7_4 && config.bits != 3) ? config.bits : settings.bits;
   const bool may_wrap = !settings.sym;
-  const bool whole_words = bits == 3 ? *gptqmodel < QuantizerVersion{7, 0} : may_wrap || bits != settings.bits;
+  const bool whole_words = bits == 3 ? before_7_0 : may_wrap || bits != settings.bits;
   return {bits, whole_words ? ZeroRule::kWholeWord : ZeroRule::kPerField};
 }
 
@@ -215,8 +216,10 @@ Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule) {
   Tensor result(DType::kI32, stored.shape);
   const std::span<const int32_t> from = stored.values<int32_t>();
   const std::span<int32_t> to = result.values<int32_t>();
-  for (size_t i = 0; i < from.size(); ++i)
-    to[i] = static_cast<int32_t>(static_cast<uint32_t>(from[i]) + constants[i % 3]);
+  const size_t row_words = static_cast<size_t>(stored.shape.back());  // a row begins with the first constant
+  for (size_t i = 0; i < from.size(); ++i) {
+    to[i] = static_cast<int32_t>(static_cast<uint32_t>(from[i]) + constants[i % row_words % 3]);
+  }
   return result;
 }
 

@@ -24,7 +24,8 @@ int64_t group_count(int64_t K, int64_t group_size);
 std::vector<TensorSpec> packed_specs(const std::string& module, int64_t K, int64_t N, int bits, int64_t group_size,
                                      bool bias);
 
-// How one is added back to stored zeros of format v1. At 2, 4 and 8 bits the two differ only where a zero of 0 wrapped around.
+// How one is added back to stored zeros of format v1. Where `bits` is the module's width, 2, 4 or 8, the two differ only
+// where a zero of 0 wrapped around.
 enum class ZeroRule {
   kPerField,   // each field plus one, modulo 2^bits
   kWholeWord,  // the inverse of GPTQModel, which subtracts a constant from whole words, borrows included. At 3 bits, and

@@ -50,8 +50,8 @@ struct QuantizeConfig {
   std::string model_file_base_name;       // file name without ".safetensors", or ""
 
   std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
-  std::optional<QuantizerVersion> gptqmodel_version()
-      const;  // 0.0 where it names none; nothing for other writers, or ours
+  // The GPTQModel that wrote the folder, 0.0 where no version is named; nothing for other writers, and for ours.
+  std::optional<QuantizerVersion> gptqmodel_version() const;
 
   // The settings of one module: the first rule that matches decides, override or skip, as in GPTQModel, vLLM and
   // SGLang. nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.

@@ -19,8 +19,9 @@ namespace gptq {
 class OutputFolder {
  public:
   // Looks without writing. Throws Error(kUsage) when DIR can never be made (no name, ".", "..", a symbolic link, a
-  // file, a mount point), exists with something in it (without `force`, or when it is no checkpoint that gptq made), lies
-  // in the model's folder, is or holds the model or the current folder, or DIR.partial is not gptq's. `options` must outlive this object.
+  // file, a mount point), exists with something in it (without `force`, or when it is no checkpoint that gptq made),
+  // lies in the model's folder, is or holds the model or the current folder, or DIR.partial is not gptq's. `options` must
+  // outlive this object.
   explicit OutputFolder(const QuantizeOptions& options);
 
   const fs::path& output() const { return output_; }

@@ -250,8 +250,10 @@ TEST(PackedFormat, GptqmodelSubtractedOtherConstantsOnce) {
   const auto read = [](const PackedWeight& weight, const std::vector<uint32_t>& subtracted, const std::string& config) {
     PackedFolder folder(weight, CheckpointFormat::kGptq);
     folder[".qzeros"] = copy_tensor(weight.qzeros.view());
+    const size_t row_words = static_cast<size_t>(weight.qzeros.shape().back());
     const std::span<int32_t> words = folder[".qzeros"].values<int32_t>();
-    for (size_t i = 0; i < words.size(); ++i) words[i] = word(static_cast<uint32_t>(words[i]) - subtracted[i % 3]);
+    for (size_t i = 0; i < words.size(); ++i)
+      words[i] = word(static_cast<uint32_t>(words[i]) - subtracted[i % row_words % 3]);
     folder.set_config(config);
     return copy_tensor(folder.read().qzeros.view());
   };
@@ -283,6 +285,13 @@ TEST(PackedFormat, GptqmodelSubtractedOtherConstantsOnce) {
   EXPECT_TRUE(same(read(eight, of_eight, mixed("gptq:0.1.0")), eight.qzeros));
   EXPECT_TRUE(same(read(middle, of_four, mixed("gptqmodel:5.8.0", "true")), middle.qzeros));
   EXPECT_TRUE(same(read(middle, of_eight, mixed("gptqmodel:5.8.0", "true")), middle.qzeros)) << "another tool's words";
+  // In a folder of 3 bits, rows of 8-bit zeros are no whole number of three words.
+  const PackedWeight rows = sample(8, 32);
+  ASSERT_NE(rows.qzeros.shape().back() % 3, 0);
+  ASSERT_GT(rows.qzeros.shape().front(), 1);
+  const std::string eight_in_three =
+      R"({"bits":3,"group_size":32,"sym":false,"dynamic":{".*":{"bits":8}},"meta":{"quantizer":["gptqmodel:5.8.0"]}})";
+  EXPECT_TRUE(same(read(rows, reversed, eight_in_three), rows.qzeros));
 }
 
 TEST(PackedFormat, WarnsOfDamagedZeros) {

@@ -52,7 +52,7 @@ def all_theirs():
 
 
 def without_faults_of_5(ours, theirs):
-    """GPTQModel 5 reads 3 bits and widths of rules only in format gptq_v2 (docs/formats.md), and fails to quantize by rules."""
+    """GPTQModel 5 reads 3 bits and widths of rules only in format gptq_v2 (docs/formats.md), and fails to quantize with DYNAMIC."""
     ours = {label: options for label, options in ours.items() if not (label.startswith("3 bits") and label.endswith(" gptq"))}
     ours["4 bits, rules"] = [*ours["4 bits, rules"], "--format", "gptq_v2"]
     return ours, {label: settings for label, settings in theirs.items() if label != "4 bits, rules"}
