@@ -11,10 +11,10 @@
 #include <thread>
 
 #include "bench/bandwidth.h"
-#include "hub/digest.h"
-#include "hub/http.h"
-#include "hub/meter.h"
-#include "hub/workers.h"
+#include "hub/http/http.h"
+#include "hub/http/meter.h"
+#include "hub/http/workers.h"
+#include "hub/repository/digest.h"
 #include "tests/hub/local_hub.h"
 
 namespace {

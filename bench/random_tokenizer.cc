@@ -14,7 +14,7 @@
 
 #include "core/json.h"
 #include "core/unpack.h"
-#include "text/byte_level.h"
+#include "tokenizer/components/byte_level.h"
 
 extern "C" {
 extern const char gptq_default_calibration_begin[];

@@ -11,9 +11,10 @@ set_target_properties(gptq_shared PROPERTIES OUTPUT_NAME gptq EXPORT_NAME gptq
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_include_directories(gptq_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(gptq_shared INTERFACE cxx_std_20)
-set(rooms gptq_quantize gptq_generate gptq_model gptq_checkpoint gptq_hub gptq_text gptq_backend gptq_core)
-target_link_libraries(gptq_shared PRIVATE ${rooms})
-list(JOIN rooms "," whole)
+set(modules gptq_quantize gptq_generate gptq_model gptq_checkpoint gptq_hub gptq_corpus gptq_chat gptq_tokenizer gptq_unicode
+  gptq_backend gptq_core)
+target_link_libraries(gptq_shared PRIVATE ${modules})
+list(JOIN modules "," whole)
 set_property(TARGET gptq_shared PROPERTY LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${whole}")
 
 install(TARGETS gptq_shared EXPORT gptq LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)

@@ -17,16 +17,19 @@ namespace fs = std::filesystem;
 const fs::path kRoot = GPTQ_SOURCE_DIR;
 constexpr int kMaxLines = 800;
 
-// Room -> rooms it may include besides itself and include/gptq (ARCHITECTURE.md, "Arrows").
+// Module -> modules it may include besides itself and include/gptq (ARCHITECTURE.md, "Arrows").
 const std::map<std::string, std::set<std::string>> kArrows = {
     {"core", {}},
     {"backend", {"core"}},
     {"checkpoint", {"core"}},
     {"hub", {"core"}},
-    {"text", {"core"}},
+    {"unicode", {"core"}},
+    {"tokenizer", {"core", "unicode"}},
+    {"chat", {"core", "unicode", "tokenizer"}},
+    {"corpus", {"core", "tokenizer", "chat"}},
     {"model", {"core", "backend", "checkpoint"}},
-    {"quantize", {"core", "backend", "checkpoint", "hub", "text", "model"}},
-    {"generate", {"core", "backend", "checkpoint", "hub", "text", "model"}},
+    {"quantize", {"core", "backend", "checkpoint", "hub", "tokenizer", "corpus", "model"}},
+    {"generate", {"core", "backend", "checkpoint", "tokenizer", "chat", "model"}},
 };
 
 struct Line {

@@ -17,7 +17,7 @@ enum class FileRole {
   kCard,          // README.md
 };
 
-// Names that opening a tokenizer asks for, in src/text/carrier.
+// Names that opening a tokenizer asks for, in src/tokenizer/formats.
 namespace model_file {
 inline constexpr const char* kTokenizerJson = "tokenizer.json";
 inline constexpr const char* kTekken = "tekken.json";

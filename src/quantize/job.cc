@@ -14,7 +14,7 @@
 
 #include "checkpoint/packed_format.h"
 #include "core/hash.h"
-#include "hub/origin.h"
+#include "hub/repository/origin.h"
 #include "model/families.h"
 #include "quantize/storable.h"
 

@@ -9,7 +9,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
-#include "text/unicode.h"
+#include "unicode/characters.h"
 
 namespace {
 

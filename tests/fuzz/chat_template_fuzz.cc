@@ -7,7 +7,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
-#include "text/unicode.h"
+#include "unicode/characters.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;

@@ -10,9 +10,9 @@
 #include <gptq/error.h>
 
 #include "core/file.h"
-#include "hub/digest.h"
-#include "hub/listing.h"
-#include "hub/selection.h"
+#include "hub/download/selection.h"
+#include "hub/repository/digest.h"
+#include "hub/repository/listing.h"
 
 namespace {
 

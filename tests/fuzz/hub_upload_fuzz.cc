@@ -7,11 +7,11 @@
 
 #include <gptq/error.h>
 
-#include "hub/commit.h"
-#include "hub/front_matter.h"
-#include "hub/lfs.h"
-#include "hub/origin.h"
-#include "hub/whoami.h"
+#include "hub/auth/whoami.h"
+#include "hub/repository/front_matter.h"
+#include "hub/repository/origin.h"
+#include "hub/upload/commit.h"
+#include "hub/upload/lfs.h"
 
 namespace {
 

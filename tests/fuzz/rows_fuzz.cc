@@ -7,8 +7,8 @@
 
 #include "core/check.h"
 #include "core/utf8.h"
-#include "text/corpus/rows.h"
-#include "text/corpus/text_source.h"
+#include "corpus/rows.h"
+#include "corpus/text_source.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;

@@ -6,7 +6,7 @@
 
 #include <gptq/error.h>
 
-#include "tests/fuzz/carrier_run.h"
+#include "tests/fuzz/formats_run.h"
 
 // The first byte chooses how the model is read, the others are the file.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -6,8 +6,8 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
-#include "text/tokenizer_impl.h"
-#include "text/unicode.h"
+#include "tokenizer/tokenizer_impl.h"
+#include "unicode/characters.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/text/make_tokenizer.h"
+#include "tests/tokenizer/make_tokenizer.h"
 
 namespace gptq {
 namespace {

@@ -1,4 +1,4 @@
-"""Writes src/text/char_tables.cc: how the `tokenizers` library classifies every character, measured by running it."""
+"""Writes src/unicode/char_tables.cc: how the `tokenizers` library classifies every character, measured by running it."""
 import pathlib
 
 from tokenizers import normalizers, pre_tokenizers
@@ -96,7 +96,7 @@ def main():
                "Word": joined, "Mark": removed_by(normalizers.StripAccents()), "BertMark": bert_marks(),
                "BertControl": removed_by(control), "Decomposing": with_normal_form()}
     parts = ["// How the reference classifies characters; made by tests/golden/make_char_tables.py, not edited by hand.",
-             '#include "text/char_tables.h"\n', "namespace gptq {\n", "// clang-format off", "namespace {\n"]
+             '#include "unicode/char_tables.h"\n', "namespace gptq {\n", "// clang-format off", "namespace {\n"]
     parts += [array("CharRange", f"k{name}", ranges(points)) for name, points in classes.items()]
     parts += [array("LowercaseRange", "kLowercase", lowercase_pairs()), array("ScriptRange", "kScripts", scripts())]
     parts += ["}  // namespace\n"]

@@ -1,4 +1,4 @@
-"""Makes tests/golden/template/*.json: chat templates and unit templates with what Jinja2 renders for them."""
+"""Makes tests/golden/jinja/*.json: chat templates and unit templates with what Jinja2 renders for them."""
 import json
 import pathlib
 import sys
@@ -96,7 +96,7 @@ def write(name, cases):
     for row in rows:
         must_fail = row["name"].startswith(("error_", "sandbox_", "whole_errors_")) and row["name"] != "error_raise_not_reached"
         assert ("error" in row) == must_fail or name.startswith("chat_"), row
-    folder = HERE / "template"
+    folder = HERE / "jinja"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
     print(f"{name}: {len(rows)} vectors, {sum('error' in row for row in rows)} of them errors")

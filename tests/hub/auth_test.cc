@@ -4,7 +4,7 @@
 #include <gptq/gptq.h>
 
 #include "core/log.h"
-#include "hub/whoami.h"
+#include "hub/auth/whoami.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq {

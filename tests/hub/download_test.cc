@@ -1,7 +1,7 @@
 // The rules of a download, each against a fault of the local Hub.
 #include <zlib.h>
 
-#include "hub/names.h"
+#include "hub/repository/names.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::testing {

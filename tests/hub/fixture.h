@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "hub/pull.h"
+#include "hub/download/pull.h"
 #include "tests/hub/local_hub.h"
 
 namespace gptq::testing {

@@ -1,9 +1,9 @@
 // Replies of the upload endpoints: what is understood, and what is refused.
-#include "hub/lfs.h"
+#include "hub/upload/lfs.h"
 
 #include <gtest/gtest.h>
 
-#include "hub/commit.h"
+#include "hub/upload/commit.h"
 
 namespace gptq::hub {
 

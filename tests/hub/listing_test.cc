@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
-#include "hub/listing.h"
-#include "hub/selection.h"
+#include "hub/download/selection.h"
+#include "hub/repository/listing.h"
 
 namespace gptq::hub {
 

@@ -1,7 +1,7 @@
 // The local Hub answers like the real one: what later tests rely on.
 #include <gtest/gtest.h>
 
-#include "hub/http.h"
+#include "hub/http/http.h"
 #include "tests/hub/local_hub.h"
 
 namespace gptq {

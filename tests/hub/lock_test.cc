@@ -1,10 +1,10 @@
 // Locks and private files in folders that others may write to.
-#include "hub/lock.h"
+#include "hub/cache/lock.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hub/token.h"
+#include "hub/http/token.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::testing {

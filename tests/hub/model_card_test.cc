@@ -1,7 +1,7 @@
 // Model cards: the metadata block that is read, and the one that is written.
-#include "hub/model_card.h"
+#include "hub/upload/model_card.h"
 
-#include "hub/front_matter.h"
+#include "hub/repository/front_matter.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::hub {

@@ -1,8 +1,8 @@
 // Names of models, revisions and paths; globs as Python matches them.
 #include <gtest/gtest.h>
 
-#include "hub/glob.h"
-#include "hub/names.h"
+#include "hub/download/glob.h"
+#include "hub/repository/names.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::hub {

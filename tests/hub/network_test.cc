@@ -1,7 +1,7 @@
 // Networks and servers that misbehave below HTTP's meaning: names, addresses, slowness, sizes, control characters.
 #include "core/log.h"
-#include "hub/http.h"
-#include "hub/session.h"
+#include "hub/http/http.h"
+#include "hub/http/session.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::testing {

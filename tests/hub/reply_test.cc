@@ -1,5 +1,5 @@
 // Bounds of JSON from the network, and the memory that hostile text costs.
-#include "hub/reply.h"
+#include "hub/http/reply.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

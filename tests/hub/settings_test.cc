@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "hub/token.h"
+#include "hub/http/token.h"
 #include "tests/hub/fixture.h"
 
 namespace gptq::hub {

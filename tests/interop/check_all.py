@@ -8,7 +8,7 @@ os.environ["TQDM_DISABLE"] = "1"  # bars of the tools checked against
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import harness  # noqa: E402
 
-CHECKS = ["tokenizer", "carriers", "template", "logits", "packed", "quantize", "gptqmodel", "hub"]
+CHECKS = ["tokenizer", "formats", "template", "logits", "packed", "quantize", "gptqmodel", "hub"]
 
 
 def main():

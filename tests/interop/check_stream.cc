@@ -7,7 +7,7 @@
 
 #include <gptq/gptq.h>
 
-#include "text/unicode.h"
+#include "unicode/characters.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 
 #include <gptq/error.h>
 
+#include "chat/jinja/from_json.h"
+#include "chat/jinja/template.h"
 #include "core/json.h"
-#include "text/template/from_json.h"
-#include "text/template/template.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "text/pattern.h"
-#include "text/unicode.h"
+#include "tokenizer/components/pattern.h"
+#include "unicode/characters.h"
 
 // Oniguruma's header names two types like those of the C library's regex.h, which GoogleTest includes.
 #define ONIG_ESCAPE_REGEX_T_COLLISION

@@ -1,0 +1,14 @@
+// JSON documents as template values.
+#pragma once
+
+#include <string_view>
+
+#include "chat/jinja/value.h"
+#include "core/json.h"
+
+namespace gptq::chat {
+
+// With `marked`, every string that is not a key counts as written by a person.
+Value from_json(Runtime& runtime, const OrderedJson& json, bool marked);
+
+}  // namespace gptq::chat

@@ -1,0 +1,19 @@
+// The functions that every template can call: range, dict, namespace, raise_exception, strftime_now, joiner, cycler.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "chat/jinja/value.h"
+
+namespace gptq::chat {
+
+// Name to function. Made anew for each rendering, because the functions live in its heap.
+std::map<std::string, Value> make_globals(Runtime& runtime);
+
+// Thrown by raise_exception: the template's own words.
+struct RaisedByTemplate {
+  std::string message;
+};
+
+}  // namespace gptq::chat

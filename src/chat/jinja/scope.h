@@ -1,0 +1,61 @@
+// Variables by name, in scopes that see the ones around them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "chat/jinja/value.h"
+
+namespace gptq::chat {
+
+class Scope : public Object {
+ public:
+  explicit Scope(const Scope* parent) : parent_(parent) {}
+
+  // Something that may be called later refers to this scope: it and those around it must live to the end.
+  void pin() const {
+    for (const Scope* scope = this; scope != nullptr && !scope->pinned_; scope = scope->parent_) scope->pinned_ = true;
+  }
+  bool pinned() const { return pinned_; }
+
+  const Value* find(const std::string& name) const {
+    for (const Scope* scope = this; scope != nullptr; scope = scope->parent_) {
+      const auto found = scope->variables_.find(name);
+      if (found != scope->variables_.end()) return &found->second;
+    }
+    return nullptr;
+  }
+
+  // The variable of this very scope, or nullptr.
+  Value* own(const std::string& name) {
+    const auto found = variables_.find(name);
+    return found == variables_.end() ? nullptr : &found->second;
+  }
+
+  void set(const std::string& name, Value value) { variables_[name] = std::move(value); }
+
+ private:
+  const Scope* parent_;
+  mutable bool pinned_ = false;
+  std::unordered_map<std::string, Value> variables_;
+};
+
+// A scope for one block, one turn of a loop or one call; it outlives that only when something has pinned it.
+class LocalScope {
+ public:
+  LocalScope(Runtime& runtime, const Scope& parent) : runtime_(runtime), scope_(std::make_unique<Scope>(&parent)) {}
+  LocalScope(const LocalScope&) = delete;
+  LocalScope& operator=(const LocalScope&) = delete;
+  ~LocalScope() {
+    if (scope_->pinned()) runtime_.heap.adopt(std::move(scope_));
+  }
+  Scope& operator*() { return *scope_; }
+
+ private:
+  Runtime& runtime_;
+  std::unique_ptr<Scope> scope_;
+};
+
+}  // namespace gptq::chat

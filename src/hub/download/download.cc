@@ -1,0 +1,188 @@
+// The loop around GET: resume, redirect, renew, repeat, verify.
+#include "hub/download/download.h"
+
+#include <algorithm>
+
+#include "hub/download/partial.h"
+
+namespace gptq::hub {
+
+namespace {
+
+constexpr int kMostFailures = 5;  // in a row without a byte
+constexpr int kMostRedirects = 10;
+constexpr double kPause = 1;  // seconds after a failure
+
+class Download {
+ public:
+  Download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
+           const RepoFile& file, const fs::path& partial)
+      : session_(session),
+        client_(client),
+        meter_(meter),
+        name_(name),
+        file_(file),
+        partial_(partial, file.etag(), file.size,
+                 [&](int64_t bytes) {
+                   session.throw_if_stopped();
+                   meter.add(file.path, bytes);
+                 }),
+        prefetch_(session, meter, spare, file) {}
+
+  void run() {
+    while (!is_verified()) {
+      if (address_.url.empty() && !partial_.complete()) find_address();
+      while (!partial_.complete()) fetch();
+    }
+    partial_.sync();
+  }
+
+ private:
+  void find_address() {
+    address_ = resolve(session_, client_, name_);
+    if (address_.commit != name_.commit || address_.etag != file_.etag() ||
+        (address_.size >= 0 && address_.size != file_.size)) {
+      throw Error(ErrorKind::kVerification, name_.attempt().doing +
+                                                ": the Hub's listing and the file's own headers disagree (" +
+                                                std::to_string(file_.size) + " bytes with hash " + file_.etag() +
+                                                ", and " + std::to_string(address_.size) + " bytes with hash " +
+                                                address_.etag + "); nothing was fetched; try again later");
+    }
+  }
+
+  // What a helper has, or one GET and what follows from its answer.
+  void fetch() {
+    if (!ranges_ && partial_.position() > 0) start_over();
+    const int64_t before = partial_.position();
+    const Prefetch::Next next = prefetch_.next(address_.url, before);
+    if (!next.bytes.empty()) {
+      failures_ = redirects_ = 0;
+      return partial_.append(next.bytes);
+    }
+    const HttpResponse response = get(next.end);
+    session_.throw_if_stopped();
+    if (partial_.position() == (response.status == 206 ? next.end : file_.size)) return;
+    if (partial_.position() > before && !response.too_slow) failures_ = redirects_ = 0;  // something arrived
+    const int status = response.status;
+    const bool answered = response.failure.empty();
+    if (response.is_redirect()) return follow(response);
+    if (answered && status == 416) return start_over_after(response);
+    const bool refused = answered && status >= 400 && status < 500 && !may_pass(response);
+    if (refused && session_.is_hub(address_.url)) throw_explained(response);
+    pause(response);
+    const bool unreachable = response.status == 0 && !session_.is_hub(address_.url);
+    if (refused || unreachable) find_address();  // a signed address that has expired, or another storage host
+  }
+
+  HttpResponse get(int64_t end) {
+    const int64_t from = partial_.position();
+    HttpRequest request;
+    request.url = address_.url;
+    request.decode = false;
+    request.token = session_.is_hub(address_.url) ? session_.token.value : "";
+    request.connect_timeout = request.stall_timeout = session_.settings.download_timeout;
+    request.alive = session_.keep_going;
+    const std::string last = end < file_.size ? std::to_string(end - 1) : "";
+    if (from > 0 || !last.empty()) request.headers.push_back("Range: bytes=" + std::to_string(from) + "-" + last);
+    bool first = true;
+    request.sink = [&](const HttpResponse& response, std::string_view bytes) {
+      if (first && !starts_right(response, from, end)) return false;
+      first = false;
+      if (response.status == 206 && static_cast<int64_t>(bytes.size()) > end - partial_.position())
+        return distrust_ranges();
+      partial_.append(bytes);
+      meter_.add(file_.path, static_cast<int64_t>(bytes.size()));
+      return session_.keep_going();
+    };
+    return client_.send(request);
+  }
+
+  // Before the first byte of an answer is kept: does it begin where we stand?
+  bool starts_right(const HttpResponse& response, int64_t from, int64_t end) {
+    if (response.status != 206) {
+      start_over();
+      return true;
+    }
+    return answers_range(response, from, end, file_.size) || distrust_ranges();
+  }
+
+  bool distrust_ranges() {  // this server does not mean by them what we mean
+    prefetch_.stop();
+    return ranges_ = false;
+  }
+
+  void start_over() {
+    prefetch_.stop();
+    meter_.add(file_.path, -partial_.position());
+    partial_.start_over();
+  }
+
+  void start_over_after(const HttpResponse& response) {
+    start_over();
+    pause(response);
+  }
+
+  void follow(const HttpResponse& response) {
+    const std::string next = absolute_url(address_.url, response.header("location"));
+    if (next.empty() || ++redirects_ > kMostRedirects) throw_explained(response);
+    address_.url = next;
+  }
+
+  void pause(const HttpResponse& response) {
+    const double asked = seconds_to_wait(response);
+    if (++failures_ > kMostFailures || asked > kLongestAsked || response.lasting) throw_explained(response);
+    session_.wait(std::max(kPause, asked));
+  }
+
+  // An answer that ends early without a failure of its own is a broken connection too.
+  [[noreturn]] void throw_explained(HttpResponse response) const {
+    response.tries = std::max(1, failures_);
+    if (response.status < 300 && response.failure.empty()) {
+      response.failure = "the answer ended after " + std::to_string(partial_.position()) + " of " +
+                         std::to_string(file_.size) + " bytes";
+    }
+    if (response.status >= 400 && response.status < 500 && !session_.is_hub(address_.url)) {
+      throw Error(ErrorKind::kNetwork, name_.attempt().doing + ": the storage at " + host_of(address_.url) +
+                                           " refuses the address that the Hub gave (status " +
+                                           std::to_string(response.status) +
+                                           "); what arrived is kept: run the same command again later");
+    }
+    throw explain(response, name_.attempt(), session_.settings, session_.token);
+  }
+
+  bool is_verified() {
+    if (!partial_.complete()) return false;
+    const std::string found = partial_.hex();
+    if (found == file_.etag()) return true;
+    const bool again = partial_.resumed();  // bytes of an earlier run may be at fault
+    if (again) {
+      start_over();
+      return false;
+    }
+    partial_.discard();
+    throw Error(ErrorKind::kVerification, name_.attempt().doing + ": found the hash " + found + ", expected " +
+                                              file_.etag() +
+                                              "; what arrived was damaged on the way and is deleted: try again, or "
+                                              "look at the network and at HF_ENDPOINT");
+  }
+
+  const Session& session_;
+  HttpClient& client_;
+  Meter& meter_;
+  const FileName& name_;
+  const RepoFile& file_;
+  Partial partial_;
+  Prefetch prefetch_;
+  FileAddress address_;
+  int failures_ = 0, redirects_ = 0;
+  bool ranges_ = true;
+};
+
+}  // namespace
+
+void download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
+              const RepoFile& file, const fs::path& partial) {
+  Download(session, client, meter, spare, name, file, partial).run();
+}
+
+}  // namespace gptq::hub

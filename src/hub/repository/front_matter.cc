@@ -1,0 +1,124 @@
+// The part of YAML that model cards use for what we copy.
+#include "hub/repository/front_matter.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/json.h"
+
+namespace gptq::hub {
+
+namespace {
+
+constexpr size_t kLargest = size_t{1} << 20;  // bytes of a card that are looked at
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r");
+  if (begin == text.npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
+}
+
+// A scalar at the beginning of `text`, up to one of `ends` when it has no quotes; moves `text` behind it.
+std::string take_scalar(std::string_view& text, std::string_view ends) {
+  text = trimmed(text);
+  std::string value;
+  if (text.starts_with('"') || text.starts_with('\'')) {
+    const char quote = text.front();
+    size_t i = 1;
+    for (; i < text.size(); ++i) {
+      if (text[i] == quote && quote == '\'' && text.substr(i + 1).starts_with('\''))
+        ++i;
+      else if (text[i] == quote)
+        break;
+      else if (text[i] == '\\' && quote == '"' && i + 1 < text.size())
+        ++i;
+      value += text[i];
+    }
+    text.remove_prefix(std::min(i + 1, text.size()));
+    return value;
+  }
+  size_t end = 0;
+  while (end < text.size() && ends.find(text[end]) == ends.npos &&
+         !(text[end] == '#' && (end == 0 || text[end - 1] == ' '))) {
+    ++end;
+  }
+  value = std::string(trimmed(text.substr(0, end)));
+  if (end < text.size() && text[end] == '#') end = text.size();
+  text.remove_prefix(end);
+  return value;
+}
+
+// "value", "[a, b]", or nothing, for what stands behind the colon.
+std::vector<std::string> take_values(std::string_view text) {
+  std::vector<std::string> values;
+  text = trimmed(text);
+  if (text.starts_with('{') || text.starts_with('|') || text.starts_with('>')) return values;
+  if (!text.starts_with('[')) {
+    if (std::string value = take_scalar(text, ""); !value.empty()) values.push_back(std::move(value));
+    return values;
+  }
+  text.remove_prefix(1);
+  while (!text.empty() && text.front() != ']') {
+    if (std::string value = take_scalar(text, ",]"); !value.empty()) values.push_back(std::move(value));
+    text = trimmed(text);
+    if (!text.empty() && text.front() != ',') break;
+    if (!text.empty()) text.remove_prefix(1);
+    text = trimmed(text);
+  }
+  return values;
+}
+
+}  // namespace
+
+FrontMatter parse_front_matter(std::string_view readme) {
+  readme = readme.substr(0, kLargest);
+  if (readme.starts_with("\xEF\xBB\xBF")) readme.remove_prefix(3);
+  FrontMatter matter;
+  std::string key;
+  bool inside = false;
+  for (size_t begin = 0; begin < readme.size();) {
+    const size_t end = std::min(readme.find('\n', begin), readme.size());
+    const std::string_view line = readme.substr(begin, end - begin);
+    begin = end + 1;
+    const std::string_view text = trimmed(line);
+    if (text == "---") {
+      if (inside) return matter;
+      inside = true;
+      continue;
+    }
+    if (!inside) return {};
+    if (text.empty() || text.front() == '#') continue;
+    if (text == "-" || text.starts_with("- ")) {
+      const std::string_view item = text.substr(std::min<size_t>(2, text.size()));
+      const bool plain = !item.empty() && (item.front() == '"' || item.find(": ") == item.npos);
+      if (!key.empty() && plain) {
+        for (std::string& value : take_values(item)) matter[key].push_back(std::move(value));
+      }
+      continue;
+    }
+    const size_t colon = text.find(':');
+    if (line.front() == ' ' || line.front() == '\t' || colon == text.npos) {
+      key.clear();  // something nested: its items are not the key's
+      continue;
+    }
+    key = std::string(trimmed(text.substr(0, colon)));
+    matter[key] = take_values(text.substr(colon + 1));
+  }
+  return {};  // the block has no end
+}
+
+std::string yaml_text(const std::string& value) {
+  static constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+  std::string lower(value);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const bool plain = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 &&
+                     std::all_of(value.begin(), value.end(),
+                                 [](unsigned char c) {
+                                   return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '/';
+                                 }) &&
+                     std::find(std::begin(kWords), std::end(kWords), lower) == std::end(kWords);
+  if (plain) return value;
+  return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);  // JSON's strings are YAML's
+}
+
+}  // namespace gptq::hub

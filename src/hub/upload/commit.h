@@ -1,0 +1,53 @@
+// One commit: what the Hub wants to do with each file, and the list of operations.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/file.h"
+#include "hub/http/session.h"
+
+namespace gptq::hub {
+
+// A file of the folder, or one of ours that exists in memory only (the model card).
+struct UploadFile {
+  std::string path;  // in the repository
+  fs::path place;    // "" when `content` is the file
+  std::string content;
+  int64_t size = 0;
+  // The Hub's, of preupload:
+  bool lfs = false;
+  bool ignored = false;    // by the repository's .gitignore
+  std::string remote_oid;  // of what has this path there: sha256 for LFS, else git's sha1; "" when there is nothing
+  // Ours:
+  std::string oid;  // of the same kind, once it is known
+
+  std::string bytes() const;  // of a small file
+};
+
+struct CommitTarget {
+  std::string id, revision;
+  bool create_pr = false;
+  std::string message;
+};
+
+struct CommitReply {
+  std::string commit, url;
+};
+
+// Asks how each file is to be sent, 256 in a request. Source: huggingface_hub's _commit_api.py.
+void preupload(const Session& session, HttpClient& client, const CommitTarget& target, std::vector<UploadFile>& files);
+
+// Takes the reply for files[begin, end). Throws Error(kVerification).
+void take_preupload(std::string_view json, size_t begin, size_t end, std::vector<UploadFile>& files,
+                    const std::string& where);
+
+// The body, one JSON object a line. Small files travel in it, large ones by their oid.
+std::string commit_lines(const CommitTarget& target, const std::vector<const UploadFile*>& files);
+
+CommitReply commit(const Session& session, HttpClient& client, const CommitTarget& target,
+                   const std::vector<const UploadFile*>& files);
+
+}  // namespace gptq::hub

@@ -1,0 +1,33 @@
+// README.md for a quantized model: metadata that the Hub understands, what was done, how to run it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/file.h"
+#include "hub/upload/quantization_record.h"
+
+namespace gptq::hub {
+
+// Of one text, before and after.
+struct Perplexities {
+  std::string text;
+  int64_t window = 0;
+  double before = 0, after = 0;
+};
+
+// Two files that `gptq perplexity --json` wrote. Throws Error(kUsage) unless both measured the same text alike.
+Perplexities read_perplexities(const fs::path& before, const fs::path& after);
+
+struct CardFacts {
+  std::string id;        // of the repository that the card is for
+  std::string endpoint;  // of the Hub, for links
+  int64_t weight_bytes = 0;
+  QuantizationRecord record;
+  std::optional<Perplexities> perplexities;
+};
+
+std::string model_card(const CardFacts& facts);
+
+}  // namespace gptq::hub

@@ -1,0 +1,64 @@
+// Byte-pair encoding: a word starts as characters, and the pair of lowest rank is joined until none is left.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "tokenizer/components/byte_tokens.h"
+#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/word_cache.h"
+
+namespace gptq {
+
+class Bpe : public TextModel {
+ public:
+  // From the "model" object. `dropout` is a device of training and is ignored: encoding is deterministic.
+  Bpe(const JsonReader& reader, const ModelTables& tables);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
+
+ private:
+  struct Merge {
+    uint32_t rank = UINT32_MAX;
+    TokenId result = -1;
+  };
+  struct Slot {
+    uint64_t pair = UINT64_MAX;
+    Merge merge;
+  };
+  struct Symbol {
+    TokenId id;     // where a symbol was removed that was the last one of a joined symbol: the joined one's index
+    uint32_t next;  // index of the next symbol, the number of symbols at the end; kRemoved once it has been joined
+  };
+  static constexpr uint32_t kRemoved = 0;
+
+  void read_merges(const MergesTap& merges, const JsonReader& reader);
+  void add_merge(TokenId left, TokenId right, Merge merge);
+  Merge find_merge(TokenId left, TokenId right) const;
+  template <typename OnPart>
+  void each_part(std::string_view word, const OnPart& on_part) const;
+  void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
+  // With `sizes`, also how many bytes of the word each symbol stands for.
+  void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<uint32_t>* sizes) const;
+  void join(std::vector<Symbol>& symbols) const;
+
+  Vocabulary vocabulary_;
+  std::vector<Slot> merges_;      // open addressing, a power of two
+  std::vector<TokenId> results_;  // by rank
+  std::string prefix_;            // continuing_subword_prefix: written before every character but the first
+  std::string suffix_;            // end_of_word_suffix: written after the last character
+  std::string unknown_name_;      // unk_token; empty when there is none
+  TokenId unknown_ = -1;
+  bool fuse_unknown_;
+  bool byte_fallback_;
+  bool ignore_merges_;       // a word that is a token is that token, whatever the merges say
+  bool cut_at_space_marks_;  // no merge reaches across the beginning of a "▁...", so words may be cut there
+  ByteTokens bytes_;
+  std::array<TokenId, 0x250> narrow_ids_;  // of the commonest characters, without a hash look-up
+  mutable WordCachePool caches_;
+};
+
+}  // namespace gptq

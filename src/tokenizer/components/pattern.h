@@ -1,0 +1,59 @@
+// The "pattern" of Split and Replace: a literal or a regular expression, and the stretches into which it cuts a text.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/json.h"
+#include "core/regex.h"
+#include "unicode/characters.h"
+
+namespace gptq {
+
+struct Stretch {
+  size_t begin = 0;
+  size_t end = 0;
+  bool match = false;
+};
+
+// Immutable; safe to share between threads.
+class TextPattern {
+ public:
+  // From {"String": "..."} or {"Regex": "..."}. Throws Error(kVerification) naming `what`.
+  static TextPattern from_json(const Json& json, const std::string& what);
+  static TextPattern literal(std::string text, const std::string& what);
+  static TextPattern regex(const std::string& pattern, const std::string& what);
+
+  // Calls `sink(stretch)` for stretches that cover `text` completely and in order; matches may be empty, gaps are not.
+  // `text` is valid UTF-8.
+  template <typename Sink>
+  void cut(std::string_view text, const Sink& sink) const {
+    size_t gap = 0;   // end of the last match
+    size_t from = 0;  // where the next search starts
+    bool matched = false;
+    while (from <= text.size()) {
+      const auto range = find(text, from);
+      if (!range) break;
+      if (range->first == range->second && matched && range->second == gap) {
+        // An empty match right behind the last one would never end: look one character further.
+        if (from >= text.size()) break;
+        next_char(text, from);
+        continue;
+      }
+      if (gap < range->first) sink(Stretch{gap, range->first, false});
+      sink(Stretch{range->first, range->second, true});
+      gap = from = range->second;
+      matched = true;
+    }
+    if (gap < text.size()) sink(Stretch{gap, text.size(), false});
+  }
+
+ private:
+  std::optional<std::pair<size_t, size_t>> find(std::string_view text, size_t start) const;
+
+  std::string literal_;
+  std::optional<Regex> regex_;
+};
+
+}  // namespace gptq

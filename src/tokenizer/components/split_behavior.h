@@ -1,0 +1,64 @@
+// What becomes of the delimiters when a text is split: the five behaviours of Split and Punctuation.
+#pragma once
+
+#include <string>
+
+#include "tokenizer/components/component.h"
+#include "tokenizer/components/pattern.h"
+
+namespace gptq {
+
+// On "The-final--countdown", splitting at "-":
+//   kRemoved             The final countdown
+//   kIsolated            The - final - - countdown
+//   kMergedWithPrevious  The- final- - countdown
+//   kMergedWithNext      The -final - -countdown
+//   kContiguous          The - final -- countdown
+enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+
+SplitBehavior split_behavior(const Component& component, const std::string& fallback);
+
+// Joins the stretches of one text, given in order, and passes on those that remain: `sink(begin, end)`.
+template <typename Sink>
+class StretchJoiner {
+ public:
+  StretchJoiner(SplitBehavior behavior, const Sink& sink) : behavior_(behavior), sink_(sink) {}
+
+  void add(const Stretch& stretch) {
+    switch (behavior_) {
+      case SplitBehavior::kRemoved:
+        if (!stretch.match) sink_(stretch.begin, stretch.end);
+        return;
+      case SplitBehavior::kIsolated: return sink_(stretch.begin, stretch.end);
+      case SplitBehavior::kMergedWithPrevious: return extend_if(stretch, stretch.match && !last_match_);
+      case SplitBehavior::kMergedWithNext: return extend_if(stretch, !stretch.match && last_match_);
+      case SplitBehavior::kContiguous: return extend_if(stretch, stretch.match == last_match_);
+    }
+  }
+
+  // Once, behind the last one.
+  void finish() {
+    if (pending_) sink_(begin_, end_);
+  }
+
+ private:
+  void extend_if(const Stretch& stretch, bool joins) {
+    last_match_ = stretch.match;
+    if (pending_ && joins) {
+      end_ = stretch.end;
+      return;
+    }
+    finish();
+    pending_ = true;
+    begin_ = stretch.begin;
+    end_ = stretch.end;
+  }
+
+  SplitBehavior behavior_;
+  const Sink& sink_;
+  size_t begin_ = 0, end_ = 0;  // the stretch that the next one may still join
+  bool pending_ = false;
+  bool last_match_ = false;
+};
+
+}  // namespace gptq

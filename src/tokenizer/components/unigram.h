@@ -1,0 +1,44 @@
+// Unigram: the segmentation of a word into pieces whose scores add up to the most.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/components/byte_tokens.h"
+#include "tokenizer/components/piece_trie.h"
+#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/word_cache.h"
+
+namespace gptq {
+
+// Source: the reference's Viterbi search, with its ties (the piece that was found first stays), its doubles and its
+// fusing of neighbouring unknowns, which are then looked up as a whole.
+class Unigram : public TextModel {
+ public:
+  Unigram(const JsonReader& reader, const ModelTables& tables);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
+
+ private:
+  static constexpr uint32_t kUnreached = UINT32_MAX;
+  // A piece that ends (or, once the way is turned round, begins) here, and where its other end is.
+  struct Step {
+    uint32_t other_end = kUnreached;
+    TokenId id = 0;
+  };
+  std::vector<Step> best_ways(std::string_view word) const;
+
+  Vocabulary vocabulary_;
+  std::vector<double> scores_;  // by id
+  PieceTrie trie_;
+  ByteTokens bytes_;
+  TokenId unknown_ = -1;
+  double unknown_score_ = 0;  // ten below the lowest score
+  bool byte_fallback_;
+  mutable WordCachePool caches_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,24 @@
+// WordLevel: a word is one token, or unknown.
+#pragma once
+
+#include "tokenizer/components/text_model.h"
+
+namespace gptq {
+
+class WordLevel : public TextModel {
+ public:
+  WordLevel(const JsonReader& reader, const ModelTables& tables);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
+
+ private:
+  TokenId id_of(std::string_view word) const;
+
+  Vocabulary vocabulary_;
+  std::string unknown_name_;
+  TokenId unknown_;
+};
+
+}  // namespace gptq

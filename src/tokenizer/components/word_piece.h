@@ -1,0 +1,28 @@
+// WordPiece: from the left, the longest token that fits; pieces inside a word carry a prefix such as "##".
+#pragma once
+
+#include "tokenizer/components/piece_trie.h"
+#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/word_cache.h"
+
+namespace gptq {
+
+class WordPiece : public TextModel {
+ public:
+  WordPiece(const JsonReader& reader, const ModelTables& tables);
+
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+  void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
+  void trace(std::string_view word, const Sink& sink) const override;
+
+ private:
+  Vocabulary vocabulary_;
+  PieceTrie whole_;   // every token
+  PieceTrie inside_;  // those with the prefix, without it
+  std::string unknown_name_;
+  TokenId unknown_;
+  int64_t longest_word_;  // in characters; a longer word is unknown
+  mutable WordCachePool caches_;
+};
+
+}  // namespace gptq

@@ -1,0 +1,28 @@
+// What every carrier's fuzz target does with a tokenizer that could be read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+#include "tokenizer/formats/carrier.h"
+#include "tokenizer/tokenizer_impl.h"
+#include "unicode/characters.h"
+
+namespace gptq {
+
+// Encodes and decodes; ids are in range, and text is valid.
+inline void run_carrier(const Carrier& carrier, const TokenizerConfig& config) {
+  const Tokenizer::Impl tokenizer(carrier.json, carrier.tables, carrier.what, config);
+  for (const char* input : {"Hello  wörld 12\n<s>", " ab\xE2\x96\x81\xE2\x96\x81the[INST]\t", "日本 aaaaaaaa"}) {
+    MarkedText text;
+    text.append(to_valid_utf8(input), '\0');
+    std::vector<TokenId> ids = tokenizer.encode(text, false);
+    tokenizer.post_processor().apply(ids, true);
+    for (const TokenId id : ids) CHECK(id >= 0 && id < tokenizer.vocab_size());
+    CHECK(is_valid_utf8(tokenizer.decode(ids.data(), ids.size(), false)));
+    CHECK(is_valid_utf8(tokenizer.decode(ids.data(), ids.size(), true)));
+  }
+}
+
+}  // namespace gptq
