@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +65,9 @@ class JsonReader {
   std::string string(const char* key) const;
   std::string string(const char* key, const std::string& fallback) const;
 
+  // Whether any of the functions above was asked for the key.
+  bool was_read(const std::string& key) const { return read_.count(key) > 0; }
+
   const std::string& what() const { return what_; }
   const Json& json() const { return object_; }
   [[noreturn]] void fail(const char* key, const std::string& expected) const;
@@ -71,6 +75,7 @@ class JsonReader {
  private:
   const Json& object_;
   std::string what_;
+  mutable std::set<std::string> read_;
 };
 
 }  // namespace gptq
