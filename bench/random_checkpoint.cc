@@ -81,7 +81,7 @@ class Generator {
             wanted_.grid ? plan_.layers[static_cast<size_t>(layer)].sets[s].grid : std::optional<GridOptions>{};
         for (const LinearSpec& linear : set.linears) {
           if (grid) {
-            add_packed(prefix, set.name, linear, *grid);
+            add_packed(prefix, set, linear, *grid);
             continue;
           }
           add_normal(prefix + linear.name + ".weight", {linear.out_features, linear.in_features},
@@ -120,21 +120,22 @@ class Generator {
     });
   }
 
-  void add_packed(const std::string& prefix, const std::string& group, const LinearSpec& linear,
-                  const GridOptions& grid) {
+  void add_packed(const std::string& prefix, const LinearSet& set, const LinearSpec& linear, const GridOptions& grid) {
     const std::string module = prefix + linear.name;
     const auto specs =
         packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
     specs_.insert(specs_.end(), specs.begin(), specs.end());
-    tasks_.push_back([this, prefix, group, linear, grid, module](CheckpointWriter& writer) {
-      PackedWeight w = random_packed(module, linear, grid);
-      fill_g_idx(w, RandomStream(wanted_.seed, prefix + group), grid.desc_act);
+    const double deviation = writes_residual(set) ? residual_deviation() : kDeviation;
+    tasks_.push_back([this, order = prefix + set.name, deviation, linear, grid, module](CheckpointWriter& writer) {
+      PackedWeight w = random_packed(module, linear, grid, deviation);
+      fill_g_idx(w, RandomStream(wanted_.seed, order), grid.desc_act);
       for_each_stored(w, module, plan_.format,
                       [&](const std::string& name, const TensorView& tensor) { writer.write(name, tensor); });
     });
   }
 
-  PackedWeight random_packed(const std::string& module, const LinearSpec& linear, const GridOptions& grid) const {
+  PackedWeight random_packed(const std::string& module, const LinearSpec& linear, const GridOptions& grid,
+                             double deviation) const {
     const int64_t k = linear.in_features, n = linear.out_features, groups = group_count(k, grid.group_size);
     PackedWeight w;
     w.bits = grid.bits;
@@ -148,7 +149,6 @@ class Generator {
     fill_codes(w, RandomStream(wanted_.seed, module + ".qweight"), grid.sym);
 
     const RandomStream random(wanted_.seed, module + ".scales");
-    const double deviation = writes_residual(linear.name) ? residual_deviation() : kDeviation;
     const double scale = deviation / code_deviation(grid.bits, grid.sym);
     const uint32_t middle = 1u << (grid.bits - 1);
     for (int64_t g = 0; g < groups; ++g) {
