@@ -173,7 +173,8 @@ TEST(Layering, OneTypeNameHasOneDefinition) {
       }
     }
   }
-  EXPECT_TRUE(defined.count("gptq::Decoder") && defined.count("gptq::TokenDecoder") && defined.count("gptq::Error"));
+  EXPECT_TRUE(defined.count("gptq::Decoder") && defined.count("gptq::tokenizer::TokenDecoder") &&
+              defined.count("gptq::Error"));
 }
 
 TEST(Layering, LibraryNeverPrintsExitsOrBranchesByMacro) {

@@ -209,7 +209,7 @@ MarkedText cut_at_tag(MarkedText text) {
   const bool spacing_kept = text.text.compare(tag, kContinueTag.size(), kContinueTag) == 0;
   text = text.substr(0, tag);
   if (spacing_kept) return text;
-  return text.substr(0, space_run_begin(text.text, text.text.size()));
+  return text.substr(0, unicode::space_run_begin(text.text, text.text.size()));
 }
 
 }  // namespace gptq::chat

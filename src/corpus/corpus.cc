@@ -12,7 +12,7 @@
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -159,21 +159,25 @@ std::vector<std::string> files_of(const std::string& folder) {
 
 }  // namespace
 
+}  // namespace gptq::corpus
+
+namespace gptq {
+
 Corpus read_corpus(const std::vector<std::string>& paths, const std::string& model, const Tokenizer& tokenizer) {
-  Reader reader(model, tokenizer);
+  corpus::Reader reader(model, tokenizer);
   for (const std::string& path : paths) {
-    check_path(path);
+    corpus::check_path(path);
     if (!fs::is_directory(path)) {
       reader.read(read_file(path), path);
       continue;
     }
-    reader.read_folder(path, files_of(path));
+    reader.read_folder(path, corpus::files_of(path));
   }
   return reader.take();
 }
 
 Corpus parse_corpus(std::string bytes, const std::string& name, const std::string& model, const Tokenizer& tokenizer) {
-  Reader reader(model, tokenizer);
+  corpus::Reader reader(model, tokenizer);
   reader.read(std::move(bytes), name);
   return reader.take();
 }

@@ -7,7 +7,7 @@
 
 #include "corpus/rows.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -154,4 +154,4 @@ bool read_row(const OrderedJson& json, Row& row) {
                 "\"text\"");
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

@@ -9,7 +9,7 @@
 
 #include "corpus/table.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -244,4 +244,4 @@ size_t read_rows(std::string_view text, const std::string& name, const RowSink& 
   return rows.skipped();
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

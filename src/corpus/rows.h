@@ -10,7 +10,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 struct Row {
   enum class Kind {
@@ -39,4 +39,4 @@ bool read_row(const OrderedJson& json, Row& row);
 // Python's NaN, Infinity and -Infinity become null, halves of surrogate pairs U+FFFD; otherwise the text is as it was.
 std::string standard_json(std::string_view text);
 
-}  // namespace gptq
+}  // namespace gptq::corpus

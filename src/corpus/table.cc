@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -113,4 +113,4 @@ void read_table(std::string_view text, const std::string& name,
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

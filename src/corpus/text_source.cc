@@ -10,7 +10,7 @@
 #include "core/unpack.h"
 #include "core/utf8.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -124,4 +124,4 @@ std::string decode_text(std::string bytes, const std::string& name) {
   return text;
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

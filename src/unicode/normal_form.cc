@@ -11,7 +11,7 @@
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::unicode {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::string to_normal_form(std::string_view text, NormalForm form) {
   return out;
 }
 
-}  // namespace gptq
+}  // namespace gptq::unicode

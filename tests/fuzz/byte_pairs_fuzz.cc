@@ -11,6 +11,7 @@
 // The first byte chooses the format; a zero byte stands between the two files of the last one.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::tokenizer;
   if (size == 0) return 0;
   const std::string_view file(reinterpret_cast<const char*>(data + 1), size - 1);
   TokenizerConfig config;

@@ -12,6 +12,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::corpus;
   static constexpr const char* kNames[] = {"data", "data.jsonl", "data.csv"};
   try {
     const std::string text = decode_text(std::string(reinterpret_cast<const char*>(data), size), "data");

@@ -11,6 +11,7 @@
 // The first byte chooses how the model is read, the others are the file.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::tokenizer;
   static constexpr const char* kClasses[] = {"LlamaTokenizer", "GemmaTokenizer", "T5Tokenizer", "OtherTokenizer"};
   if (size == 0) return 0;
   TokenizerConfig config;

@@ -58,7 +58,7 @@ TEST(FrontMatter, WhatIsWrittenIsRead) {
 }
 
 TEST(Origin, OfASnapshotAndOfAFolder) {
-  const testing::Scratch scratch;
+  const testing::TempFolder scratch;
   const std::string commit(40, 'c');
   const fs::path snapshot = scratch.path() / "models--org--name" / "snapshots" / commit;
   testing::write_whole(snapshot / "README.md", "---\nlicense: llama3\nlanguage: [en, de]\n---\n");
@@ -79,7 +79,7 @@ TEST(Origin, OfASnapshotAndOfAFolder) {
 }
 
 TEST(QuantizationRecord, OfOtherProgramsToo) {
-  const testing::Scratch scratch;
+  const testing::TempFolder scratch;
   const auto read = [&](const std::string& json) {
     testing::write_whole(scratch / "quantize_config.json", json);
     return read_quantization_record(scratch.path());

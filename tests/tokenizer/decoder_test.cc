@@ -5,7 +5,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 const std::string kBad = "\xEF\xBF\xBD";
@@ -75,4 +75,4 @@ TEST(Decoder, UnsupportedTypeIsNamed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

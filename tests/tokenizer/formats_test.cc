@@ -15,14 +15,14 @@
 #include "tokenizer/formats/patterns.h"
 #include "tokenizer/formats/splits.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
 using Files = std::map<std::string, std::string>;
 
 Tokenizer open(const Files& files) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   for (const auto& [name, content] : files) folder.write(name, content);
   return Tokenizer::open(folder.path());
 }
@@ -276,4 +276,4 @@ TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/components/piece_trie.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
@@ -100,4 +100,4 @@ TEST(PieceTrie, LongestAndFirst) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

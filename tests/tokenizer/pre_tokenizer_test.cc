@@ -5,12 +5,12 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 // The words with "|" between them.
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
-  AlignedText piece(MarkedText{text, ""}, false);
+  AlignedText piece(unicode::MarkedText{text, ""}, false);
   if (!at_start) piece.start_size = 0;
   TextBudget budget("cutting", piece.text.size());
   std::string out;
@@ -136,4 +136,4 @@ TEST(PreTokenizer, UnsupportedTypeIsNamed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 
 #include "tokenizer/components/pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 std::string matches(const std::string& pattern, const std::string& text) {
@@ -79,4 +79,4 @@ TEST(SplitPattern, WhatIsNotSupportedIsRefused) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

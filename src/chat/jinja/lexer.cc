@@ -14,7 +14,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char32_t code) {
-  return code == '_' || (is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code))));
+  return code == '_' || (unicode::is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code))));
 }
 
 std::string normalized_newlines(const std::string& source) {
@@ -189,7 +189,7 @@ class Lexer {
       size_t end = position_;
       while (end < source_.size()) {
         after = end;
-        if (!is_word(next_char(source_, after))) break;
+        if (!unicode::is_word(next_char(source_, after))) break;
         end = after;
       }
       put(TokenKind::kName, source_.substr(position_, end - position_));

@@ -232,12 +232,12 @@ bool is_ascii(const std::string& text) {
 }
 bool is_all_printable(const std::string& text) {
   for (size_t position = 0; position < text.size();) {
-    if (!is_printable(next_char(text, position))) return false;
+    if (!unicode::is_printable(next_char(text, position))) return false;
   }
   return true;
 }
 
-bool is_alphanumeric(char32_t code) { return is_letter(code) || is_numeric_char(code); }
+bool is_alphanumeric(char32_t code) { return unicode::is_letter(code) || is_numeric_char(code); }
 
 // Tabs become spaces up to the next multiple of `tabsize` columns.
 Value expand_tabs(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -312,7 +312,7 @@ Native string_method(const std::string& name) {
                                                          {"rjust", align<Align::kRight>},
                                                          {"center", align<Align::kCenter>},
                                                          {"zfill", zfill},
-                                                         {"isalpha", all_chars<is_letter>},
+                                                         {"isalpha", all_chars<unicode::is_letter>},
                                                          {"isdigit", all_chars<is_digit_char>},
                                                          {"isnumeric", all_chars<is_numeric_char>},
                                                          {"isdecimal", all_chars<is_decimal>},

@@ -15,6 +15,8 @@
 
 namespace gptq::chat {
 
+using unicode::MarkedText;
+
 class Runtime;
 
 // Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, so

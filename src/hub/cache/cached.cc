@@ -10,9 +10,7 @@
 #include "hub/http/session.h"
 #include "hub/repository/digest.h"
 
-namespace gptq {
-
-namespace hub {
+namespace gptq::hub {
 
 namespace {
 
@@ -171,24 +169,24 @@ class Verification {
 
 }  // namespace
 
-}  // namespace hub
+}  // namespace gptq::hub
 
-using namespace hub;
+namespace gptq {
 
 std::vector<CachedModel> cached_models() {
   std::vector<CachedModel> models;
-  for (const fs::path& folder : entries_of(fs::absolute(Settings::from_environment().cache))) {
-    if (fs::is_directory(folder) && !id_of_cache_folder(folder.filename().string()).empty())
-      models.push_back(read_model(folder));
+  for (const fs::path& folder : hub::entries_of(fs::absolute(hub::Settings::from_environment().cache))) {
+    if (fs::is_directory(folder) && !hub::id_of_cache_folder(folder.filename().string()).empty())
+      models.push_back(hub::read_model(folder));
   }
   return models;
 }
 
 int64_t remove_cached(const std::string& model) {
-  const ModelName name = ModelName::parse(model);
-  const Cache cache = cache_of(name.id);
+  const hub::ModelName name = hub::ModelName::parse(model);
+  const hub::Cache cache = hub::cache_of(name.id);
   try {
-    return model.find('@') == std::string::npos ? remove_model(cache) : remove_revision(cache, name);
+    return model.find('@') == std::string::npos ? hub::remove_model(cache) : hub::remove_revision(cache, name);
   } catch (const fs::filesystem_error& error) {
     throw_system_error("removing", error.path1(), error.code().value());
   }
@@ -197,23 +195,23 @@ int64_t remove_cached(const std::string& model) {
 std::vector<CacheFault> verify_cached(const std::string& model, const TransferSink& on_progress) {
   std::vector<fs::path> roots;
   if (!model.empty()) {
-    roots.push_back(cache_of(ModelName::parse(model).id).root());
+    roots.push_back(hub::cache_of(hub::ModelName::parse(model).id).root());
   } else {
     for (const CachedModel& cached : cached_models()) roots.emplace_back(cached.folder);
   }
   int64_t bytes = 0;
   int files = 0;
   for (const fs::path& root : roots) {
-    for (const fs::path& blob : entries_of(root / "blobs")) {
-      if (!is_etag(blob.filename().string())) continue;
-      bytes += size_of(blob);
+    for (const fs::path& blob : hub::entries_of(root / "blobs")) {
+      if (!hub::is_etag(blob.filename().string())) continue;
+      bytes += hub::size_of(blob);
       ++files;
     }
   }
-  Meter meter(on_progress);
+  hub::Meter meter(on_progress);
   meter.expect(bytes, files);
   std::vector<CacheFault> faults;
-  for (const fs::path& root : roots) Verification(root, meter, faults).run();
+  for (const fs::path& root : roots) hub::Verification(root, meter, faults).run();
   return faults;
 }
 

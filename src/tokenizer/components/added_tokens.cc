@@ -10,7 +10,7 @@
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 AddedToken AddedToken::from_json(const Json& json, const std::string& what) {
   const JsonReader reader(json, what);
@@ -125,16 +125,16 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
     position = end;
     if (token.single_word) {
       size_t after = end;
-      const bool free_left = begin == 0 || !kWordChars.has(char_before(text, begin));
-      const bool free_right = end == text.size() || !kWordChars.has(next_char(text, after));
+      const bool free_left = begin == 0 || !unicode::kWordChars.has(unicode::char_before(text, begin));
+      const bool free_right = end == text.size() || !unicode::kWordChars.has(next_char(text, after));
       if (!free_left || !free_right) continue;
     }
     if (token.lstrip) {
       const std::string_view before = std::string_view(text).substr(0, begin).substr(std::min(gap, begin));
-      begin = std::max(begin, gap) - (before.size() - space_run_begin(before, before.size()));
+      begin = std::max(begin, gap) - (before.size() - unicode::space_run_begin(before, before.size()));
     }
     if (token.rstrip) {
-      if (end < run_begin || end > run_end) run_end = space_run_end(text, run_begin = end);
+      if (end < run_begin || end > run_end) run_end = unicode::space_run_end(text, run_begin = end);
       end = run_end;
     }
     put_text(gap, begin);
@@ -155,4 +155,4 @@ TokenId AddedTokens::find(std::string_view content) const {
   return found == by_content_.end() ? -1 : found->second;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -14,7 +14,7 @@
 #include "tokenizer/components/piece_trie.h"
 #include "tokenizer/components/vocabulary.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct AddedToken {
   std::string content;
@@ -81,4 +81,4 @@ class AddedTokens {
   PieceTrie normalized_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -13,7 +13,7 @@
 #include "core/check.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -233,4 +233,4 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

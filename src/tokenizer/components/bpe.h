@@ -9,7 +9,7 @@
 #include "tokenizer/components/text_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 class Bpe : public TextModel {
  public:
@@ -61,4 +61,4 @@ class Bpe : public TextModel {
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

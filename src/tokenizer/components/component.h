@@ -12,7 +12,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // What an object without a type is in old files: the first one whose keys it has.
 struct TypeByKeys {
@@ -76,4 +76,4 @@ class Component {
   std::shared_ptr<int> count_;  // of all components of the whole
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

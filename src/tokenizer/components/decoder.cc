@@ -10,7 +10,7 @@
 #include "tokenizer/components/pattern.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -327,4 +327,4 @@ std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& 
   return decoder_from(Component(json, what));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "tokenizer/components/text_budget.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Immutable; safe to share between threads.
 class TokenDecoder {
@@ -37,4 +37,4 @@ int byte_of_token(const std::string& token);
 // naming `what` for a broken component and for a type that is not supported.
 std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

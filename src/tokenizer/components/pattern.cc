@@ -5,7 +5,7 @@
 
 #include "tokenizer/components/split_pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 TextPattern TextPattern::literal(std::string text, const std::string& what) {
   if (text.empty()) return regex("", what);  // matches between all characters
@@ -34,4 +34,4 @@ std::optional<std::pair<size_t, size_t>> TextPattern::find(std::string_view text
   return std::pair{at, at + literal_.size()};
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -9,7 +9,7 @@
 #include "core/regex.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct Stretch {
   size_t begin = 0;
@@ -56,4 +56,4 @@ class TextPattern {
   std::optional<Regex> regex_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

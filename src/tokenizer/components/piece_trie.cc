@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 PieceTrie::PieceTrie(std::vector<Entry> entries) {
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
@@ -48,4 +48,4 @@ std::pair<int, size_t> PieceTrie::longest(std::string_view text, size_t position
   return best;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Nodes lie in breadth-first order, so the children of a node are neighbours and their bytes can be searched at once.
 // Immutable; safe to share between threads.
@@ -43,4 +43,4 @@ class PieceTrie {
   size_t longest_string_ = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

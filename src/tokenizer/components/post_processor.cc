@@ -9,7 +9,7 @@
 
 #include "tokenizer/components/component.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -166,4 +166,4 @@ PostProcessor make_post_processor(const Json& json, const std::string& what) {
   return PostProcessor(std::move(lists[1]), std::move(lists[0]));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,7 +10,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Characters [begin, end) of the input, and how many white-space characters the token's spelling has at its ends.
 struct TokenPlace {
@@ -56,4 +56,4 @@ class PostProcessor {
 // that is not supported, and for one that repeats the text more than 16 times or adds more than 65,536 tokens.
 PostProcessor make_post_processor(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -11,7 +11,7 @@
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -199,10 +199,10 @@ class BertWords : public WordStep {
  public:
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, SplitBehavior::kRemoved,
-              [](std::string_view text, const auto& sink) { cut_at_chars(text, is_whitespace, sink); });
+              [](std::string_view text, const auto& sink) { cut_at_chars(text, unicode::is_whitespace, sink); });
     cut_words(words, SplitBehavior::kIsolated, [](std::string_view text, const auto& sink) {
       cut_at_chars(
-          text, [](char32_t code) { return kPunctuationChars.has(code); }, sink);
+          text, [](char32_t code) { return unicode::kPunctuationChars.has(code); }, sink);
     });
   }
 };
@@ -247,7 +247,7 @@ class UnicodeScripts : public WordStep {
       Stretch stretch;
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
-        const ScriptRange* range = range_of(kScriptRanges, next_char(text, position));
+        const unicode::ScriptRange* range = unicode::range_of(unicode::kScriptRanges, next_char(text, position));
         if (range != nullptr && range->script != last) {
           if (last != 0) sink(stretch);
           stretch.begin = begin;
@@ -270,7 +270,9 @@ class Whitespace : public WordStep {
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         const char32_t code = next_char(text, position);
-        const Kind kind = kWordChars.has(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
+        const Kind kind = unicode::kWordChars.has(code)  ? Kind::kWord
+                          : unicode::is_whitespace(code) ? Kind::kSpace
+                                                         : Kind::kOther;
         if (kind != last) {
           if (last != Kind::kNone) sink(stretch);
           stretch = {begin, position, kind == Kind::kSpace};
@@ -285,7 +287,7 @@ class Whitespace : public WordStep {
 
 using Steps = PreTokenizer::Steps;
 
-template <const CharClass& kClass>
+template <const unicode::CharClass& kClass>
 bool is_in(char32_t code) {
   return kClass.has(code);
 }
@@ -319,12 +321,12 @@ void add_metaspace(Steps& steps, const Component& component) { add<Metaspace>(st
 
 void add_digits(Steps& steps, const Component& component) {
   const bool alone = component.reader().boolean("individual_digits", false);
-  add<SplitAtChars>(steps, component, is_in<kNumericChars>,
+  add<SplitAtChars>(steps, component, is_in<unicode::kNumericChars>,
                     alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
 }
 
 void add_punctuation(Steps& steps, const Component& component) {
-  add<SplitAtChars>(steps, component, is_in<kPunctuationChars>, split_behavior(component, "Isolated"));
+  add<SplitAtChars>(steps, component, is_in<unicode::kPunctuationChars>, split_behavior(component, "Isolated"));
 }
 
 void add_delimiter(Steps& steps, const Component& component) {
@@ -341,7 +343,7 @@ void add_fixed_length(Steps& steps, const Component& component) {
 }
 
 void add_space_split(Steps& steps, const Component& component) {
-  add<SplitAtChars>(steps, component, is_whitespace, SplitBehavior::kRemoved);
+  add<SplitAtChars>(steps, component, unicode::is_whitespace, SplitBehavior::kRemoved);
 }
 
 template <typename Step>
@@ -401,4 +403,4 @@ PreTokenizer make_pre_tokenizer(const Json& json, const std::string& what) {
   return PreTokenizer(std::move(steps));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

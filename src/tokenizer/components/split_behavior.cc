@@ -3,7 +3,7 @@
 
 #include <map>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 SplitBehavior split_behavior(const Component& component, const std::string& fallback) {
   static const std::map<std::string, SplitBehavior> kNames = {
@@ -19,4 +19,4 @@ SplitBehavior split_behavior(const Component& component, const std::string& fall
   return found->second;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

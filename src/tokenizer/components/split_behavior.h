@@ -6,7 +6,7 @@
 #include "tokenizer/components/component.h"
 #include "tokenizer/components/pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // On "The-final--countdown", splitting at "-":
 //   kRemoved             The final countdown
@@ -61,4 +61,4 @@ class StretchJoiner {
   bool last_match_ = false;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,7 +10,7 @@
 
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -486,4 +486,4 @@ std::string translate_pattern(const std::string& pattern, const std::string& wha
   return Translator(pattern, what).run();
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Each component may lengthen what it gets (a space becomes "▁", a ligature eighteen letters); all of them together add
 // at most 64 bytes for each byte of the input and 1 MiB, and never more than 1 GiB: with inputs of 512 MiB, texts stay
@@ -56,4 +56,4 @@ class TextBudget {
   size_t left_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

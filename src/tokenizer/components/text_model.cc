@@ -11,7 +11,7 @@
 #include "tokenizer/components/word_level.h"
 #include "tokenizer/components/word_piece.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -45,4 +45,4 @@ std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& 
                                             "\" is not supported; supported here: BPE, Unigram, WordLevel, WordPiece");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,7 +10,7 @@
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/components/vocabulary.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // A token and the bytes of the word that it stands for, counted as the reference counts them: where characters were
 // dropped or a prefix was added, later tokens are displaced, and the end may lie behind the word's.
@@ -40,4 +40,4 @@ class TextModel {
 // WordLevel and Unigram whose keys are there is meant.
 std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

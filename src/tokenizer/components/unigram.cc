@@ -9,7 +9,7 @@
 
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -128,4 +128,4 @@ void Unigram::trace(std::string_view word, const Sink& sink) const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,7 +10,7 @@
 #include "tokenizer/components/text_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Source: the reference's Viterbi search, with its ties (the piece that was found first stays), its doubles and its
 // fusing of neighbouring unknowns, which are then looked up as a whole.
@@ -41,4 +41,4 @@ class Unigram : public TextModel {
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

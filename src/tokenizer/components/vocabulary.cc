@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -76,4 +76,4 @@ const std::string* Vocabulary::token(TokenId id) const {
   return found.empty() && id != empty_id_ ? nullptr : &found;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

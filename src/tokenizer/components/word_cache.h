@@ -10,7 +10,7 @@
 
 #include <gptq/tokenizer.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Direct-mapped: a new word takes the place of an older one with the same slot, so the size never grows.
 class WordCache {
@@ -78,4 +78,4 @@ class WordCachePool {
   std::vector<std::unique_ptr<WordCache>> idle_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

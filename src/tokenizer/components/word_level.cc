@@ -3,7 +3,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 WordLevel::WordLevel(const JsonReader& reader, const ModelTables& tables)
     : vocabulary_(tables.vocab.entries(), reader.what() + ".vocab"),
@@ -27,4 +27,4 @@ void WordLevel::encode(const std::vector<std::string_view>& words, std::vector<T
 
 void WordLevel::trace(std::string_view word, const Sink& sink) const { sink({id_of(word), 0, word.size()}); }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

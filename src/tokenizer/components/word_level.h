@@ -3,7 +3,7 @@
 
 #include "tokenizer/components/text_model.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 class WordLevel : public TextModel {
  public:
@@ -21,4 +21,4 @@ class WordLevel : public TextModel {
   TokenId unknown_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

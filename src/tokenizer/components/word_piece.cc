@@ -5,7 +5,7 @@
 
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -61,4 +61,4 @@ void WordPiece::trace(std::string_view word, const Sink& sink) const {
   sink({unknown_, 0, word.size()});
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

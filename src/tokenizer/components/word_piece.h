@@ -5,7 +5,7 @@
 #include "tokenizer/components/text_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 class WordPiece : public TextModel {
  public:
@@ -25,4 +25,4 @@ class WordPiece : public TextModel {
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -6,7 +6,7 @@
 #include "tokenizer/formats/lines.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 Carrier read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config) {
   for (const auto& [name, content] :
@@ -41,4 +41,4 @@ Carrier read_bert_vocab(std::string_view text, const std::string& what, Tokenize
   return carrier;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

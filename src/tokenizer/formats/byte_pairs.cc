@@ -8,7 +8,7 @@
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/splits.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 std::string spelled(std::string_view bytes) {
   std::string token;
@@ -42,4 +42,4 @@ Json byte_pair_document(const std::string& pattern) {
   return json;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

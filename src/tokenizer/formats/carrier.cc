@@ -8,7 +8,7 @@
 
 #include "core/model_files.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -77,4 +77,4 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
           "with merges.txt, encoder.json with vocab.bpe, vocab.txt; fetch the tokenizer's files with the model");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

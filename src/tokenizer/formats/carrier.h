@@ -9,7 +9,7 @@
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/formats/tokenizer_config.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // What tokenizer.json holds: the components as JSON, and the two large tables beside it.
 struct Carrier {
@@ -36,4 +36,4 @@ Carrier read_bert_vocab(std::string_view text, const std::string& what, Tokenize
 // Does the text look like a tiktoken file? Some are called tokenizer.model.
 bool is_tiktoken(std::string_view text);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/patterns.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -44,4 +44,4 @@ void repair_mistral_pattern(Carrier& carrier, const TokenizerConfig& config) {
        "the one of the file)");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -5,7 +5,7 @@
 #include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/tokenizer_config.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Puts tekken's own pattern in its place, with a warning, where all of this holds: the folder is a Mistral model's and
 // was written by a transformers before 5, the vocabulary has more than 100,000 tokens, and the pre-tokenizer is a
@@ -13,4 +13,4 @@ namespace gptq {
 // the pattern, true replaces it without a warning. Source: `fix_mistral_regex` of transformers 5, which only warns.
 void repair_mistral_pattern(Carrier& carrier, const TokenizerConfig& config);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -13,7 +13,7 @@
 #include "tokenizer/formats/splits.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -272,4 +272,4 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
   return carrier;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

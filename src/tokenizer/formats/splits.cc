@@ -6,7 +6,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -99,4 +99,4 @@ std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_ch
   return splits;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

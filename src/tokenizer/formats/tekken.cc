@@ -7,7 +7,7 @@
 #include "tokenizer/formats/byte_pairs.h"
 #include "tokenizer/formats/carrier.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -114,4 +114,4 @@ Carrier read_tekken(std::string_view text, const std::string& what, TokenizerCon
   return carrier;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

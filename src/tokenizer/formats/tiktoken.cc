@@ -12,7 +12,7 @@
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/patterns.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -66,4 +66,4 @@ Carrier read_tiktoken(std::string_view text, const std::string& what, TokenizerC
   return carrier;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

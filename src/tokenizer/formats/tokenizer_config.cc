@@ -9,7 +9,7 @@
 
 #include "core/python_json.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -160,4 +160,4 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   return config;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

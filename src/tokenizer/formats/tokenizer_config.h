@@ -10,7 +10,7 @@
 #include "core/json.h"
 #include "tokenizer/components/added_tokens.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct TokenizerConfig {
   std::map<int64_t, AddedToken> added_tokens;       // added_tokens_decoder
@@ -45,4 +45,4 @@ TokenizerConfig read_tokenizer_config(const Json& json, const std::string& what)
 // also from special_tokens_map.json and added_tokens.json; and from config.json. All of them may be missing.
 TokenizerConfig read_tokenizer_config(const fs::path& folder);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -9,7 +9,7 @@
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/patterns.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -81,4 +81,4 @@ Carrier read_vocab_and_merges(std::string_view vocab, std::string_view merges, c
   return carrier;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,4 +1,4 @@
-// The inside of a Tokenizer: its components, shared with the streaming decoder.
+// The tokenization pipeline: the components of one tokenizer.json, and the order in which they work.
 #pragma once
 
 #include <algorithm>
@@ -19,15 +19,15 @@
 #include "tokenizer/components/text_model.h"
 #include "tokenizer/formats/tokenizer_config.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-class Tokenizer::Impl {
+class Pipeline {
  public:
   // From the parsed tokenizer.json and the tables tapped from it; `what` names the file in errors.
-  Impl(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config);
+  Pipeline(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config);
 
   // From the text of tokenizer.json.
-  static std::unique_ptr<Impl> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
+  static std::unique_ptr<Pipeline> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
@@ -60,6 +60,15 @@ class Tokenizer::Impl {
   AddedTokens added_;
   TokenId bos_ = -1;
   TokenId eos_ = -1;
+};
+
+}  // namespace gptq::tokenizer
+
+namespace gptq {
+
+class Tokenizer::Impl : public tokenizer::Pipeline {
+ public:
+  using Pipeline::Pipeline;
 };
 
 }  // namespace gptq
