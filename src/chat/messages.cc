@@ -115,7 +115,7 @@ void merge_system(OrderedJson& messages) {
 }  // namespace
 
 OrderedJson parse_input(const std::string& text, const std::string& what) {
-  constexpr size_t kMostDigits = 19;
+  constexpr size_t kMaxDigits = 19;
   size_t digits = 0;
   bool inside_string = false, fraction = false;
   for (size_t i = 0; i <= text.size(); ++i) {
@@ -134,7 +134,7 @@ OrderedJson parse_input(const std::string& text, const std::string& what) {
       if (fraction) digits = 0;
       continue;
     }
-    if (digits > kMostDigits && !fraction) {
+    if (digits > kMaxDigits && !fraction) {
       throw Error(ErrorKind::kVerification, "reading " + what + ": the integer " + text.substr(i - digits, digits) +
                                                 " does not fit in 64 bits; write it as a string");
     }

@@ -166,11 +166,11 @@ std::vector<std::vector<std::string>> read_modules(const JsonReader& json) {
 
 // Modules are many and rules few: each pattern is compiled once per thread.
 bool matches(const std::string& pattern, const std::string& module) {
-  constexpr size_t kMostPatterns = 1024;
+  constexpr size_t kMaxPatterns = 1024;
   thread_local std::map<std::string, Regex> compiled;
   auto found = compiled.find(pattern);
   if (found == compiled.end()) {
-    if (compiled.size() >= kMostPatterns) compiled.clear();
+    if (compiled.size() >= kMaxPatterns) compiled.clear();
     found = compiled.emplace(pattern, Regex(pattern, "a \"dynamic\" rule")).first;
   }
   return found->second.matches_start(module);

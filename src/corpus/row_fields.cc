@@ -109,12 +109,12 @@ bool tokens(const OrderedJson& json, Row& row) {
 }
 
 std::string keys_of(const OrderedJson& json) {
-  constexpr size_t kShown = 8, kLongest = 40;
+  constexpr size_t kShown = 8, kMaxKeyBytes = 40;
   std::string keys;
   size_t count = 0;
   for (const auto& [key, value] : json.items()) {
     if (++count > kShown) break;
-    keys += (keys.empty() ? "\"" : ", \"") + key.substr(0, kLongest) + "\"";
+    keys += (keys.empty() ? "\"" : ", \"") + key.substr(0, kMaxKeyBytes) + "\"";
   }
   if (count > kShown) keys += ", ...";
   return keys.empty() ? "no keys" : "the keys " + keys;

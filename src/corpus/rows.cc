@@ -30,8 +30,8 @@ std::string parser_reason(std::string reason) {
       reason.erase(0, at + std::string_view(from).size());
   }
   for (const char* end : {"; last read", "; the file is damaged"}) reason = reason.substr(0, reason.find(end));
-  constexpr size_t kLongest = 160;
-  return reason.substr(0, kLongest);
+  constexpr size_t kMaxBytes = 160;
+  return reason.substr(0, kMaxBytes);
 }
 
 // nullopt and `reason` when it is not JSON.

@@ -67,8 +67,8 @@ class Records {
 };
 
 bool is_name(const std::string& field) {
-  constexpr size_t kLongest = 64;
-  return !field.empty() && field.size() <= kLongest && std::all_of(field.begin(), field.end(), [](char c) {
+  constexpr size_t kMaxNameBytes = 64;
+  return !field.empty() && field.size() <= kMaxNameBytes && std::all_of(field.begin(), field.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '.';
   });

@@ -315,7 +315,7 @@ void Pipeline::read_ahead(int64_t index) {
     layers_expected_ = layer + 1;
     for (const GroupPlan& plan : in_.plan.layers[static_cast<size_t>(layer)]) {
       for (const LinearSpec& linear : plan.group.linears) {
-        reader_.expect(layer_prefix(layer) + linear.name + ".weight");
+        reader_.prefetch(layer_prefix(layer) + linear.name + ".weight");
       }
     }
   }

@@ -7,11 +7,11 @@
 
 #include "core/json.h"
 #include "tokenizer/components/added_tokens.h"
-#include "tokenizer/components/decoder.h"
 #include "tokenizer/components/normalizer.h"
 #include "tokenizer/components/post_processor.h"
 #include "tokenizer/components/pre_tokenizer.h"
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
+#include "tokenizer/components/token_decoder.h"
 #include "tokenizer/formats/tokenizer_config.h"
 #include "unicode/characters.h"
 
@@ -19,7 +19,7 @@ namespace gptq::tokenizer {
 
 namespace {
 
-constexpr size_t kLongestText = size_t{1} << 29;
+constexpr size_t kMaxTextBytes = size_t{1} << 29;
 
 // White space, or the byte alphabet's letter for a space.
 bool is_space(char32_t code) { return unicode::is_whitespace(code) || code == 0x120; }
@@ -84,14 +84,14 @@ const Json& part(const Json& json, const char* key) {
 Pipeline::Pipeline(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config)
     : normalizer_(make_normalizer(part(JsonReader(json, what).json(), "normalizer"), what + ": normalizer")),
       pre_tokenizer_(make_pre_tokenizer(part(json, "pre_tokenizer"), what + ": pre_tokenizer")),
-      model_(make_text_model(part(json, "model"), tables, what + ": model")),
+      model_(make_subword_model(part(json, "model"), tables, what + ": model")),
       post_processor_(make_post_processor(part(json, "post_processor"), what + ": post_processor")),
-      decoder_(make_decoder(part(json, "decoder"), what + ": decoder")) {
+      decoder_(make_token_decoder(part(json, "decoder"), what + ": decoder")) {
   add_tokens(part(json, "added_tokens"), what, config);
   const auto named_id = [&](const char* name) { return config.named(name).empty() ? -1 : id_of(config.named(name)); };
   bos_ = named_id("bos_token");
   eos_ = named_id("eos_token");
-  obey_bos_and_eos(config);
+  apply_bos_eos_settings(config);
 }
 
 std::unique_ptr<Pipeline> Pipeline::parse(std::string_view text, const std::string& what,
@@ -122,7 +122,7 @@ void Pipeline::add_tokens(const Json& list, const std::string& what, const Token
 
 // Where tokenizer_config.json has the keys, they replace the post-processor; a key that is missing leaves its side
 // as the post-processor has it.
-void Pipeline::obey_bos_and_eos(const TokenizerConfig& config) {
+void Pipeline::apply_bos_eos_settings(const TokenizerConfig& config) {
   if (!config.add_bos_token && !config.add_eos_token) return;
   std::vector<TokenId> frame;
   post_processor_.apply(frame, true);
@@ -136,7 +136,7 @@ void Pipeline::obey_bos_and_eos(const TokenizerConfig& config) {
 
 template <typename OnToken, typename OnWords>
 void Pipeline::each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const {
-  if (text.text.size() > kLongestText) {
+  if (text.text.size() > kMaxTextBytes) {
     throw Error(ErrorKind::kUsage, "tokenizing a text of " + std::to_string(text.text.size()) +
                                        " bytes: at most 512 MiB are tokenized at once; cut it into parts");
   }
@@ -161,7 +161,7 @@ std::vector<TokenId> Pipeline::encode(MarkedText text, bool protect) const {
   return ids;
 }
 
-void Pipeline::trace(const std::string& text, const TokenSink& sink) const {
+void Pipeline::encode_with_offsets(const std::string& text, const TokenSink& sink) const {
   const CharIndex chars(text);
   const auto end_of = [&](Origin origin) {
     size_t end = origin.byte();
@@ -180,7 +180,7 @@ void Pipeline::trace(const std::string& text, const TokenSink& sink) const {
     for (size_t i = 0; i < words.spans.size(); ++i) {
       const Origin* origins = words.origins.data() + words.spans[i].begin;
       const std::string_view word = words.word(i);
-      model_->trace(word, [&](const TracedToken& token) {
+      model_->encode_with_offsets(word, [&](const TokenSpan& token) {
         // Where a token is said to end behind the word, the reference gives its place in the word.
         std::pair<size_t, size_t> bytes{token.begin, token.end};
         const bool inside = token.begin < token.end && token.end <= word.size();

@@ -7,18 +7,18 @@
 
 #include "core/file.h"
 #include "tokenizer/components/clean_up.h"
-#include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/mistral_pattern.h"
 #include "tokenizer/formats/tokenizer_config.h"
+#include "tokenizer/formats/tokenizer_source.h"
 #include "tokenizer/pipeline.h"
 
 namespace gptq {
 
 Tokenizer Tokenizer::open(const std::string& folder) {
   tokenizer::TokenizerConfig config = tokenizer::read_tokenizer_config(fs::path(folder));
-  tokenizer::Carrier carrier = tokenizer::open_carrier(folder, config);
-  tokenizer::repair_mistral_pattern(carrier, config);
-  return Tokenizer(std::make_unique<Impl>(carrier.json, carrier.tables, carrier.what, config));
+  tokenizer::TokenizerSource source = tokenizer::open_source(folder, config);
+  tokenizer::repair_mistral_pattern(source, config);
+  return Tokenizer(std::make_unique<Impl>(source.json, source.tables, source.what, config));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -40,8 +40,8 @@ void Tokenizer::encode_with_offsets(std::string_view text, bool add_special_toke
     for (const TokenId id : part.ids) sink(id, 0, 0);
     if (!part.text) continue;
     size_t index = 0;
-    impl_->trace(valid, [&](TokenId id, const tokenizer::TokenPlace& place) {
-      const tokenizer::TokenPlace trimmed = tokenizer::PostProcessor::trimmed(place, index++, part.trims);
+    impl_->encode_with_offsets(valid, [&](TokenId id, const tokenizer::TokenOffset& place) {
+      const tokenizer::TokenOffset trimmed = tokenizer::PostProcessor::trimmed(place, index++, part.trims);
       sink(id, trimmed.begin, trimmed.end);
     });
   }

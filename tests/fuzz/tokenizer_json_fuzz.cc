@@ -29,7 +29,7 @@ void encode_traced(const tokenizer::Pipeline& tokenizer, const std::string& text
   unicode::MarkedText plain;
   plain.text = text;
   std::vector<TokenId> traced;
-  tokenizer.trace(text, [&](TokenId id, const TokenPlace&) { traced.push_back(id); });
+  tokenizer.encode_with_offsets(text, [&](TokenId id, const TokenOffset&) { traced.push_back(id); });
   CHECK(traced == tokenizer.encode(plain, false), "where tokens come from must not change them");
 }
 

@@ -84,9 +84,9 @@ TEST(QuantizationRecord, OfOtherProgramsToo) {
     testing::write_whole(scratch / "quantize_config.json", json);
     return read_quantization_record(scratch.path());
   };
-  const QuantizationRecord least = read(R"({"bits": 3})");
-  EXPECT_EQ(least.bits, 3);
-  const std::string card = model_card({"org/x", "https://h", 5'000'000'000, least, std::nullopt});
+  const QuantizationRecord minimal = read(R"({"bits": 3})");
+  EXPECT_EQ(minimal.bits, 3);
+  const std::string card = model_card({"org/x", "https://h", 5'000'000'000, minimal, std::nullopt});
   EXPECT_EQ(testing::contains(card, {"3 bits", "one group for a row", "5.00 GB", "# x\n"}), "");
   for (const char* absent : {"calibration", "error", "base_model", "license", "nan", "made with"})
     EXPECT_EQ(card.find(absent), std::string::npos) << absent;
@@ -99,7 +99,7 @@ TEST(QuantizationRecord, OfOtherProgramsToo) {
                                                    {"1.0", -1}}) {
     EXPECT_EQ(read(R"({"bits": 4, "meta": {"gptaq": )" + gptaq + "}}").gptaq, strength) << gptaq;
   }
-  EXPECT_EQ(least.gptaq, -1);
+  EXPECT_EQ(minimal.gptaq, -1);
   for (const char* json :
        {"{}", "[]", R"({"bits": "4"})", R"({"bits": 4, "meta": 1})", R"({"bits": 4, "meta": {"calibration": []}})",
         R"({"bits": 4, "meta": {"base_model": "x"}})"}) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/characters.h"
 
 // Oniguruma's header names two types like those of the C library's regex.h, which GoogleTest includes.

@@ -11,7 +11,7 @@ namespace gptq::chat {
 
 namespace {
 
-constexpr int kMostPrecision = 1000;
+constexpr int kMaxPrecision = 1000;
 
 std::string to_chars(double number, std::chars_format style, int precision) {
   std::string text(400 + static_cast<size_t>(precision), '\0');
@@ -54,7 +54,7 @@ std::string real_digits(double number, char code, int precision, bool alternate)
   const bool upper = code >= 'A' && code <= 'Z';
   if (std::isnan(number)) return upper ? "NAN" : "nan";
   if (std::isinf(number)) return upper ? "INF" : "inf";
-  precision = std::min(precision, kMostPrecision);
+  precision = std::min(precision, kMaxPrecision);
   std::string text;
   switch (code | 0x20) {
     case 'e': text = to_chars(number, std::chars_format::scientific, precision); break;
@@ -76,7 +76,7 @@ std::string real_digits(double number, char code, int precision, bool alternate)
 std::string general_digits(double number, int precision) {
   number = std::abs(number);
   if (!std::isfinite(number)) return float_text(number);
-  const int digits = std::clamp(precision, 1, kMostPrecision);
+  const int digits = std::clamp(precision, 1, kMaxPrecision);
   const int exponent = rounded_exponent(number, digits);
   // One digit behind the point must have room, so the border to the scientific form lies one lower than for g.
   if (exponent < -4 || exponent >= digits - 1) {

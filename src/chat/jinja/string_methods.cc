@@ -188,7 +188,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   static const MarkedText kFiller{" ", ""};
   const int64_t width = bound.integer(0, 0);
   const auto size = static_cast<int64_t>(length(runtime, self));
-  if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
+  if (width > static_cast<int64_t>(Limits::kMaxStringBytes)) fail("a width above 64 Mi");
   const auto missing = static_cast<size_t>(std::max<int64_t>(width - size, 0));
   const size_t left = kAlign == Align::kLeft    ? 0
                       : kAlign == Align::kRight ? missing
@@ -199,7 +199,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
 Value zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width"}, "zfill");
   const int64_t width = bound.integer(0, 0);
-  if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
+  if (width > static_cast<int64_t>(Limits::kMaxStringBytes)) fail("a width above 64 Mi");
   const auto missing = static_cast<size_t>(std::max<int64_t>(width - static_cast<int64_t>(length(runtime, self)), 0));
   const size_t sign = self.text().starts_with('-') || self.text().starts_with('+') ? 1 : 0;
   MarkedText out = self.marked().substr(0, sign);

@@ -187,7 +187,7 @@ class Heap {
     return pointer;
   }
 
-  void adopt(std::unique_ptr<Object> object) { objects_.push_back(std::move(object)); }
+  void own(std::unique_ptr<Object> object) { objects_.push_back(std::move(object)); }
 
  private:
   std::deque<std::unique_ptr<Object>> objects_;

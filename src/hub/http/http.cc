@@ -265,7 +265,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   } else if (result != CURLE_OK && !response.stopped && !exchange.error_cut) {
     response.failure = *reason != '\0' ? reason : curl_easy_strerror(result);
     const bool distrust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
-    response.lasting = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
+    response.permanent = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
     if (distrust) {
       response.failure += "; trusted certificates: " +
                           (state_->certificates.empty() ? std::string("none found") : state_->certificates) +

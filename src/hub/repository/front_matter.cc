@@ -10,7 +10,7 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kLargest = size_t{1} << 20;  // bytes of a card that are looked at
+constexpr size_t kMaxCardBytes = size_t{1} << 20;  // bytes of a card that are looked at
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r");
@@ -71,7 +71,7 @@ std::vector<std::string> take_values(std::string_view text) {
 }  // namespace
 
 FrontMatter parse_front_matter(std::string_view readme) {
-  readme = readme.substr(0, kLargest);
+  readme = readme.substr(0, kMaxCardBytes);
   if (readme.starts_with("\xEF\xBB\xBF")) readme.remove_prefix(3);
   FrontMatter matter;
   std::string key;

@@ -40,7 +40,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
     }
   }
   const auto size = static_cast<TokenId>(vocabulary.size());
-  TokenId next = size > 0 ? std::max(size, highest_ + 1) : highest_ + 1;
+  TokenId next = size > 0 ? std::max(size, max_id_ + 1) : max_id_ + 1;
   std::unordered_map<std::string, std::vector<AddedToken>> seen;
   for (const AddedToken& token : batch) {
     if (token.content.empty()) continue;
@@ -51,7 +51,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
     twins.push_back(token);
     TokenId id = known >= 0 ? known : vocabulary.find(token.content);
     if (id < 0) id = next++;
-    highest_ = std::max(highest_, id);
+    max_id_ = std::max(max_id_, id);
     by_content_[token.content] = id;
     by_id_[id] = token;
     if (!specials_.contains(token.content)) ordinary_patterns_.push_back({id, token.content, token.normalized});
@@ -62,7 +62,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
 }
 
 void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what) {
-  constexpr size_t kMost = size_t{1} << 23;
+  constexpr size_t kMaxBytes = size_t{1} << 23;
   std::vector<PieceTrie::Entry> raw, normalized;
   std::deque<std::string> forms;
   size_t size = 0;
@@ -71,7 +71,7 @@ void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what)
   }
   TextBudget budget("normalizing added tokens of", size);
   const auto count = [&](const std::string& content) {
-    if ((size += content.size()) > kMost) {
+    if ((size += content.size()) > kMaxBytes) {
       throw Error(ErrorKind::kVerification, "reading " + what +
                                                 ": the texts of the added tokens have more than 8 MiB in " +
                                                 "all; the file is damaged or hostile: fetch it again");
@@ -110,7 +110,7 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
       ++position;
       continue;
     }
-    const auto [id, size] = trie.longest(text, position);
+    const auto [id, size] = trie.longest_match(text, position);
     if (id < 0) {
       ++position;
       continue;

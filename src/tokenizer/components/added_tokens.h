@@ -61,7 +61,7 @@ class AddedTokens {
   TokenId find(std::string_view content) const;
   bool contains(std::string_view content) const { return find(content) >= 0; }
   bool is_special(std::string_view content) const { return specials_.count(std::string(content)) > 0; }
-  TokenId id_end() const { return highest_ + 1; }
+  TokenId id_end() const { return max_id_ + 1; }
 
  private:
   struct Pattern {
@@ -76,7 +76,7 @@ class AddedTokens {
   std::unordered_map<std::string, TokenId> by_content_;
   std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_set<std::string> specials_;
-  TokenId highest_ = -1;
+  TokenId max_id_ = -1;
   PieceTrie raw_;  // to ids
   PieceTrie normalized_;
 };

@@ -135,7 +135,7 @@ void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
   for (size_t i = 0; i < symbols.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
 }
 
-void Bpe::trace(std::string_view word, const Sink& sink) const {
+void Bpe::encode_with_offsets(std::string_view word, const Sink& sink) const {
   if (ignore_merges_) {
     if (const TokenId whole = vocabulary_.find(word); whole >= 0) return sink({whole, 0, word.size()});
   }

@@ -10,8 +10,8 @@
 #include "tokenizer/components/base64.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/components/charsmap.h"
-#include "tokenizer/components/component.h"
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/pipeline_component.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
@@ -94,7 +94,7 @@ class ReplaceNormalizer : public Normalizer {
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void rewrite(AlignedText& text, TextBudget& budget) const override {
     Rewriter out(text, budget);
-    pattern_.cut(text.text, [&](const Stretch& stretch) {
+    pattern_.cut(text.text, [&](const Segment& stretch) {
       if (stretch.match)
         out.replace(stretch.begin, stretch.end, content_);
       else
@@ -167,9 +167,9 @@ class Precompiled : public Normalizer {
     const std::string_view all = text.text;
     for (size_t begin = 0; begin < all.size();) {
       const size_t end = unicode::grapheme_end(all, begin);
-      constexpr size_t kLongestCluster = 5;
+      constexpr size_t kMaxClusterBytes = 5;
       const std::string_view cluster = all.substr(begin, end - begin);
-      if (cluster.size() <= kLongestCluster) {
+      if (cluster.size() <= kMaxClusterBytes) {
         if (const auto found = charsmap_.find(cluster)) {
           budget.check(replaced += found->size());
           put(chars, count_chars(cluster), *found);
@@ -253,26 +253,26 @@ void clean_for_nmt(std::string& out, char32_t code) {
   append_utf8(out, space ? U' ' : code);
 }
 
-std::unique_ptr<Normalizer> normalizer_from(const Component& component);
+std::unique_ptr<Normalizer> normalizer_from(const PipelineComponent& component);
 
-std::unique_ptr<Normalizer> make_normalizer_sequence(const Component& component) {
+std::unique_ptr<Normalizer> make_normalizer_sequence(const PipelineComponent& component) {
   std::vector<std::unique_ptr<Normalizer>> parts;
-  for (const Component& part : component.parts("normalizers")) parts.push_back(normalizer_from(part));
+  for (const PipelineComponent& part : component.parts("normalizers")) parts.push_back(normalizer_from(part));
   return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
 template <EachChar::Rule kRule>
-std::unique_ptr<Normalizer> make_rule(const Component&) {
+std::unique_ptr<Normalizer> make_rule(const PipelineComponent&) {
   return std::make_unique<EachChar>(kRule);
 }
 
-std::unique_ptr<Normalizer> make_precompiled(const Component& component) {
+std::unique_ptr<Normalizer> make_precompiled(const PipelineComponent& component) {
   const std::optional<std::string> bytes = decode_base64(component.reader().string("precompiled_charsmap"));
   if (!bytes) component.reader().fail("precompiled_charsmap", "base64");
   return std::make_unique<Precompiled>(Charsmap(*bytes, component.what()));
 }
 
-std::unique_ptr<Normalizer> make_bert(const Component& component) {
+std::unique_ptr<Normalizer> make_bert(const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
   const bool lowercase = reader.boolean("lowercase", true);
   std::vector<std::unique_ptr<Normalizer>> parts;
@@ -287,12 +287,12 @@ std::unique_ptr<Normalizer> make_bert(const Component& component) {
 }
 
 template <unicode::NormalForm kForm>
-std::unique_ptr<Normalizer> make_form(const Component&) {
+std::unique_ptr<Normalizer> make_form(const PipelineComponent&) {
   return std::make_unique<ToNormalForm>(kForm);
 }
 
-std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
-  using Maker = std::unique_ptr<Normalizer> (*)(const Component&);
+std::unique_ptr<Normalizer> normalizer_from(const PipelineComponent& component) {
+  using Maker = std::unique_ptr<Normalizer> (*)(const PipelineComponent&);
   static const std::map<std::string, Maker> kMakers = {
       {"Sequence", make_normalizer_sequence},
       {"NFC", make_form<unicode::NormalForm::kNfc>},
@@ -300,11 +300,11 @@ std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
       {"NFKC", make_form<unicode::NormalForm::kNfkc>},
       {"NFKD", make_form<unicode::NormalForm::kNfkd>},
       {"Prepend",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<Prepend>(c.reader().string("prepend"));
        }},
       {"Replace",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<ReplaceNormalizer>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                                     c.reader().string("content"));
        }},
@@ -314,11 +314,12 @@ std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
       {"Precompiled", make_precompiled},
       {"BertNormalizer", make_bert},
       {"Strip",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<StripEnds>(c.reader().boolean("strip_left", true),
                                             c.reader().boolean("strip_right", true));
        }},
-      {"ByteLevel", [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
+      {"ByteLevel",
+       [](const PipelineComponent&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
   };
   static const std::vector<TypeByKeys> kUntyped = {
       {"BertNormalizer", {"clean_text", "handle_chinese_chars", "lowercase"}},
@@ -336,7 +337,7 @@ std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
 
 std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what) {
   if (json.is_null()) return std::make_unique<NormalizerSequence>(std::vector<std::unique_ptr<Normalizer>>{});
-  return normalizer_from(Component(json, what));
+  return normalizer_from(PipelineComponent(json, what));
 }
 
 }  // namespace gptq::tokenizer

@@ -13,7 +13,7 @@
 namespace gptq::tokenizer {
 
 // Characters [begin, end) of the input, and how many white-space characters the token's spelling has at its ends.
-struct TokenPlace {
+struct TokenOffset {
   size_t begin = 0;
   size_t end = 0;
   size_t leading = 0;
@@ -46,7 +46,7 @@ class PostProcessor {
   void apply(std::vector<TokenId>& ids, bool add_special_tokens) const;
 
   // The place of a text's token; `index` counts the text's tokens.
-  static TokenPlace trimmed(TokenPlace place, size_t index, const std::vector<Trim>& trims);
+  static TokenOffset trimmed(TokenOffset place, size_t index, const std::vector<Trim>& trims);
 
  private:
   std::array<Parts, 2> parts_;  // without and with special tokens

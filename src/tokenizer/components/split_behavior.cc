@@ -5,7 +5,7 @@
 
 namespace gptq::tokenizer {
 
-SplitBehavior split_behavior(const Component& component, const std::string& fallback) {
+SplitBehavior split_behavior(const PipelineComponent& component, const std::string& fallback) {
   static const std::map<std::string, SplitBehavior> kNames = {
       {"Removed", SplitBehavior::kRemoved},
       {"Isolated", SplitBehavior::kIsolated},

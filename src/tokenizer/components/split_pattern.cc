@@ -337,18 +337,18 @@ class Translator {
     return true;
   }
 
-  char32_t hex(int fewest, int most, bool braces) {
+  char32_t hex(int min_digits, int max_digits, bool braces) {
     char32_t code = 0;
     int count = 0;
-    while (count < most && std::isxdigit(static_cast<unsigned char>(peek()))) {
+    while (count < max_digits && std::isxdigit(static_cast<unsigned char>(peek()))) {
       const char digit = static_cast<char>(std::tolower(static_cast<unsigned char>(peek())));
       code = code * 16 + static_cast<char32_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
       ++position_;
       ++count;
     }
-    if (count < fewest || (braces && !accept("}"))) fail("a broken hexadecimal escape");
+    if (count < min_digits || (braces && !accept("}"))) fail("a broken hexadecimal escape");
     if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) fail("an escape outside Unicode");
-    if (most == 2 && code > 0x7F) fail("a raw byte above \\x7F");
+    if (max_digits == 2 && code > 0x7F) fail("a raw byte above \\x7F");
     return code;
   }
 

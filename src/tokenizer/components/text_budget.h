@@ -16,11 +16,11 @@ class TextBudget {
  public:
   static constexpr size_t kPerByte = 64;
   static constexpr size_t kConstant = size_t{1} << 20;
-  static constexpr size_t kMost = size_t{1} << 30;
+  static constexpr size_t kMaxBytes = size_t{1} << 30;
 
   // `action` is a literal for errors: "encoding", "decoding".
   TextBudget(const char* action, size_t input_bytes)
-      : action_(action), input_(input_bytes), left_(std::min(kPerByte * input_bytes + kConstant, kMost)) {}
+      : action_(action), input_(input_bytes), left_(std::min(kPerByte * input_bytes + kConstant, kMaxBytes)) {}
 
   // What follows is done by this component ("tokenizer.json: normalizer (Replace)"), which outlives the budget. An
   // empty place belongs to a part of the component named last.

@@ -25,6 +25,8 @@ void WordLevel::encode(const std::vector<std::string_view>& words, std::vector<T
   for (const std::string_view word : words) ids.push_back(id_of(word));
 }
 
-void WordLevel::trace(std::string_view word, const Sink& sink) const { sink({id_of(word), 0, word.size()}); }
+void WordLevel::encode_with_offsets(std::string_view word, const Sink& sink) const {
+  sink({id_of(word), 0, word.size()});
+}
 
 }  // namespace gptq::tokenizer

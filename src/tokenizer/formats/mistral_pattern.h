@@ -2,8 +2,8 @@
 // on.
 #pragma once
 
-#include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/tokenizer_config.h"
+#include "tokenizer/formats/tokenizer_source.h"
 
 namespace gptq::tokenizer {
 
@@ -11,6 +11,6 @@ namespace gptq::tokenizer {
 // was written by a transformers before 5, the vocabulary has more than 100,000 tokens, and the pre-tokenizer is a
 // sequence that begins with the Split at Llama-3's pattern. "fix_mistral_regex": false in tokenizer_config.json keeps
 // the pattern, true replaces it without a warning. Source: `fix_mistral_regex` of transformers 5, which only warns.
-void repair_mistral_pattern(Carrier& carrier, const TokenizerConfig& config);
+void repair_mistral_pattern(TokenizerSource& source, const TokenizerConfig& config);
 
 }  // namespace gptq::tokenizer

@@ -16,7 +16,7 @@ struct TokenizerConfig {
   std::map<int64_t, AddedToken> added_tokens;       // added_tokens_decoder
   std::vector<AddedToken> control_tokens;           // added_tokens.json, then bos_token, ..., extra_special_tokens
   std::map<std::string, std::string> named_tokens;  // "bos_token" -> "<s>"; null and absent ones are left out
-  std::optional<bool> add_bos_token;                // absent: the carrier decides
+  std::optional<bool> add_bos_token;                // absent: the tokenizer file decides
   std::optional<bool> add_eos_token;
 
   std::string tokenizer_class;           // without its "Fast"; "" when nothing says

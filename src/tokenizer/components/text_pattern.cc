@@ -1,5 +1,5 @@
 // Finding the matches of a literal or a regular expression.
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/text_pattern.h"
 
 #include <gptq/error.h>
 

@@ -1,5 +1,5 @@
 // The table of model types, and how files without a type are told apart.
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 
 #include <algorithm>
 #include <map>
@@ -27,14 +27,14 @@ std::string type_by_keys(const JsonReader& reader) {
 }
 
 template <typename Model>
-std::unique_ptr<TextModel> make(const JsonReader& reader, const ModelTables& tables) {
+std::unique_ptr<SubwordModel> make(const JsonReader& reader, const ModelTables& tables) {
   return std::make_unique<Model>(reader, tables);
 }
 
 }  // namespace
 
-std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what) {
-  using Maker = std::unique_ptr<TextModel> (*)(const JsonReader&, const ModelTables&);
+std::unique_ptr<SubwordModel> make_subword_model(const Json& json, const ModelTables& tables, const std::string& what) {
+  using Maker = std::unique_ptr<SubwordModel> (*)(const JsonReader&, const ModelTables&);
   static const std::map<std::string, Maker> kMakers = {
       {"BPE", make<Bpe>}, {"Unigram", make<Unigram>}, {"WordLevel", make<WordLevel>}, {"WordPiece", make<WordPiece>}};
   const JsonReader reader(json, what);

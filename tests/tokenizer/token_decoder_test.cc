@@ -1,5 +1,5 @@
 // Every decoder type.
-#include "tokenizer/components/decoder.h"
+#include "tokenizer/components/token_decoder.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ const std::string kBad = "\xEF\xBF\xBD";
 
 std::string decode(const std::string& json, std::vector<std::string> tokens) {
   TextBudget budget("decoding", 100);
-  make_decoder(parse_json(json, "test"), "test")->apply(tokens, budget);
+  make_token_decoder(parse_json(json, "test"), "test")->apply(tokens, budget);
   std::string text;
   for (const std::string& token : tokens) text += token;
   return text;

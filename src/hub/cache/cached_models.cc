@@ -6,8 +6,8 @@
 #include <set>
 
 #include "hub/cache/cache.h"
-#include "hub/http/meter.h"
 #include "hub/http/session.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/repository/digest.h"
 
 namespace gptq::hub {
@@ -127,8 +127,8 @@ int64_t remove_model(const Cache& cache) {
 // Looks at one model; what is wrong goes to `faults`.
 class Verification {
  public:
-  Verification(const fs::path& root, Meter& meter, std::vector<CacheFault>& faults)
-      : root_(root), meter_(meter), faults_(faults) {}
+  Verification(const fs::path& root, TransferMonitor& monitor, std::vector<CacheFault>& faults)
+      : root_(root), monitor_(monitor), faults_(faults) {}
 
   void run() {
     for (const fs::path& blob : entries_of(root_ / "blobs")) check_blob(blob);
@@ -140,12 +140,12 @@ class Verification {
     const std::string etag = blob.filename().string();
     if (!is_etag(etag)) return;  // arriving, or a server's own name
     const auto check = [&](int64_t bytes) {
-      meter_.add(blob.string(), bytes);
-      if (!meter_.keep_going()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
+      monitor_.add(blob.string(), bytes);
+      if (!monitor_.should_continue()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
     };
     const std::string found = digest_of_file(blob, etag, check);
     if (found != etag) add(blob, "damaged: its content has the hash " + found);
-    meter_.finish_file(blob.string());
+    monitor_.finish_file(blob.string());
   }
 
   void check_snapshot(const fs::path& snapshot) {
@@ -163,7 +163,7 @@ class Verification {
   void add(const fs::path& path, const std::string& what) { faults_.push_back({path.string(), what}); }
 
   const fs::path root_;
-  Meter& meter_;
+  TransferMonitor& monitor_;
   std::vector<CacheFault>& faults_;
 };
 
@@ -208,10 +208,10 @@ std::vector<CacheFault> verify_cached(const std::string& model, const TransferSi
       ++files;
     }
   }
-  hub::Meter meter(on_progress);
-  meter.expect(bytes, files);
+  hub::TransferMonitor monitor(on_progress);
+  monitor.expect(bytes, files);
   std::vector<CacheFault> faults;
-  for (const fs::path& root : roots) hub::Verification(root, meter, faults).run();
+  for (const fs::path& root : roots) hub::Verification(root, monitor, faults).run();
   return faults;
 }
 

@@ -5,15 +5,15 @@
 #include <vector>
 
 #include "core/check.h"
-#include "tokenizer/formats/carrier.h"
+#include "tokenizer/formats/tokenizer_source.h"
 #include "tokenizer/pipeline.h"
 #include "unicode/characters.h"
 
 namespace gptq::tokenizer {
 
 // Encodes and decodes; ids are in range, and text is valid.
-inline void run_carrier(const Carrier& carrier, const TokenizerConfig& config) {
-  const Pipeline tokenizer(carrier.json, carrier.tables, carrier.what, config);
+inline void run_source(const TokenizerSource& source, const TokenizerConfig& config) {
+  const Pipeline tokenizer(source.json, source.tables, source.what, config);
   for (const char* input : {"Hello  wörld 12\n<s>", " ab\xE2\x96\x81\xE2\x96\x81the[INST]\t", "日本 aaaaaaaa"}) {
     unicode::MarkedText text;
     text.append(to_valid_utf8(input), '\0');

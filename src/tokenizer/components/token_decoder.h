@@ -35,6 +35,6 @@ int byte_of_token(const std::string& token);
 
 // `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification)
 // naming `what` for a broken component and for a type that is not supported.
-std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what);
+std::unique_ptr<TokenDecoder> make_token_decoder(const Json& json, const std::string& what);
 
 }  // namespace gptq::tokenizer
