@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "backend/cuda/attention.h"
+#include "backend/cuda/attention/attention.h"
 
 namespace {
 

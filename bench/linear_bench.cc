@@ -76,7 +76,7 @@ std::vector<std::unique_ptr<Weight>> make_weights(Backend& backend, const Linear
   }
   const PackedWeight packed = random_packed(shape.n, shape.k, bits, group_size);
   do {
-    weights.push_back(backend.prepare(packed));
+    weights.push_back(backend.load_weight(packed));
   } while (weights[0]->bytes() * static_cast<int64_t>(weights.size()) < kRotate);
   return weights;
 }

@@ -72,7 +72,7 @@ class Generator {
     add_normal(kEmbeddingName, {a.vocab_size, a.hidden_size}, plain_);
     if (!a.tied_head) add_normal(kHeadName, {a.vocab_size, a.hidden_size}, plain_);
     add_ones(kFinalNormName, a.hidden_size);
-    const auto groups = input_groups(a);
+    const auto groups = linear_sets(a);
     for (int64_t layer = 0; layer < a.layers; ++layer) {
       const std::string prefix = layer_prefix(layer);
       add_ones(prefix + "input_layernorm.weight", a.hidden_size);

@@ -9,7 +9,7 @@
 
 #include <gptq/device.h>
 
-#include "backend/decode_step.h"
+#include "backend/decode_runner.h"
 #include "backend/grid.h"
 #include "backend/matrix.h"
 #include "core/packed_weight.h"
@@ -93,8 +93,8 @@ class Backend {
   virtual void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) = 0;
 
   // ---- weights: from the stored form to the device's own, once, at load
-  virtual std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
-  virtual std::unique_ptr<Weight> prepare(const PackedWeight& weight) = 0;
+  virtual std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
+  virtual std::unique_ptr<Weight> load_weight(const PackedWeight& weight) = 0;
 
   // ---- the model
   virtual void embed(MatrixView out, std::span<const int> ids, const Weight& table) = 0;  // F32 [T, E], [T], [V, E]
@@ -116,7 +116,7 @@ class Backend {
   virtual bool all_finite(const TensorView& stored) = 0;  // F32, F16 or BF16 in host memory
   // One token of a whole model in as few launches as the device allows; null where `model` needs the operations
   // above one by one.
-  virtual std::unique_ptr<DecodeStep> make_step(const StepModel& model) = 0;
+  virtual std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel& model) = 0;
 
   // ---- GPTQ, in F32. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
   virtual void clear(MatrixView x) = 0;
@@ -134,10 +134,11 @@ class Backend {
   virtual bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
   // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
   // not positive definite.
-  virtual bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) = 0;  // w [N, K]
+  virtual bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping,
+                                  float alpha) = 0;  // w [N, K]
   virtual void solve_columns(const SolveArgs& args) = 0;
   // w_n · h · w_nᵀ of each row                                                                       [N]
-  virtual std::vector<double> quadratic(MatrixView w, MatrixView h) = 0;
+  virtual std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h) = 0;
   // Columns [first, first + count) of U8 codes [K, N] as a packed weight's I32 [K·bits/32, count]; row j of `codes`
   // is input order[j] (core/packed_weight.h).
   virtual Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) = 0;

@@ -95,15 +95,15 @@ class BatchRun {
 
   // Seconds of `count` tokens for every sequence, behind `depth` positions.
   double decode(int depth, int count) {
-    if (!step_) step_ = model_.make_step(cache_, vocabulary_);
+    if (!step_) step_ = model_.make_decode_runner(cache_, vocabulary_);
     std::vector<StepSequence> sequences;
     for (const int token : tokens_) sequences.push_back({token, depth});
     const auto start = std::chrono::steady_clock::now();
-    step_->feed(sequences);
+    step_->reset(sequences);
     int launched = 0;
     for (int taken = 0; taken < count; ++taken) {
-      for (; launched < std::min(count, taken + DecodeStep::kAhead); ++launched) step_->launch({});
-      step_->take();
+      for (; launched < std::min(count, taken + DecodeRunner::kMaxInFlight); ++launched) step_->submit({});
+      step_->wait();
     }
     return seconds_since(start);
   }
@@ -116,7 +116,7 @@ class BatchRun {
   int vocabulary_;
   KvCache cache_;
   std::vector<int> tokens_;  // the last of each sequence
-  std::unique_ptr<DecodeStep> step_;
+  std::unique_ptr<DecodeRunner> step_;
 };
 
 class Bench {
@@ -276,7 +276,7 @@ class Bench {
 
   double prompt_operations(int length) const {
     double weights = 0;
-    for (const InputGroup& group : input_groups(architecture_)) {
+    for (const LinearSet& group : linear_sets(architecture_)) {
       for (const LinearSpec& linear : group.linears) {
         weights += static_cast<double>(linear.in_features) * static_cast<double>(linear.out_features);
       }

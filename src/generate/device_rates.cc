@@ -83,7 +83,7 @@ std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t
     uint64_t bits = random_bits((seed << 40) + i / 4);
     for (size_t j = i; j < std::min(i + 4, values.size()); ++j, bits >>= 16) values[j] = random_number(bits);
   }
-  return backend.prepare(tensor.view(), nullptr);
+  return backend.load_weight(tensor.view(), nullptr);
 }
 
 Matrix allocate_activations(Backend& backend, int64_t m, int64_t k) {

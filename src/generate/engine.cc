@@ -9,7 +9,7 @@
 
 #include <gptq/error.h>
 
-#include "backend/choose.h"
+#include "backend/sampling/sample.h"
 #include "checkpoint/checkpoint.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -110,9 +110,9 @@ class Engine::Impl {
     const int budget = std::min(request.max_new_tokens, context_length() - result.prompt_tokens);
     reserve(result.prompt_tokens + budget);
     std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
-    logits.resize(static_cast<size_t>(choosable()));
+    logits.resize(static_cast<size_t>(sampled_vocab_size()));
     TokenId id = 0;
-    if (budget > 0) id = require_token(choose_token(logits, seen, sampler.sampling(), sampler.next_point()));
+    if (budget > 0) id = require_sampled(sample_token(logits, seen, sampler.sampling(), sampler.next_uniform()));
     while (result.new_tokens < budget) {
       if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
       ++result.new_tokens;
@@ -232,7 +232,7 @@ class Engine::Impl {
   void forget_after(size_t positions) {
     cached_.resize(positions);
     cache_.set_length(0, static_cast<int64_t>(positions));
-    ahead_ = 0;
+    in_flight_ = 0;
   }
 
   void reset(int64_t capacity) {
@@ -250,7 +250,7 @@ class Engine::Impl {
   std::vector<float> append(std::span<const TokenId> tokens) {
     reserve(static_cast<int64_t>(cached_.size() + tokens.size()));
     cache_.set_length(0, static_cast<int64_t>(cached_.size()));
-    ahead_ = 0;
+    in_flight_ = 0;
     const bool whole = model_.architecture().rope.type == RopeType::kDynamic;  // one length for all positions
     const size_t most = backend_->device().kind == Device::Kind::kCpu ? kCpuPrefillTokens : kGpuPrefillTokens;
     std::vector<float> logits;
@@ -264,10 +264,10 @@ class Engine::Impl {
   }
 
   // Ids that may be answered: others are padding of the model's table.
-  int choosable() const { return std::min(tokenizer_.vocab_size(), vocab_size()); }
+  int sampled_vocab_size() const { return std::min(tokenizer_.vocab_size(), vocab_size()); }
 
-  DecodeStep& step() {
-    if (!step_) step_ = model_.make_step(cache_, choosable());
+  DecodeRunner& step() {
+    if (!step_) step_ = model_.make_decode_runner(cache_, sampled_vocab_size());
     return *step_;
   }
 
@@ -276,19 +276,19 @@ class Engine::Impl {
   // are for, so that the answer does not depend on how many were queued.
   TokenId next_after(std::span<const TokenId> seen, Sampler& sampler, int wanted) {
     const int position = static_cast<int>(cached_.size());
-    if (ahead_ == 0) {
+    if (in_flight_ == 0) {
       reserve(position + 1);
       const StepSequence sequence = {seen.back(), position, sampler.sampling(), seen};
-      step().feed({&sequence, 1});
+      step().reset({&sequence, 1});
     }
-    while (ahead_ < std::min(DecodeStep::kAhead, wanted) && position + ahead_ < cache_.capacity()) {
-      const double point = sampler.next_point();
-      step().launch({&point, 1});
-      ++ahead_;
+    while (in_flight_ < std::min(DecodeRunner::kMaxInFlight, wanted) && position + in_flight_ < cache_.capacity()) {
+      const double uniform = sampler.next_uniform();
+      step().submit({&uniform, 1});
+      ++in_flight_;
     }
     cached_.push_back(seen.back());
-    --ahead_;
-    return step().take()[0];
+    --in_flight_;
+    return step().wait()[0];
   }
 
   // Grows by doubling, so that decoding allocates a handful of times in a conversation.
@@ -321,8 +321,8 @@ class Engine::Impl {
   Model model_;
   KvCache cache_;
   std::vector<TokenId> cached_;  // the tokens whose keys and values are in the cache
-  std::unique_ptr<DecodeStep> step_;
-  int ahead_ = 0;  // launches of step_ that nobody has taken yet
+  std::unique_ptr<DecodeRunner> step_;
+  int in_flight_ = 0;  // launches of step_ that nobody has taken yet
   std::optional<ChatTemplate> template_;
   std::set<TokenId> eos_;
 };

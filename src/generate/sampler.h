@@ -7,7 +7,7 @@
 
 namespace gptq {
 
-// The tokens themselves are chosen where the logits are (backend/choose.h), from one point for each token.
+// The tokens themselves are chosen where the logits are (backend/sampling/sample.h), from one uniform for each token.
 // Deterministic for a seed: the numbers do not depend on the platform's library.
 class Sampler {
  public:
@@ -16,7 +16,7 @@ class Sampler {
   const Sampling& sampling() const { return sampling_; }
 
   // The next token's, in [0, 1).
-  double next_point() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+  double next_uniform() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 
  private:
   Sampling sampling_;

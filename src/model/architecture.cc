@@ -3,7 +3,7 @@
 
 namespace gptq {
 
-std::array<InputGroup, kInputGroups> input_groups(const Architecture& a) {
+std::array<LinearSet, kLinearSets> linear_sets(const Architecture& a) {
   const int64_t q = a.heads * a.head_dim, kv = a.kv_heads * a.head_dim;
   return {{
       {"qkv",

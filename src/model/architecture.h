@@ -48,14 +48,14 @@ struct LinearSpec {
 };
 
 // Linears that read the same input: one Hessian, one factorisation, one solve.
-struct InputGroup {
+struct LinearSet {
   std::string name;  // "qkv", for progress and journals
   std::vector<LinearSpec> linears;
 };
 
 // The four input groups of a layer in the order they run: {q, k, v}, {o}, {gate, up}, {down}.
-inline constexpr int kInputGroups = 4;
-std::array<InputGroup, kInputGroups> input_groups(const Architecture& a);
+inline constexpr int kLinearSets = 4;
+std::array<LinearSet, kLinearSets> linear_sets(const Architecture& a);
 
 // Names of tensors in a checkpoint.
 std::string layer_prefix(int64_t layer);  // "model.layers.3."

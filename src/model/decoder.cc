@@ -125,7 +125,8 @@ MatrixView Decoder::logits(const ModelWeights& weights, const Activations& x, in
   return logits;
 }
 
-std::unique_ptr<DecodeStep> Decoder::make_step(const ModelWeights& weights, const KvCache& cache, int vocabulary) {
+std::unique_ptr<DecodeRunner> Decoder::make_decode_runner(const ModelWeights& weights, const KvCache& cache,
+                                                          int vocabulary) {
   if (a_.rope.type == RopeType::kDynamic) return nullptr;  // its angles change with the length
   StepModel model;
   model.embedding = weights.embedding.get();
@@ -153,7 +154,7 @@ std::unique_ptr<DecodeStep> Decoder::make_step(const ModelWeights& weights, cons
   model.kv_heads = static_cast<int>(a_.kv_heads);
   model.head_dim = static_cast<int>(a_.head_dim);
   model.vocabulary = vocabulary;
-  return backend_.make_step(model);
+  return backend_.make_decode_runner(model);
 }
 
 float Decoder::attention_scale() const { return 1.0f / std::sqrt(static_cast<float>(a_.head_dim)); }

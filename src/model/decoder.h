@@ -32,7 +32,7 @@ class Decoder {
  public:
   Decoder(const Architecture& architecture, Backend& backend);
 
-  static constexpr int kStages = kInputGroups;
+  static constexpr int kStages = kLinearSets;
 
   // Embeds tokens [S·T] as the residual stream.
   void embed(Activations& x, std::span<const int> tokens, int64_t sequences, const Weight& table);
@@ -52,7 +52,7 @@ class Decoder {
   MatrixView logits(const ModelWeights& weights, const Activations& x, int64_t begin, int64_t count);
 
   // The same computation as one unit, for the sequences of `cache`; null when the backend does not fuse it.
-  std::unique_ptr<DecodeStep> make_step(const ModelWeights& weights, const KvCache& cache, int vocabulary);
+  std::unique_ptr<DecodeRunner> make_decode_runner(const ModelWeights& weights, const KvCache& cache, int vocabulary);
 
   // Columns of `Activations::input` at each stage: K of the group.
   int64_t input_width(int stage) const;

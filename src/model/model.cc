@@ -1,8 +1,8 @@
 // Loading a model and running it over a cached sequence.
 #include "model/model.h"
 
+#include "model/eager_runner.h"
 #include "model/families.h"
-#include "model/forward_step.h"
 
 namespace gptq {
 
@@ -26,9 +26,9 @@ MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& 
   return decoder_.logits(weights_, x, x.length - wanted, wanted);
 }
 
-std::unique_ptr<DecodeStep> Model::make_step(KvCache& cache, int vocabulary) {
-  if (std::unique_ptr<DecodeStep> step = decoder_.make_step(weights_, cache, vocabulary)) return step;
-  return std::make_unique<ForwardStep>(*this, cache, backend_, vocabulary);
+std::unique_ptr<DecodeRunner> Model::make_decode_runner(KvCache& cache, int vocabulary) {
+  if (std::unique_ptr<DecodeRunner> step = decoder_.make_decode_runner(weights_, cache, vocabulary)) return step;
+  return std::make_unique<EagerRunner>(*this, cache, backend_, vocabulary);
 }
 
 int64_t Model::weight_bytes() const {

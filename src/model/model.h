@@ -26,7 +26,7 @@ class Model {
 
   // Decoding for all sequences of `cache`, as one unit where the backend has that, else by `forward`. The cache
   // must outlive it. Ids from `vocabulary` on (padding of the model's table) are never chosen.
-  std::unique_ptr<DecodeStep> make_step(KvCache& cache, int vocabulary);
+  std::unique_ptr<DecodeRunner> make_decode_runner(KvCache& cache, int vocabulary);
 
   int64_t weight_bytes() const;  // read for one decoded token
 

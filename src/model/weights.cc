@@ -69,18 +69,18 @@ Matrix load_norm_vector(const Checkpoint& checkpoint, const std::string& name, i
 }  // namespace
 
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
-                                    Backend& backend, Values values) {
+                                    Backend& backend, FiniteCheck check) {
   if (checkpoint.contains(module + ".qweight")) {
-    return backend.prepare(read_packed(checkpoint, module, spec.in_features, spec.out_features));
+    return backend.load_weight(read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
   const std::string name = module + ".weight";
-  const TensorView weight = values == Values::kFinite
+  const TensorView weight = check == FiniteCheck::kDone
                                 ? find_matrix(checkpoint, name, spec.out_features, spec.in_features)
                                 : load_matrix(checkpoint, name, spec.out_features, spec.in_features, backend);
-  if (!spec.bias) return backend.prepare(weight, nullptr);
+  if (!spec.bias) return backend.load_weight(weight, nullptr);
   const TensorView bias = checkpoint.tensor(module + ".bias", {spec.out_features});
   require_finite(bias, module + ".bias", checkpoint, backend);
-  return backend.prepare(weight, &bias);
+  return backend.load_weight(weight, &bias);
 }
 
 LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
@@ -110,7 +110,7 @@ struct Place {
 void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t first, int64_t count,
                   std::vector<LayerWeights>& layers, ThreadPool& pool, Backend& backend) {
   std::vector<Place> places;
-  const auto groups = input_groups(a);
+  const auto groups = linear_sets(a);
   for (int64_t layer = first; layer < first + count; ++layer) {
     for (size_t g = 0; g < groups.size(); ++g) {
       for (const LinearSpec& spec : groups[g].linears) places.push_back({layer, g, spec});
@@ -127,7 +127,7 @@ void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t f
   for (size_t i = 0; i < places.size(); ++i) {
     LayerWeights& layer = layers[static_cast<size_t>(places[i].layer)];
     layer.groups[places[i].group].push_back(packed[i].in_features > 0
-                                                ? backend.prepare(packed[i])
+                                                ? backend.load_weight(packed[i])
                                                 : load_linear(checkpoint, module(places[i]), places[i].spec, backend));
     packed[i] = {};
   }
@@ -137,7 +137,7 @@ void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t f
 
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
   LayerWeights weights = load_layer_norms(checkpoint, a, layer, backend);
-  const auto groups = input_groups(a);
+  const auto groups = linear_sets(a);
   for (size_t g = 0; g < groups.size(); ++g) {
     for (const LinearSpec& spec : groups[g].linears) {
       weights.groups[g].push_back(load_linear(checkpoint, layer_prefix(layer) + spec.name, spec, backend));
@@ -150,7 +150,7 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
   ModelWeights weights;
   weights.embedding =
-      backend.prepare(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
+      backend.load_weight(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
   weights.final_norm = load_norm_vector(checkpoint, kFinalNormName, a.hidden_size, backend);
   if (!a.tied_head) {
     weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);

@@ -17,7 +17,7 @@ struct LayerWeights {
   Matrix input_norm;           // F32 [1, E]
   Matrix post_attention_norm;  // F32 [1, E]
   Matrix q_norm, k_norm;       // F32 [1, D], empty without q/k norms
-  std::array<Linears, kInputGroups> groups;
+  std::array<Linears, kLinearSets> groups;
 };
 
 struct ModelWeights {
@@ -42,9 +42,9 @@ TensorView load_matrix(const Checkpoint& checkpoint, const std::string& name, in
 
 // A packed or dense linear, whichever the checkpoint holds. Of a dense one that is known to be finite the weights are
 // not read for that again.
-enum class Values { kUnknown, kFinite };
+enum class FiniteCheck { kRequired, kDone };
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
-                                    Backend& backend, Values values = Values::kUnknown);
+                                    Backend& backend, FiniteCheck check = FiniteCheck::kRequired);
 
 LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);

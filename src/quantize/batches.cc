@@ -5,12 +5,12 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are followed, or not, together
-constexpr int64_t kOriginalEvery = 2;     // every second stretch is followed
+constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are paired, or not, together
+constexpr int64_t kOriginalEvery = 2;     // every second stretch is paired
 
 // For each window, whether the original model runs it.
-std::vector<bool> choose_followed(std::span<const int64_t> lengths, bool gptaq) {
-  std::vector<bool> followed;
+std::vector<bool> choose_paired(std::span<const int64_t> lengths, bool gptaq) {
+  std::vector<bool> paired;
   int64_t stretch = 0, filled = 0;
   for (const int64_t length : lengths) {
     if (filled > 0 && filled + length > kStretchTokens) {
@@ -18,9 +18,9 @@ std::vector<bool> choose_followed(std::span<const int64_t> lengths, bool gptaq) 
       filled = 0;
     }
     filled += length;
-    followed.push_back(gptaq && stretch % kOriginalEvery == 0);
+    paired.push_back(gptaq && stretch % kOriginalEvery == 0);
   }
-  return followed;
+  return paired;
 }
 
 }  // namespace
@@ -28,16 +28,16 @@ std::vector<bool> choose_followed(std::span<const int64_t> lengths, bool gptaq) 
 std::vector<Batch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
                                 int64_t rows) {
   std::vector<Batch> batches;
-  const auto add = [&](int64_t window, int64_t length, bool followed, bool apart) {
-    const bool fits = !batches.empty() && batches.back().length == length && batches.back().followed == followed &&
+  const auto add = [&](int64_t window, int64_t length, bool paired, bool apart) {
+    const bool fits = !batches.empty() && batches.back().length == length && batches.back().paired == paired &&
                       batches.back().held == apart && batches.back().rows() + length <= rows;
-    if (!fits) batches.push_back({{}, length, followed, apart});
+    if (!fits) batches.push_back({{}, length, paired, apart});
     batches.back().windows.push_back(window);
   };
-  const std::vector<bool> is_followed = choose_followed(lengths, gptaq);
-  for (const bool followed : {true, false}) {
+  const std::vector<bool> is_paired = choose_paired(lengths, gptaq);
+  for (const bool paired : {true, false}) {
     for (size_t window = 0; window < lengths.size(); ++window) {
-      if (is_followed[window] == followed) add(static_cast<int64_t>(window), lengths[window], followed, false);
+      if (is_paired[window] == paired) add(static_cast<int64_t>(window), lengths[window], paired, false);
     }
   }
   for (size_t i = 0; i < held.size(); ++i) add(static_cast<int64_t>(lengths.size() + i), held[i], false, true);

@@ -30,7 +30,7 @@ double measure_rate(Backend& backend) {
   std::vector<float> values(static_cast<size_t>(rows * size));
   for (float& value : values) value = static_cast<float>(random()) * 0x1p-32f - 0.5f;
   const TensorView view{DType::kF32, {size, size}, reinterpret_cast<const std::byte*>(values.data())};
-  const std::unique_ptr<Weight> weight = backend.prepare(view, nullptr);
+  const std::unique_ptr<Weight> weight = backend.load_weight(view, nullptr);
   const Matrix x = backend.allocate(backend.activation_dtype(), rows, size);
   const Matrix y = backend.allocate(backend.activation_dtype(), rows, size);
   backend.upload(x.view(), values);
@@ -59,12 +59,12 @@ struct Work {
 Work count_work(const MemoryProblem& p, bool twice) {
   const Architecture& a = p.architecture;
   const double tokens = static_cast<double>(p.tokens());
-  const double streams = p.gptaq ? 1.5 : 1.0;  // the original model is followed for half of the windows
+  const double streams = p.gptaq ? 1.5 : 1.0;  // the original model is paired for half of the windows
   const double attention = streams * 4.0 * tokens * static_cast<double>(p.longest() * a.heads * a.head_dim);
   Work work;
   for (const LayerPlan& layer : p.modules.layers) {
     for (size_t stage = 0; stage < layer.size(); ++stage) {
-      const GroupPlan& group = layer[stage];
+      const SetPlan& group = layer[stage];
       int64_t rows = 0;
       const int64_t k = group.group.linears[0].in_features;
       for (const LinearSpec& linear : group.group.linears) rows += linear.out_features;
@@ -95,7 +95,7 @@ Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_
     e.seconds = work.flops / (rate * kGpuShare) + work.weights * kGpuSecondsPerWeight + moved / kBusRate;
     return e;
   }
-  // Streams; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in their own and in
+  // CalibrationStates; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in their own and in
   // processing order, and their codes; a batch's scratch; the source's pages; the program itself.
   const double streams = p.gptaq ? 1.5 : 1.0, tokens = static_cast<double>(p.tokens());
   const double widest = static_cast<double>(work.widest), hidden = static_cast<double>(a.hidden_size);

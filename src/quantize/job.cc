@@ -81,7 +81,7 @@ std::vector<std::string> Job::notes() const {
 int Job::module_count() const {
   int count = 0;
   for (const LayerPlan& layer : plan.layers) {
-    for (const GroupPlan& group : layer) count += group.grid ? static_cast<int>(group.group.linears.size()) : 0;
+    for (const SetPlan& group : layer) count += group.grid ? static_cast<int>(group.group.linears.size()) : 0;
   }
   return count;
 }

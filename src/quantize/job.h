@@ -33,7 +33,7 @@ struct Job {
   // Calls body(module name, linear, grid) for every quantized linear of a layer, in order.
   template <typename Body>
   void for_each_linear(int64_t layer, const Body& body) const {
-    for (const GroupPlan& group : plan.layers[static_cast<size_t>(layer)]) {
+    for (const SetPlan& group : plan.layers[static_cast<size_t>(layer)]) {
       if (!group.grid) continue;
       for (const LinearSpec& linear : group.group.linears) body(layer_prefix(layer) + linear.name, linear, *group.grid);
     }

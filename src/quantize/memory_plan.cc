@@ -63,7 +63,7 @@ class Counter {
     int64_t resident = 0, rows = 0;
     plan.stream_host_bytes = 0;
     for (size_t b = 0; b < batches.size(); ++b) {
-      const int64_t streams = batches[b].followed ? 2 : 1;
+      const int64_t streams = batches[b].paired ? 2 : 1;
       const int64_t batch_rows = batches[b].rows();
       const int64_t hidden = streams * batch_rows * a_.hidden_size * kFloat;
       rows = std::max(rows, batch_rows);
@@ -79,14 +79,14 @@ class Counter {
     int64_t most =
         a_.vocab_size * a_.hidden_size * p_.activation_bytes + rows * a_.hidden_size * kFloat * 2;  // embedding
     if (p_.true_sequential) {
-      for (int stage = 0; stage < kInputGroups; ++stage) {
+      for (int stage = 0; stage < kLinearSets; ++stage) {
         for (const int64_t streams : {1, 2}) {
           if (streams == 2 && !p_.gptaq) continue;
           const int first = plan.keep_inputs ? stage : stage / 2 * 2;
           most = std::max(
               most, pass_bytes(plan, first, stage, streams, rows, streamed) + observing_bytes(stage, streams, rows));
           // A layer that an earlier run has finished.
-          most = std::max(most, pass_bytes(plan, 0, kInputGroups - 1, streams, rows, streamed));
+          most = std::max(most, pass_bytes(plan, 0, kLinearSets - 1, streams, rows, streamed));
         }
         most = std::max(most, solve_bytes(plan, stage));
       }
@@ -97,7 +97,7 @@ class Counter {
         weights += group.n * group.k * p_.activation_bytes;
       }
       const int64_t copy = rows * a_.hidden_size * kFloat;
-      for (int stage = 0; stage < kInputGroups; ++stage) {
+      for (int stage = 0; stage < kLinearSets; ++stage) {
         most = std::max(most, hessians + weights + copy + pass_bytes(plan, 0, stage, 1, rows, streamed));
         most = std::max(most, hessians + solve_bytes(plan, stage));
       }
@@ -161,7 +161,7 @@ class Counter {
 
   const MemoryProblem& p_;
   const Architecture& a_;
-  std::array<Group, kInputGroups> groups_;
+  std::array<Group, kLinearSets> groups_;
   int64_t widest_input_ = 0;
 };
 

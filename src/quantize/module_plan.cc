@@ -96,7 +96,7 @@ GridOptions choose_defaults(const Architecture& architecture, const QuantizeOpti
   int64_t inputs = 0;
   const auto divides_all = [&](int size) {
     for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-      for (const InputGroup& group : input_groups(architecture)) {
+      for (const LinearSet& group : linear_sets(architecture)) {
         for (const LinearSpec& linear : group.linears) {
           const std::string module = layer_prefix(layer) + linear.name;
           if (!fits_packing(linear) || linear.in_features % size == 0) continue;
@@ -119,7 +119,7 @@ GridOptions choose_defaults(const Architecture& architecture, const QuantizeOpti
   return defaults;
 }
 
-void check_divides(const GroupPlan& plan, const std::string& prefix) {
+void check_divides(const SetPlan& plan, const std::string& prefix) {
   const int64_t k = plan.group.linears[0].in_features;
   const int size = plan.grid->group_size;
   if (size < 0 || k % size == 0) return;
@@ -143,7 +143,7 @@ std::string exact(const std::string& name) {
 }
 
 // Under which names readers ask for a group: its linears, and where there are several the fused one.
-std::vector<std::string> names_of(const InputGroup& group, size_t layer) {
+std::vector<std::string> names_of(const LinearSet& group, size_t layer) {
   const std::string prefix = layer_prefix(static_cast<int64_t>(layer));
   std::vector<std::string> names;
   for (const LinearSpec& linear : group.linears) names.push_back(prefix + linear.name);
@@ -154,7 +154,7 @@ std::vector<std::string> names_of(const InputGroup& group, size_t layer) {
 
 bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const GroupPlan& group : plan.layers[layer]) {
+    for (const SetPlan& group : plan.layers[layer]) {
       for (const std::string& name : names_of(group.group, layer)) {
         const auto found = config.settings_for(name);
         if (found.has_value() != group.grid.has_value()) return false;
@@ -171,7 +171,7 @@ bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
 std::vector<DynamicRule> exact_rules(const ModelPlan& plan) {
   std::vector<DynamicRule> rules;
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const GroupPlan& group : plan.layers[layer]) {
+    for (const SetPlan& group : plan.layers[layer]) {
       if (same(group.grid, plan.defaults)) continue;
       for (const std::string& name : names_of(group.group, layer)) {
         DynamicRule rule;
@@ -195,7 +195,7 @@ std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPla
   std::vector<std::vector<std::string>> first;
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
     std::vector<std::vector<std::string>> block;
-    for (const GroupPlan& group : plan.layers[layer]) {
+    for (const SetPlan& group : plan.layers[layer]) {
       if (!group.grid) continue;
       block.emplace_back();
       for (const LinearSpec& linear : group.group.linears) block.back().push_back(linear.name);
@@ -243,7 +243,7 @@ std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
 void check_matches(const CompiledRule& rule, const Architecture& architecture) {
   std::string inside;  // a module with a match that does not begin at its start
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-    for (const InputGroup& group : input_groups(architecture)) {
+    for (const LinearSet& group : linear_sets(architecture)) {
       for (const LinearSpec& linear : group.linears) {
         const std::string module = layer_prefix(layer) + linear.name;
         if (rule.regex.matches_start(module)) return;
@@ -293,13 +293,13 @@ ModuleRule ModuleRule::parse(const std::string& text) {
 
 bool ModelPlan::quantizes_anything() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
-    return std::any_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid.has_value(); });
+    return std::any_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid.has_value(); });
   });
 }
 
 bool ModelPlan::asymmetric() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
-    return std::any_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid && !g.grid->sym; });
+    return std::any_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid && !g.grid->sym; });
   });
 }
 
@@ -312,9 +312,9 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
     LayerPlan layer_plan;
-    const auto groups = input_groups(architecture);
+    const auto groups = linear_sets(architecture);
     for (size_t g = 0; g < groups.size(); ++g) {
-      GroupPlan& group = layer_plan[g];
+      SetPlan& group = layer_plan[g];
       group.group = groups[g];
       group.grid = settings(prefix + groups[g].linears[0].name, plan.defaults, rules);
       bool agree = true;
@@ -369,7 +369,7 @@ QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions
   if (!describes(config, plan)) config.dynamic = exact_rules(plan);
   CHECK(describes(config, plan));
   const bool all = std::all_of(plan.layers.begin(), plan.layers.end(), [](const LayerPlan& layer) {
-    return std::all_of(layer.begin(), layer.end(), [](const GroupPlan& g) { return g.grid.has_value(); });
+    return std::all_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid.has_value(); });
   });
   if (!all) {
     if (const auto block = common_block(plan)) config.modules_in_block_to_quantize = *block;

@@ -15,12 +15,12 @@
 namespace gptq {
 
 // Linears that share an input are solved together and fused by other readers: they always agree.
-struct GroupPlan {
-  InputGroup group;
+struct SetPlan {
+  LinearSet group;
   std::optional<GridOptions> grid;  // nullopt: stays dense
 };
 
-using LayerPlan = std::array<GroupPlan, kInputGroups>;
+using LayerPlan = std::array<SetPlan, kLinearSets>;
 
 struct ModelPlan {
   std::vector<LayerPlan> layers;

@@ -33,7 +33,7 @@ Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, cons
 Pipeline::Pipeline(const PipelineInputs& inputs)
     : in_(inputs),
       decoder_(inputs.architecture, inputs.backend),
-      streams_(inputs.architecture, inputs.backend, inputs.memory),
+      states_(inputs.architecture, inputs.backend, inputs.memory),
       reader_(inputs.checkpoint) {}
 
 void Pipeline::start() {
@@ -50,7 +50,7 @@ void Pipeline::start() {
   // What comes after the layers is not run; that it is there and sound is better known now than at the end.
   load_vector(in_.checkpoint, kFinalNormName, a.hidden_size, in_.backend);
   if (!a.tied_head) load_matrix(in_.checkpoint, kHeadName, a.vocab_size, a.hidden_size, in_.backend);
-  const std::unique_ptr<Weight> embedding = in_.backend.prepare(
+  const std::unique_ptr<Weight> embedding = in_.backend.load_weight(
       load_matrix(in_.checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, in_.backend), nullptr);
   const Calibration& c = in_.calibration;
   std::vector<std::span<const TokenId>> windows;
@@ -67,7 +67,7 @@ void Pipeline::start() {
       const auto& source = windows[static_cast<size_t>(window)];
       tokens.insert(tokens.end(), source.begin(), source.end());
     }
-    streams_.add(tokens, batch, *embedding);
+    states_.add(tokens, batch, *embedding);
   }
   if (in_.memory.hessian_on_host) {
     int64_t widest = 0;
@@ -82,10 +82,10 @@ void Pipeline::observe_held(int stage, int64_t index, const InputOf& input_of) {
   Held& held = held_[static_cast<size_t>(stage)];
   if (held.hessian.rows() < k) held.hessian = in_.backend.allocate_host(DType::kF32, k, k);
   const Matrix hessian = zeros(k, k);
-  streams_.for_each(streams_.calibrating(), streams_.all(), Streams::Access::kRead,
-                    [&](Activations& x, Activations*) { in_.backend.accumulate_hessian(hessian.view(), input_of(x)); });
+  states_.for_each(states_.calibrating(), states_.all(), CalibrationStates::Access::kRead,
+                   [&](Activations& x, Activations*) { in_.backend.accumulate_hessian(hessian.view(), input_of(x)); });
   release_scratch();
-  held.energy = in_.backend.quadratic(load_stacked(stage, index).view(), hessian.view());
+  held.energy = in_.backend.row_quadratic_forms(load_stacked(stage, index).view(), hessian.view());
   in_.backend.store(held.hessian.view(), hessian.view());
 }
 
@@ -104,10 +104,10 @@ void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const Modu
 // All Hessians from the unquantized layer, then all solves, then the quantized layer.
 void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
                                                const StepSink& on_step, const ModuleSink& on_module) {
-  std::array<Matrix, kInputGroups> hessians;
-  std::array<Matrix, kInputGroups> found;
+  std::array<Matrix, kLinearSets> hessians;
+  std::array<Matrix, kLinearSets> non_finite;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    load_dense(stage, index, original, Values::kUnknown);
+    load_dense(stage, index, original, FiniteCheck::kRequired);
   }
   Activations copy;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
@@ -122,14 +122,14 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
     });
   }
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    found[static_cast<size_t>(stage)] = zeros(2, 1);
+    non_finite[static_cast<size_t>(stage)] = zeros(2, 1);
     hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage), decoder_.input_width(stage));
   }
-  streams_.for_each(0, streams_.calibrating(), Streams::Access::kRead, [&](const Activations& x, Activations*) {
+  states_.for_each(0, states_.calibrating(), CalibrationStates::Access::kRead, [&](const Activations& x, Activations*) {
     decoder_.copy(copy, x);
     for (int stage = 0; stage < Decoder::kStages; ++stage) {
       decoder_.enter(stage, original, copy);
-      in_.backend.find_non_finite(found[static_cast<size_t>(stage)].view().row_range(0, 1), copy.input);
+      in_.backend.find_non_finite(non_finite[static_cast<size_t>(stage)].view().row_range(0, 1), copy.input);
       in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input);
       decoder_.leave(stage, original, index, copy);
     }
@@ -138,22 +138,22 @@ void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& laye
   original = {};
   release_scratch();
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    on_step(0.5 + 0.1 * stage, group_plan(stage, index).group.name);
-    solve(stage, index, layer, found[static_cast<size_t>(stage)], std::move(hessians[static_cast<size_t>(stage)]),
+    on_step(0.5 + 0.1 * stage, set_plan(stage, index).group.name);
+    solve(stage, index, layer, non_finite[static_cast<size_t>(stage)], std::move(hessians[static_cast<size_t>(stage)]),
           std::nullopt, on_module);
   }
-  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate,
-                    [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
+  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate,
+                   [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
   release_scratch();
 }
 
 void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
                          const ModuleSink& on_module) {
-  const GroupPlan& plan = group_plan(stage, index);
+  const SetPlan& plan = set_plan(stage, index);
   // A pass runs the stages from here on; where inputs are kept, the ones before have left theirs behind.
   const int first = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage);
   const auto load_original = [&](int begin, int end) {  // of stages that solve() has seen to be finite
-    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original, Values::kFinite);
+    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original, FiniteCheck::kDone);
   };
   const auto drop = [&](LayerWeights& weights) {
     for (int s = first; s <= stage; ++s) weights.groups[static_cast<size_t>(s)].clear();
@@ -161,7 +161,7 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   size_t done = 0;
   const auto step = [&](double from, double part) {
     ++done;
-    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(streams_.all())) / Decoder::kStages,
+    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(states_.all())) / Decoder::kStages,
             plan.group.name);
   };
   observe_held(stage, index, [&](Activations& x) {
@@ -175,36 +175,36 @@ void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWei
   Matrix hessian, cross, cross_hessian;
   if (solved) hessian = zeros(k, k);
   if (differs) cross = zeros(k, k);
-  const Matrix found = zeros(2, 1);
+  const Matrix non_finite = zeros(2, 1);
   load_original(first, stage);
-  const Streams::Body observe = [&](Activations& x, Activations* other) {
+  const CalibrationStates::Visitor observe = [&](Activations& x, Activations* other) {
     reach(stage, index, layer, x);
-    in_.backend.find_non_finite(found.view().row_range(0, 1), x.input);
+    in_.backend.find_non_finite(non_finite.view().row_range(0, 1), x.input);
     if (other) reach(stage, index, original, *other);
     if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input);
     if (other && differs) in_.backend.accumulate_cross(cross.view(), other->input, x.input);
     step(0, 0.4);
   };
   // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
-  streams_.for_each(0, streams_.followed(), Streams::Access::kRead, observe);
+  states_.for_each(0, states_.paired(), CalibrationStates::Access::kRead, observe);
   drop(original);
   release_scratch();  // the other stream's
   if (differs) {
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);
     in_.backend.copy(cross_hessian.view(), hessian.view());
   }
-  streams_.for_each(streams_.followed(), streams_.calibrating(), Streams::Access::kRead, observe);
+  states_.for_each(states_.paired(), states_.calibrating(), CalibrationStates::Access::kRead, observe);
   release_scratch();
   std::optional<GptaqTerms> terms;
   if (differs) terms = GptaqTerms{std::move(cross), std::move(cross_hessian)};
-  solve(stage, index, layer, found, std::move(hessian), std::move(terms), on_module);
+  solve(stage, index, layer, non_finite, std::move(hessian), std::move(terms), on_module);
 
   const bool last = index + 1 == in_.architecture.layers && stage + 1 == Decoder::kStages;
   if (last) return;  // nobody reads what the model's last linear adds
   if (!in_.memory.keep_inputs && stage == Decoder::starting_stage(stage)) return;  // the next pass runs this stage
   load_original(first, stage + 1);
   done = 0;
-  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](Activations& x, Activations* other) {
     reach(stage, index, layer, x);
     decoder_.leave(stage, layer, index, x);
     if (other) reach(stage, index, original, *other);
@@ -224,18 +224,18 @@ void Pipeline::reach(int stage, int64_t index, const LayerWeights& layer, Activa
   decoder_.enter(stage, layer, x);
 }
 
-void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& found, Matrix hessian,
+void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& non_finite, Matrix hessian,
                      std::optional<GptaqTerms> gptaq, const ModuleSink& on_module) {
   const auto start = std::chrono::steady_clock::now();
-  const GroupPlan& plan = group_plan(stage, index);
+  const SetPlan& plan = set_plan(stage, index);
   if (!plan.grid) {
-    check_finite(stage, index, found);
-    return load_dense(stage, index, layer, Values::kUnknown);
+    check_finite(stage, index, non_finite);
+    return load_dense(stage, index, layer, FiniteCheck::kRequired);
   }
-  GroupProblem problem;
+  SolveProblem problem;
   problem.weights = load_stacked(stage, index);  // while the device is still busy with the passes before
-  in_.backend.find_non_finite(found.view().row_range(1, 1), problem.weights.view());
-  check_finite(stage, index, found);
+  in_.backend.find_non_finite(non_finite.view().row_range(1, 1), problem.weights.view());
+  check_finite(stage, index, non_finite);
   const int64_t rows = problem.weights.rows(), k = problem.weights.cols();
   problem.hessian = std::move(hessian);
   problem.gptaq = std::move(gptaq);
@@ -246,7 +246,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   problem.damp = in_.options.damp;
   problem.grid = *plan.grid;
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
-  const GroupSolution solution = solve_group(std::move(problem), in_.backend);
+  const SolveResult solution = solve_linear_set(std::move(problem), in_.backend);
 
   int64_t first = 0;
   for (const LinearSpec& linear : plan.group.linears) {
@@ -266,7 +266,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     }
     PackedWeight packed =
         pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
-    layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(packed));
+    layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.load_weight(packed));
     in_.output.write(module, std::move(packed));
 
     ModuleReport report;
@@ -287,7 +287,7 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
 }
 
 Matrix Pipeline::load_stacked(int stage, int64_t index) {
-  const std::vector<LinearSpec>& linears = group_plan(stage, index).group.linears;
+  const std::vector<LinearSpec>& linears = set_plan(stage, index).group.linears;
   const int64_t k = linears[0].in_features;
   int64_t rows = 0;
   for (const LinearSpec& linear : linears) rows += linear.out_features;
@@ -302,10 +302,10 @@ Matrix Pipeline::load_stacked(int stage, int64_t index) {
   return stacked;
 }
 
-void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer, Values values) {
-  for (const LinearSpec& linear : group_plan(stage, index).group.linears) {
+void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer, FiniteCheck check) {
+  for (const LinearSpec& linear : set_plan(stage, index).group.linears) {
     layer.groups[static_cast<size_t>(stage)].push_back(
-        load_linear(in_.checkpoint, layer_prefix(index) + linear.name, linear, in_.backend, values));
+        load_linear(in_.checkpoint, layer_prefix(index) + linear.name, linear, in_.backend, check));
   }
 }
 
@@ -313,7 +313,7 @@ void Pipeline::read_ahead(int64_t index) {
   for (int64_t layer = index; layer < std::min(index + 2, in_.architecture.layers); ++layer) {
     if (layer < layers_expected_) continue;
     layers_expected_ = layer + 1;
-    for (const GroupPlan& plan : in_.plan.layers[static_cast<size_t>(layer)]) {
+    for (const SetPlan& plan : in_.plan.layers[static_cast<size_t>(layer)]) {
       for (const LinearSpec& linear : plan.group.linears) {
         reader_.prefetch(layer_prefix(layer) + linear.name + ".weight");
       }
@@ -325,16 +325,16 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
   LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
   size_t next = 0;
   for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    const GroupPlan& plan = group_plan(stage, index);
-    if (!plan.grid) load_dense(stage, index, layer, Values::kUnknown);
+    const SetPlan& plan = set_plan(stage, index);
+    if (!plan.grid) load_dense(stage, index, layer, FiniteCheck::kRequired);
     for (size_t i = 0; plan.grid && i < plan.group.linears.size(); ++i) {
-      layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.prepare(linears[next++]));
+      layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.load_weight(linears[next++]));
     }
   }
   LayerWeights original;
   if (gptaq()) read_ahead(index);
   if (gptaq()) original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
-  streams_.for_each(0, streams_.all(), Streams::Access::kUpdate, [&](Activations& x, Activations* other) {
+  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](Activations& x, Activations* other) {
     decoder_.layer(layer, index, x);
     if (other) decoder_.layer(original, index, *other);
   });
@@ -349,12 +349,12 @@ Matrix Pipeline::zeros(int64_t rows, int64_t cols) {
 
 void Pipeline::release_scratch() {
   decoder_.release();
-  streams_.release();
+  states_.release();
 }
 
-void Pipeline::check_finite(int stage, int64_t index, const Matrix& found) const {
-  const std::vector<float> flags = in_.backend.download(found.view());
-  const std::vector<LinearSpec>& linears = group_plan(stage, index).group.linears;
+void Pipeline::check_finite(int stage, int64_t index, const Matrix& non_finite) const {
+  const std::vector<float> flags = in_.backend.download(non_finite.view());
+  const std::vector<LinearSpec>& linears = set_plan(stage, index).group.linears;
   if (flags[0] != 0.0f) {
     throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer_prefix(index) +
                                            linears[0].name +
@@ -366,9 +366,10 @@ void Pipeline::check_finite(int stage, int64_t index, const Matrix& found) const
     load_matrix(in_.checkpoint, layer_prefix(index) + linear.name + ".weight", linear.out_features, linear.in_features,
                 in_.backend);
   }
-  throw Error(ErrorKind::kNumerical, "loading the weights of " + layer_prefix(index) + linears[0].name +
-                                         ": the device found NaN or infinity that the file does not hold; run again, "
-                                         "and test the device's memory if it comes back");
+  throw Error(ErrorKind::kNumerical,
+              "loading the weights of " + layer_prefix(index) + linears[0].name +
+                  ": the device non_finite NaN or infinity that the file does not hold; run again, "
+                  "and test the device's memory if it comes back");
 }
 
 }  // namespace gptq

@@ -15,10 +15,10 @@
 #include "checkpoint/write_behind.h"
 #include "model/decoder.h"
 #include "quantize/calibration.h"
+#include "quantize/calibration_states.h"
 #include "quantize/memory_plan.h"
 #include "quantize/module_plan.h"
 #include "quantize/solver.h"
-#include "quantize/streams.h"
 
 namespace gptq {
 
@@ -64,38 +64,38 @@ class Pipeline {
                                        const StepSink& on_step, const ModuleSink& on_module);
   // From the batch's residual stream, or the inputs that were kept, to the input of `stage`.
   void reach(int stage, int64_t index, const LayerWeights& layer, Activations& x);
-  // `found` [2, 1]: what Backend::find_non_finite says of the stage's inputs, and place for what it says of its
+  // `non_finite` [2, 1]: what Backend::find_non_finite says of the stage's inputs, and place for what it says of its
   // weights.
-  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& found, Matrix hessian,
+  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& non_finite, Matrix hessian,
              std::optional<GptaqTerms> gptaq, const ModuleSink& on_module);
   // To held_: the Hessian of a stage's inputs in the windows that are held apart, and the energy of its weights there.
   // `input_of` runs a batch up to the stage's input.
   using InputOf = std::function<MatrixView(Activations& x)>;
   void observe_held(int stage, int64_t index, const InputOf& input_of);
   bool measures(int stage, int64_t index) const {  // errors
-    return streams_.all() > streams_.calibrating() && group_plan(stage, index).grid.has_value();
+    return states_.all() > states_.calibrating() && set_plan(stage, index).grid.has_value();
   }
-  void check_finite(int stage, int64_t index, const Matrix& found) const;
+  void check_finite(int stage, int64_t index, const Matrix& non_finite) const;
   Matrix zeros(int64_t rows, int64_t cols);
   // The group's weights, F32, one linear below the other.
   Matrix load_stacked(int stage, int64_t index);
-  void load_dense(int stage, int64_t index, LayerWeights& layer, Values values);
+  void load_dense(int stage, int64_t index, LayerWeights& layer, FiniteCheck check);
   void release_scratch();
   void read_ahead(int64_t index);  // this layer's weights and the next one's
-  const GroupPlan& group_plan(int stage, int64_t index) const {
+  const SetPlan& set_plan(int stage, int64_t index) const {
     return in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
   }
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
   Decoder decoder_;
-  Streams streams_;
+  CalibrationStates states_;
   Matrix hessian_on_host_;  // in a plan that moves it there
   struct Held {
     Matrix hessian;              // [K, K] in host memory
     std::vector<double> energy;  // [N]
   };
-  std::array<Held, kInputGroups> held_;
+  std::array<Held, kLinearSets> held_;
   ReadAhead reader_;
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };

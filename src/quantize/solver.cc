@@ -30,7 +30,7 @@ void set_diagonal(MatrixView s, std::span<const float> values, Backend& backend)
 
 // S of H + λI = Sᵀ·S in processing order, or the identity when nothing factorises: then the column loop rounds to
 // nearest.
-void factorize(const GroupProblem& problem, double average, MatrixView s, GroupSolution& solution, Backend& backend) {
+void factorize(const SolveProblem& problem, double average, MatrixView s, SolveResult& solution, Backend& backend) {
   solution.damp = problem.damp;
   solution.method = "gptq";
   for (int i = 0; i <= kDampingDoublings; ++i, solution.damp *= 2) {
@@ -49,26 +49,26 @@ void factorize(const GroupProblem& problem, double average, MatrixView s, GroupS
 // GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹, in W's place: the best linear map from the inputs there are to the
 // outputs wanted. Where no damping makes H invertible the target stays W; the factorisation will then fail too and be
 // reported.
-void regress(const GroupProblem& problem, Backend& backend) {
+void solve_gptaq_target(const SolveProblem& problem, Backend& backend) {
   const MatrixView cross = problem.gptaq->cross.view(), hessian = problem.gptaq->hessian.view();
   const double average = mean(backend.diagonal(hessian));
   const float strength = static_cast<float>(problem.gptaq_strength);
   double damp = problem.damp;
   for (int i = 0; i <= kDampingDoublings; ++i, damp *= 2) {
     const float lambda = static_cast<float>(damp * average);
-    if (backend.regress(problem.weights.view(), cross, hessian, lambda, strength)) return;
+    if (backend.solve_gptaq_target(problem.weights.view(), cross, hessian, lambda, strength)) return;
   }
 }
 
 // Moves the weights to GPTAQ's target and frees its matrices; where memory is short, the Hessian waits outside.
-void aim(GroupProblem& problem, Backend& backend) {
+void apply_gptaq_target(SolveProblem& problem, Backend& backend) {
   const int64_t k = problem.hessian.cols();
   const MatrixView host = problem.hessian_on_host;
   if (host.data != nullptr) {
     backend.store(host, problem.hessian.view());
     problem.hessian = {};
   }
-  regress(problem, backend);
+  solve_gptaq_target(problem, backend);
   problem.gptaq.reset();
   if (host.data == nullptr) return;
   problem.hessian = backend.allocate(DType::kF32, k, k);
@@ -76,7 +76,7 @@ void aim(GroupProblem& problem, Backend& backend) {
   backend.await_fetches();
 }
 
-GridSpec grid_spec(const GroupProblem& problem) {
+GridSpec grid_spec(const SolveProblem& problem) {
   const Clip clip = problem.grid.clip == "none"  ? Clip::kNone
                     : problem.grid.clip == "mse" ? Clip::kMse
                                                  : Clip::kHessian;
@@ -84,7 +84,7 @@ GridSpec grid_spec(const GroupProblem& problem) {
 }
 
 // Static groups: scales from the weights before any feedback. A diagonal factor makes the same loop do just that.
-void find_static_scales(const GroupProblem& problem, int64_t group_size, std::span<const float> diagonal,
+void find_static_scales(const SolveProblem& problem, int64_t group_size, std::span<const float> diagonal,
                         double average, const SolveArgs& solve, Backend& backend) {
   const int64_t n = problem.weights.rows(), k = problem.weights.cols();
   std::vector<float> factor;
@@ -129,9 +129,9 @@ std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::
   return order;
 }
 
-GroupSolution solve_group(GroupProblem problem, Backend& backend) {
+SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   const int64_t n = problem.weights.rows(), k = problem.weights.cols();
-  GroupSolution s;
+  SolveResult s;
   s.rows = n;
   s.columns = k;
   s.bits = problem.grid.bits;
@@ -143,8 +143,8 @@ GroupSolution solve_group(GroupProblem problem, Backend& backend) {
   const std::vector<float> diagonal = backend.diagonal(problem.hessian.view());
   const double average = mean(diagonal);
 
-  s.energy = backend.quadratic(problem.weights.view(), problem.hessian.view());
-  if (problem.gptaq) aim(problem, backend);
+  s.energy = backend.row_quadratic_forms(problem.weights.view(), problem.hessian.view());
+  if (problem.gptaq) apply_gptaq_target(problem, backend);
 
   s.order = column_order(problem.grid, s.group_size, diagonal);
   const bool scattered = problem.grid.desc_act && !problem.grid.static_groups;
@@ -181,13 +181,13 @@ GroupSolution solve_group(GroupProblem problem, Backend& backend) {
   s.zeros = backend.download(zeros.view());
   backend.subtract_columns(problem.weights.view(), w.view(),
                            s.order);  // what is left between the target and the result
-  s.error = backend.quadratic(problem.weights.view(), problem.hessian.view());
+  s.error = backend.row_quadratic_forms(problem.weights.view(), problem.hessian.view());
   if (problem.held_hessian.data == nullptr) return s;
   w = {};
   factor = {};
   backend.fetch(problem.hessian.view(), problem.held_hessian);
   backend.await_fetches();
-  s.held_error = backend.quadratic(problem.weights.view(), problem.hessian.view());
+  s.held_error = backend.row_quadratic_forms(problem.weights.view(), problem.hessian.view());
   return s;
 }
 

@@ -19,7 +19,7 @@ struct GptaqTerms {
   Matrix hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
 };
 
-struct GroupProblem {
+struct SolveProblem {
   Matrix weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
   Matrix hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
   std::optional<GptaqTerms> gptaq;
@@ -32,7 +32,7 @@ struct GroupProblem {
   int lowest_zero = 0;  // 1 for format v1 with asymmetric grids
 };
 
-struct GroupSolution {
+struct SolveResult {
   int64_t rows = 0, columns = 0, groups = 0;  // N, K, G
   int bits = 4;
   int64_t group_size = 0;             // columns per scale; K when there is one group
@@ -49,7 +49,7 @@ struct GroupSolution {
 // Consumes the problem: its matrices are freed as soon as they are not needed.
 // Never fails for numerical reasons: damping is raised until the Hessian factorises, then double precision is
 // tried, then the rows are rounded to nearest without feedback; `method` and `damp` say what happened.
-GroupSolution solve_group(GroupProblem problem, Backend& backend);
+SolveResult solve_linear_set(SolveProblem problem, Backend& backend);
 
 // Processing order of K columns in groups of `group_size` from the diagonal of H. Equal values keep their order.
 std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::span<const float> diagonal);

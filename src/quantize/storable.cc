@@ -25,7 +25,7 @@ std::string number(float value) { return Json(value).dump(); }
 
 void check_biases(const Checkpoint& checkpoint, const ModelPlan& plan) {
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const GroupPlan& group : plan.layers[layer]) {
+    for (const SetPlan& group : plan.layers[layer]) {
       for (const LinearSpec& linear : group.group.linears) {
         if (!group.grid || !linear.bias) continue;
         const std::string module = layer_prefix(static_cast<int64_t>(layer)) + linear.name, name = module + ".bias";

@@ -22,15 +22,15 @@ std::vector<float> run_everything(Backend& backend) {
     backend.upload(matrix.view(), host.values);
     return matrix;
   };
-  const auto a = backend.prepare(random_packed({4, 32, 288, 320, false, Grouping::kScattered, true}, 1));
-  const auto b = backend.prepare(random_packed({3, 96, 288, 96, true, Grouping::kNatural, false}, 2));
+  const auto a = backend.load_weight(random_packed({4, 32, 288, 320, false, Grouping::kScattered, true}, 1));
+  const auto b = backend.load_weight(random_packed({3, 96, 288, 96, true, Grouping::kNatural, false}, 2));
   const Tensor dense = [] {
     Tensor tensor(DType::kF16, {301, 288});
     const Host values = random_host(301, 288, 3);
     for (size_t i = 0; i < values.values.size(); ++i) tensor.values<Half>()[i] = to_half(values.values[i]);
     return tensor;
   }();
-  const auto d = backend.prepare(dense.view(), nullptr);
+  const auto d = backend.load_weight(dense.view(), nullptr);
   const Weight* const weights[] = {a.get(), b.get(), d.get()};
   for (const int64_t m : {1, 7, 24, 25, 1030}) {
     const Matrix x = put(random_host(m, 288, 4)), y = backend.allocate(DType::kF32, m, 717);
@@ -59,10 +59,10 @@ std::vector<float> run_everything(Backend& backend) {
   keep(backend.download(cross.view()));
   std::vector<int> order(static_cast<size_t>(k));
   std::iota(order.rbegin(), order.rend(), 0);
-  EXPECT_TRUE(backend.regress(w.view(), cross.view(), h.view(), 7.0f, 0.5f));
+  EXPECT_TRUE(backend.solve_gptaq_target(w.view(), cross.view(), h.view(), 7.0f, 0.5f));
   EXPECT_TRUE(backend.factorize(s.view(), h.view(), order, 7.0f, false));
   keep(backend.download(w.view()));
-  for (const double value : backend.quadratic(w.view(), h.view())) keep({static_cast<float>(value)});
+  for (const double value : backend.row_quadratic_forms(w.view(), h.view())) keep({static_cast<float>(value)});
   std::vector<int32_t> group(static_cast<size_t>(k));
   for (int64_t j = 0; j < k; ++j) group[static_cast<size_t>(j)] = static_cast<int32_t>(j / 96);
   const Matrix codes = backend.allocate(DType::kU8, k, 320);

@@ -188,7 +188,7 @@ TEST_P(GptqContract, Regress) {
         const Host h = random_hessian(k, 2 * k, 3), w = random_host(n, k, 5), cross = random_host(k, k, 6, 3.0f);
         const float damping = 0.05f * h.at(0, 0);
         const Matrix dw = put(w), dd = put(cross), dh = put(h);
-        ASSERT_TRUE(backend().regress(dw.view(), dd.view(), dh.view(), damping, alpha));
+        ASSERT_TRUE(backend().solve_gptaq_target(dw.view(), dd.view(), dh.view(), damping, alpha));
         const Square a = damped(h, shuffled(k, 0), damping), a_inverse = inverse(a);
         Square solution(k);  // d·A⁻¹
         for (int64_t i = 0; i < k; ++i) {
@@ -214,7 +214,7 @@ TEST_P(GptqContract, Regress) {
     }
   }
   const Matrix w = put(random_host(32, 32, 1)), d = put(random_host(32, 32, 2)), h = put(Host(32, 32));
-  EXPECT_FALSE(backend().regress(w.view(), d.view(), h.view(), 0.0f, 1.0f));
+  EXPECT_FALSE(backend().solve_gptaq_target(w.view(), d.view(), h.view(), 0.0f, 1.0f));
   EXPECT_EQ(get(w).values, random_host(32, 32, 1).values);
 }
 
@@ -222,7 +222,7 @@ TEST_P(GptqContract, RegressWithANanSaysNo) {
   Host hessian = random_hessian(64, 128, 3);
   hessian.at(40, 2) = NAN;
   const Matrix w = put(random_host(32, 64, 1)), d = put(random_host(64, 64, 2)), h = put(hessian);
-  EXPECT_FALSE(backend().regress(w.view(), d.view(), h.view(), 1.0f, 1.0f));
+  EXPECT_FALSE(backend().solve_gptaq_target(w.view(), d.view(), h.view(), 1.0f, 1.0f));
   EXPECT_TRUE(all_finite(backend(), w.view()));
 }
 
@@ -241,7 +241,8 @@ TEST_P(GptqContract, Quadratic) {
         }
         want.push_back(static_cast<float>(sum));
       }
-      for (const double value : backend().quadratic(dw.view(), put(h).view())) got.push_back(static_cast<float>(value));
+      for (const double value : backend().row_quadratic_forms(dw.view(), put(h).view()))
+        got.push_back(static_cast<float>(value));
       expect_close("quadratic", got, want, [&](size_t i) {
         return static_cast<double>(k + 4) * kEps * std::pow(w.row_norm(static_cast<int64_t>(i)), 2) * a.norm();
       });

@@ -111,7 +111,7 @@ TEST_P(LinearContract, DenseWeightsOfEveryType) {
         const Tensor bias = dense_tensor(dtype, bias_values);
         TensorView bias_view = bias.view();
         bias_view.shape = {n};
-        const auto prepared = backend().prepare(weight.view(), with_bias ? &bias_view : nullptr);
+        const auto prepared = backend().load_weight(weight.view(), with_bias ? &bias_view : nullptr);
         EXPECT_EQ(prepared->in_features(), k);
         EXPECT_EQ(prepared->out_features(), n);
         EXPECT_GT(prepared->bytes(), 0);
@@ -133,7 +133,7 @@ TEST_P(LinearContract, PackedWeightsOfEveryKind) {
             const PackedCase c{bits, group_size < 0 ? k : group_size, k, n, sym, grouping, k == 96};
             SCOPED_TRACE(c.name());
             const PackedWeight weight = random_packed(c, ++seed);
-            const auto prepared = backend().prepare(weight);
+            const auto prepared = backend().load_weight(weight);
             EXPECT_EQ(prepared->in_features(), k);
             EXPECT_EQ(prepared->out_features(), n);
             // All numbers of rows in turn, so that every kind of weight meets the few and the many.
@@ -161,7 +161,7 @@ TEST_P(LinearContract, ManyPositions) {
       const PackedCase c{bits, group_size, 1728, 672, sym, sym ? Grouping::kNatural : Grouping::kScattered, sym};
       SCOPED_TRACE(c.name());
       const PackedWeight weight = random_packed(c, ++seed);
-      const auto prepared = backend().prepare(weight);
+      const auto prepared = backend().load_weight(weight);
       check("linear, packed " + std::to_string(bits) + " bits", {prepared.get()}, {packed_check(weight)}, 1728,
             {1, 8, 9, 32, 57, 64, 65, 130});
     }
@@ -174,15 +174,15 @@ TEST_P(LinearContract, WeightsSideBySide) {
   const PackedWeight c = random_packed({8, 16, 96, 320, false, Grouping::kNatural, true}, 3);
   const Host d = random_host(96, 96, 4, 0.1f);
   const Tensor dense = dense_tensor(DType::kBF16, d);
-  const auto wa = backend().prepare(a), wb = backend().prepare(b), wc = backend().prepare(c);
-  const auto wd = backend().prepare(dense.view(), nullptr);
+  const auto wa = backend().load_weight(a), wb = backend().load_weight(b), wc = backend().load_weight(c);
+  const auto wd = backend().load_weight(dense.view(), nullptr);
   check("linear, side by side", {wa.get(), wb.get(), wd.get(), wc.get()},
         {packed_check(a), packed_check(b), dense_check(floats(dense), 96, {}), packed_check(c)}, 96, kRowCounts);
 }
 
 TEST_P(LinearContract, MoreRowsThanOneTask) {
   const PackedWeight weight = random_packed({4, 32, 64, 64, false, Grouping::kNatural, true}, 1);
-  const auto prepared = backend().prepare(weight);
+  const auto prepared = backend().load_weight(weight);
   const LinearCheck c = packed_check(weight);
   Host x = random_host(1100, 64, 5);
   const Placed in(backend(), x, true), out(backend(), 1100, 64, true);
@@ -197,7 +197,7 @@ TEST_P(LinearContract, MoreRowsThanOneTask) {
 }
 
 TEST_P(LinearContract, NoRows) {
-  const auto prepared = backend().prepare(random_packed({4, 32, 64, 64, true, Grouping::kScattered, true}, 1));
+  const auto prepared = backend().load_weight(random_packed({4, 32, 64, 64, true, Grouping::kScattered, true}, 1));
   const Weight* const weights[] = {prepared.get()};
   const Placed in(backend(), 0, 64, false), out(backend(), 0, 64, false);
   backend().linear(out.view(), in.view(), weights);
@@ -206,7 +206,7 @@ TEST_P(LinearContract, NoRows) {
 TEST_P(LinearContract, RowsThatAreNotFiniteStayAlone) {
   const PackedWeight packed = random_packed({4, 16, 96, 64, false, Grouping::kScattered, false}, 1);
   const Tensor dense = dense_tensor(DType::kF16, random_host(64, 96, 2, 0.1f));
-  const auto wp = backend().prepare(packed), wd = backend().prepare(dense.view(), nullptr);
+  const auto wp = backend().load_weight(packed), wd = backend().load_weight(dense.view(), nullptr);
   const Weight* const weights[] = {wp.get(), wd.get()};
   for (const float bad : {NAN, INFINITY, -INFINITY}) {
     for (const int64_t m : {5, 8, 40}) {
@@ -234,7 +234,7 @@ TEST_P(LinearContract, EmbedCopiesRows) {
       values.at(49, 1) = -0x1.8p-16f;
       values.at(49, 2) = 65504.0f;
       const Tensor table = dense_tensor(dtype, values);
-      const auto weight = backend().prepare(table.view(), nullptr);
+      const auto weight = backend().load_weight(table.view(), nullptr);
       const std::vector<int> ids = {49, 0, 7, 7, 31, 49, 1};
       const Placed out(backend(), DType::kF32, static_cast<int64_t>(ids.size()), width, true);
       backend().embed(out.view(), ids, *weight);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/choose.h"
+#include "backend/sampling/sample.h"
 #include "generate/sampler.h"
 #include "tests/checkpoint/model_files.h"
 #include "tests/generate/demo.h"
@@ -44,7 +44,7 @@ TEST_F(EngineTest, GreedyFollowsTheLogits) {
   EXPECT_EQ(result.finish_reason, FinishReason::kLength);
 }
 
-// One point of the generator for each token, and the chain over the logits of all tokens before it.
+// One uniform of the generator for each token, and the chain over the logits of all tokens before it.
 TEST_F(EngineTest, SampledTokensFollowTheLogitsAndThePoints) {
   Engine cpu = Engine::open(kDemo, {.device = "cpu"});
   for (Sampling sampling : std::vector<Sampling>{{.temperature = 1.0f},
@@ -61,7 +61,7 @@ TEST_F(EngineTest, SampledTokensFollowTheLogitsAndThePoints) {
       const std::vector<float> logits = cpu.logits(tokens);
       std::vector<float> last(logits.end() - cpu.vocab_size(), logits.end());
       last.resize(static_cast<size_t>(std::min(cpu.vocab_size(), cpu.tokenizer().vocab_size())));
-      ASSERT_EQ(id, choose_token(last, tokens, sampling, sampler.next_point())) << tokens.size();
+      ASSERT_EQ(id, sample_token(last, tokens, sampling, sampler.next_uniform())) << tokens.size();
       tokens.push_back(id);
     }
     EXPECT_EQ(result.new_tokens, 40);

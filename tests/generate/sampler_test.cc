@@ -1,4 +1,4 @@
-// The points that tokens are drawn at.
+// The uniforms that tokens are drawn at.
 #include "generate/sampler.h"
 
 #include <gtest/gtest.h>
@@ -11,27 +11,27 @@
 namespace gptq {
 namespace {
 
-std::vector<double> points(uint64_t seed, int count = 1000) {
+std::vector<double> uniforms(uint64_t seed, int count = 1000) {
   Sampling sampling;
   sampling.seed = seed;
   Sampler sampler(sampling);
   std::vector<double> result;
-  for (int i = 0; i < count; ++i) result.push_back(sampler.next_point());
+  for (int i = 0; i < count; ++i) result.push_back(sampler.next_uniform());
   return result;
 }
 
 TEST(Sampler, SameSeedSamePoints) {
-  EXPECT_EQ(points(5), points(5));
-  EXPECT_NE(points(5), points(6));
+  EXPECT_EQ(uniforms(5), uniforms(5));
+  EXPECT_NE(uniforms(5), uniforms(6));
 }
 
 TEST(Sampler, PointsAreUniform) {
   double sum = 0, squares = 0;
-  for (const double point : points(1, 100000)) {
-    ASSERT_GE(point, 0);
-    ASSERT_LT(point, 1);
-    sum += point / 100000;
-    squares += point * point / 100000;
+  for (const double uniform : uniforms(1, 100000)) {
+    ASSERT_GE(uniform, 0);
+    ASSERT_LT(uniform, 1);
+    sum += uniform / 100000;
+    squares += uniform * uniform / 100000;
   }
   EXPECT_NEAR(sum, 0.5, 0.004);  // four standard deviations
   EXPECT_NEAR(squares, 1.0 / 3, 0.004);

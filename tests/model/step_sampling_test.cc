@@ -1,5 +1,5 @@
 // Decode steps of several sequences: each with its own token, position and sampling.
-#include "backend/decode_step.h"
+#include "backend/decode_runner.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include <gptq/error.h>
 
-#include "backend/choose.h"
+#include "backend/sampling/sample.h"
 #include "checkpoint/checkpoint.h"
 #include "model/model.h"
 
@@ -50,7 +50,7 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
     return result;
   }
 
-  std::vector<std::vector<double>> points(int steps) const {  // [steps][S]
+  std::vector<std::vector<double>> uniforms(int steps) const {  // [steps][S]
     std::mt19937_64 random(5);
     std::vector<std::vector<double>> result(static_cast<size_t>(steps));
     for (auto& row : result) {
@@ -71,15 +71,15 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
 TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
   constexpr int kSteps = 24;
   KvCache cache = prefilled();
-  const std::unique_ptr<DecodeStep> step = model_->make_step(cache, kVocabulary);
-  const auto draws = points(kSteps);
-  step->feed(sequences());
+  const std::unique_ptr<DecodeRunner> step = model_->make_decode_runner(cache, kVocabulary);
+  const auto draws = uniforms(kSteps);
+  step->reset(sequences());
   std::vector<std::vector<int>> tokens = prompts_;
   for (int launched = 0, taken = 0; taken < kSteps; ++taken) {
-    while (launched < kSteps && launched - taken < DecodeStep::kAhead) {
-      step->launch(draws[static_cast<size_t>(launched++)]);
+    while (launched < kSteps && launched - taken < DecodeRunner::kMaxInFlight) {
+      step->submit(draws[static_cast<size_t>(launched++)]);
     }
-    const std::vector<int> chosen = step->take();
+    const std::vector<int> chosen = step->wait();
     for (size_t s = 0; s < tokens.size(); ++s) tokens[s].push_back(chosen.at(s));
   }
   // The chain over the logits of whole sequences. On a GPU other kernels made those: a draw here and there differs.
@@ -90,7 +90,7 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
       KvCache fresh = model_->make_cache(1, 128);
       std::vector<float> logits = backend_->download(model_->forward(before, 1, fresh));
       logits.resize(kVocabulary);
-      same += choose_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
+      same += sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
     }
   }
   const int all = kSteps * static_cast<int>(tokens.size());
@@ -99,19 +99,19 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
 
 TEST_P(StepSampling, FeedForgetsWhatWasNotTaken) {
   KvCache cache = prefilled();
-  const std::unique_ptr<DecodeStep> step = model_->make_step(cache, kVocabulary);
-  const auto draws = points(6);
+  const std::unique_ptr<DecodeRunner> step = model_->make_decode_runner(cache, kVocabulary);
+  const auto draws = uniforms(6);
   std::vector<std::vector<int>> first;
-  for (int untaken = 0; untaken <= DecodeStep::kAhead; ++untaken) {
-    step->feed(sequences());
+  for (int untaken = 0; untaken <= DecodeRunner::kMaxInFlight; ++untaken) {
+    step->reset(sequences());
     std::vector<std::vector<int>> chosen;
     for (const auto& row : draws) {
-      step->launch(row);
-      chosen.push_back(step->take());
+      step->submit(row);
+      chosen.push_back(step->wait());
     }
     if (untaken == 0) first = chosen;
     EXPECT_EQ(chosen, first) << "after " << untaken << " launches that nobody took";
-    for (int i = 0; i <= untaken && i < DecodeStep::kAhead; ++i) step->launch(draws[3]);
+    for (int i = 0; i <= untaken && i < DecodeRunner::kMaxInFlight; ++i) step->submit(draws[3]);
   }
 }
 

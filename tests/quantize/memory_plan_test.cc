@@ -112,26 +112,26 @@ TEST(MemoryPlan, SmallerProblemsNeedLess) {
 }
 
 TEST(Batches, FollowTheSameWindowsWhateverTheirSize) {
-  std::vector<int64_t> followed;
+  std::vector<int64_t> paired;
   for (const int64_t per_batch : {1, 3, 8, 100}) {
     std::vector<int64_t> all, now;
     bool behind = false;
     for (const Batch& batch : make_batches(std::vector<int64_t>(21, 2048), {}, true, per_batch * 2048)) {
       EXPECT_LE(static_cast<int64_t>(batch.windows.size()), per_batch);
       EXPECT_FALSE(batch.windows.empty());
-      EXPECT_FALSE(behind && batch.followed) << "followed batches come first";
-      behind |= !batch.followed;
+      EXPECT_FALSE(behind && batch.paired) << "paired batches come first";
+      behind |= !batch.paired;
       all.insert(all.end(), batch.windows.begin(), batch.windows.end());
-      if (batch.followed) now.insert(now.end(), batch.windows.begin(), batch.windows.end());
+      if (batch.paired) now.insert(now.end(), batch.windows.begin(), batch.windows.end());
     }
-    if (followed.empty()) followed = now;
-    EXPECT_EQ(now, followed) << per_batch;
+    if (paired.empty()) paired = now;
+    EXPECT_EQ(now, paired) << per_batch;
     std::sort(all.begin(), all.end());
     for (int64_t i = 0; i < 21; ++i) EXPECT_EQ(all[static_cast<size_t>(i)], i);
     EXPECT_EQ(all.size(), 21u);
   }
-  EXPECT_EQ(followed, (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20}));
-  for (const Batch& batch : make_batches(std::vector<int64_t>(5, 2048), {}, false, 4096)) EXPECT_FALSE(batch.followed);
+  EXPECT_EQ(paired, (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20}));
+  for (const Batch& batch : make_batches(std::vector<int64_t>(5, 2048), {}, false, 4096)) EXPECT_FALSE(batch.paired);
 }
 
 TEST(Batches, HoldWindowsOfOneLength) {
@@ -143,7 +143,7 @@ TEST(Batches, HoldWindowsOfOneLength) {
       const auto i = static_cast<size_t>(window);
       EXPECT_EQ(i < lengths.size() ? lengths[i] : held[i - lengths.size()], batch.length);
       EXPECT_EQ(i >= lengths.size(), batch.held);
-      EXPECT_EQ(batch.followed, !batch.held) << "less than one stretch";
+      EXPECT_EQ(batch.paired, !batch.held) << "less than one stretch";
       order.push_back(window);
     }
   }

@@ -16,10 +16,10 @@ namespace gptq {
 namespace {
 
 // A solution on `backend`; `codes` [K, N] has its rows in processing order.
-GroupSolution random_solution(int bits, int64_t rows, int64_t columns, int64_t group_size, bool scattered,
-                              std::vector<float>& codes, Backend& backend) {
+SolveResult random_solution(int bits, int64_t rows, int64_t columns, int64_t group_size, bool scattered,
+                            std::vector<float>& codes, Backend& backend) {
   std::mt19937 random(1);
-  GroupSolution s;
+  SolveResult s;
   s.rows = rows, s.columns = columns, s.groups = (columns + group_size - 1) / group_size;
   s.bits = bits, s.group_size = group_size;
   codes.clear();
@@ -44,7 +44,7 @@ TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
       for (const int64_t group_size : {16, 64, 160}) {
         const int64_t rows = 160, columns = 160;
         std::vector<float> codes;
-        const GroupSolution s = random_solution(bits, rows, columns, group_size, scattered, codes, *backend);
+        const SolveResult s = random_solution(bits, rows, columns, group_size, scattered, codes, *backend);
         for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 160}, {0, 32}, {32, 96}, {128, 32}}) {
           Tensor bias(DType::kF32, {count});
           bias.values<float>()[3] = 0.5f;

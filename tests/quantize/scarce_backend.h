@@ -55,10 +55,10 @@ class ScarceBackend final : public Backend {
     cpu_->append(cache, rows, pages, past);
   }
 
-  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
-    return cpu_->prepare(weight, bias);
+  std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
+    return cpu_->load_weight(weight, bias);
   }
-  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override { return cpu_->prepare(weight); }
+  std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override { return cpu_->load_weight(weight); }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override { cpu_->embed(out, ids, table); }
   void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
@@ -76,7 +76,9 @@ class ScarceBackend final : public Backend {
   }
   void find_non_finite(MatrixView found, MatrixView x) override { cpu_->find_non_finite(found, x); }
   bool all_finite(const TensorView& stored) override { return cpu_->all_finite(stored); }
-  std::unique_ptr<DecodeStep> make_step(const StepModel& model) override { return cpu_->make_step(model); }
+  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel& model) override {
+    return cpu_->make_decode_runner(model);
+  }
 
   void clear(MatrixView x) override { cpu_->clear(x); }
   void load(MatrixView to, const TensorView& from) override { cpu_->load(to, from); }
@@ -94,8 +96,8 @@ class ScarceBackend final : public Backend {
   bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
     return cpu_->factorize(s, h, order, damping, precise);
   }
-  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
-    return cpu_->regress(w, d, h, damping, alpha);
+  bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cpu_->solve_gptaq_target(w, d, h, damping, alpha);
   }
   void solve_columns(const SolveArgs& args) override {
     if (s_.solve_that_is_lost >= 0 && s_.solves >= s_.solve_that_is_lost) {
@@ -104,7 +106,9 @@ class ScarceBackend final : public Backend {
     ++s_.solves;
     cpu_->solve_columns(args);
   }
-  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_->quadratic(w, h); }
+  std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h) override {
+    return cpu_->row_quadratic_forms(w, h);
+  }
   Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
     return cpu_->pack_codes(codes, order, bits, first, count);
   }

@@ -1,4 +1,4 @@
-// Every code, scale and zero of solve_group against a NumPy GPTQ in double precision, for all option combinations.
+// Every code, scale and zero of solve_linear_set against a NumPy GPTQ in double precision, for all option combinations.
 //
 // tests/golden/gptq/README.md describes the files. No decision in them is near a tie, so equality is exact.
 #include <gtest/gtest.h>
@@ -76,7 +76,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
     return matrix;
   };
 
-  GroupProblem problem;
+  SolveProblem problem;
   problem.weights = put(weights);
   problem.hessian = put(lower);
   problem.damp = std::stod(options.at("damp"));
@@ -91,7 +91,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   problem.grid.clip = options.at("clip");
   problem.lowest_zero = std::stoi(options.at("lowest_zero"));
   const double damp = problem.damp;
-  const GroupSolution solution = solve_group(std::move(problem), backend);
+  const SolveResult solution = solve_linear_set(std::move(problem), backend);
 
   EXPECT_EQ(solution.method, "gptq");
   EXPECT_EQ(solution.damp, damp);

@@ -1,4 +1,4 @@
-// solve_group where the data is awkward: dead columns, weights of zero, Hessians that do not factorise, huge outliers.
+// solve_linear_set where the data is awkward: dead columns, weights of zero, Hessians that do not factorise, huge outliers.
 #include "quantize/solver.h"
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ std::vector<float> random_values(int64_t count, uint32_t seed, float deviation) 
   return values;
 }
 
-struct Solution : GroupSolution {
+struct Solution : SolveResult {
   std::vector<float> natural_codes;  // [K, N]  columns in their natural order
 };
 
@@ -39,7 +39,7 @@ struct Fixture {
   std::vector<float> hessian;     // [K, K]
   std::vector<float> cross;       // [K, K]  empty without GPTAQ
   Matrix hessian_on_host;         // without memory the Hessian stays on the device
-  GroupProblem problem;           // the settings
+  SolveProblem problem;           // the settings
 
   explicit Fixture(int64_t columns, uint32_t seed = 1) : k(columns) {
     x = random_values(3 * k * k, seed, 1.0f);
@@ -68,7 +68,7 @@ struct Fixture {
     return matrix;
   }
   Solution solve() {
-    GroupProblem p;
+    SolveProblem p;
     p.weights = put(weights);
     p.hessian = put(hessian);
     if (!cross.empty()) p.gptaq = GptaqTerms{put(cross), put(hessian)};
@@ -77,7 +77,7 @@ struct Fixture {
     p.damp = problem.damp;
     p.grid = problem.grid;
     p.lowest_zero = problem.lowest_zero;
-    Solution solution{solve_group(std::move(p), *backend), {}};
+    Solution solution{solve_linear_set(std::move(p), *backend), {}};
     const std::vector<float> ordered = backend->download(solution.codes.view());
     solution.natural_codes.resize(ordered.size());
     for (int64_t j = 0; j < k; ++j) {

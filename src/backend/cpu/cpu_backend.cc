@@ -95,10 +95,10 @@ class CpuBackend final : public Backend {
     }
   }
 
-  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
+  std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return make_dense_weight(weight, bias);
   }
-  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override { return make_packed_weight(weight); }
+  std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override { return make_packed_weight(weight); }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override {
     const auto& rows = static_cast<const CpuWeight&>(table);
@@ -125,7 +125,7 @@ class CpuBackend final : public Backend {
       MatrixView y, x;
       std::vector<float> gathered, sums;
     };
-    const bool few = x.rows <= CpuWeight::kFewRows;
+    const bool few = x.rows <= CpuWeight::kMaxGemvRows;
     // A decode step wants one task per thread and weight, many rows want tasks that fit the cache.
     std::vector<Part> parts(weights.size());
     struct Task {
@@ -143,7 +143,7 @@ class CpuBackend final : public Backend {
       part.x = part.weight->arrange(x, part.gathered);
       if (few) part.weight->group_sums(part.x, part.sums);
       column += n;
-      const int64_t step = few ? few_columns(n) : CpuWeight::kColumns;
+      const int64_t step = few ? gemv_columns(n) : CpuWeight::kColumns;
       const int64_t row_step = few ? x.rows : kRowsPerTask;
       for (int64_t row = 0; row < x.rows; row += row_step) {
         for (int64_t begin = 0; begin < n; begin += step) {
@@ -157,9 +157,9 @@ class CpuBackend final : public Backend {
       const Part& part = parts[task.part];
       const MatrixView out = part.y.row_range(task.row, task.rows), in = part.x.row_range(task.row, task.rows);
       if (few) {
-        part.weight->few_rows(out, in, part.sums, task.begin, task.end);
+        part.weight->gemv(out, in, part.sums, task.begin, task.end);
       } else {
-        part.weight->many_rows(out, in, task.begin, task.end);
+        part.weight->gemm(out, in, task.begin, task.end);
       }
       if (part.weight->bias().empty()) return;
       const float* bias = part.weight->bias().data();
@@ -227,7 +227,7 @@ class CpuBackend final : public Backend {
   }
 
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, pool_); }
-  std::unique_ptr<DecodeStep> make_step(const StepModel&) override { return nullptr; }
+  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel&) override { return nullptr; }
 
   void clear(MatrixView x) override {
     for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
@@ -251,11 +251,13 @@ class CpuBackend final : public Backend {
   bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
     return cpu_gptq::factorize(s, h, order, damping, precise);
   }
-  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
-    return cpu_gptq::regress(w, d, h, damping, alpha, pool_);
+  bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cpu_gptq::solve_gptaq_target(w, d, h, damping, alpha, pool_);
   }
   void solve_columns(const SolveArgs& args) override { cpu_gptq::solve_columns(args, pool_); }
-  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cpu_gptq::quadratic(w, h, pool_); }
+  std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h) override {
+    return cpu_gptq::row_quadratic_forms(w, h, pool_);
+  }
   Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
     return cpu_gptq::pack_codes(codes, order, bits, first, count, pool_);
   }
@@ -270,7 +272,7 @@ class CpuBackend final : public Backend {
 
   // Columns per task when rows are few: whole tiles, about two tasks per thread. Each output is computed the same
   // way whatever the split.
-  int64_t few_columns(int64_t n) const {
+  int64_t gemv_columns(int64_t n) const {
     const int64_t tiles = (n + kTileColumns - 1) / kTileColumns;
     return std::max<int64_t>(1, (tiles + 2 * pool_.size() - 1) / (2 * pool_.size())) * kTileColumns;
   }

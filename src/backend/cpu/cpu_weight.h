@@ -11,8 +11,8 @@ namespace gptq {
 
 class CpuWeight : public Weight {
  public:
-  static constexpr int64_t kFewRows = 24;   // up to this many rows, weights are read straight from their codes
-  static constexpr int64_t kColumns = 256;  // outputs in one task of the many-rows path
+  static constexpr int64_t kMaxGemvRows = 24;  // up to this many rows, weights are read straight from their codes
+  static constexpr int64_t kColumns = 256;     // outputs in one task of the many-rows path
 
   int64_t in_features() const override { return k_; }
   int64_t out_features() const override { return n_; }
@@ -24,10 +24,10 @@ class CpuWeight : public Weight {
   virtual void group_sums(MatrixView arranged, std::vector<float>& sums) const = 0;
 
   // y[:, begin…end) for a few rows of the arranged input; begin and end are multiples of kTileColumns or N.
-  virtual void few_rows(MatrixView y, MatrixView arranged, const std::vector<float>& sums, int64_t begin,
-                        int64_t end) const = 0;
+  virtual void gemv(MatrixView y, MatrixView arranged, const std::vector<float>& sums, int64_t begin,
+                    int64_t end) const = 0;
   // The same for many rows, by expanding the weights to fp32 and calling the BLAS.
-  virtual void many_rows(MatrixView y, MatrixView arranged, int64_t begin, int64_t end) const = 0;
+  virtual void gemm(MatrixView y, MatrixView arranged, int64_t begin, int64_t end) const = 0;
 
   // Row n as fp32, for embeddings                                                                     [K]
   virtual void row(int64_t n, float* out) const = 0;

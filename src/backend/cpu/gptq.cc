@@ -160,7 +160,7 @@ bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float dam
   return precise ? lower_factor<double>(s, h, order, damping) : lower_factor<float>(s, h, order, damping);
 }
 
-bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool) {
+bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool) {
   const int64_t k = h.rows;
   const int n = static_cast<int>(k);
   CHECK(d.stride == k);
@@ -232,7 +232,7 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
   });
 }
 
-std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool) {
+std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h, ThreadPool& pool) {
   const int64_t k = h.rows;
   std::vector<double> result(static_cast<size_t>(w.rows));
   pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {

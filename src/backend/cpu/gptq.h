@@ -15,9 +15,9 @@ void load(MatrixView to, const TensorView& from, ThreadPool& pool);
 void gather_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
 void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
 bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise);
-bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool);
+bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool);
 void solve_columns(const SolveArgs& args, ThreadPool& pool);
-std::vector<double> quadratic(MatrixView w, MatrixView h, ThreadPool& pool);
+std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h, ThreadPool& pool);
 Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count,
                   ThreadPool& pool);
 

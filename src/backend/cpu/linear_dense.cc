@@ -29,7 +29,7 @@ class DenseWeight final : public CpuWeight {
   MatrixView arrange(MatrixView x, std::vector<float>&) const override { return x; }
   void group_sums(MatrixView, std::vector<float>&) const override {}
 
-  void few_rows(MatrixView y, MatrixView x, const std::vector<float>&, int64_t begin, int64_t end) const override {
+  void gemv(MatrixView y, MatrixView x, const std::vector<float>&, int64_t begin, int64_t end) const override {
     const Kernels& kernels = best_kernels();
     for (int64_t n = begin; n < end; ++n) {
       for (int64_t m = 0; m < x.rows; ++m) {
@@ -42,7 +42,7 @@ class DenseWeight final : public CpuWeight {
     }
   }
 
-  void many_rows(MatrixView y, MatrixView x, int64_t begin, int64_t end) const override {
+  void gemm(MatrixView y, MatrixView x, int64_t begin, int64_t end) const override {
     thread_local std::vector<float> wide;  // [kColumns, K]
     const float* rows = nullptr;
     if (weight_.dtype() == DType::kF32) {

@@ -53,14 +53,14 @@ class PackedCpuWeight final : public CpuWeight {
     }
   }
 
-  void few_rows(MatrixView y, MatrixView x, const std::vector<float>& sums, int64_t begin, int64_t end) const override {
+  void gemv(MatrixView y, MatrixView x, const std::vector<float>& sums, int64_t begin, int64_t end) const override {
     const auto run = best_kernels().packed_linear[kernel_index(bits_)];
     for (int64_t n = begin; n < end; n += kTileColumns) {
       run(y.row(0) + n, y.stride, x.row(0), x.stride, sums.data(), x.rows, tile(n / kTileColumns));
     }
   }
 
-  void many_rows(MatrixView y, MatrixView x, int64_t begin, int64_t end) const override {
+  void gemm(MatrixView y, MatrixView x, int64_t begin, int64_t end) const override {
     thread_local std::vector<float> dense;  // [K', end − begin]
     const int64_t width = end - begin;
     dense.resize(static_cast<size_t>(padded_ * width));

@@ -6,16 +6,16 @@
 
 #include <gptq/error.h>
 
-#include "backend/cuda/attention.h"
-#include "backend/cuda/batch_linear.h"
-#include "backend/cuda/context.h"
-#include "backend/cuda/decode_linear.h"
-#include "backend/cuda/decode_step.h"
-#include "backend/cuda/gptq.h"
-#include "backend/cuda/launch.h"
-#include "backend/cuda/operations.h"
-#include "backend/cuda/packed.h"
-#include "backend/cuda/transfers.h"
+#include "backend/cuda/attention/attention.h"
+#include "backend/cuda/decode/cuda_graph_runner.h"
+#include "backend/cuda/device/context.h"
+#include "backend/cuda/device/transfers.h"
+#include "backend/cuda/elementwise/operations.h"
+#include "backend/cuda/gptq/gptq.h"
+#include "backend/cuda/linear/batch_linear.h"
+#include "backend/cuda/linear/decode_linear.h"
+#include "backend/cuda/linear/packed.h"
+#include "backend/cuda/runtime/launch.h"
 
 namespace gptq {
 
@@ -93,10 +93,10 @@ class CudaBackend final : public Backend {
     cuda::append(context_, cache, rows, pages, past);
   }
 
-  std::unique_ptr<Weight> prepare(const TensorView& weight, const TensorView* bias) override {
+  std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return cuda::make_dense_weight(context_, dtype_, weight, bias);
   }
-  std::unique_ptr<Weight> prepare(const PackedWeight& weight) override {
+  std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override {
     return cuda::make_packed_weight(context_, dtype_, weight);
   }
 
@@ -174,8 +174,8 @@ class CudaBackend final : public Backend {
     cuda::find_non_finite(context_, cuda::pointer(found), x);
   }
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, context_.pool()); }
-  std::unique_ptr<DecodeStep> make_step(const StepModel& model) override {
-    return cuda::make_decode_step(context_, dtype_, model);
+  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel& model) override {
+    return cuda::make_decode_runner(context_, dtype_, model);
   }
 
   void clear(MatrixView x) override { cuda::clear(context_, x); }
@@ -194,11 +194,13 @@ class CudaBackend final : public Backend {
   bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
     return cuda::factorize(context_, s, h, order, damping, precise);
   }
-  bool regress(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
-    return cuda::regress(context_, w, d, h, damping, alpha);
+  bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
+    return cuda::solve_gptaq_target(context_, w, d, h, damping, alpha);
   }
   void solve_columns(const SolveArgs& args) override { cuda::solve_columns(context_, args); }
-  std::vector<double> quadratic(MatrixView w, MatrixView h) override { return cuda::quadratic(context_, w, h); }
+  std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h) override {
+    return cuda::row_quadratic_forms(context_, w, h);
+  }
   Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) override {
     return cuda::pack_codes(context_, codes, order, bits, first, count);
   }
@@ -235,14 +237,14 @@ class CudaBackend final : public Backend {
     if (aligned && x.rows <= cuda::decode_rows(context_, w)) return cuda::launch_decode_linear(context_, p, false);
 
     cuda::Buffer scratch, sorted;
-    if (w.packed.inputs != nullptr) {
+    if (w.packed.perm != nullptr) {
       sorted = cuda::Buffer(context_, static_cast<size_t>(x.rows * x.cols) * 2);
       const MatrixView in_order{x.dtype, sorted.as(), x.rows, x.cols, x.cols};
-      cuda::sort_inputs(context_, in_order, x, w.packed.inputs);
+      cuda::sort_inputs(context_, in_order, x, w.packed.perm);
       x = in_order;
     }
     const int64_t at_once = cuda::BatchLinear::most_rows(context_, w);
-    if ((aligned || w.packed.inputs != nullptr) && x.rows <= kMostLaunches * at_once) {
+    if ((aligned || w.packed.perm != nullptr) && x.rows <= kMostLaunches * at_once) {
       if (!batch_) batch_.emplace(context_);
       for (int64_t first = 0; first < x.rows; first += at_once) {
         p.rows = static_cast<int>(std::min(at_once, x.rows - first));

@@ -1,5 +1,5 @@
 // The attention kernels against plain loops in double precision, with poison wherever they must not read or write.
-#include "backend/cuda/attention.h"
+#include "backend/cuda/attention/attention.h"
 
 #include <gtest/gtest.h>
 

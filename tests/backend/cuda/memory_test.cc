@@ -2,7 +2,7 @@
 #include <memory>
 #include <vector>
 
-#include "backend/cuda/context.h"
+#include "backend/cuda/device/context.h"
 #include "tests/backend/cases.h"
 
 namespace gptq {

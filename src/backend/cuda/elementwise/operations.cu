@@ -1,0 +1,405 @@
+// Elementwise and row-wise operations of the forward pass. All are bound by memory: each element is read and written
+// once, by threads on neighbouring columns; rows go over the y dimension of the grid.
+#include <algorithm>
+#include <cmath>
+
+#include "backend/cuda/elementwise/operations.h"
+#include "backend/cuda/runtime/launch.h"
+#include "backend/cuda/runtime/ptx.cuh"
+
+namespace gptq::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+// Calls body(T{}) with the type of `dtype`.
+template <typename Body>
+void with_type(DType dtype, const Body& body) {
+  switch (dtype) {
+    case DType::kF32: return body(float{});
+    case DType::kF16: return body(__half{});
+    default: CHECK(dtype == DType::kBF16); return body(__nv_bfloat16{});
+  }
+}
+
+template <typename T>
+__device__ __forceinline__ T converted(float value) {
+  return from_float<T>(value);
+}
+template <>
+__device__ __forceinline__ uint8_t converted(float value) {
+  return static_cast<uint8_t>(value);
+}
+
+template <typename T>
+__device__ __forceinline__ float widened(T value) {
+  return to_float(value);
+}
+template <>
+__device__ __forceinline__ float widened(uint8_t value) {
+  return value;
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    from_float_kernel(T* to, int64_t stride, const float* from, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) to[r * stride + c] = converted<T>(from[r * cols + c]);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    to_float_kernel(float* to, const T* from, int64_t stride, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) to[r * cols + c] = widened(from[r * stride + c]);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    embed_kernel(float* out, int64_t stride, const int32_t* ids, const T* table, int64_t table_stride, int64_t cols) {
+  wait_for_previous();
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  let_next_start();
+  if (c < cols) out[blockIdx.y * stride + c] = to_float(table[ids[blockIdx.y] * table_stride + c]);
+}
+
+// Sum over a block of any multiple of 32 threads, in a fixed order.
+__device__ float block_sum(float value) {
+  __shared__ float partial[32];
+  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(~0u, value, offset);
+  if (threadIdx.x % 32 == 0) partial[threadIdx.x / 32] = value;
+  __syncthreads();
+  float total = 0;
+  for (unsigned w = 0; w < blockDim.x / 32; ++w) total += partial[w];
+  __syncthreads();
+  return total;
+}
+
+template <typename X, typename Out>
+__global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_t x_stride, const float* weight,
+                                int width, float eps, int64_t rows) {
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    const X* from = x + r * x_stride + blockIdx.x * width;
+    Out* to = out + r * out_stride + blockIdx.x * width;
+    float squares = 0;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+      const float value = to_float(from[i]);
+      squares += value * value;
+    }
+    const float factor = rsqrtf(block_sum(squares) / static_cast<float>(width) + eps);
+    for (int i = threadIdx.x; i < width; i += blockDim.x)
+      to[i] = from_float<Out>(to_float(from[i]) * factor * weight[i]);
+  }
+}
+
+constexpr int kNormThreads = 512;
+constexpr int kNormVectors = static_cast<int>(kMostNormed) / 4 / kNormThreads;  // of a thread
+
+struct NormArguments {
+  void* out;
+  int64_t out_stride;
+  const float* x;
+  int64_t x_stride;
+  const float* weight;
+  const uint16_t* inverse_perm;
+  int vectors;  // of a row
+  float eps;
+};
+
+// A CTA a row, read once.
+template <typename T>
+__global__ void __launch_bounds__(kNormThreads) norm_inputs_kernel(const __grid_constant__ NormArguments p) {
+  let_next_start();
+  wait_for_previous();
+  const float4* from = reinterpret_cast<const float4*>(p.x + blockIdx.x * p.x_stride);
+  T* to = static_cast<T*>(p.out) + blockIdx.x * p.out_stride;
+  float4 kept[kNormVectors];
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kNormThreads;
+    kept[i] = at < p.vectors ? from[at] : float4{};
+  }
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i)
+    squares += kept[i].x * kept[i].x + kept[i].y * kept[i].y + kept[i].z * kept[i].z + kept[i].w * kept[i].w;
+  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(4 * p.vectors) + p.eps);
+#pragma unroll
+  for (int i = 0; i < kNormVectors; ++i) {
+    const int at = static_cast<int>(threadIdx.x) + i * kNormThreads;
+    if (at >= p.vectors) continue;
+    const float4 g = reinterpret_cast<const float4*>(p.weight)[at], v = kept[i];
+    const uint2 result = {pack_pair<T>(v.x * factor * g.x, v.y * factor * g.y),
+                          pack_pair<T>(v.z * factor * g.z, v.w * factor * g.w)};
+    if (p.inverse_perm == nullptr) {
+      reinterpret_cast<uint2*>(to)[at] = result;
+    } else {
+      const ushort4 targets = reinterpret_cast<const ushort4*>(p.inverse_perm)[at];
+      const T* values = reinterpret_cast<const T*>(&result);
+      to[targets.x] = values[0], to[targets.y] = values[1], to[targets.z] = values[2], to[targets.w] = values[3];
+    }
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    rope_kernel(T* x, int64_t stride, int half, const float* cos, const float* sin, int64_t angle_stride,
+                int64_t angle_rows, int64_t rows, int64_t pairs) {
+  const int64_t pair = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (pair >= pairs) return;
+  const int64_t i = pair % half, column = pair / half * 2 * half + i;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    T* a = x + r * stride + column;
+    const int64_t at = r % angle_rows * angle_stride + i;
+    const float c = cos[at], s = sin[at], first = to_float(a[0]), second = to_float(a[half]);
+    a[0] = from_float<T>(first * c - second * s);
+    a[half] = from_float<T>(second * c + first * s);
+  }
+}
+
+__device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    silu_kernel(T* out, int64_t out_stride, const T* x, int64_t x_stride, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    out[r * out_stride + c] = from_float<T>(silu(to_float(x[r * x_stride + c])) * to_float(x[r * x_stride + cols + c]));
+  }
+}
+
+// Eight columns a thread, where rows are aligned to 16 bytes.
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    silu_wide_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    const uint4 gate = x[r * x_stride + c], up = x[r * x_stride + cols + c];
+    uint4 result;
+    for (int i = 0; i < 4; ++i) {
+      const float2 g = unpack_pair<T>((&gate.x)[i]), u = unpack_pair<T>((&up.x)[i]);
+      (&result.x)[i] = pack_pair<T>(silu(g.x) * u.x, silu(g.y) * u.y);
+    }
+    out[r * out_stride + c] = result;
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    add_kernel(float* x, int64_t x_stride, const T* y, int64_t y_stride, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) x[r * x_stride + c] += to_float(y[r * y_stride + c]);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    add_bias_kernel(T* y, int64_t stride, const float* bias, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  const float value = bias[c];
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y)
+    y[r * stride + c] = from_float<T>(to_float(y[r * stride + c]) + value);
+}
+
+__global__ void __launch_bounds__(kThreads)
+    append_kernel(uint16_t* cache, int64_t cache_stride, const uint16_t* from, int64_t stride, const int32_t* pages,
+                  int64_t page_size, int64_t past, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    const int64_t position = past + r, slot = pages[position / page_size] * page_size + position % page_size;
+    cache[slot * cache_stride + c] = from[r * stride + c];
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_kernel(float* losses, const float* logits, int64_t stride, const int32_t* targets, int64_t cols) {
+  __shared__ float highest_of_warp[kThreads / 32];
+  const float* row = logits + blockIdx.x * stride;
+  float highest = -INFINITY;
+  for (int64_t c = threadIdx.x; c < cols; c += kThreads) highest = fmaxf(highest, row[c]);
+  for (int offset = 16; offset > 0; offset /= 2) highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, offset));
+  if (threadIdx.x % 32 == 0) highest_of_warp[threadIdx.x / 32] = highest;
+  __syncthreads();
+  for (int w = 0; w < kThreads / 32; ++w) highest = fmaxf(highest, highest_of_warp[w]);
+  float total = 0;
+  for (int64_t c = threadIdx.x; c < cols; c += kThreads) total += expf(row[c] - highest);
+  total = block_sum(total);
+  if (threadIdx.x == 0) losses[blockIdx.x] = logf(total) + highest - row[targets[blockIdx.x]];
+}
+
+// Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
+template <typename Bits>
+__global__ void __launch_bounds__(kThreads)
+    non_finite_kernel(float* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  bool bad = false;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) bad |= (x[r * stride + c] & exponent) == exponent;
+  if (bad) *found = 1.0f;
+}
+
+bool wide(MatrixView x) {
+  return x.stride % 8 == 0 && x.cols % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
+}
+
+}  // namespace
+
+void convert_from_float(Context& context, MatrixView to, const float* from) {
+  if (to.rows == 0 || to.cols == 0) return;
+  const dim3 grid = grid_over(to.rows, to.cols, kThreads);
+  if (to.dtype == DType::kU8) {
+    from_float_kernel<<<grid, kThreads, 0, context.stream()>>>(pointer<uint8_t>(to), to.stride, from, to.rows, to.cols);
+  } else {
+    with_type(to.dtype, [&](auto type) {
+      using T = decltype(type);
+      from_float_kernel<<<grid, kThreads, 0, context.stream()>>>(pointer<T>(to), to.stride, from, to.rows, to.cols);
+    });
+  }
+  check_launch("convert", to.rows, to.cols);
+}
+
+void convert_to_float(Context& context, float* to, MatrixView from) {
+  if (from.rows == 0 || from.cols == 0) return;
+  const dim3 grid = grid_over(from.rows, from.cols, kThreads);
+  if (from.dtype == DType::kU8) {
+    to_float_kernel<<<grid, kThreads, 0, context.stream()>>>(to, pointer<uint8_t>(from), from.stride, from.rows,
+                                                             from.cols);
+  } else {
+    with_type(from.dtype, [&](auto type) {
+      using T = decltype(type);
+      to_float_kernel<<<grid, kThreads, 0, context.stream()>>>(to, pointer<T>(from), from.stride, from.rows, from.cols);
+    });
+  }
+  check_launch("convert", from.rows, from.cols);
+}
+
+void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table) {
+  if (out.rows == 0) return;
+  CHECK(out.dtype == DType::kF32 && out.rows <= 65535);
+  with_type(table.dtype, [&](auto type) {
+    using T = decltype(type);
+    embed_kernel<<<dim3(tiles(out.cols, kThreads), static_cast<unsigned>(out.rows)), kThreads, 0, context.stream()>>>(
+        pointer(out), out.stride, ids, pointer<T>(table), table.stride, out.cols);
+  });
+  check_launch("embed", out.rows, out.cols);
+}
+
+void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps,
+                 const uint16_t* inverse_perm, bool dependent) {
+  NormArguments p{out.data, out.stride, pointer(x), x.stride, weight, inverse_perm, static_cast<int>(x.cols / 4), eps};
+  const dim3 grid(static_cast<unsigned>(x.rows));
+  if (out.dtype == DType::kF16)
+    return launch_kernel(context, norm_inputs_kernel<__half>, grid, kNormThreads, 0, dependent, p);
+  launch_kernel(context, norm_inputs_kernel<__nv_bfloat16>, grid, kNormThreads, 0, dependent, p);
+}
+
+void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps) {
+  if (x.rows == 0) return;
+  const int width = static_cast<int>(weight.cols);
+  if (width == x.cols && x.dtype == DType::kF32 && size_of(out.dtype) == 2 && width % 4 == 0 && width <= kMostNormed &&
+      wide(x) && wide(out)) {
+    return norm_inputs(context, out, x, pointer(weight), eps, nullptr, false);
+  }
+  CHECK(x.cols % width == 0 && out.cols == x.cols && out.rows == x.rows);
+  const dim3 grid(static_cast<unsigned>(x.cols / width), static_cast<unsigned>(std::min<int64_t>(x.rows, 65535)));
+  const int threads = width <= 256 ? 32 : kThreads;
+  with_type(x.dtype, [&](auto x_type) {
+    with_type(out.dtype, [&](auto out_type) {
+      using X = decltype(x_type);
+      using Out = decltype(out_type);
+      rms_norm_kernel<<<grid, threads, 0, context.stream()>>>(pointer<Out>(out), out.stride, pointer<X>(x), x.stride,
+                                                              pointer(weight), width, eps, x.rows);
+    });
+  });
+  check_launch("rms_norm", x.rows, x.cols);
+}
+
+void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin) {
+  if (x.rows == 0) return;
+  CHECK(cos.stride == sin.stride && cos.cols == head_dim / 2);
+  const int64_t pairs = x.cols / 2;
+  with_type(x.dtype, [&](auto type) {
+    using T = decltype(type);
+    rope_kernel<<<grid_over(x.rows, pairs, kThreads), kThreads, 0, context.stream()>>>(
+        pointer<T>(x), x.stride, head_dim / 2, pointer(cos), pointer(sin), cos.stride, cos.rows, x.rows, pairs);
+  });
+  check_launch("rope", x.rows, x.cols);
+}
+
+void silu_multiply(Context& context, MatrixView out, MatrixView gate_up) {
+  CHECK(gate_up.cols == 2 * out.cols);
+  if (out.rows == 0) return;
+  with_type(out.dtype, [&](auto type) {
+    using T = decltype(type);
+    if constexpr (sizeof(T) == 2) {
+      if (wide(out) && wide(gate_up)) {
+        silu_wide_kernel<T><<<grid_over(out.rows, out.cols / 8, kThreads), kThreads, 0, context.stream()>>>(
+            reinterpret_cast<uint4*>(out.data), out.stride / 8, reinterpret_cast<const uint4*>(gate_up.data),
+            gate_up.stride / 8, out.rows, out.cols / 8);
+        return;
+      }
+    }
+    silu_kernel<<<grid_over(out.rows, out.cols, kThreads), kThreads, 0, context.stream()>>>(
+        pointer<T>(out), out.stride, pointer<T>(gate_up), gate_up.stride, out.rows, out.cols);
+  });
+  check_launch("silu_multiply", out.rows, out.cols);
+}
+
+void add(Context& context, MatrixView x, MatrixView y) {
+  CHECK(x.dtype == DType::kF32 && x.rows == y.rows && x.cols == y.cols);
+  if (x.rows == 0) return;
+  with_type(y.dtype, [&](auto type) {
+    using T = decltype(type);
+    add_kernel<<<grid_over(x.rows, x.cols, kThreads), kThreads, 0, context.stream()>>>(
+        pointer(x), x.stride, pointer<T>(y), y.stride, x.rows, x.cols);
+  });
+  check_launch("add", x.rows, x.cols);
+}
+
+void add_bias(Context& context, MatrixView y, const float* bias) {
+  if (y.rows == 0) return;
+  with_type(y.dtype, [&](auto type) {
+    using T = decltype(type);
+    add_bias_kernel<<<grid_over(y.rows, y.cols, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(y), y.stride,
+                                                                                            bias, y.rows, y.cols);
+  });
+  check_launch("add_bias", y.rows, y.cols);
+}
+
+void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) {
+  if (rows.rows == 0) return;
+  append_kernel<<<grid_over(rows.rows, rows.cols, kThreads), kThreads, 0, context.stream()>>>(
+      pointer<uint16_t>(cache), cache.stride, pointer<uint16_t>(rows), rows.stride, pointer<int32_t>(pages.pages),
+      pages.page_size, past, rows.rows, rows.cols);
+  check_launch("append", rows.rows, rows.cols);
+}
+
+void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets) {
+  if (logits.rows == 0) return;
+  cross_entropy_kernel<<<static_cast<unsigned>(logits.rows), kThreads, 0, context.stream()>>>(
+      losses, pointer(logits), logits.stride, targets, logits.cols);
+  check_launch("cross_entropy", logits.rows, logits.cols);
+}
+
+void find_non_finite(Context& context, float* found, MatrixView x) {
+  if (x.rows == 0 || x.cols == 0) return;
+  const dim3 grid(tiles(x.cols, kThreads), static_cast<unsigned>(std::min<int64_t>(x.rows, 64)));
+  if (x.dtype == DType::kF32) {
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint32_t*>(x.data),
+                                                               x.stride, 0x7F800000u, x.rows, x.cols);
+  } else {
+    const uint16_t exponent = x.dtype == DType::kF16 ? 0x7C00 : 0x7F80;
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint16_t*>(x.data),
+                                                               x.stride, exponent, x.rows, x.cols);
+  }
+  check_launch("find_non_finite", x.rows, x.cols);
+}
+
+}  // namespace gptq::cuda
