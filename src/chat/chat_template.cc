@@ -67,7 +67,7 @@ class NamedTemplate {
   std::optional<std::string> attempt(const Trial& trial) const {
     constexpr Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times what a short conversation takes
     try {
-      return render({trial.messages, trial.tools, trial.variables, trial.generation_prompt}, 0, kBounds).text;
+      return render({*trial.messages, *trial.tools, *trial.variables, trial.generation_prompt}, 0, kBounds).text;
     } catch (const Error&) {
       return std::nullopt;  // that is an answer too
     }

@@ -9,6 +9,8 @@
 
 #include "chat/jinja/from_json.h"
 #include "chat/jinja/printing.h"
+#include "core/ascii.h"
+#include "core/json.h"
 #include "unicode/characters.h"
 
 namespace gptq::chat {
@@ -28,9 +30,7 @@ constexpr std::string_view kContinueMark = kContinueTag.substr(0, kContinueTag.s
 
 // A role is the template's business, not people's: it may become part of a control token. So it must be a plain word.
 bool is_plain_role(const std::string& role) {
-  return std::all_of(role.begin(), role.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  return std::all_of(role.begin(), role.end(), [](char c) { return is_ascii_alnum(c) || c == '_' || c == '-'; });
 }
 
 Value message_value(Runtime& runtime, const OrderedJson& json) {
@@ -125,7 +125,7 @@ OrderedJson parse_input(const std::string& text, const std::string& what) {
       inside_string = c != '"';
       continue;
     }
-    if (c >= '0' && c <= '9') {
+    if (is_ascii_digit(c)) {
       ++digits;
       continue;
     }

@@ -12,7 +12,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/weight_files.h"
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "core/tensor.h"
 
 namespace gptq {
@@ -35,8 +35,8 @@ class Checkpoint {
   static Checkpoint open(const fs::path& folder, Purpose purpose = Purpose::kRun);
 
   const fs::path& folder() const { return folder_; }
-  const Json& config() const { return config_; }  // config.json
-  OrderedJson ordered_config() const;             // the same, read again with its keys in the file's order
+  const Json& config() const { return *config_; }  // config.json
+  OrderedJson ordered_config() const;              // the same, read again with its keys in the file's order
   const std::optional<QuantizeConfig>& quantize_config() const { return quantize_config_; }
 
   const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, when looking
@@ -73,7 +73,7 @@ class Checkpoint {
   [[noreturn]] void throw_missing(const std::string& name) const;
 
   fs::path folder_;
-  Json config_;
+  JsonBox<Json> config_;
   std::optional<QuantizeConfig> quantize_config_;
   std::vector<SafetensorsFile> shards_;
   std::map<std::string, Place> tensors_;

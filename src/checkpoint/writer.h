@@ -11,7 +11,7 @@
 #include "checkpoint/quantize_config.h"
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "core/tensor.h"
 
 namespace gptq {

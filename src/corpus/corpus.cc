@@ -9,6 +9,7 @@
 #include <gptq/error.h>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
 
@@ -88,11 +89,11 @@ class Reader {
     }
     RenderOptions options;
     options.add_generation_prompt = false;
-    if (!row.tools.is_null()) options.tools = row.tools.dump();
+    if (!row.tools->is_null()) options.tools = row.tools->dump();
     try {
-      if (!row.tools.is_null() && !template_->abilities().tools) ++without_tools_;
-      if (!template_->abilities().system_role && row.messages[0].value("role", "") == "system") ++merged_;
-      return tokenizer_.encode(template_->render_json(row.messages.dump(), options));
+      if (!row.tools->is_null() && !template_->abilities().tools) ++without_tools_;
+      if (!template_->abilities().system_role && (*row.messages)[0].value("role", "") == "system") ++merged_;
+      return tokenizer_.encode(template_->render_json(row.messages->dump(), options));
     } catch (const Error& error) {
       throw Error(ErrorKind::kVerification, "reading " + row.where + ": " + error.what());
     } catch (const OrderedJson::exception&) {

@@ -7,6 +7,8 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "corpus/table.h"
 
 namespace gptq::corpus {
@@ -181,11 +183,7 @@ std::string standard_json(std::string_view text) {
     if (i + 6 > text.size() || text[i] != '\\' || text[i + 1] != 'u') return -1;
     int code = 0;
     for (size_t k = i + 2; k < i + 6; ++k) {
-      const char c = text[k];
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+      const int digit = hex_digit(text[k]);
       if (digit < 0) return -1;
       code = code * 16 + digit;
     }

@@ -8,7 +8,7 @@
 
 #include <gptq/tokenizer.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::corpus {
 
@@ -21,7 +21,7 @@ struct Row {
   Kind kind = Kind::kText;
   std::string where;  // "c.jsonl line 3"
   std::string text;
-  OrderedJson messages, tools;  // lists of objects; tools may be null
+  JsonBox<OrderedJson> messages, tools;  // lists of objects; tools may be null
   std::vector<int64_t> ids;
 };
 

@@ -7,6 +7,9 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
+
 namespace gptq::corpus {
 
 namespace {
@@ -69,8 +72,7 @@ class Records {
 bool is_name(const std::string& field) {
   constexpr size_t kMaxNameBytes = 64;
   return !field.empty() && field.size() <= kMaxNameBytes && std::all_of(field.begin(), field.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.';
+    return is_ascii_alnum(c) || c == '_' || c == '-' || c == '.';
   });
 }
 

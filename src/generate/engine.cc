@@ -12,6 +12,7 @@
 #include "backend/sampling/sample.h"
 #include "checkpoint/checkpoint.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/python_json.h"
 #include "generate/sampler.h"

@@ -3,6 +3,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "model/config.h"
 
 namespace gptq {

@@ -18,7 +18,7 @@ Tokenizer Tokenizer::open(const std::string& folder) {
   tokenizer::TokenizerConfig config = tokenizer::read_tokenizer_config(fs::path(folder));
   tokenizer::TokenizerSource source = tokenizer::open_source(folder, config);
   tokenizer::repair_mistral_pattern(source, config);
-  return Tokenizer(std::make_unique<Impl>(source.json, source.tables, source.what, config));
+  return Tokenizer(std::make_unique<Impl>(*source.json, source.tables, source.what, config));
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

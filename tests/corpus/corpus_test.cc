@@ -8,6 +8,7 @@
 #include <gptq/error.h>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
 #include "tests/tokenizer/make_tokenizer.h"
@@ -26,7 +27,7 @@ Reading rows(const std::string& text, const std::string& name = "data") {
   Reading result;
   result.skipped = read_rows(text, name, [&](Row& row) {
     result.texts.push_back(row.kind == Row::Kind::kText           ? row.text
-                           : row.kind == Row::Kind::kConversation ? row.messages.dump()
+                           : row.kind == Row::Kind::kConversation ? row.messages->dump()
                                                                   : Json(row.ids).dump());
   });
   return result;
@@ -177,8 +178,7 @@ TEST_F(CorpusTest, SystemTextGoesIntoTheFirstQuestionWhereTheTemplateHasNoSystem
 
 TEST_F(CorpusTest, ToolsAreRendered) {
   const testing::TempFolder folder;
-  for (const char* name : {"tokenizer.json", "config.json"})
-    fs::copy_file(kDemoFolder + "/" + name, folder / name);
+  for (const char* name : {"tokenizer.json", "config.json"}) fs::copy_file(kDemoFolder + "/" + name, folder / name);
   folder.write("chat_template.jinja", "{% for t in tools or [] %}{{ t.name }}{% endfor %}{{ messages[0].content }}");
   const std::string messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]";
   for (const char* tools : {"[{\"name\": \"weather\"}]", "\"[{\\\"name\\\": \\\"weather\\\"}]\""}) {

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_rows(text, kNames[size % 3], [](Row& row) {
       CHECK(is_valid_utf8(row.text));
       CHECK(row.kind != Row::Kind::kTokens || !row.ids.empty());
-      CHECK(row.kind != Row::Kind::kConversation || row.messages.is_array());
+      CHECK(row.kind != Row::Kind::kConversation || row.messages->is_array());
     });
   } catch (const Error&) {
   }

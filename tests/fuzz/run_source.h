@@ -13,7 +13,7 @@ namespace gptq::tokenizer {
 
 // Encodes and decodes; ids are in range, and text is valid.
 inline void run_source(const TokenizerSource& source, const TokenizerConfig& config) {
-  const Pipeline tokenizer(source.json, source.tables, source.what, config);
+  const Pipeline tokenizer(*source.json, source.tables, source.what, config);
   for (const char* input : {"Hello  wörld 12\n<s>", " ab\xE2\x96\x81\xE2\x96\x81the[INST]\t", "日本 aaaaaaaa"}) {
     unicode::MarkedText text;
     text.append(to_valid_utf8(input), '\0');

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "core/json.h"
 #include "tests/hub/local_hub.h"
 
 namespace gptq::testing {

@@ -6,6 +6,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "tests/tokenizer/make_tokenizer.h"
 #include "tests/tokenizer/spm_bytes.h"
@@ -259,7 +260,7 @@ TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
     TokenizerSource source = large_source(pattern);
     warning.clear();
     repair_mistral_pattern(source, config);
-    return source.json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
+    return (*source.json)["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
   };
   const auto nothing = [](TokenizerConfig&) {};
   EXPECT_EQ(pattern_after(kLlama3Pattern, nothing), kTekkenPattern);

@@ -1,5 +1,6 @@
 // The settings around a tokenizer, from tokenizer_config.json and the older files beside it.
 #include "tokenizer/formats/tokenizer_config.h"
+#include "core/json.h"
 
 #include <gtest/gtest.h>
 

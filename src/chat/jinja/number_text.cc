@@ -7,6 +7,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "core/ascii.h"
+
 namespace gptq::chat {
 
 namespace {
@@ -100,7 +102,7 @@ std::string float_text(double number) {
   const std::string sign = text[0] == '-' ? "-" : "";
   std::string digits;
   for (const char c : std::string_view(text).substr(0, e)) {
-    if (c >= '0' && c <= '9') digits += c;
+    if (is_ascii_digit(c)) digits += c;
   }
   if (exponent < -4 || exponent >= 16) {
     std::string out = sign + digits[0];

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/json.h"
 #include "core/model_files.h"
 #include "hub/download/glob.h"
 #include "hub/http/reply.h"

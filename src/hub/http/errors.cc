@@ -2,12 +2,13 @@
 #include "hub/http/errors.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 
 #include <gptq/terminal.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "hub/http/reply.h"
 
 namespace gptq::hub {
@@ -30,9 +31,7 @@ std::string message_of(const HttpResponse& response) {
 }
 
 bool says(const std::string& message, std::string_view part) {
-  const auto same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-  };
+  const auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
   return std::search(message.begin(), message.end(), part.begin(), part.end(), same) != message.end();
 }
 

@@ -1,6 +1,7 @@
 // Requests about whole repositories.
 #include "hub/repository/repository.h"
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/repository/names.h"
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 
 namespace gptq::hub {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/repository/names.h"
 #include "hub/repository/repository.h"

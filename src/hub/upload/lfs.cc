@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/http/workers.h"
 

@@ -6,6 +6,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "hub/http/errors.h"
 #include "hub/repository/front_matter.h"
 #include "hub/repository/names.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "core/model_files.h"
 #include "hub/auth/whoami.h"

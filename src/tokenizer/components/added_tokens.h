@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/normalizer.h"
 #include "tokenizer/components/piece_trie.h"

@@ -11,6 +11,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "unicode/characters.h"
 
 namespace gptq::tokenizer {

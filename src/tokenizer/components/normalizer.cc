@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/components/charsmap.h"

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/text_budget.h"
 

@@ -10,7 +10,7 @@
 
 #include <gptq/error.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::tokenizer {
 

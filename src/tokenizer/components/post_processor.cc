@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/pipeline_component.h"
 
 namespace gptq::tokenizer {

@@ -8,7 +8,7 @@
 
 #include <gptq/tokenizer.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::tokenizer {
 

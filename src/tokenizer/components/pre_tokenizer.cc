@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/components/pipeline_component.h"
 #include "tokenizer/components/split_behavior.h"

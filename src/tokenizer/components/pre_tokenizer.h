@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/text_budget.h"
 

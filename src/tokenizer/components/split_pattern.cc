@@ -8,6 +8,7 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "unicode/characters.h"
 
 namespace gptq::tokenizer {
@@ -251,7 +252,7 @@ class Translator {
     size_t at = position_ + 1;
     const auto digits = [&] {
       std::string run;
-      while (at < pattern_.size() && std::isdigit(static_cast<unsigned char>(pattern_[at]))) run += pattern_[at++];
+      while (at < pattern_.size() && is_ascii_digit(pattern_[at])) run += pattern_[at++];
       return run;
     };
     const std::string low = digits();
@@ -332,7 +333,7 @@ class Translator {
       case 'u': code = hex(4, 4, false); return true;
       default: break;
     }
-    if (letter < 0x80 && std::isalnum(static_cast<int>(letter))) fail("an escape that is not supported");
+    if (letter < 0x80 && is_ascii_alnum(static_cast<char>(letter))) fail("an escape that is not supported");
     code = letter;
     return true;
   }
@@ -340,9 +341,8 @@ class Translator {
   char32_t hex(int min_digits, int max_digits, bool braces) {
     char32_t code = 0;
     int count = 0;
-    while (count < max_digits && std::isxdigit(static_cast<unsigned char>(peek()))) {
-      const char digit = static_cast<char>(std::tolower(static_cast<unsigned char>(peek())));
-      code = code * 16 + static_cast<char32_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+    while (count < max_digits && hex_digit(peek()) >= 0) {
+      code = code * 16 + static_cast<char32_t>(hex_digit(peek()));
       ++position_;
       ++count;
     }
@@ -359,13 +359,13 @@ class Translator {
     while (!at_end() && peek() != '}') {
       name += peek();
       if (peek() != ' ' && peek() != '_' && peek() != '-') {
-        bare += static_cast<char>(std::tolower(static_cast<unsigned char>(peek())));
+        bare += ascii_lower(peek());
       }
       ++position_;
     }
     if (!accept("}") || bare.empty()) fail("an unclosed \\p{");
     for (const char c : bare) {
-      if (!std::isalnum(static_cast<unsigned char>(c))) fail("an unknown property name");
+      if (!is_ascii_alnum(c)) fail("an unknown property name");
     }
     const std::string sign = negated ? "\\P{" : "\\p{";
     if (bare == "space" || bare == "whitespace") {

@@ -6,6 +6,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/bpe.h"
 #include "tokenizer/components/unigram.h"
 #include "tokenizer/components/word_level.h"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/components/vocabulary.h"
 

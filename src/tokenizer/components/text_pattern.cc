@@ -3,6 +3,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/split_pattern.h"
 
 namespace gptq::tokenizer {

@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/components/pipeline_component.h"
 #include "tokenizer/components/text_pattern.h"
@@ -314,10 +316,7 @@ int byte_of_token(const std::string& token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
   int byte = 0;
   for (const char c : {token[3] == '+' ? '0' : token[3], token[4]}) {  // "<0x+A>" too is read as a number
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                             : -1;
+    const int digit = hex_digit(c);
     if (digit < 0) return -1;
     byte = byte * 16 + digit;
   }

@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "unicode/characters.h"
 
 namespace gptq::tokenizer {

@@ -3,6 +3,8 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
+
 namespace gptq::tokenizer {
 
 WordLevel::WordLevel(const JsonReader& reader, const ModelTables& tables)

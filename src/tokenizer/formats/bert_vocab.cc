@@ -1,6 +1,7 @@
 // vocab.txt, BERT's format: one token on each line, its id the number of the line.
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/tokenizer_source.h"
@@ -28,14 +29,14 @@ TokenizerSource read_bert_vocab(std::string_view text, const std::string& what, 
     }
     source.tables.vocab.add(token, id);
   }
-  source.json["normalizer"] = {{"type", "BertNormalizer"},
-                               {"clean_text", true},
-                               {"handle_chinese_chars", config.split_chinese},
-                               {"strip_accents", config.strip_accents ? Json(*config.strip_accents) : Json()},
-                               {"lowercase", config.lowercase}};
-  source.json["pre_tokenizer"] = graph::plain("BertPreTokenizer");
-  source.json["post_processor"] = frame;
-  source.json["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  (*source.json)["normalizer"] = {{"type", "BertNormalizer"},
+                                  {"clean_text", true},
+                                  {"handle_chinese_chars", config.split_chinese},
+                                  {"strip_accents", config.strip_accents ? Json(*config.strip_accents) : Json()},
+                                  {"lowercase", config.lowercase}};
+  (*source.json)["pre_tokenizer"] = graph::plain("BertPreTokenizer");
+  (*source.json)["post_processor"] = frame;
+  (*source.json)["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   config.add_bos_token.reset();  // the frame is always the same
   config.add_eos_token.reset();
   return source;

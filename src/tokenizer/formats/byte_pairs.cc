@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/splits.h"

@@ -1,6 +1,8 @@
 // The fields of each component, as the tokenizers library writes them.
 #include "tokenizer/formats/graph.h"
 
+#include "core/json.h"
+
 namespace gptq::tokenizer::graph {
 
 Json sequence(const char* key, Json parts) { return {{"type", "Sequence"}, {key, std::move(parts)}}; }

@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::tokenizer::graph {
 

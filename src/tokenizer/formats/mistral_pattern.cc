@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/patterns.h"
@@ -34,7 +35,7 @@ Json* first_split(Json& json) {
 void repair_mistral_pattern(TokenizerSource& source, const TokenizerConfig& config) {
   if (!is_mistral(config) || source.tables.vocab.entries().size() <= kSmallVocabulary) return;
   if (!config.fix_mistral_regex.value_or(true)) return;
-  Json* split = first_split(source.json);
+  Json* split = first_split(*source.json);
   if (split == nullptr || split->value("pattern", Json()) != graph::split(kLlama3Pattern)["pattern"]) return;
   *split = graph::split(kTekkenPattern);
   if (config.fix_mistral_regex) return;

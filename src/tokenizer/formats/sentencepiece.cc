@@ -6,6 +6,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/sentencepiece_model.h"
@@ -262,10 +263,10 @@ TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& wh
 
   TokenizerSource source{what, {}, {}};
   source.json = graph::document(subword_model(model, family, source));
-  source.json["added_tokens"] = added_tokens(model);
-  source.json["normalizer"] = family.normalizer(model, config);
-  source.json["pre_tokenizer"] = family.pre_tokenizer(config);
-  source.json["decoder"] = family.decoder(config);
+  (*source.json)["added_tokens"] = added_tokens(model);
+  (*source.json)["normalizer"] = family.normalizer(model, config);
+  (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
+  (*source.json)["decoder"] = family.decoder(config);
   if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
   config.add_bos_token = config.add_bos_token.value_or(family.bos);
   config.add_eos_token = config.add_eos_token.value_or(family.eos);

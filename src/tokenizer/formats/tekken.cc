@@ -3,6 +3,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
 #include "tokenizer/formats/byte_pairs.h"
 #include "tokenizer/formats/tokenizer_source.h"
@@ -98,7 +99,7 @@ TokenizerSource read_tekken(std::string_view text, const std::string& what, Toke
   if (size < specials || size > kMaxTokens) settings.fail("default_vocab_size", "at least the control tokens");
 
   TokenizerSource source{what, byte_pair_document(settings.string("pattern")), {}};
-  Json& added = source.json["added_tokens"] = special_tokens(file, specials);
+  Json& added = (*source.json)["added_tokens"] = special_tokens(file, specials);
   std::unordered_set<std::string> names;
   for (const Json& token : added) {
     names.insert(token["content"].get<std::string>());

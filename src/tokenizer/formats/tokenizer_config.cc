@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/python_json.h"
 
 namespace gptq::tokenizer {

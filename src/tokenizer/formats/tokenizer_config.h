@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/added_tokens.h"
 
 namespace gptq::tokenizer {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/formats/tokenizer_config.h"
 
@@ -14,7 +14,7 @@ namespace gptq::tokenizer {
 // What tokenizer.json holds: the components as JSON, and the two large tables beside it.
 struct TokenizerSource {
   std::string what;  // the file, for errors
-  Json json;
+  JsonBox<Json> json;
   ModelTables tables;
 };
 

@@ -4,6 +4,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/patterns.h"
@@ -73,9 +74,9 @@ TokenizerSource read_vocab_and_merges(std::string_view vocab, std::string_view m
     std::string line(next_line(merges, position));
     if (!line.empty()) source.tables.merges.string(line);
   }
-  if (family.nfc) source.json["normalizer"] = graph::plain("NFC");
-  source.json["pre_tokenizer"] = family.pre_tokenizer(config);
-  source.json["decoder"] = graph::byte_level(true, true);
+  if (family.nfc) (*source.json)["normalizer"] = graph::plain("NFC");
+  (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
+  (*source.json)["decoder"] = graph::byte_level(true, true);
   config.name_token("bos_token", family.control);
   config.name_token("eos_token", family.control);
   return source;
