@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "hub/auth/whoami.h"
 #include "hub/repository/front_matter.h"
 #include "hub/repository/origin.h"

@@ -1,4 +1,5 @@
 // Model cards: the metadata block that is read, and the one that is written.
+#include "core/json.h"
 #include "hub/upload/model_card.h"
 
 #include "hub/repository/front_matter.h"

@@ -14,7 +14,7 @@
 #define re_registers oniguruma_registers
 #include <oniguruma.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 class Oniguruma {
@@ -145,4 +145,4 @@ TEST(SplitPatternOniguruma, ClassesHoldTheSameCodePoints) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,4 +1,5 @@
 // Every normalizer type, and the marks that they carry along.
+#include "core/json.h"
 #include "tokenizer/components/normalizer.h"
 
 #include <gtest/gtest.h>

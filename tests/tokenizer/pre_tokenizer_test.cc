@@ -1,4 +1,5 @@
 // Every pre-tokenizer type and split behaviour.
+#include "core/json.h"
 #include "tokenizer/components/pre_tokenizer.h"
 
 #include <gtest/gtest.h>

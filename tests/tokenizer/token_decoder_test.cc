@@ -1,4 +1,5 @@
 // Every decoder type.
+#include "core/json.h"
 #include "tokenizer/components/token_decoder.h"
 
 #include <gtest/gtest.h>
