@@ -103,8 +103,8 @@ class Backend {
   virtual void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) = 0;
   // y = x · Wᵀ + bias for weights that share an input, side by side      y [M, ΣN] activations or F32   x [M, K]
   virtual void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) = 0;
-  // rotates element i with element i + d/2 of each head by angle i of angle row t mod A    x [T, n·D]   cos, sin F32
-  // [A, D/2]
+  // Rotates element i with element i + d/2 of each head by angle i of angle row t mod A.
+  // x [T, n·D]   cos, sin F32 [A, D/2]
   virtual void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) = 0;
   virtual void attention(MatrixView out, const AttentionArgs& args) = 0;  // out [S·T, H·D]
   virtual void silu_multiply(MatrixView out, MatrixView gate_up) = 0;     // out [T, I] = silu(gate) · up   [T, 2·I]

@@ -14,8 +14,8 @@ namespace gptq {
 
 class Weight;
 
-// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size]·page_size + j %
-// page_size.
+// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size]·page_size +
+// j % page_size.
 struct PageTable {
   MatrixView pages;  // I32 [S, P]
   int64_t page_size = 0;

@@ -24,9 +24,8 @@ namespace gptq {
 //   - every name lacks "model.": it is put in front;
 //   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with the same table twice: the head is left
 //     out; with another head, dense or packed: the key counts, and is written, as false, with a warning.
-// The quantization config is quantize_config.json, else quant_config.json, else config.json's
-// "quantization_config". One that speaks of quantized weights where all tensors are plain ones is ignored with a
-// warning.
+// The quantization config is quantize_config.json, else quant_config.json, else config.json's "quantization_config".
+// One that speaks of quantized weights where all tensors are plain ones is ignored with a warning.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,

@@ -29,8 +29,8 @@ using RowSink = std::function<void(Row& row)>;
 
 // Calls `sink` for every row of valid UTF-8 text; a plain text is one row whose `where` is the name, and none when it
 // is blank. Returns how many rows were left out because what they hold is null or empty. The name's ending (.jsonl,
-// .csv...) only says what damaged text was meant to be. Throws Error(kVerification) naming file, line or item, and the
-// keys found.
+// .csv...) only says what damaged text was meant to be. Throws Error(kVerification) naming file, line or item, and
+// the keys found.
 size_t read_rows(std::string_view text, const std::string& name, const RowSink& sink);
 
 // One row of JSON. False when what it holds is null or empty.

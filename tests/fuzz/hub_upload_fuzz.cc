@@ -1,5 +1,5 @@
-// Fuzzes what the upload endpoints and model cards say: refused, or actions that can be done and values without line
-// breaks.
+// Fuzzes what the upload endpoints and model cards say: refused, or actions that can be done and values
+// without line breaks.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -4,8 +4,7 @@
 //   {"commit": "org/name", "folder": "models/demo"}          -> {"commit": "SHA"}
 //   {"user": "ann", "token": "hf_x", "role": "write"}        -> {}
 //   {"gated": "org/name", "mode": "manual"}                  -> {}
-//   {"requests": true}                                       -> [{"host", "method", "target", "authorized"}, ...];
-//   forgets
+//   {"requests": true}  -> [{"host", "method", "target", "authorized"}, ...], which are then forgotten
 //   {"set": "multipart_from", "value": 1000}                 -> {}
 #include <iostream>
 #include <string>

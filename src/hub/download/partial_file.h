@@ -13,8 +13,8 @@
 namespace gptq::hub {
 
 // Bytes are hashed as they pass, and reach the file in pieces of 64 KiB. A partial of an earlier run is hashed first;
-// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is what
-// has arrived.
+// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is
+// what has arrived.
 class PartialFile {
  public:
   // Opens or creates; `on_bytes` hears of bytes that are there already. Throws Error(kPermission | kGeneral).

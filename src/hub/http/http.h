@@ -1,5 +1,5 @@
-// One HTTP exchange at a time, over libcurl: no redirects are followed, nothing is retried; those are rules of the
-// Hub's.
+// One HTTP exchange at a time, over libcurl: no redirects are followed, nothing is retried; those are rules
+// of the Hub's.
 #pragma once
 
 #include <cstdint>

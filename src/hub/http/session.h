@@ -32,10 +32,10 @@ struct Session {
 // The session of this machine and this user. Reads the token unless the session is offline.
 Session open_session(const std::string& token);
 
-// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's, and redirects
-// that stay on the Hub's host are followed. What may pass by itself is tried again: `tries` times in all, after 1 s,
-// 2 s, 4 s, 8 s (with jitter), or after the time that the server asks for. Gives the last answer, whatever it is;
-// throws Error(kInterrupted).
+// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's, and
+// redirects that stay on the Hub's host are followed. What may pass by itself is tried again: `tries` times in all,
+// after 1 s, 2 s, 4 s, 8 s (with jitter), or after the time that the server asks for. Gives the last answer,
+// whatever it is; throws Error(kInterrupted).
 HttpResponse request_with_retries(const Session& session, HttpClient& client, HttpRequest request, int tries = 5);
 
 }  // namespace gptq::hub

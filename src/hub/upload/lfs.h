@@ -20,8 +20,8 @@ struct LfsObject {
   std::string oid;  // sha256 of the content
 };
 
-// What the Hub wants to have done with an object. Source: git-lfs's batch API; huggingface_hub's lfs.py for
-// "multipart".
+// What the Hub wants to have done with an object. Source: git-lfs's batch API; huggingface_hub's
+// lfs.py for "multipart".
 struct LfsAction {
   std::string oid;
   bool stored = false;             // nothing to send

@@ -45,8 +45,8 @@ class AddedTokens {
   // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
   // control token with its content said, or else each of the others. Once a control token, always one.
   void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
-  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger than
-  // 8 MiB.
+  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger
+  // than 8 MiB.
   void prepare(const Normalizer& normalizer, const std::string& what);
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization, and hands out

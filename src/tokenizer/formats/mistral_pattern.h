@@ -1,5 +1,5 @@
-// Many copies of Mistral's tekken tokenizers carry the word pattern of Llama-3: other tokens than the model was trained
-// on.
+// Many copies of Mistral's tekken tokenizers carry the word pattern of Llama-3: other tokens than the model
+// was trained on.
 #pragma once
 
 #include "tokenizer/formats/tokenizer_config.h"
