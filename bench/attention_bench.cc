@@ -1,5 +1,5 @@
-// How close is attention to the GPU's limits? Prefill in TFLOP/s, decoding in GB/s beside a device copy of the same
-// run.
+// How close is attention to the GPU's limits? Prefill in TFLOP/s, decoding in GB/s beside a device copy of
+// the same run.
 #include <algorithm>
 #include <cstdio>
 #include <functional>

@@ -12,7 +12,7 @@
 
 #include "bench/bandwidth.h"
 #include "hub/http/http.h"
-#include "hub/http/meter.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/http/workers.h"
 #include "hub/repository/digest.h"
 #include "tests/hub/local_hub.h"
@@ -121,8 +121,8 @@ int main(int argc, char** argv) {
   // The parts, each alone: the exchange without hash and file, the hash, the file.
   const hub::Settings settings = hub::Settings::from_environment();
   const Cost exchanged = cost_of([&] {
-    hub::Meter meter({});
-    hub::run_workers(content.size(), 8, settings, meter, [&](hub::HttpClient& client, size_t i) {
+    hub::TransferMonitor monitor({});
+    hub::run_workers(content.size(), 8, settings, monitor, [&](hub::HttpClient& client, size_t i) {
       const std::string url = hub.endpoint() + "/org/large/resolve/main/" + content[i].path;
       hub::HttpRequest request{.method = "HEAD", .url = url};
       request.url = client.send(request).header("location");

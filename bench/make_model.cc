@@ -8,6 +8,7 @@
 
 #include "bench/random_checkpoint.h"
 #include "bench/random_tokenizer.h"
+#include "core/json.h"
 
 namespace {
 

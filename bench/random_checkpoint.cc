@@ -9,6 +9,7 @@
 #include "bench/random_numbers.h"
 #include "checkpoint/packed_format.h"
 #include "checkpoint/writer.h"
+#include "core/json.h"
 #include "model/families.h"
 #include "quantize/module_plan.h"
 

@@ -39,7 +39,7 @@ class Trainer {
   Trainer() {
     for (const char* name : kSpecials) add(name);
     for (int byte = 0; byte < 256; ++byte)
-      bytes_[byte] = add(std::string(byte_alphabet(static_cast<unsigned char>(byte))));
+      bytes_[byte] = add(std::string(tokenizer::byte_alphabet(static_cast<unsigned char>(byte))));
   }
 
   void read(std::string_view text) {
@@ -66,7 +66,7 @@ class Trainer {
       if (count > 0) merge(pair);
     }
     // Words begin with a space or have none inside: two tokens that begin with one never meet.
-    const std::string space(byte_alphabet(' '));
+    const std::string space(tokenizer::byte_alphabet(' '));
     std::vector<int> starts;
     for (size_t i = 0; i < tokens_.size(); ++i) {
       if (tokens_[i].starts_with(space) && tokens_[i].size() > space.size()) starts.push_back(static_cast<int>(i));

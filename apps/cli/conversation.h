@@ -20,9 +20,8 @@ class Conversation {
   void set_system(const std::string& text) { system_ = text; }
   void clear() { messages_.clear(); }  // the system text stays
 
-  // Adds a question and its answer to the messages; neither when it throws. White space before the answer is
-  // left out, there and in `on_text`. Throws Error(kUsage) when the conversation does not fit into the
-  // context.
+  // Adds a question and its answer to the messages; neither when it throws. White space before the answer is left out,
+  // there and in `on_text`. Throws Error(kUsage) when the conversation does not fit into the context.
   Result ask(const std::string& question, const SamplingFlags& flags, const TextSink& on_text);
 
   // Another answer to the last question, in place of the one that there is, if there is one. Nothing changes when it
@@ -37,8 +36,8 @@ class Conversation {
   size_t size() const { return messages_.size(); }  // messages, without the system text
   bool answered() const { return !messages_.empty() && messages_.back().role == "assistant"; }
 
-  // What messages() gave, in place of all there is. Throws, and changes nothing, when the template refuses them: as
-  // ChatTemplate::render.
+  // What messages() gave, in place of all there is. Throws, and changes nothing, when the template refuses
+  // them: as ChatTemplate::render.
   void replace(std::vector<Message> messages);
 
   // Of the context, taken by the system text and the messages.

@@ -16,24 +16,24 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr double kMost = std::numeric_limits<int>::max();
+constexpr double kMaxInteger = std::numeric_limits<int>::max();
 constexpr double kAbove0 = 1e-6;
 
 struct Parameter {
   const char* name;
   const char* flags;
   const char* help;
-  double lowest, highest;
+  double min, max;
   bool whole;
   void (*set)(SamplingFlags&, double);
 };
 
 const Parameter kParameters[] = {
-    {"max_new_tokens", "-n,--max-new-tokens", "Most tokens to answer with", 1, kMost, true,
+    {"max_new_tokens", "-n,--max-new-tokens", "Most tokens to answer with", 1, kMaxInteger, true,
      [](SamplingFlags& f, double v) { f.max_new_tokens = static_cast<int>(v); }},
     {"temperature", "--temperature", "0 always takes the most likely token; 1 draws as the model was trained", 0, 100,
      false, [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
-    {"top_k", "--top-k", "Draw from the N most likely tokens; 0 from all", 0, kMost, true,
+    {"top_k", "--top-k", "Draw from the N most likely tokens; 0 from all", 0, kMaxInteger, true,
      [](SamplingFlags& f, double v) { f.top_k = static_cast<int>(v); }},
     {"top_p", "--top-p", "Draw from the smallest set with this total probability; 1 from all", kAbove0, 1, false,
      [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
@@ -55,14 +55,13 @@ double parse_number(const Parameter& parameter, const std::string& text) {
     used = 0;
   }
   const bool number = used > 0 && used == text.size();
-  if (number && value >= parameter.lowest && value <= parameter.highest &&
+  if (number && value >= parameter.min && value <= parameter.max &&
       (!parameter.whole || value == static_cast<double>(static_cast<int64_t>(value)))) {
     return value;
   }
-  const std::string range = parameter.highest >= kMost ? fmt::format("of at least {:g}", parameter.lowest)
-                            : parameter.lowest == kAbove0
-                                ? fmt::format("above 0 and up to {:g}", parameter.highest)
-                                : fmt::format("from {:g} to {:g}", parameter.lowest, parameter.highest);
+  const std::string range = parameter.max >= kMaxInteger ? fmt::format("of at least {:g}", parameter.min)
+                            : parameter.min == kAbove0   ? fmt::format("above 0 and up to {:g}", parameter.max)
+                                                       : fmt::format("from {:g} to {:g}", parameter.min, parameter.max);
   throw Error(ErrorKind::kUsage, fmt::format("{} takes a {} {}, not '{}'", parameter.name,
                                              parameter.whole ? "whole number" : "number", range, text));
 }

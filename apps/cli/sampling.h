@@ -21,8 +21,7 @@ struct SamplingFlags {
 
 void add_sampling_options(CLI::App& app, SamplingFlags& flags);
 
-// By name as in /set parameter, for example "temperature". Throws Error(kUsage) for an unknown name or bad
-// value.
+// By name as in /set parameter, for example "temperature". Throws Error(kUsage) for an unknown name or bad value.
 void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value);
 std::vector<std::string> parameter_names();
 

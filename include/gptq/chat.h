@@ -1,4 +1,4 @@
-// Conversations, and the chat template that turns them into a prompt.
+// Conversations, and the chat template that renders them to a prompt.
 #pragma once
 
 #include <cstdint>
@@ -15,70 +15,72 @@ namespace gptq {
 struct Message {
   std::string role;  // "system", "user", "assistant", "tool"
   std::string content;
-  // Further fields, a JSON object, or empty: {"tool_calls": [...]}, {"tool_call_id": "...", "name": "..."},
-  // {"reasoning_content": "..."}. A "content" here (null, or a list of parts) stands instead of the one above.
+  // Additional fields as a JSON object, or "": {"tool_calls": [...]}, {"tool_call_id": "...", "name": "..."},
+  // {"reasoning_content": "..."}. A "content" key here (null, or a list of parts) overrides `content`.
   std::string fields = {};
 };
 
 struct RenderOptions {
-  bool add_generation_prompt = true;
-  bool continue_final_message = false;  // the model goes on with the last message; excludes the above
-  std::string tools = {};               // a JSON list of tool definitions, or empty
-  std::string variables = {};           // a JSON object of further template variables, or empty
-  std::optional<int64_t> clock = {};    // seconds since 1970 for strftime_now; now when absent
-  bool adapt = true;                    // turn messages into the form that the template reads: ChatAbilities
+  bool add_generation_prompt = true;    // append the start of an assistant message
+  bool continue_final_message = false;  // leave the last message open for the model; implies no generation prompt
+  std::string tools = {};               // JSON list of tool definitions, or ""
+  std::string variables = {};           // JSON object of additional template variables, or ""
+  std::optional<int64_t> clock = {};    // seconds since 1970 for strftime_now; absent: the current time
+  bool adapt = true;                    // convert messages to the form that the template supports; see ChatAbilities
 };
 
-// What a chat template can do, found out by rendering harmless conversations with it.
+// Features a chat template supports, detected by rendering probe conversations.
 struct ChatAbilities {
-  bool system_role = false;          // prints system messages; else their text belongs into the first user message
-  bool text_content = false;         // prints content that is a string; else render makes it a list of one text part
+  bool system_role = false;          // prints system messages; else their text is prepended to the first user message
+  bool text_content = false;         // prints content that is a string; else it is converted to a list of one text part
   bool content_parts = false;        // prints content that is a list: [{"type": "text", "text": "..."}]
   bool tools = false;                // prints RenderOptions::tools
   bool tool_calls = false;           // prints tool_calls of assistant messages
-  bool parallel_tool_calls = false;  // more than one in a message
-  bool object_arguments = false;     // prints arguments of calls that are JSON objects, as JSON or in its own manner
-  bool string_arguments = false;     // prints arguments that are JSON text, without quoting it once more
+  bool parallel_tool_calls = false;  // prints more than one tool call of a message
+  bool object_arguments = false;     // prints tool call arguments that are JSON objects
+  bool string_arguments = false;     // prints tool call arguments that are JSON text, without escaping them again
   bool tool_results = false;         // prints messages of the role "tool"
   bool enable_thinking = false;      // the variable of this name changes the prompt
-  std::string reasoning_field = {};  // the field of assistant messages whose text it prints as reasoning, or empty
-  bool writes_bos = false;           // the prompt begins with the BOS token: the tokenizer must not add another
+  std::string reasoning_field = {};  // field of assistant messages that is printed as reasoning, or ""
+  bool writes_bos = false;           // the prompt begins with the BOS token; see Tokenizer::encode_prompt
 };
 
-// A compiled chat template: Jinja in the environment that transformers gives it (trim_blocks, lstrip_blocks, loop
-// controls, tojson, raise_exception, strftime_now). docs/templates.md lists the differences. Immutable and safe to
-// share.
+// A compiled chat template: Jinja in the environment that transformers provides (trim_blocks, lstrip_blocks, loop
+// controls, tojson, raise_exception, strftime_now); docs/templates.md lists the differences.
+// Immutable: one object may be used from several threads at the same time.
 class ChatTemplate {
  public:
-  // From a model folder. A model may have several, by name: "default" is chat_template.jinja, others are
-  // additional_chat_templates/NAME.jinja; those that are no such files come from "chat_template" in
-  // tokenizer_config.json, a string (the default) or a list of {"name", "template"}; chat_template.json counts only
-  // when there is nothing else. With `name` "", render takes "tool_use" when tools are given and there is one, else
-  // "default". Throws Error(kNotFound) with the names there are, or with advice when the model has none.
+  // Loads the templates of a model folder. A model may have several: "default" is chat_template.jinja, others are
+  // additional_chat_templates/NAME.jinja; those without a file come from "chat_template" in tokenizer_config.json, a
+  // string (the default) or a list of {"name", "template"}; chat_template.json is used only when there is nothing else.
+  // With `name` "", render uses "tool_use" when tools are given and that template exists, else "default".
+  // Throws Error(kNotFound), listing the names, when the model has no such template or none at all, and
+  // Error(kVerification | kPermission) for files that cannot be parsed or read.
   static ChatTemplate open(const std::string& folder, const std::string& name = "");
 
-  // From template source and the values of its special tokens. Throws Error(kVerification) with line, column and
-  // reason.
+  // Compiles template source with the values of its special tokens ("bos_token" ...).
+  // Throws Error(kVerification) with line, column and reason.
   static ChatTemplate parse(const std::string& source, const std::map<std::string, std::string>& special_tokens);
 
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();
 
-  // Throws Error(kUsage) with the template's own words when it calls raise_exception, and Error(kVerification)
-  // with line, column and reason when it fails otherwise or exceeds its limits on steps, depth or output.
-  //
-  // With options.adapt, arguments of tool calls become objects or text as the template reads them (when it reads
-  // both they stay as they are), strings of content become parts for a template that reads nothing else, and the text of
-  // a system message goes in front of the first user message for a template without that role.
+  // Renders a conversation. With options.adapt, messages are converted as the template requires: tool call arguments
+  // to objects or JSON text (unchanged when it supports both), string content to parts, and the text of a system
+  // message is prepended to the first user message when the template has no system role.
+  // Throws Error(kUsage) with the template's message when it calls raise_exception and for malformed JSON in `options`
+  // or `messages`, and Error(kVerification) with line, column and reason when the template fails in another way or
+  // exceeds its limits of steps, depth or output.
   Prompt render(const std::vector<Message>& messages, const RenderOptions& options = {}) const;
-  Prompt render_json(const std::string& messages, const RenderOptions& options = {}) const;  // a JSON list
+  Prompt render_json(const std::string& messages, const RenderOptions& options = {}) const;  // JSON list of messages
 
-  // Found out at the first call. For tools, of the template that render takes when tools are given.
+  // Detected at the first call, by about a dozen renderings. The features of tools are those of the template that
+  // render uses when tools are given. Does not throw.
   const ChatAbilities& abilities() const;
 
-  const std::string& source(bool with_tools = false) const;  // of the template that render takes
-  std::vector<std::string> names() const;                    // of all the model's templates, in alphabetical order
+  const std::string& source(bool with_tools = false) const;  // of the template that render uses
+  std::vector<std::string> names() const;                    // of all templates of the model, in alphabetical order
 
  private:
   class Impl;

@@ -20,8 +20,8 @@ struct Corpus {
 };
 
 // Reads files, and folders' files in the order of their names. What a file is, is decided by its bytes: gzip and
-// zstd are unpacked, UTF-16 is converted; then JSON lines, a JSON array, CSV or TSV with a header, or plain text, which is one
-// document.
+// zstd are unpacked, UTF-16 is converted; then JSON lines, a JSON array, CSV or TSV with a header, or plain text,
+// which is one document.
 //
 // A row is one document: "text" or "content"; "messages" or "conversations" (with "tools"), rendered by the chat
 // template of `model`; "prompt" with "completion" or "response"; "instruction" with "input" and "output" (a

@@ -1,4 +1,5 @@
-// The one way this library fails: an Error with a kind for programs and a sentence for people.
+// Errors: every failure of the library is an exception of type Error, with a kind for programs and a
+// message for people.
 #pragma once
 
 #include <stdexcept>
@@ -6,21 +7,22 @@
 
 namespace gptq {
 
-// Each kind is also the exit code of the command-line program.
+// The numeric value of a kind is the exit code of the command-line program.
 enum class ErrorKind {
-  kGeneral = 1,        // anything without a better word: a full disk, an unwritable folder, our own bug
-  kUsage = 2,          // an option or argument that cannot work
-  kNotFound = 3,       // a file, folder, tensor or model that is not there
-  kPermission = 4,     // the system or the Hub refuses access
-  kNetwork = 5,        // the network failed
-  kVerification = 6,   // bytes that break their format: damaged shards, bad JSON, wrong shapes
-  kOutOfMemory = 7,    // host or device memory
-  kNumerical = 8,      // NaN or infinity where numbers were expected
-  kInterrupted = 130,  // the caller asked to stop; the state on disk is clean
+  kGeneral = 1,        // none of the below: a full disk, an unwritable folder, a bug of gptq
+  kUsage = 2,          // an invalid option or argument
+  kNotFound = 3,       // a file, folder, tensor or model does not exist
+  kPermission = 4,     // access was refused by the system or the Hub
+  kNetwork = 5,        // the network or a server failed
+  kVerification = 6,   // data that violates its format: damaged shards, malformed JSON, wrong shapes or hashes
+  kOutOfMemory = 7,    // host or device memory is exhausted
+  kNumerical = 8,      // NaN or infinity where finite numbers are required
+  kInterrupted = 130,  // the caller asked to stop; the state on disk is consistent
 };
 
-// `what()` says what was attempted, what was found, what was expected and what to try. Messages quote what they found;
-// of one longer than about 4 kB the middle is left out.
+// what() says what was attempted, what was found, what was expected and what to do. Messages may quote untrusted
+// input; show them with sanitize_for_terminal() (<gptq/terminal.h>). Of a message longer than about 4 kB the
+// middle is omitted.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message);

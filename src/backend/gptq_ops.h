@@ -27,8 +27,7 @@ struct SolveArgs {
   MatrixView codes;           // [K, N]  U8, out
 };
 
-// Operations that take memory besides their arguments: row_quadratic_forms; factorize and solve_columns;
-// solve_gptaq_target.
+// Operations that take memory besides their arguments. kSolveColumns: factorize and solve_columns.
 enum class GptqOp { kRowQuadraticForms, kSolveColumns, kGptaqTarget };
 
 class GptqOps {

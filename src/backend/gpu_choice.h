@@ -19,12 +19,12 @@ struct GpuTarget {
   bool ptx = false;   // PTX, which the driver compiles for newer GPUs
 };
 
-// CMAKE_CUDA_ARCHITECTURES with commas, "80-real,90a-real,90-virtual"; an entry without ending has both. CHECKs its
-// form.
+// CMAKE_CUDA_ARCHITECTURES with commas, "80-real,90a-real,90-virtual"; an entry without ending has both.
+// CHECKs its form.
 std::vector<GpuTarget> parse_gpu_targets(const std::string& list);
 
-// Why GPUs of this capability cannot run the kernels, as in "cuda:0 (NAME): ...; rebuild with ..."; empty when they
-// can.
+// Why GPUs of this capability cannot run the kernels, as in "cuda:0 (NAME): ...; rebuild with ..."; empty
+// when they can.
 std::string unserved_reason(std::span<const GpuTarget> targets, const Gpu& gpu);
 
 // What a build without CUDA, the driver or the runtime says, in this order of facts.

@@ -1,4 +1,4 @@
-// The chat template's front door: choosing among a model's templates, and giving them the variables they expect.
+// The public class ChatTemplate: choosing among a model's templates, and giving them the variables they expect.
 #include <ctime>
 #include <mutex>
 #include <utility>
@@ -13,24 +13,20 @@
 #include "chat/template_files.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::chat {
 
 namespace {
-
-using chat::Runtime;
-using chat::Scope;
-using chat::Value;
 
 using Tokens = std::map<std::string, std::string>;
 
 // One template with what is known about it. Parsed and probed when that is first needed.
 class NamedTemplate {
  public:
-  NamedTemplate(chat::TemplateFile file, const Tokens& tokens) : file_(std::move(file)), tokens_(tokens) {}
+  NamedTemplate(TemplateFile file, const Tokens& tokens) : file_(std::move(file)), tokens_(tokens) {}
 
   const std::string& source() const { return file_.source; }
 
-  const chat::Template& compiled() const {
+  const Template& compiled() const {
     std::call_once(parsed_, [&] { template_.emplace(file_.source, file_.origin); });
     return *template_;
   }
@@ -38,8 +34,7 @@ class NamedTemplate {
   const ChatAbilities& abilities() const {
     std::call_once(probed_, [&] {
       const auto bos = tokens_.find("bos_token");
-      abilities_ = chat::probe([&](const chat::Trial& trial) { return attempt(trial); },
-                               bos == tokens_.end() ? "" : bos->second);
+      abilities_ = probe([&](const Trial& trial) { return attempt(trial); }, bos == tokens_.end() ? "" : bos->second);
     });
     return abilities_;
   }
@@ -52,48 +47,52 @@ class NamedTemplate {
     bool continues = false;
   };
 
-  MarkedText render(const Input& input, int64_t clock, const chat::Bounds& bounds) const {
+  MarkedText render(const Input& input, int64_t clock, const Bounds& bounds) const {
     const auto define = [&](Runtime& runtime, Scope& variables) {
       for (const auto& [name, token] : tokens_) variables.set(name, runtime.string(token));
-      std::vector<Value> values = chat::message_values(runtime, input.messages);
-      if (input.continues) chat::tag_last_message(runtime, values);
+      std::vector<Value> values = message_values(runtime, input.messages);
+      if (input.continues) tag_last_message(runtime, values);
       variables.set("messages", runtime.list(std::move(values)));
-      variables.set("tools", chat::from_json(runtime, input.tools, false));
+      variables.set("tools", from_json(runtime, input.tools, false));
       variables.set("documents", Value::none());
       variables.set("add_generation_prompt", Value::boolean(input.generation_prompt));
       for (const auto& [name, value] : input.variables.items()) {
-        variables.set(name, chat::from_json(runtime, value, false));
+        variables.set(name, from_json(runtime, value, false));
       }
     };
     return compiled().render(clock, define, bounds);
   }
 
  private:
-  std::optional<std::string> attempt(const chat::Trial& trial) const {
-    constexpr chat::Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times what a short conversation takes
+  std::optional<std::string> attempt(const Trial& trial) const {
+    constexpr Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times what a short conversation takes
     try {
-      return render({trial.messages, trial.tools, trial.variables, trial.generation_prompt}, 0, kBounds).text;
+      return render({*trial.messages, *trial.tools, *trial.variables, trial.generation_prompt}, 0, kBounds).text;
     } catch (const Error&) {
       return std::nullopt;  // that is an answer too
     }
   }
 
-  chat::TemplateFile file_;
+  TemplateFile file_;
   const Tokens& tokens_;
   mutable std::once_flag parsed_, probed_;
-  mutable std::optional<chat::Template> template_;
+  mutable std::optional<Template> template_;
   mutable ChatAbilities abilities_;
 };
 
 OrderedJson parse_variables(const std::string& text) {
   if (text.empty()) return OrderedJson::object();
-  OrderedJson object = chat::parse_input(text, "the template variables");
+  OrderedJson object = parse_input(text, "the template variables");
   if (object.is_object()) return object;
   throw Error(ErrorKind::kUsage, "reading the template variables: found " + std::string(object.type_name()) +
                                      ", expected a JSON object like {\"enable_thinking\": false}");
 }
 
 }  // namespace
+
+}  // namespace gptq::chat
+
+namespace gptq {
 
 class ChatTemplate::Impl {
  public:
@@ -106,7 +105,7 @@ class ChatTemplate::Impl {
     plain_->compiled();
   }
 
-  const NamedTemplate& chosen(bool with_tools) const { return with_tools ? *with_tools_ : *plain_; }
+  const chat::NamedTemplate& chosen(bool with_tools) const { return with_tools ? *with_tools_ : *plain_; }
 
   std::vector<std::string> names() const {
     std::vector<std::string> all;
@@ -129,14 +128,14 @@ class ChatTemplate::Impl {
   }
 
   Prompt render(OrderedJson messages, const RenderOptions& options) const {
-    const NamedTemplate& chosen_template = chosen(!options.tools.empty());
+    const chat::NamedTemplate& chosen_template = chosen(!options.tools.empty());
     if (options.adapt) chat::adapt(messages, chosen_template.abilities());
     const int64_t clock = options.clock.value_or(static_cast<int64_t>(std::time(nullptr)));
     const bool continues = options.continue_final_message;
     const OrderedJson tools = options.tools.empty() ? nullptr : chat::parse_input(options.tools, "the list of tools");
-    MarkedText text = chosen_template.render(
-        {messages, tools, parse_variables(options.variables), options.add_generation_prompt && !continues, continues},
-        clock, {});
+    unicode::MarkedText text = chosen_template.render({messages, tools, chat::parse_variables(options.variables),
+                                                       options.add_generation_prompt && !continues, continues},
+                                                      clock, {});
     if (continues) text = chat::cut_at_tag(std::move(text));
     Prompt prompt;
     prompt.input_ranges = text.ranges();
@@ -145,7 +144,7 @@ class ChatTemplate::Impl {
   }
 
  private:
-  const NamedTemplate& find(const std::string& name) const {
+  const chat::NamedTemplate& find(const std::string& name) const {
     const auto found = templates_.find(name);
     if (found != templates_.end()) return found->second;
     std::string known;
@@ -154,10 +153,10 @@ class ChatTemplate::Impl {
                                           "; choose one of them by its name");
   }
 
-  Tokens tokens_;
-  std::map<std::string, NamedTemplate> templates_;
-  const NamedTemplate* plain_ = nullptr;
-  const NamedTemplate* with_tools_ = nullptr;
+  chat::Tokens tokens_;
+  std::map<std::string, chat::NamedTemplate> templates_;
+  const chat::NamedTemplate* plain_ = nullptr;
+  const chat::NamedTemplate* with_tools_ = nullptr;
   mutable std::once_flag merged_;
   mutable ChatAbilities abilities_;
 };

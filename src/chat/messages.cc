@@ -9,6 +9,8 @@
 
 #include "chat/jinja/from_json.h"
 #include "chat/jinja/printing.h"
+#include "core/ascii.h"
+#include "core/json.h"
 #include "unicode/characters.h"
 
 namespace gptq::chat {
@@ -28,9 +30,7 @@ constexpr std::string_view kContinueMark = kContinueTag.substr(0, kContinueTag.s
 
 // A role is the template's business, not people's: it may become part of a control token. So it must be a plain word.
 bool is_plain_role(const std::string& role) {
-  return std::all_of(role.begin(), role.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  });
+  return std::all_of(role.begin(), role.end(), [](char c) { return is_ascii_alnum(c) || c == '_' || c == '-'; });
 }
 
 Value message_value(Runtime& runtime, const OrderedJson& json) {
@@ -115,7 +115,7 @@ void merge_system(OrderedJson& messages) {
 }  // namespace
 
 OrderedJson parse_input(const std::string& text, const std::string& what) {
-  constexpr size_t kMostDigits = 19;
+  constexpr size_t kMaxDigits = 19;
   size_t digits = 0;
   bool inside_string = false, fraction = false;
   for (size_t i = 0; i <= text.size(); ++i) {
@@ -125,7 +125,7 @@ OrderedJson parse_input(const std::string& text, const std::string& what) {
       inside_string = c != '"';
       continue;
     }
-    if (c >= '0' && c <= '9') {
+    if (is_ascii_digit(c)) {
       ++digits;
       continue;
     }
@@ -134,7 +134,7 @@ OrderedJson parse_input(const std::string& text, const std::string& what) {
       if (fraction) digits = 0;
       continue;
     }
-    if (digits > kMostDigits && !fraction) {
+    if (digits > kMaxDigits && !fraction) {
       throw Error(ErrorKind::kVerification, "reading " + what + ": the integer " + text.substr(i - digits, digits) +
                                                 " does not fit in 64 bits; write it as a string");
     }
@@ -209,7 +209,7 @@ MarkedText cut_at_tag(MarkedText text) {
   const bool spacing_kept = text.text.compare(tag, kContinueTag.size(), kContinueTag) == 0;
   text = text.substr(0, tag);
   if (spacing_kept) return text;
-  return text.substr(0, space_run_begin(text.text, text.text.size()));
+  return text.substr(0, unicode::space_run_begin(text.text, text.text.size()));
 }
 
 }  // namespace gptq::chat

@@ -7,7 +7,7 @@
 #include <gptq/chat.h>
 
 #include "chat/jinja/value.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::chat {
 

@@ -1,6 +1,8 @@
 // One question after another: does the needle appear in what the template prints?
 #include "chat/probe.h"
 
+#include "core/json.h"
+
 namespace gptq::chat {
 
 namespace {
@@ -104,7 +106,7 @@ class Prober {
   void ask_about_thinking() {
     const OrderedJson question = say("user", text("Hi"));
     const auto thinking = [&](bool enabled) {
-      return render_({OrderedJson::array({question}), nullptr, {{"enable_thinking", enabled}}, true});
+      return render_({OrderedJson::array({question}), {}, OrderedJson{{"enable_thinking", enabled}}, true});
     };
     abilities_.enable_thinking = thinking(true) != thinking(false);
     for (const char* field : {"reasoning_content", "reasoning", "thinking"}) {

@@ -7,14 +7,14 @@
 
 #include <gptq/chat.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::chat {
 
 struct Trial {
-  OrderedJson messages;
-  OrderedJson tools;      // null: none
-  OrderedJson variables;  // an object
+  JsonBox<OrderedJson> messages;
+  JsonBox<OrderedJson> tools;      // null: none
+  JsonBox<OrderedJson> variables;  // an object
   bool generation_prompt = false;
 };
 

@@ -52,7 +52,7 @@ TemplateFolder read_template_folder(const fs::path& folder) {
   const fs::path config_path = folder / "tokenizer_config.json";
   if (fs::exists(config_path)) {
     const Json config = parse_json(read_small_file(config_path), config_path.string());
-    result.special_tokens = read_tokenizer_config(config, config_path.string()).named_tokens;
+    result.special_tokens = tokenizer::read_tokenizer_config(config, config_path.string()).named_tokens;
     add_from_config(config, config_path.string(), templates);
   }
   const fs::path processor_path = folder / "chat_template.json";

@@ -7,6 +7,7 @@
 #include <gptq/error.h>
 
 #include "checkpoint/plain_name.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/python_json.h"
 
@@ -82,8 +83,8 @@ Checkpoint Checkpoint::open(const fs::path& folder, Purpose purpose) {
   checkpoint.folder_ = folder;
   const fs::path config_path = folder / "config.json";
   checkpoint.config_ = parse_python_json(read_small_file(config_path), config_path.string());
-  JsonReader(checkpoint.config_, config_path.string());  // must be an object
-  std::optional<Error> refused;                          // the quantization config
+  JsonReader(*checkpoint.config_, config_path.string());  // must be an object
+  std::optional<Error> refused;                           // the quantization config
   try {
     checkpoint.quantize_config_ = find_quantize_config(folder, checkpoint.other_);
   } catch (const Error& error) {
@@ -107,8 +108,8 @@ Checkpoint Checkpoint::open(const fs::path& folder, Purpose purpose) {
   }
   if (checkpoint.other_) {
     checkpoint.quantize_config_.reset();
-    const auto base = checkpoint.config_.find("_name_or_path");
-    if (base != checkpoint.config_.end() && base->is_string()) checkpoint.other_->base = base->get<std::string>();
+    const auto base = checkpoint.config_->find("_name_or_path");
+    if (base != checkpoint.config_->end() && base->is_string()) checkpoint.other_->base = base->get<std::string>();
     if (purpose != Purpose::kLook) refuse(folder, *checkpoint.other_, purpose);
   }
   checkpoint.complete_names();
@@ -187,8 +188,8 @@ void Checkpoint::complete_names() {
 }
 
 bool Checkpoint::tied() const {
-  const auto found = config_.find(kTied);
-  return found != config_.end() && *found == true;
+  const auto found = config_->find(kTied);
+  return found != config_->end() && *found == true;
 }
 
 // The file decides whether the head is the embedding: a config that says so beside another head is wrong.
@@ -215,7 +216,7 @@ void Checkpoint::settle_head() {
       return;
     }
   }
-  config_[kTied] = false;
+  (*config_)[kTied] = false;
   untied_ = true;
   warn((folder_ / "config.json").string() +
        ": \"tie_word_embeddings\" is true, but the folder holds an lm_head of its own, " +
@@ -240,8 +241,8 @@ const Checkpoint::Place& Checkpoint::place_of(const std::string& name) const {
 void Checkpoint::throw_missing(const std::string& name) const {
   std::string advice = "the folder is incomplete or of another architecture";
   if (name.rfind("lm_head.", 0) == 0 && contains(kEmbedding)) {
-    advice = std::string("config.json ") + (config_.contains(kTied) ? "says" : "has no") + " \"" + kTied + "\"" +
-             (config_.contains(kTied) ? ": false" : "") + "; set it to true if the head is the embedding table, " +
+    advice = std::string("config.json ") + (config_->contains(kTied) ? "says" : "has no") + " \"" + kTied + "\"" +
+             (config_->contains(kTied) ? ": false" : "") + "; set it to true if the head is the embedding table, " +
              "or fetch the file that has the tensor";
   } else if (name == kEmbedding && contains(kHead)) {
     advice = std::string("only ") + kHead + " is stored; set \"" + kTied +

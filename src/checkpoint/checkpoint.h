@@ -12,7 +12,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/weight_files.h"
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "core/tensor.h"
 
 namespace gptq {
@@ -24,9 +24,8 @@ namespace gptq {
 //   - every name lacks "model.": it is put in front;
 //   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with the same table twice: the head is left
 //     out; with another head, dense or packed: the key counts, and is written, as false, with a warning.
-// The quantization config is quantize_config.json, else quant_config.json, else config.json's
-// "quantization_config". One that speaks of quantized weights where all tensors are plain ones is ignored with a
-// warning.
+// The quantization config is quantize_config.json, else quant_config.json, else config.json's "quantization_config".
+// One that speaks of quantized weights where all tensors are plain ones is ignored with a warning.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,
@@ -35,8 +34,8 @@ class Checkpoint {
   static Checkpoint open(const fs::path& folder, Purpose purpose = Purpose::kRun);
 
   const fs::path& folder() const { return folder_; }
-  const Json& config() const { return config_; }  // config.json
-  OrderedJson ordered_config() const;             // the same, read again with its keys in the file's order
+  const Json& config() const { return *config_; }  // config.json
+  OrderedJson ordered_config() const;              // the same, read again with its keys in the file's order
   const std::optional<QuantizeConfig>& quantize_config() const { return quantize_config_; }
 
   const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, when looking
@@ -73,7 +72,7 @@ class Checkpoint {
   [[noreturn]] void throw_missing(const std::string& name) const;
 
   fs::path folder_;
-  Json config_;
+  JsonBox<Json> config_;
   std::optional<QuantizeConfig> quantize_config_;
   std::vector<SafetensorsFile> shards_;
   std::map<std::string, Place> tensors_;

@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstdlib>
 
+#include "core/json.h"
 #include "core/python_json.h"
 
 namespace gptq {

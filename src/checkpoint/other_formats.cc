@@ -8,6 +8,9 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
+
 namespace gptq {
 
 namespace {
@@ -22,12 +25,6 @@ bool ends_with(const std::string& text, std::string_view ending) {
   return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
 std::string string_at(const Json& json, const char* key) {
   const auto found = json.find(key);
   return found != json.end() && found->is_string() ? found->get<std::string>() : "";
@@ -36,11 +33,11 @@ std::string string_at(const Json& json, const char* key) {
 bool is_gguf(const fs::path& path) {
   std::array<char, 4> magic = {};
   std::ifstream(path, std::ios::binary).read(magic.data(), magic.size());
-  return std::string_view(magic.data(), magic.size()) == "GGUF" || lower(path.extension().string()) == ".gguf";
+  return std::string_view(magic.data(), magic.size()) == "GGUF" || ascii_lower(path.extension().string()) == ".gguf";
 }
 
 bool is_pickle(const std::string& name) {
-  const std::string ending = lower(fs::path(name).extension().string());
+  const std::string ending = ascii_lower(fs::path(name).extension().string());
   return ending == ".bin" || ending == ".pt" || ending == ".pth" || ending == ".ckpt";
 }
 
@@ -135,7 +132,7 @@ std::optional<OtherFormat> not_a_model(const fs::path& path) {
   }
   if (!ordinary.empty()) return std::nullopt;  // only config.json is missing
   const std::string file =
-      first([](const std::string& name) { return lower(fs::path(name).extension().string()) == ".gguf"; });
+      first([](const std::string& name) { return ascii_lower(fs::path(name).extension().string()) == ".gguf"; });
   if (!file.empty()) return gguf("a folder with " + file);
   if (const std::string weights = first(is_pickle); !weights.empty()) return pickle("a folder with " + weights);
   return std::nullopt;
@@ -143,8 +140,8 @@ std::optional<OtherFormat> not_a_model(const fs::path& path) {
 
 std::optional<OtherFormat> other_quantization(const Json& config) {
   if (!config.is_object()) return std::nullopt;
-  std::string method = lower(string_at(config, "quant_method"));
-  if (method.empty()) method = lower(string_at(config, "method"));
+  std::string method = ascii_lower(string_at(config, "quant_method"));
+  if (method.empty()) method = ascii_lower(string_at(config, "method"));
   if (method.empty() && config.contains("version") && config["version"].is_string() && config.contains("zero_point")) {
     method = "awq";  // its own files name a kernel version only
   }

@@ -6,7 +6,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq {
 

@@ -1,6 +1,8 @@
 // Old names for what transformers 5 renamed.
 #include "checkpoint/output_config.h"
 
+#include "core/json.h"
+
 namespace gptq {
 
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "checkpoint/quantize_config.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq {
 

@@ -8,6 +8,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/regex.h"
 
 namespace gptq {
@@ -166,11 +167,11 @@ std::vector<std::vector<std::string>> read_modules(const JsonReader& json) {
 
 // Modules are many and rules few: each pattern is compiled once per thread.
 bool matches(const std::string& pattern, const std::string& module) {
-  constexpr size_t kMostPatterns = 1024;
+  constexpr size_t kMaxPatterns = 1024;
   thread_local std::map<std::string, Regex> compiled;
   auto found = compiled.find(pattern);
   if (found == compiled.end()) {
-    if (compiled.size() >= kMostPatterns) compiled.clear();
+    if (compiled.size() >= kMaxPatterns) compiled.clear();
     found = compiled.emplace(pattern, Regex(pattern, "a \"dynamic\" rule")).first;
   }
   return found->second.matches_start(module);
@@ -181,8 +182,8 @@ bool matches(const std::string& pattern, const std::string& module) {
 std::string to_string(CheckpointFormat format) { return format == CheckpointFormat::kGptq ? "gptq" : "gptq_v2"; }
 
 std::string QuantizeConfig::quantizer() const {
-  if (!meta.is_object() || !meta.contains("quantizer")) return "";
-  const Json& value = meta["quantizer"];
+  if (!meta->is_object() || !meta->contains("quantizer")) return "";
+  const Json& value = (*meta)["quantizer"];
   if (value.is_string()) return value.get<std::string>();
   std::string text;
   if (!value.is_array()) return text;
@@ -234,7 +235,7 @@ QuantizeConfig parse_quantize_config(const OrderedJson& ordered, const std::stri
     config.meta = json.at("meta");
   }
   // These moved into `meta` in newer files.
-  const JsonReader meta(config.meta, what + ", \"meta\"");
+  const JsonReader meta(*config.meta, what + ", \"meta\"");
   const auto where = [&](const char* key) -> const JsonReader& { return json.has(key) ? json : meta; };
   config.static_groups = where("static_groups").boolean("static_groups", config.static_groups);
   config.true_sequential = where("true_sequential").boolean("true_sequential", config.true_sequential);
@@ -277,7 +278,7 @@ OrderedJson to_json(const QuantizeConfig& config) {
     if (rule.desc_act) value["desc_act"] = *rule.desc_act;
   }
   if (!dynamic.empty()) json["dynamic"] = dynamic;
-  json["meta"] = config.meta;
+  json["meta"] = *config.meta;
   return json;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq {
 
@@ -45,7 +45,8 @@ struct QuantizeConfig {
   CheckpointFormat format = CheckpointFormat::kGptq;
   std::vector<DynamicRule> dynamic;                                    // in the file's order
   std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
-  Json meta = Json::object();             // what does not matter for running the model; "quantizer" says who wrote it
+  JsonBox<Json> meta =
+      JsonBox<Json>::object();            // what does not matter for running the model; "quantizer" says who wrote it
   std::vector<std::string> unknown_keys;  // of the file that was read; ignored
   std::string model_file_base_name;       // file name without ".safetensors", or ""
 

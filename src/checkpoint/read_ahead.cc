@@ -7,7 +7,7 @@ ReadAhead::ReadAhead(const Checkpoint& checkpoint) : checkpoint_(checkpoint), th
 
 ReadAhead::~ReadAhead() { stop_ = true; }
 
-void ReadAhead::expect(const std::string& tensor) {
+void ReadAhead::prefetch(const std::string& tensor) {
   thread_.add(0, [this, view = checkpoint_.tensor(tensor)] {
     if (!stop_) bring_to_memory({view.data, view.bytes()});
   });

@@ -15,7 +15,7 @@ class ReadAhead {
   ~ReadAhead();  // forgets what it has not begun
 
   // Brings the tensor's pages into memory, after those of the calls before, and returns at once.
-  void expect(const std::string& tensor);
+  void prefetch(const std::string& tensor);
 
  private:
   const Checkpoint& checkpoint_;

@@ -33,10 +33,9 @@ struct SafetensorsHeader {
   uint64_t data_offset = 0;  // of the data buffer in the file
 };
 
-// Checks every rule of the format: header length, JSON syntax and UTF-8, duplicate names, sizes with overflow,
-// holes, overlaps and trailing bytes. Work and memory are bounded by limits on the header's length, its tensors,
-// metadata and nesting, which real files stay far below. Throws Error(kVerification) that begins with `what` (the
-// file's name).
+// Checks every rule of the format: header length, JSON syntax and UTF-8, duplicate names, sizes with overflow, holes,
+// overlaps and trailing bytes. Work and memory are bounded by limits on the header's length, its tensors, metadata and
+// nesting, which real files stay far below. Throws Error(kVerification) that begins with `what` (the file's name).
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, const std::string& what);
 
 // One mapped file. Views stay valid for the life of this object, also after it has been moved.

@@ -28,7 +28,7 @@ void WriteBehind::write(const std::string& tensor, const TensorView& values) {
   thread_.add(0, [this, tensor, values] { writer_.write(tensor, values); });
 }
 
-void WriteBehind::when_synced(std::function<void()> then) {
+void WriteBehind::on_durable(std::function<void()> then) {
   thread_.add(0, [this, then = std::move(then)] {
     writer_.sync();
     then();

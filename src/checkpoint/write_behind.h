@@ -20,7 +20,7 @@ class WriteBehind {
   void write(const std::string& tensor, const TensorView& values);  // which stay where they are until finish()
 
   // Calls `then` in the background when everything handed over so far is on the disk.
-  void when_synced(std::function<void()> then);
+  void on_durable(std::function<void()> then);
 
   void wait();    // for everything handed over so far, calls of `then` included
   void finish();  // waits, then finishes the writer

@@ -7,6 +7,7 @@
 
 #include "checkpoint/output_config.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/model_files.h"
 #include "core/python_json.h"

@@ -11,7 +11,7 @@
 #include "checkpoint/quantize_config.h"
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "core/tensor.h"
 
 namespace gptq {
@@ -34,8 +34,8 @@ class CheckpointWriter {
   // the disk at sync() or finish().
   void write(const std::string& name, const TensorView& tensor);
 
-  // After a resume: says that `name` was already written, and synced, by the run before; `sha256` is what that run's
-  // digests() said.
+  // After a resume: says that `name` was already written, and synced, by the run before; `sha256` is what that
+  // run's digests() said.
   void mark_written(const std::string& name, const std::string& sha256);
 
   // Of the bytes of every tensor written so far (64 hexadecimal digits), by name. Safe from several threads.

@@ -12,9 +12,9 @@ namespace gptq {
 
 namespace fs = std::filesystem;
 
-// A read-only mapping of a whole file. Only regular files are opened, here and below: pipes, devices and the files of
-// /proc would be waited for, or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral) naming the
-// path.
+// A read-only mapping of a whole file. Only regular files are opened, here and below: pipes, devices and the files
+// of /proc would be waited for, or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral)
+// naming the path.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);

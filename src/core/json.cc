@@ -259,4 +259,27 @@ std::string JsonReader::string(const char* key, const std::string& fallback) con
   return has(key) ? string(key) : fallback;
 }
 
+template <typename Document>
+JsonBox<Document>::JsonBox() : document_(std::make_unique<Document>()) {}
+template <typename Document>
+JsonBox<Document> JsonBox<Document>::object() {
+  return JsonBox(Document::object());
+}
+template <typename Document>
+JsonBox<Document>::JsonBox(Document document) : document_(std::make_unique<Document>(std::move(document))) {}
+template <typename Document>
+JsonBox<Document>::JsonBox(const JsonBox& other) : document_(std::make_unique<Document>(*other.document_)) {}
+template <typename Document>
+JsonBox<Document>::JsonBox(JsonBox&&) noexcept = default;
+template <typename Document>
+JsonBox<Document>& JsonBox<Document>::operator=(JsonBox other) noexcept {
+  document_.swap(other.document_);
+  return *this;
+}
+template <typename Document>
+JsonBox<Document>::~JsonBox() = default;
+
+template class JsonBox<Json>;
+template class JsonBox<OrderedJson>;
+
 }  // namespace gptq

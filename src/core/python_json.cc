@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/json.h"
+
 namespace gptq {
 
 namespace {

@@ -12,8 +12,8 @@ namespace {
 
 constexpr uint32_t kMatchLimit = 10'000'000;
 constexpr size_t kJitStackStart = size_t{1} << 15;
-constexpr size_t kJitStackMost = size_t{1}
-                                 << 24;  // the default of 32 KiB is too little for groups repeated over long texts
+constexpr size_t kJitStackMax = size_t{1}
+                                << 24;  // the default of 32 KiB is too little for groups repeated over long texts
 
 std::string reason(int code) {
   PCRE2_UCHAR text[256];
@@ -24,7 +24,7 @@ std::string reason(int code) {
 struct MatchData {
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
-  pcre2_jit_stack* stack = pcre2_jit_stack_create(kJitStackStart, kJitStackMost, nullptr);
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(kJitStackStart, kJitStackMax, nullptr);
   MatchData() {
     pcre2_set_match_limit(context, kMatchLimit);
     pcre2_jit_stack_assign(context, nullptr, stack);

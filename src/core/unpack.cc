@@ -48,8 +48,8 @@ class GzipReader {
 
  private:
   void feed() {
-    constexpr size_t kMost = size_t{1} << 30;  // zlib counts in 32 bits
-    const std::string_view part = rest_.substr(0, kMost);
+    constexpr size_t kMaxPart = size_t{1} << 30;  // zlib counts in 32 bits
+    const std::string_view part = rest_.substr(0, kMaxPart);
     rest_.remove_prefix(part.size());
     stream_.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(part.data()));
     stream_.avail_in = static_cast<uInt>(part.size());

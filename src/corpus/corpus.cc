@@ -9,10 +9,11 @@
 #include <gptq/error.h>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -88,11 +89,11 @@ class Reader {
     }
     RenderOptions options;
     options.add_generation_prompt = false;
-    if (!row.tools.is_null()) options.tools = row.tools.dump();
+    if (!row.tools->is_null()) options.tools = row.tools->dump();
     try {
-      if (!row.tools.is_null() && !template_->abilities().tools) ++without_tools_;
-      if (!template_->abilities().system_role && row.messages[0].value("role", "") == "system") ++merged_;
-      return tokenizer_.encode(template_->render_json(row.messages.dump(), options));
+      if (!row.tools->is_null() && !template_->abilities().tools) ++without_tools_;
+      if (!template_->abilities().system_role && (*row.messages)[0].value("role", "") == "system") ++merged_;
+      return tokenizer_.encode(template_->render_json(row.messages->dump(), options));
     } catch (const Error& error) {
       throw Error(ErrorKind::kVerification, "reading " + row.where + ": " + error.what());
     } catch (const OrderedJson::exception&) {
@@ -159,21 +160,25 @@ std::vector<std::string> files_of(const std::string& folder) {
 
 }  // namespace
 
+}  // namespace gptq::corpus
+
+namespace gptq {
+
 Corpus read_corpus(const std::vector<std::string>& paths, const std::string& model, const Tokenizer& tokenizer) {
-  Reader reader(model, tokenizer);
+  corpus::Reader reader(model, tokenizer);
   for (const std::string& path : paths) {
-    check_path(path);
+    corpus::check_path(path);
     if (!fs::is_directory(path)) {
       reader.read(read_file(path), path);
       continue;
     }
-    reader.read_folder(path, files_of(path));
+    reader.read_folder(path, corpus::files_of(path));
   }
   return reader.take();
 }
 
 Corpus parse_corpus(std::string bytes, const std::string& name, const std::string& model, const Tokenizer& tokenizer) {
-  Reader reader(model, tokenizer);
+  corpus::Reader reader(model, tokenizer);
   reader.read(std::move(bytes), name);
   return reader.take();
 }

@@ -5,9 +5,10 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "corpus/rows.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -54,15 +55,15 @@ bool conversation(const OrderedJson& json, const char* key, Row& row) {
   row.messages = messages_from(*find(json, key), key, row);
   if (const OrderedJson* tools = find(json, "tools")) {
     // Some data sets keep the list as JSON text, because its columns have one type.
-    row.tools = tools->is_string() && !tools->get_ref<const std::string&>().empty()
-                    ? parse_ordered_json(tools->get<std::string>(), "\"tools\" of " + row.where)
-                    : *tools;
-    if (row.tools.is_string() || row.tools.empty()) row.tools = nullptr;
-    if (!row.tools.is_null() && !row.tools.is_array()) {
-      fail(row, std::string("\"tools\" is ") + row.tools.type_name() + ", expected a list");
+    *row.tools = tools->is_string() && !tools->get_ref<const std::string&>().empty()
+                     ? parse_ordered_json(tools->get<std::string>(), "\"tools\" of " + row.where)
+                     : *tools;
+    if (row.tools->is_string() || row.tools->empty()) *row.tools = nullptr;
+    if (!row.tools->is_null() && !row.tools->is_array()) {
+      fail(row, std::string("\"tools\" is ") + row.tools->type_name() + ", expected a list");
     }
   }
-  return !row.messages.empty();
+  return !row.messages->empty();
 }
 
 bool text(const OrderedJson& json, const char* key, Row& row) {
@@ -76,8 +77,8 @@ bool pair(const OrderedJson& json, const char* first, const char* second, Row& r
   if (a->is_array() && b->is_array()) {
     row.kind = Row::Kind::kConversation;
     row.messages = messages_from(*a, first, row);
-    for (const OrderedJson& message : messages_from(*b, second, row)) row.messages.push_back(message);
-    return !row.messages.empty();
+    for (const OrderedJson& message : messages_from(*b, second, row)) row.messages->push_back(message);
+    return !row.messages->empty();
   }
   row.text = string_at(json, first, row) + string_at(json, second, row);
   return !row.text.empty();
@@ -91,7 +92,7 @@ bool instruction(const OrderedJson& json, Row& row) {
   const std::string answer = string_at(json, "output", row);
   if (question.empty() && answer.empty()) return false;
   row.kind = Row::Kind::kConversation;
-  row.messages = {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}};
+  *row.messages = {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}};
   row.text = question + "\n\n" + answer;
   return true;
 }
@@ -109,12 +110,12 @@ bool tokens(const OrderedJson& json, Row& row) {
 }
 
 std::string keys_of(const OrderedJson& json) {
-  constexpr size_t kShown = 8, kLongest = 40;
+  constexpr size_t kShown = 8, kMaxKeyBytes = 40;
   std::string keys;
   size_t count = 0;
   for (const auto& [key, value] : json.items()) {
     if (++count > kShown) break;
-    keys += (keys.empty() ? "\"" : ", \"") + key.substr(0, kLongest) + "\"";
+    keys += (keys.empty() ? "\"" : ", \"") + key.substr(0, kMaxKeyBytes) + "\"";
   }
   if (count > kShown) keys += ", ...";
   return keys.empty() ? "no keys" : "the keys " + keys;
@@ -154,4 +155,4 @@ bool read_row(const OrderedJson& json, Row& row) {
                 "\"text\"");
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

@@ -7,9 +7,11 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "corpus/table.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -30,8 +32,8 @@ std::string parser_reason(std::string reason) {
       reason.erase(0, at + std::string_view(from).size());
   }
   for (const char* end : {"; last read", "; the file is damaged"}) reason = reason.substr(0, reason.find(end));
-  constexpr size_t kLongest = 160;
-  return reason.substr(0, kLongest);
+  constexpr size_t kMaxBytes = 160;
+  return reason.substr(0, kMaxBytes);
 }
 
 // nullopt and `reason` when it is not JSON.
@@ -181,11 +183,7 @@ std::string standard_json(std::string_view text) {
     if (i + 6 > text.size() || text[i] != '\\' || text[i + 1] != 'u') return -1;
     int code = 0;
     for (size_t k = i + 2; k < i + 6; ++k) {
-      const char c = text[k];
-      const int digit = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
+      const int digit = hex_digit(text[k]);
       if (digit < 0) return -1;
       code = code * 16 + digit;
     }
@@ -244,4 +242,4 @@ size_t read_rows(std::string_view text, const std::string& name, const RowSink& 
   return rows.skipped();
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

@@ -7,7 +7,10 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+#include "core/ascii.h"
+#include "core/json.h"
+
+namespace gptq::corpus {
 
 namespace {
 
@@ -67,10 +70,9 @@ class Records {
 };
 
 bool is_name(const std::string& field) {
-  constexpr size_t kLongest = 64;
-  return !field.empty() && field.size() <= kLongest && std::all_of(field.begin(), field.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '.';
+  constexpr size_t kMaxNameBytes = 64;
+  return !field.empty() && field.size() <= kMaxNameBytes && std::all_of(field.begin(), field.end(), [](char c) {
+    return is_ascii_alnum(c) || c == '_' || c == '-' || c == '.';
   });
 }
 
@@ -113,4 +115,4 @@ void read_table(std::string_view text, const std::string& name,
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 // A table's first line is its header: names without spaces, one of them a column that rows are read from ("text",
 // "prompt"...), and the second record has as many fields. With `named` the file's name says that it is one.
@@ -18,4 +18,4 @@ bool is_table(std::string_view text, bool named);
 void read_table(std::string_view text, const std::string& name,
                 const std::function<void(const OrderedJson& row, const std::string& where)>& sink);
 
-}  // namespace gptq
+}  // namespace gptq::corpus

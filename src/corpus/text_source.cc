@@ -10,7 +10,7 @@
 #include "core/unpack.h"
 #include "core/utf8.h"
 
-namespace gptq {
+namespace gptq::corpus {
 
 namespace {
 
@@ -65,9 +65,9 @@ TextEncoding find_encoding(std::string_view bytes) {
   size_t zeros[2] = {0, 0};
   const size_t end = std::min(bytes.size(), kLooked);
   for (size_t i = 0; i < end; ++i) zeros[i % 2] += bytes[i] == '\0' ? 1 : 0;
-  const auto most = [&](size_t count) { return end >= 4 && count * 20 >= end * 9; };
-  if (zeros[0] == 0 && most(zeros[1])) return TextEncoding::kUtf16Little;
-  if (zeros[1] == 0 && most(zeros[0])) return TextEncoding::kUtf16Big;
+  const auto is_most = [&](size_t count) { return end >= 4 && count * 20 >= end * 9; };
+  if (zeros[0] == 0 && is_most(zeros[1])) return TextEncoding::kUtf16Little;
+  if (zeros[1] == 0 && is_most(zeros[0])) return TextEncoding::kUtf16Big;
   return TextEncoding::kOther;
 }
 
@@ -124,4 +124,4 @@ std::string decode_text(std::string bytes, const std::string& name) {
   return text;
 }
 
-}  // namespace gptq
+}  // namespace gptq::corpus

@@ -3,10 +3,10 @@
 
 #include <string>
 
-namespace gptq {
+namespace gptq::corpus {
 
 // Unpacks gzip and zstd, converts UTF-16, removes a byte order mark. Only the bytes decide, `name` is for errors. Throws
 // Error(kVerification) for anything else that is not UTF-8 without zero bytes.
 std::string decode_text(std::string bytes, const std::string& name);
 
-}  // namespace gptq
+}  // namespace gptq::corpus

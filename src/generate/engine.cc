@@ -13,6 +13,7 @@
 #include "backend/sampling/sample.h"
 #include "checkpoint/checkpoint.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/python_json.h"
 #include "generate/kv_pool.h"

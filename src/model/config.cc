@@ -9,6 +9,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/log.h"
 
 namespace gptq {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "model/architecture.h"
 #include "model/config.h"
 #include "model/program_builder.h"

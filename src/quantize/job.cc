@@ -14,6 +14,7 @@
 
 #include "checkpoint/packed_format.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "hub/repository/origin.h"
 #include "model/families.h"
 #include "quantize/storable.h"
@@ -139,19 +140,19 @@ std::vector<TensorSpec> Job::all_tensors() const {
 
 QuantizeConfig Job::config(const std::vector<ModuleReport>& modules) const {
   QuantizeConfig c = make_quantize_config(plan, options);
-  c.meta = {{"quantizer", quantizers(c)},
-            {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
-            {"clip", options.grid.clip},
-            {"gptaq", gptaq_record(options.gptaq)},
-            {"calibration",
-             {{"name", calibration.name},
-              {"sha256", calibration.sha256},
-              {"samples", calibration.lengths.size()},
-              {"seqlen", calibration.seqlen},
-              {"seed", options.seed}}}};
-  if (const Json errors = error_summary(modules); !errors.is_null()) c.meta["errors"] = errors;
+  *c.meta = {{"quantizer", quantizers(c)},
+             {"act_group_aware", options.grid.group_aware && !options.grid.desc_act},
+             {"clip", options.grid.clip},
+             {"gptaq", gptaq_record(options.gptaq)},
+             {"calibration",
+              {{"name", calibration.name},
+               {"sha256", calibration.sha256},
+               {"samples", calibration.lengths.size()},
+               {"seqlen", calibration.seqlen},
+               {"seed", options.seed}}}};
+  if (const Json errors = error_summary(modules); !errors.is_null()) (*c.meta)["errors"] = errors;
   if (const Json origin = hub::to_json(hub::origin_of(checkpoint.folder())); !origin.is_null())
-    c.meta["base_model"] = origin;
+    (*c.meta)["base_model"] = origin;
   return c;
 }
 

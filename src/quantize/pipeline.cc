@@ -339,7 +339,7 @@ void Pipeline::read_ahead(int64_t index) {
     layers_expected_ = layer + 1;
     const LayerPlan& plan = in_.plan.layers[static_cast<size_t>(layer)];
     for (const SetPlan& set : plan.sets) {
-      for (const LinearSpec& linear : set.set.linears) reader_.expect(plan.prefix + linear.name + ".weight");
+      for (const LinearSpec& linear : set.set.linears) reader_.prefetch(plan.prefix + linear.name + ".weight");
     }
   }
 }

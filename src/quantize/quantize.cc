@@ -105,7 +105,7 @@ void quantize_layers(Run& work, const MemoryPlan& memory, Backend& backend, Chec
           if (on_progress) on_progress({phase + module.name, fraction, &module});
         });
     progress.layers_done = static_cast<int>(layer + 1);
-    output.when_synced([&work, &writer, layer, progress] { work.commit_layer(layer, progress, writer); });
+    output.on_durable([&work, &writer, layer, progress] { work.commit_layer(layer, progress, writer); });
     if (stop.stop_requested() && layer + 1 < layers) {
       output.wait();
       throw Error(ErrorKind::kInterrupted, "quantizing " + job.options.model + " stopped after layer " +

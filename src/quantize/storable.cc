@@ -6,6 +6,7 @@
 #include <gptq/error.h>
 
 #include "core/half.h"
+#include "core/json.h"
 
 namespace gptq {
 

@@ -3,7 +3,7 @@
 
 #include <gptq/tokenizer.h>
 
-#include "tokenizer/tokenizer_impl.h"
+#include "tokenizer/pipeline.h"
 #include "unicode/characters.h"
 
 namespace gptq {
@@ -25,7 +25,7 @@ void StreamingDecoder::follow(const std::vector<TokenId>& ids) {
     const std::string* token = impl.token(*id);
     if (token == nullptr || (skip_special_tokens_ && impl.is_special(*id))) continue;
     // Bytes that end the text in front would form one run with those that follow, valid or not as a whole.
-    if (window_.empty() && impl.decoder().has_byte_runs() && byte_of_token(*token) >= 0) continue;
+    if (window_.empty() && impl.decoder().has_byte_runs() && tokenizer::byte_of_token(*token) >= 0) continue;
     window_.insert(window_.begin(), *id);
   }
   const std::string text = impl.decode(window_.data(), window_.size(), false);
@@ -39,7 +39,7 @@ std::string StreamingDecoder::push(TokenId id) {
   if (token == nullptr || (skip_special_tokens_ && impl.is_special(id))) return "";  // decode() leaves them out too
   window_.push_back(id);
   // A run of byte tokens is valid or not as a whole: nothing of it is certain before it ends.
-  if (impl.decoder().has_byte_runs() && byte_of_token(*token) >= 0) return "";
+  if (impl.decoder().has_byte_runs() && tokenizer::byte_of_token(*token) >= 0) return "";
   const std::string text = impl.decode(window_.data(), window_.size(), false);
   if (!followed_.empty() && text != followed_) {
     if (!text.starts_with(followed_)) emitted_ -= kReplacementUtf8.size();

@@ -1,7 +1,7 @@
 // How the reference classifies characters; made by tests/golden/make_char_tables.py, not edited by hand.
 #include "unicode/char_tables.h"
 
-namespace gptq {
+namespace gptq::unicode {
 
 // clang-format off
 namespace {
@@ -733,4 +733,4 @@ const std::span<const LowercaseRange> kLowercaseRanges(kLowercase);
 const std::span<const ScriptRange> kScriptRanges(kScripts);
 // clang-format on
 
-}  // namespace gptq
+}  // namespace gptq::unicode

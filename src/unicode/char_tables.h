@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-namespace gptq {
+namespace gptq::unicode {
 
 struct CharRange {
   char32_t first, last;
@@ -55,4 +55,4 @@ struct ScriptRange {
 };
 extern const std::span<const ScriptRange> kScriptRanges;
 
-}  // namespace gptq
+}  // namespace gptq::unicode

@@ -3,7 +3,7 @@
 
 #include <utf8proc.h>
 
-namespace gptq {
+namespace gptq::unicode {
 
 namespace {
 
@@ -114,4 +114,4 @@ size_t space_run_begin(std::string_view text, size_t end) {
   return end;
 }
 
-}  // namespace gptq
+}  // namespace gptq::unicode

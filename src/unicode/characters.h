@@ -7,7 +7,7 @@
 
 #include "core/utf8.h"
 
-namespace gptq {
+namespace gptq::unicode {
 
 bool is_whitespace(char32_t code);  // the White_Space property
 bool is_numeric(char32_t code);     // category N
@@ -26,4 +26,4 @@ size_t space_run_end(std::string_view text, size_t begin);  // where the white s
 size_t space_run_begin(std::string_view text, size_t end);  // where the white space before `end` begins
 char32_t char_before(std::string_view text, size_t end);    // the character that ends at `end` > 0
 
-}  // namespace gptq
+}  // namespace gptq::unicode

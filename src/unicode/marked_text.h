@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace gptq {
+namespace gptq::unicode {
 
 // `marks` is empty (no byte is marked) or has one byte per byte of `text`: 1 for input, 0 for anything else.
 struct MarkedText {
@@ -57,4 +57,4 @@ struct MarkedText {
   }
 };
 
-}  // namespace gptq
+}  // namespace gptq::unicode

@@ -11,7 +11,7 @@
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::unicode {
 
 namespace {
 
@@ -43,13 +43,13 @@ void decompose(char32_t code, bool compatibility, std::vector<ChangedChar>& out)
     out.push_back({code, 0});
     return;
   }
-  constexpr utf8proc_ssize_t kLongest = 32;  // the longest compatibility decomposition has 18 characters
-  utf8proc_int32_t parts[kLongest];
+  constexpr utf8proc_ssize_t kMaxLength = 32;  // the longest compatibility decomposition has 18 characters
+  utf8proc_int32_t parts[kMaxLength];
   int boundary = 0;
   const int options = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compatibility ? UTF8PROC_COMPAT : 0);
-  const utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, kLongest,
+  const utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(code), parts, kMaxLength,
                                                          static_cast<utf8proc_option_t>(options), &boundary);
-  CHECK(count >= 0 && count <= kLongest);
+  CHECK(count >= 0 && count <= kMaxLength);
   const bool itself = count == 1 && static_cast<char32_t>(parts[0]) == code;
   if (itself || !kDecomposingChars.has(code)) {
     out.push_back({code, 0});
@@ -158,4 +158,4 @@ std::string to_normal_form(std::string_view text, NormalForm form) {
   return out;
 }
 
-}  // namespace gptq
+}  // namespace gptq::unicode

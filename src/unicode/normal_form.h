@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gptq {
+namespace gptq::unicode {
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
@@ -20,4 +20,4 @@ struct ChangedChar {
 std::vector<ChangedChar> normal_form_changes(std::string_view text, NormalForm form);
 std::string to_normal_form(std::string_view text, NormalForm form);
 
-}  // namespace gptq
+}  // namespace gptq::unicode

@@ -7,7 +7,7 @@
 #include "core/file.h"
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::chat {
 namespace {
 
 ChatAbilities abilities(const std::string& source) {
@@ -129,7 +129,7 @@ TEST(ChatAbilities, ATemplateThatRunsWithoutEndIsProbedInAShortTime) {
 }
 
 TEST(ChatTemplateChoice, NamesAndTools) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   folder.write("tokenizer_config.json", R"({"chat_template":[{"name":"default","template":"D"},)"
                                         R"({"name":"tool_use","template":"T"},{"name":"rag","template":"R"}]})");
   RenderOptions tools;
@@ -155,7 +155,7 @@ TEST(ChatTemplateChoice, NamesAndTools) {
 }
 
 TEST(ChatTemplateChoice, ErrorsNameTheFile) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   folder.write("chat_template.jinja", "a\n  {{ x. }}");
   try {
     ChatTemplate::open(folder.path());
@@ -175,4 +175,4 @@ TEST(ChatTemplateChoice, ErrorsNameTheFile) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::chat

@@ -7,7 +7,7 @@
 #include "core/file.h"
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::chat {
 namespace {
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
@@ -47,7 +47,7 @@ TEST(ChatTemplate, DemoModel) {
 }
 
 TEST(ChatTemplate, WhereItIsFound) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   EXPECT_THROW(ChatTemplate::open(folder.path()), Error);
   folder.write("chat_template.json", R"({"chat_template":"P"})");
   EXPECT_EQ(ChatTemplate::open(folder.path()).source(), "P");
@@ -175,4 +175,4 @@ TEST(ChatTemplate, ManyMessagesAreFast) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::chat

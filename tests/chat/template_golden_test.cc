@@ -12,7 +12,7 @@
 #include "core/file.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::chat {
 namespace {
 
 const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/jinja";
@@ -63,4 +63,4 @@ TEST(TemplateGolden, EveryVectorRendersLikeJinja) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::chat

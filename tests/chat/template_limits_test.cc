@@ -4,7 +4,7 @@
 #include <gptq/chat.h>
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::chat {
 namespace {
 
 std::string render(const std::string& source, const std::string& messages = R"([{"role":"user","content":"x"}])") {
@@ -150,4 +150,4 @@ TEST(TemplateLimits, GrowingTextLeavesOtherHoldersAlone) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::chat

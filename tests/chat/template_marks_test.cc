@@ -8,7 +8,7 @@
 #include <gptq/chat.h>
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::chat {
 namespace {
 
 // People write Cyrillic letters and spaces, the template writes < > and what else is ASCII.
@@ -133,4 +133,4 @@ TEST(TemplateMarks, StayWithTheTextThroughRandomTemplates) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::chat

@@ -1,4 +1,5 @@
 // Opening model folders: which files are found, and what each kind of broken folder says.
+#include "core/json.h"
 #include "checkpoint/checkpoint.h"
 
 #include "checkpoint/folder_info.h"

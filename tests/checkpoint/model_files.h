@@ -14,31 +14,11 @@
 
 #include "checkpoint/safetensors.h"
 #include "core/file.h"
+#include "tests/temp_folder.h"
 #include "core/log.h"
 #include "core/tensor.h"
 
 namespace gptq::testing {
-
-// An empty folder that disappears with this object.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (fs::temp_directory_path() / "gptq-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "mkdtemp failed";
-    path_ = name;
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
 
 // Collects the library's notes and warnings while it lives.
 class LogCapture {

@@ -1,4 +1,5 @@
 // Folders as people have them: weight files of any name, names without "model.", and heads that are tied or not.
+#include "core/json.h"
 #include "checkpoint/checkpoint.h"
 
 #include "tests/checkpoint/model_files.h"

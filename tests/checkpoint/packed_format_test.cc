@@ -424,8 +424,8 @@ TEST(PackedFormat, WidthsThatAreNoMultipleOf32) {
   expect_error(ErrorKind::kVerification, {"multiples of 32"}, [&] { read_packed(checkpoint, "m", 40, 64); });
 }
 
-// Reads each golden linear through a folder and compares codes, zeros and every dequantized weight, then writes it
-// back.
+// Reads each golden linear through a folder and compares codes, zeros and every dequantized weight, then
+// writes it back.
 TEST(PackedFormat, GoldenLinears) {
   int count = 0;
   for (const auto& item : fs::directory_iterator(golden("packed"))) {

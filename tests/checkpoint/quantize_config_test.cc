@@ -1,5 +1,6 @@
 // Quantization configs of every writer, the rules for single modules, and what must be refused.
 #include "checkpoint/quantize_config.h"
+#include "core/json.h"
 
 #include "tests/checkpoint/model_files.h"
 
@@ -155,7 +156,7 @@ TEST(QuantizeConfig, RoundTrip) {
   config.format = CheckpointFormat::kGptqV2;
   config.damp_percent = 0.05;
   config.modules_in_block_to_quantize = {{"a", "b"}, {"c"}};
-  config.meta = {{"quantizer", {"gptq:0.1.0"}}};
+  *config.meta = {{"quantizer", {"gptq:0.1.0"}}};
   config.dynamic = {{"z.*", false, 8, std::nullopt, true, std::nullopt}, {"y.*", true, {}, {}, {}, {}}};
   const OrderedJson json = to_json(config);
   EXPECT_EQ(json.dump(),

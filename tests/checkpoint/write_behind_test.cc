@@ -64,7 +64,7 @@ TEST(WriteBehind, CallsAfterTheDataAreThere) {
   int called = 0;
   for (int i = 0; i < kModules; ++i) {
     output.write(module(i), weight(i));
-    output.when_synced([&, i] {
+    output.on_durable([&, i] {
       ++called;
       const SafetensorsFile file(folder / "model.safetensors");
       const PackedWeight expected = weight(i);
@@ -84,13 +84,13 @@ TEST(WriteBehind, AFullDiskNamesTheFileAndNothingIsSaidToBeSynced) {
     WriteBehind output(writer, CheckpointFormat::kGptq);
     for (int i = 0; i < full; ++i) {
       output.write(module(i), weight(i));
-      output.when_synced([&] { ++synced; });
+      output.on_durable([&] { ++synced; });
     }
     output.wait();
     const testing::FullDisk disk(1000);
     output.write(module(full), weight(full));
     expect_error(ErrorKind::kGeneral, {"writing", folder.path().string(), ".safetensors", "disk space"}, [&] {
-      output.when_synced([&] { ++synced; });
+      output.on_durable([&] { ++synced; });
       output.wait();
     });
     expect_error(ErrorKind::kGeneral, {"writing", ".safetensors"}, [&] { output.write(module(full), weight(full)); });

@@ -1,6 +1,7 @@
 // The writer: shards, index, resuming, companion files and configs.
 #include "checkpoint/writer.h"
 #include "checkpoint/output_config.h"
+#include "core/json.h"
 
 #include <thread>
 
@@ -271,7 +272,7 @@ TEST(Configs, KeepTheSourceAndAddTheQuantization) {
                                  "quantization_config": {"old": true}, "last": [1, 2]})";
   QuantizeConfig config;
   config.bits = 3;
-  config.meta = {{"quantizer", {"gptq:0.1.0"}}};
+  *config.meta = {{"quantizer", {"gptq:0.1.0"}}};
   write_configs(folder.path(), parse_ordered_json(source, "source"), config);
   const std::string text = read_file(folder / "config.json");
   EXPECT_EQ(
@@ -316,7 +317,8 @@ TEST(Configs, DoNotPointToCodeThatIsNotThere) {
   EXPECT_EQ(written_config(R"({"a": 1, "auto_map": {"AutoConfig": "configuration_x.C"}, "b": 2})").dump(),
             R"({"a":1,"b":2})");
   const TempFolder from, to;
-  write_file_atomic(from / "tokenizer_config.json", R"({"b": "é", "auto_map": {"AutoTokenizer": ["t.T", null]}, "a": 1})");
+  write_file_atomic(from / "tokenizer_config.json",
+                    R"({"b": "é", "auto_map": {"AutoTokenizer": ["t.T", null]}, "a": 1})");
   write_file_atomic(from / "special_tokens_map.json", R"({"auto_map":   1})");
   copy_companion_files(from / ".", to / ".");
   EXPECT_EQ(read_file(to / "tokenizer_config.json"), "{\n  \"b\": \"é\",\n  \"a\": 1\n}\n");

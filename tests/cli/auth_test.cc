@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 #include "tests/hub/local_hub.h"
 

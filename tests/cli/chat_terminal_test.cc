@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/json.h"
 #include "tests/cli/terminal.h"
 
 namespace gptq::testing {

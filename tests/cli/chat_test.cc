@@ -3,6 +3,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 
 namespace gptq::testing {

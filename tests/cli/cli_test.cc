@@ -1,6 +1,7 @@
 // The gptq program from outside: exit codes, what goes where, JSON keys, help, and every command once.
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 
 namespace gptq::testing {

@@ -1,6 +1,7 @@
 // gptq generate from outside: what is printed, where the text comes from, seeds, special tokens, and rows of JSON.
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 
 namespace gptq::testing {

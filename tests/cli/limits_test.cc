@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 
 namespace gptq::testing {

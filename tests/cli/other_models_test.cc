@@ -1,6 +1,7 @@
 // Models as people have them, from outside: what runs all the same, and what is refused by name with a way out.
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 
 namespace gptq::testing {

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/temp_folder.h"
+
 namespace gptq::testing {
 
 namespace fs = std::filesystem;
@@ -33,21 +35,10 @@ inline void write_whole(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// A folder that disappears with the object.
-class Scratch {
+// Gives paths as strings, as arguments of a program are.
+class Scratch : public TempFolder {
  public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "gptq-cli-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~Scratch() { fs::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
+  std::string operator/(const std::string& name) const { return (path() / name).string(); }
 };
 
 struct Outcome {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 #include "tests/hub/local_hub.h"
 

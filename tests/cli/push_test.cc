@@ -1,6 +1,7 @@
 // gptq quantize, push and pull, one after the other, as people do.
 #include <nlohmann/json.hpp>
 
+#include "core/json.h"
 #include "tests/cli/process.h"
 #include "tests/hub/local_hub.h"
 

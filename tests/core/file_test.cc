@@ -14,7 +14,7 @@ using testing::expect_error;
 using testing::TempFolder;
 
 TEST(Files, WriteMapAndReadBack) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   const std::string content("a\0b\xff", 4);
   write_file_atomic(folder / "x", content);
   EXPECT_EQ(read_file(folder / "x"), content);
@@ -32,7 +32,7 @@ TEST(Files, WriteMapAndReadBack) {
 }
 
 TEST(Files, ErrorsNameThePath) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   const fs::path missing = folder / "missing";
   expect_error(ErrorKind::kNotFound, {missing.string()}, [&] { MappedFile{missing}; });
   expect_error(ErrorKind::kNotFound, {missing.string()}, [&] { read_file(missing); });
@@ -42,7 +42,7 @@ TEST(Files, ErrorsNameThePath) {
 }
 
 TEST(Files, PreallocatedWritesFromThreads) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   constexpr size_t kBlock = 5000;
   {
     PreallocatedFile file(folder / "x", 8 * kBlock);
@@ -63,7 +63,7 @@ TEST(Files, PreallocatedWritesFromThreads) {
 }
 
 TEST(Files, OnlyFilesAreReplaced) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   fs::create_directory(folder / "empty");
   for (const char* name : {"pipe", "empty"}) {
@@ -74,7 +74,7 @@ TEST(Files, OnlyFilesAreReplaced) {
 }
 
 TEST(Files, PipesDevicesAndProcAreRefused) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   for (const auto& [path, found] : {std::pair<fs::path, std::string>{folder / "pipe", "a pipe"},
                                     {"/dev/zero", "a device"},
@@ -85,7 +85,7 @@ TEST(Files, PipesDevicesAndProcAreRefused) {
 }
 
 TEST(Files, SizesHaveLimits) {
-  const TempFolder folder;
+  const testing::TempFolder folder;
   write_file_atomic(folder / "x", "12345");
   EXPECT_EQ(read_file(folder / "x", 5), "12345");
   expect_error(ErrorKind::kVerification, {"x", "5 bytes", "at most 4"}, [&] { read_file(folder / "x", 4); });

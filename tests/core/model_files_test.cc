@@ -2,7 +2,8 @@
 #include "core/model_files.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
+
+#include "tests/temp_folder.h"
 
 namespace gptq {
 
@@ -32,9 +33,8 @@ TEST(ModelFiles, PatternsFitWholePaths) {
 }
 
 TEST(ModelFiles, LinksThatLeadOutAreKnown) {
-  std::string name = (fs::temp_directory_path() / "gptq-links-XXXXXX").string();
-  ASSERT_NE(mkdtemp(name.data()), nullptr);
-  const fs::path top = name, folder = top / "model", snapshot = top / "cache/snapshots/abc";
+  const testing::TempFolder scratch;
+  const fs::path top = scratch.path(), folder = top / "model", snapshot = top / "cache/snapshots/abc";
   for (const fs::path& path : {folder / "sub", snapshot, top / "cache/blobs", top / "model-other"})
     fs::create_directories(path);
   for (const fs::path& path : {folder / "a", top / "secret", top / "cache/blobs/b", top / "model-other/c"})
@@ -55,7 +55,6 @@ TEST(ModelFiles, LinksThatLeadOutAreKnown) {
   EXPECT_FALSE(stays_in_model_folder(snapshot, snapshot / "out"));
   fs::create_directory_symlink("model", top / "alias");
   EXPECT_TRUE(stays_in_model_folder(top / "alias", top / "alias/a"));
-  fs::remove_all(top);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // NaN and Infinity of Python's json: read as numbers, written as the same words.
 #include "core/python_json.h"
+#include "core/json.h"
 
 #include <gtest/gtest.h>
 

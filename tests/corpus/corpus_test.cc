@@ -7,11 +7,13 @@
 #include <gptq/chat.h>
 #include <gptq/error.h>
 
+#include "core/file.h"
+#include "core/json.h"
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::corpus {
 namespace {
 
 const std::string kDemoFolder = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
@@ -25,7 +27,7 @@ Reading rows(const std::string& text, const std::string& name = "data") {
   Reading result;
   result.skipped = read_rows(text, name, [&](Row& row) {
     result.texts.push_back(row.kind == Row::Kind::kText           ? row.text
-                           : row.kind == Row::Kind::kConversation ? row.messages.dump()
+                           : row.kind == Row::Kind::kConversation ? row.messages->dump()
                                                                   : Json(row.ids).dump());
   });
   return result;
@@ -70,8 +72,8 @@ TEST(TextSource, GzipUtf16AndByteOrderMarksAreRead) {
   EXPECT_EQ(decode_text(std::string("\xFF\xFEh\0\xE9\0=\xD8\x00\xDE", 10), "a"), "h\xC3\xA9\xF0\x9F\x98\x80");
   EXPECT_EQ(decode_text(std::string("\xFE\xFF\0h\xD8=", 6), "a"), "h\xEF\xBF\xBD");
   EXPECT_EQ(decode_text(std::string("h\0e\0l\0l\0o\0", 10), "a"), "hello");
-  const TemporaryFolder folder;
-  const std::string path = folder.path() + "/a.txt";
+  const testing::TempFolder folder;
+  const std::string path = folder / "a.txt";
   gzFile file = gzopen(path.c_str(), "wb");
   gzwrite(file, "PAR1 inside", 11);
   gzclose(file);
@@ -175,9 +177,8 @@ TEST_F(CorpusTest, SystemTextGoesIntoTheFirstQuestionWhereTheTemplateHasNoSystem
 }
 
 TEST_F(CorpusTest, ToolsAreRendered) {
-  const TemporaryFolder folder;
-  for (const char* name : {"tokenizer.json", "config.json"})
-    fs::copy_file(kDemoFolder + "/" + name, folder.path() + "/" + name);
+  const testing::TempFolder folder;
+  for (const char* name : {"tokenizer.json", "config.json"}) fs::copy_file(kDemoFolder + "/" + name, folder / name);
   folder.write("chat_template.jinja", "{% for t in tools or [] %}{{ t.name }}{% endfor %}{{ messages[0].content }}");
   const std::string messages = "\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]";
   for (const char* tools : {"[{\"name\": \"weather\"}]", "\"[{\\\"name\\\": \\\"weather\\\"}]\""}) {
@@ -200,14 +201,14 @@ TEST_F(CorpusTest, TokenIdsAreTakenAsTheyAre) {
 }
 
 TEST_F(CorpusTest, InstructionsNeedNoChatTemplate) {
-  const TemporaryFolder folder;
-  fs::copy_file(kDemoFolder + "/tokenizer.json", folder.path() + "/tokenizer.json");
+  const testing::TempFolder folder;
+  fs::copy_file(kDemoFolder + "/tokenizer.json", folder / "tokenizer.json");
   EXPECT_EQ(parse("{\"instruction\": \"a\", \"input\": \"b\", \"output\": \"c\"}", folder.path()).tokens,
             tokenizer_.encode("a\n\nb\n\nc"));
 }
 
 TEST_F(CorpusTest, FoldersAreReadFileByFile) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   folder.write("b.jsonl", "{\"text\": \"two\"}\n");
   folder.write("a.txt", "one");
   folder.write("c.parquet", "PAR1 PAR1");
@@ -218,7 +219,7 @@ TEST_F(CorpusTest, FoldersAreReadFileByFile) {
   EXPECT_EQ(corpus.tokens, all);
   ASSERT_EQ(corpus.notes.size(), 1u);
   expect_in(corpus.notes[0], {"c.parquet", "left out"});
-  const TemporaryFolder empty;
+  const testing::TempFolder empty;
   failure([&] { read_corpus({empty.path()}, kDemoFolder, tokenizer_); }, ErrorKind::kNotFound);
 }
 
@@ -232,4 +233,4 @@ TEST_F(CorpusTest, PathsThatAreNoFiles) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::corpus

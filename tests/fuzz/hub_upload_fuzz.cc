@@ -1,5 +1,5 @@
-// Fuzzes what the upload endpoints and model cards say: refused, or actions that can be done and values without line
-// breaks.
+// Fuzzes what the upload endpoints and model cards say: refused, or actions that can be done and values
+// without line breaks.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "hub/auth/whoami.h"
 #include "hub/repository/front_matter.h"
 #include "hub/repository/origin.h"

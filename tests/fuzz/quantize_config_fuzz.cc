@@ -6,6 +6,7 @@
 #include <gptq/error.h>
 
 #include "checkpoint/quantize_config.h"
+#include "core/json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;

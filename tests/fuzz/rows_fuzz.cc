@@ -12,6 +12,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::corpus;
   static constexpr const char* kNames[] = {"data", "data.jsonl", "data.csv"};
   try {
     const std::string text = decode_text(std::string(reinterpret_cast<const char*>(data), size), "data");
@@ -19,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_rows(text, kNames[size % 3], [](Row& row) {
       CHECK(is_valid_utf8(row.text));
       CHECK(row.kind != Row::Kind::kTokens || !row.ids.empty());
-      CHECK(row.kind != Row::Kind::kConversation || row.messages.is_array());
+      CHECK(row.kind != Row::Kind::kConversation || row.messages->is_array());
     });
   } catch (const Error&) {
   }

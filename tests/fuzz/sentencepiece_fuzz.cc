@@ -6,11 +6,12 @@
 
 #include <gptq/error.h>
 
-#include "tests/fuzz/formats_run.h"
+#include "tests/fuzz/run_source.h"
 
 // The first byte chooses how the model is read, the others are the file.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::tokenizer;
   static constexpr const char* kClasses[] = {"LlamaTokenizer", "GemmaTokenizer", "T5Tokenizer", "OtherTokenizer"};
   if (size == 0) return 0;
   TokenizerConfig config;
@@ -20,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   config.extra_ids = 3;
   try {
     const std::string_view file(reinterpret_cast<const char*>(data + 1), size - 1);
-    const Carrier carrier = read_sentencepiece(file, "input", config);
-    run_carrier(carrier, config);
+    const TokenizerSource source = read_sentencepiece(file, "input", config);
+    run_source(source, config);
   } catch (const Error&) {
   }
   return 0;

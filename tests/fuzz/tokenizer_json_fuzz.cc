@@ -6,15 +6,16 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
-#include "tokenizer/tokenizer_impl.h"
+#include "tokenizer/pipeline.h"
 #include "unicode/characters.h"
 
 namespace {
 
 using namespace gptq;
+using namespace gptq::tokenizer;
 
-void encode_protected(const Tokenizer::Impl& tokenizer, const std::string& text) {
-  MarkedText marked;
+void encode_protected(const tokenizer::Pipeline& tokenizer, const std::string& text) {
+  unicode::MarkedText marked;
   marked.append(text, '\1');
   marked.append("<s>", '\0');
   std::vector<TokenId> ids = tokenizer.encode(marked, true);
@@ -24,11 +25,11 @@ void encode_protected(const Tokenizer::Impl& tokenizer, const std::string& text)
   CHECK(is_valid_utf8(tokenizer.decode(ids.data(), ids.size(), true)));
 }
 
-void encode_traced(const Tokenizer::Impl& tokenizer, const std::string& text) {
-  MarkedText plain;
+void encode_traced(const tokenizer::Pipeline& tokenizer, const std::string& text) {
+  unicode::MarkedText plain;
   plain.text = text;
   std::vector<TokenId> traced;
-  tokenizer.trace(text, [&](TokenId id, const TokenPlace&) { traced.push_back(id); });
+  tokenizer.encode_with_offsets(text, [&](TokenId id, const TokenOffset&) { traced.push_back(id); });
   CHECK(traced == tokenizer.encode(plain, false), "where tokens come from must not change them");
 }
 
@@ -41,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text = to_valid_utf8(cut == std::string_view::npos ? "Hello  w\u00f6rld 12\n<s> \u65e5\u672ce\u0301"
                                                                        : input.substr(cut + 1, 200));
   try {
-    const auto tokenizer = Tokenizer::Impl::parse(input.substr(0, cut), "fuzz", {});
+    const auto tokenizer = tokenizer::Pipeline::parse(input.substr(0, cut), "fuzz", {});
     encode_protected(*tokenizer, text);
     encode_traced(*tokenizer, text);
   } catch (const Error&) {

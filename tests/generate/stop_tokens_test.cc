@@ -14,16 +14,17 @@ TEST(StopTokens, UnionOfConfigsTokenizerAndEndsOfTurns) {
   const std::string json =
       R"({"added_tokens":[{"content":"</s>","special":true},{"content":"<|im_end|>","special":true},
       {"content":"<end_of_turn>","special":false}],"model":{"vocab":{"a":0,"b":1},"merges":[]}})";
-  const Tokenizer tokenizer = make_tokenizer(json, R"({"eos_token":"</s>"})");
+  const Tokenizer tokenizer = tokenizer::make_tokenizer(json, R"({"eos_token":"</s>"})");
   EXPECT_EQ(stop_tokens({}, {}, tokenizer), (Ids{2, 3}));
   EXPECT_EQ(stop_tokens({7}, {8, 9}, tokenizer), (Ids{2, 3, 7, 8, 9}));
-  EXPECT_EQ(stop_tokens({}, {}, make_tokenizer(R"({"model":{"vocab":{"<|im_end|>":0},"merges":[]}})")), Ids{});
+  EXPECT_EQ(stop_tokens({}, {}, tokenizer::make_tokenizer(R"({"model":{"vocab":{"<|im_end|>":0},"merges":[]}})")),
+            Ids{});
 }
 
 TEST(StopTokens, AMessageOfGptOssDoesNotEndTheAnswer) {
   const auto stops = [](const std::string& tokens) {
-    return stop_tokens({}, {},
-                       make_tokenizer(R"({"added_tokens":[)" + tokens + R"(],"model":{"vocab":{},"merges":[]}})"));
+    return stop_tokens(
+        {}, {}, tokenizer::make_tokenizer(R"({"added_tokens":[)" + tokens + R"(],"model":{"vocab":{},"merges":[]}})"));
   };
   const std::string end = R"({"content":"<|end|>","special":true})";
   EXPECT_EQ(stops(end), (Ids{0}));

@@ -189,9 +189,9 @@ TEST(Whoami, RefusesOtherAnswers) {
         R"({"name": "a", "auth": {"accessToken": {"fineGrained": {"scoped": 1}}}})"}) {
     EXPECT_THROW(hub::parse_identity(json, "the answer"), Error) << json;
   }
-  const Identity least = hub::parse_identity(R"({"name": "a", "auth": null})", "the answer");
-  EXPECT_EQ(least.token_name, "token");
-  EXPECT_TRUE(least.reads_gated);
+  const Identity minimal = hub::parse_identity(R"({"name": "a", "auth": null})", "the answer");
+  EXPECT_EQ(minimal.token_name, "token");
+  EXPECT_TRUE(minimal.reads_gated);
 }
 
 }  // namespace

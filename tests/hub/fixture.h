@@ -15,6 +15,7 @@
 
 #include "hub/download/pull.h"
 #include "tests/hub/local_hub.h"
+#include "tests/temp_folder.h"
 
 namespace gptq::testing {
 
@@ -30,23 +31,6 @@ inline void write_whole(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;
 }
-
-// A folder that disappears with the object.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "gptq-hub-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~Scratch() { fs::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  const fs::path& path() const { return path_; }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
 
 // Sets environment variables and puts back what was there.
 class Environment {
@@ -146,7 +130,7 @@ class HubTest : public ::testing::Test {
   static constexpr const char* kId = "org/tiny";
   const std::string config_ = R"({"model_type": "llama"})", tokenizer_ = noise(40'000, 1),
                     weights_ = noise(3'000'000, 2);
-  Scratch scratch_;
+  TempFolder scratch_;
   Environment environment_;
   LocalHub hub_;
   CountingClock clock_;

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "core/file.h"
+#include "core/json.h"
 #include "tests/hub/local_hub_routes.h"
 
 namespace gptq::testing {

@@ -4,12 +4,12 @@
 //   {"commit": "org/name", "folder": "models/demo"}          -> {"commit": "SHA"}
 //   {"user": "ann", "token": "hf_x", "role": "write"}        -> {}
 //   {"gated": "org/name", "mode": "manual"}                  -> {}
-//   {"requests": true}                                       -> [{"host", "method", "target", "authorized"}, ...];
-//   forgets
+//   {"requests": true}  -> [{"host", "method", "target", "authorized"}, ...], which are then forgotten
 //   {"set": "multipart_from", "value": 1000}                 -> {}
 #include <iostream>
 #include <string>
 
+#include "core/json.h"
 #include "tests/hub/local_hub.h"
 
 namespace gptq::testing {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/json.h"
 #include "tests/hub/local_hub_routes.h"
 
 namespace gptq::testing {

@@ -1,6 +1,7 @@
 // The local Hub answers like the real one: what later tests rely on.
 #include <gtest/gtest.h>
 
+#include "core/json.h"
 #include "hub/http/http.h"
 #include "tests/hub/local_hub.h"
 

@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 
+#include "core/json.h"
 #include "tests/hub/local_hub_routes.h"
 
 namespace gptq::testing {

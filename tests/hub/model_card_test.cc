@@ -1,4 +1,5 @@
 // Model cards: the metadata block that is read, and the one that is written.
+#include "core/json.h"
 #include "hub/upload/model_card.h"
 
 #include "hub/repository/front_matter.h"
@@ -58,7 +59,7 @@ TEST(FrontMatter, WhatIsWrittenIsRead) {
 }
 
 TEST(Origin, OfASnapshotAndOfAFolder) {
-  const testing::Scratch scratch;
+  const testing::TempFolder scratch;
   const std::string commit(40, 'c');
   const fs::path snapshot = scratch.path() / "models--org--name" / "snapshots" / commit;
   testing::write_whole(snapshot / "README.md", "---\nlicense: llama3\nlanguage: [en, de]\n---\n");
@@ -79,14 +80,14 @@ TEST(Origin, OfASnapshotAndOfAFolder) {
 }
 
 TEST(QuantizationRecord, OfOtherProgramsToo) {
-  const testing::Scratch scratch;
+  const testing::TempFolder scratch;
   const auto read = [&](const std::string& json) {
     testing::write_whole(scratch / "quantize_config.json", json);
     return read_quantization_record(scratch.path());
   };
-  const QuantizationRecord least = read(R"({"bits": 3})");
-  EXPECT_EQ(least.bits, 3);
-  const std::string card = model_card({"org/x", "https://h", 5'000'000'000, least, std::nullopt});
+  const QuantizationRecord minimal = read(R"({"bits": 3})");
+  EXPECT_EQ(minimal.bits, 3);
+  const std::string card = model_card({"org/x", "https://h", 5'000'000'000, minimal, std::nullopt});
   EXPECT_EQ(testing::contains(card, {"3 bits", "one group for a row", "5.00 GB", "# x\n"}), "");
   for (const char* absent : {"calibration", "error", "base_model", "license", "nan", "made with"})
     EXPECT_EQ(card.find(absent), std::string::npos) << absent;
@@ -99,7 +100,7 @@ TEST(QuantizationRecord, OfOtherProgramsToo) {
                                                    {"1.0", -1}}) {
     EXPECT_EQ(read(R"({"bits": 4, "meta": {"gptaq": )" + gptaq + "}}").gptaq, strength) << gptaq;
   }
-  EXPECT_EQ(least.gptaq, -1);
+  EXPECT_EQ(minimal.gptaq, -1);
   for (const char* json :
        {"{}", "[]", R"({"bits": "4"})", R"({"bits": 4, "meta": 1})", R"({"bits": 4, "meta": {"calibration": []}})",
         R"({"bits": 4, "meta": {"base_model": "x"}})"}) {

@@ -12,9 +12,9 @@ namespace {
 using Strings = std::vector<std::string>;
 
 TEST(Names, RepositoryIdsAreThoseOfHuggingfaceHub) {
-  const std::string longest(96, 'a');
+  const std::string max_name(96, 'a');
   for (const std::string& id :
-       Strings{"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + longest, longest + "/x", "0/1"})
+       Strings{"gpt2", "org/name", "a.b_c-d/e", "_x_/_y_", "org/" + max_name, max_name + "/x", "0/1"})
     EXPECT_TRUE(is_repo_id(id)) << id;
   for (const std::string& id : Strings{"",
                                        "/",
@@ -34,7 +34,7 @@ TEST(Names, RepositoryIdsAreThoseOfHuggingfaceHub) {
                                        "org/é",
                                        "org/a\n",
                                        "../x",
-                                       "org/" + longest + "a",
+                                       "org/" + max_name + "a",
                                        "a\\b",
                                        "a@b"})
     EXPECT_FALSE(is_repo_id(id)) << id;

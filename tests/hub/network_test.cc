@@ -27,7 +27,7 @@ class NetworkTest : public HubTest {
     hub::HttpClient client(ours.settings);
     hub::HttpRequest request;
     request.url = ours.settings.endpoint + path;
-    return hub::ask(ours, client, request, tries);
+    return hub::request_with_retries(ours, client, request, tries);
   }
   // The storage's addresses lead elsewhere, `times` times.
   void lead_weights_to(const std::string& location, int times) {

@@ -405,10 +405,10 @@ TEST_F(RefusedPullTest, NotAskedWithoutWeights) {
 
 TEST_F(PullTest, ProgressEndsWhereItShould) {
   TransferProgress last;
-  int64_t least = 0;
+  int64_t minimal = 0;
   pull({}, kId, [&](const TransferProgress& progress) {
     EXPECT_LE(progress.bytes_done, progress.bytes_total);
-    least = std::max(least, progress.bytes_done);
+    minimal = std::max(minimal, progress.bytes_done);
     last = progress;
     return true;
   });

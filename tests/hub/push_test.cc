@@ -1,5 +1,6 @@
 // Uploads to the local Hub: what is sent, what is not sent twice, who is warned, and what goes wrong on the way.
 #include "hub/upload/push.h"
+#include "core/json.h"
 
 #include "core/log.h"
 #include "tests/hub/fixture.h"

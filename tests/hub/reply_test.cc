@@ -1,5 +1,6 @@
 // Bounds of JSON from the network, and the memory that hostile text costs.
 #include "hub/http/reply.h"
+#include "core/json.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

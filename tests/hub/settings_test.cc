@@ -20,7 +20,7 @@ class SettingsTest : public ::testing::Test {
   }
   std::string home(const std::string& below = "") { return (scratch / "me").string() + below; }
 
-  testing::Scratch scratch;
+  testing::TempFolder scratch;
   testing::Environment environment;
 };
 

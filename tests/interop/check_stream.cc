@@ -1,5 +1,5 @@
-// For tests/interop: check_stream FOLDER IDS.jsonl, streaming must add up to decoding at once, for every {"ids":
-// [...]}.
+// For tests/interop: check_stream FOLDER IDS.jsonl, streaming must add up to decoding at once, for
+// every {"ids": [...]}.
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 // Reading config.json: impossible values are refused by name before anything is allocated or computed from them.
+#include "core/json.h"
 #include "model/families.h"
 
 #include <sys/resource.h>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/characters.h"
 
 // Oniguruma's header names two types like those of the C library's regex.h, which GoogleTest includes.
@@ -14,7 +14,7 @@
 #define re_registers oniguruma_registers
 #include <oniguruma.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 class Oniguruma {
@@ -62,8 +62,8 @@ class Oniguruma {
 
 std::vector<std::pair<size_t, size_t>> ours(const TextPattern& pattern, const std::string& text) {
   std::vector<std::pair<size_t, size_t>> found;
-  pattern.cut(text, [&](const Stretch& stretch) {
-    if (stretch.match) found.emplace_back(stretch.begin, stretch.end);
+  pattern.cut(text, [&](const Segment& segment) {
+    if (segment.match) found.emplace_back(segment.begin, segment.end);
   });
   return found;
 }
@@ -145,4 +145,4 @@ TEST(SplitPatternOniguruma, ClassesHoldTheSameCodePoints) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,6 +1,7 @@
 // Bad input to quantize(): the error's kind and words, and that nothing half-written stays behind.
 #include <gtest/gtest.h>
 
+#include "core/json.h"
 #include "tests/checkpoint/full_disk.h"
 #include "tests/quantize/demo_model.h"
 

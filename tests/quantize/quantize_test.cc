@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "checkpoint/packed_format.h"
+#include "core/json.h"
 #include "tests/quantize/demo_model.h"
 
 namespace gptq {

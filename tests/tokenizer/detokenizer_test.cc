@@ -10,7 +10,7 @@
 #include "tokenizer/components/byte_level.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 // A vocabulary of all bytes in the given spelling and some words; id 0 is a control token.
@@ -164,4 +164,4 @@ TEST(StreamingDecoder, EndlessInvalidBytesStayCheap) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

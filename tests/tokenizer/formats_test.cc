@@ -6,23 +6,24 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "tests/tokenizer/make_tokenizer.h"
 #include "tests/tokenizer/spm_bytes.h"
 #include "tokenizer/components/base64.h"
-#include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/mistral_pattern.h"
 #include "tokenizer/formats/patterns.h"
 #include "tokenizer/formats/splits.h"
+#include "tokenizer/formats/tokenizer_source.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
 using Files = std::map<std::string, std::string>;
 
 Tokenizer open(const Files& files) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   for (const auto& [name, content] : files) folder.write(name, content);
   return Tokenizer::open(folder.path());
 }
@@ -54,7 +55,7 @@ const std::string kTiktoken = "YQ== 0\nYg== 1\r\nYWI= 2\n\nYWFi 3\n";  // a, b, 
 const std::string kVocab = R"({"a":0,"b":1,"ab":2,"Ġ":3,"<|endoftext|>":4})";
 const std::string kMerges = "#version: 0.2\na b\n";
 
-TEST(Carrier, TheFirstOfTheListIsRead) {
+TEST(TokenizerSource, TheFirstOfTheListIsRead) {
   Files files = {{"vocab.json", kVocab},    {"merges.txt", kMerges},
                  {"x.tiktoken", kTiktoken}, {"tokenizer.model", bpe_model(kPieces)},
                  {"tekken.json", kTekken},  {"tokenizer.json", kTokenizerJson}};
@@ -75,7 +76,7 @@ TEST(Carrier, TheFirstOfTheListIsRead) {
   }
 }
 
-TEST(Carrier, SentencePieceMergesGoByScore) {
+TEST(TokenizerSource, SentencePieceMergesGoByScore) {
   const Tokenizer tokenizer = open({{"tokenizer.model", bpe_model(kPieces)}});
   EXPECT_EQ(tokenizer.encode("abc"), (Ids{1, 8, 6}));  // ab before bc; BOS and a space in front
   EXPECT_EQ(tokenizer.encode("bc", false), (Ids{3, 9}));
@@ -84,14 +85,14 @@ TEST(Carrier, SentencePieceMergesGoByScore) {
   EXPECT_EQ(tokenizer.encode("z", false), (Ids{3, 0}));
 }
 
-TEST(Carrier, SentencePieceControlAndUserDefinedPieces) {
+TEST(TokenizerSource, SentencePieceControlAndUserDefinedPieces) {
   const Tokenizer tokenizer = open({{"tokenizer.model", bpe_model(kPieces)}});
   EXPECT_EQ(tokenizer.encode("ab<tool>ab</s>", false), (Ids{8, 10, 8, 2}));
   EXPECT_TRUE(tokenizer.is_special(2));
   EXPECT_FALSE(tokenizer.is_special(10));
 }
 
-TEST(Carrier, SentencePieceSettings) {
+TEST(TokenizerSource, SentencePieceSettings) {
   const auto ids = [](const std::string& config, const std::string& text, const std::string& normalizer = "") {
     return open({{"tokenizer.model", bpe_model(kPieces, normalizer)}, {"tokenizer_config.json", config}}).encode(text);
   };
@@ -107,7 +108,7 @@ TEST(Carrier, SentencePieceSettings) {
   EXPECT_EQ(ids(R"({"tokenizer_class":"OtherTokenizer"})", " ab  c"), (Ids{1, 8, 3, 6}));
 }
 
-TEST(Carrier, SentencePieceTokensUnderOtherNames) {
+TEST(TokenizerSource, SentencePieceTokensUnderOtherNames) {
   const std::string config = R"({"bos_token":"<begin>","added_tokens_decoder":{
       "1":{"content":"<begin>","special":true,"normalized":false}}})";
   const Tokenizer tokenizer = open({{"tokenizer.model", bpe_model(kPieces)}, {"tokenizer_config.json", config}});
@@ -116,7 +117,7 @@ TEST(Carrier, SentencePieceTokensUnderOtherNames) {
   EXPECT_EQ(tokenizer.token(1), "<begin>");
 }
 
-TEST(Carrier, BrokenSentencePieceModels) {
+TEST(TokenizerSource, BrokenSentencePieceModels) {
   const std::string good = bpe_model(kPieces);
   EXPECT_NE(refusal({{"tokenizer.model", good.substr(0, good.size() - 3)}}).find("ends behind its message"),
             std::string::npos);
@@ -148,7 +149,7 @@ TEST(Carrier, BrokenSentencePieceModels) {
       std::string::npos);
 }
 
-TEST(Carrier, MergesOfHostileVocabulariesAreBounded) {
+TEST(TokenizerSource, MergesOfHostileVocabulariesAreBounded) {
   std::vector<std::string> tokens;
   for (size_t letter = 0; letter < 40; ++letter) {
     for (size_t length = 1; length <= 300; ++length)
@@ -159,7 +160,7 @@ TEST(Carrier, MergesOfHostileVocabulariesAreBounded) {
   EXPECT_EQ(all_splits(tokens, false, "input").size(), 299u * 300 / 2);
 }
 
-TEST(Carrier, TekkenNumbersTokensBehindTheControlTokens) {
+TEST(TokenizerSource, TekkenNumbersTokensBehindTheControlTokens) {
   const Tokenizer tokenizer = open({{"tekken.json", kTekken}});
   EXPECT_EQ(tokenizer.encode("abb"), (Ids{1, 6, 5}));  // bb is behind the end of the vocabulary
   EXPECT_EQ(tokenizer.token(3), "<SPECIAL_3>");
@@ -171,7 +172,7 @@ TEST(Carrier, TekkenNumbersTokensBehindTheControlTokens) {
   EXPECT_EQ(open({{"tekken.json", old}}).token(3), "[INST]");
 }
 
-TEST(Carrier, BrokenTekken) {
+TEST(TokenizerSource, BrokenTekken) {
   const auto with = [](const std::string& from, const std::string& to) {
     std::string text = kTekken;
     return refusal({{"tekken.json", text.replace(text.find(from), from.size(), to)}});
@@ -183,7 +184,7 @@ TEST(Carrier, BrokenTekken) {
   EXPECT_NE(with("tokens\":4", "tokens\":999999999").find("0 to 100000"), std::string::npos);
 }
 
-TEST(Carrier, TiktokenUnderItsOwnNameAndAsTokenizerModel) {
+TEST(TokenizerSource, TiktokenUnderItsOwnNameAndAsTokenizerModel) {
   for (const char* name : {"x.tiktoken", "tokenizer.model", "tiktoken.model"}) {
     const Tokenizer tokenizer = open({{name, kTiktoken}});
     EXPECT_EQ(tokenizer.encode("aabab"), (Ids{3, 2})) << name;  // a whole token, and the lowest rank first
@@ -194,7 +195,7 @@ TEST(Carrier, TiktokenUnderItsOwnNameAndAsTokenizerModel) {
   EXPECT_EQ(open({{"x.tiktoken", kTiktoken}, {"tokenizer_config.json", config}}).encode("ab"), (Ids{4, 0, 1}));
 }
 
-TEST(Carrier, BrokenTiktoken) {
+TEST(TokenizerSource, BrokenTiktoken) {
   for (const char* line : {"YWI", "YWI= x", "YWI= -1", "YWI=  3", "= 3", "YWI= 99999999999", " 3", "Y=I= 3"}) {
     const std::string message = refusal({{"x.tiktoken", "YQ== 0\n" + std::string(line)}});
     EXPECT_NE(message.find("x.tiktoken, line 2: expected a token in base64"), std::string::npos) << line << message;
@@ -202,7 +203,7 @@ TEST(Carrier, BrokenTiktoken) {
   EXPECT_NE(refusal({{"x.tiktoken", "YQ== 0\nYg== 0\n"}}).find("id 0 of another token"), std::string::npos);
 }
 
-TEST(Carrier, Base64RoundTrip) {
+TEST(TokenizerSource, Base64RoundTrip) {
   std::string bytes;
   for (int i = 0; i < 300; ++i) {
     EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
@@ -213,7 +214,7 @@ TEST(Carrier, Base64RoundTrip) {
     EXPECT_FALSE(decode_base64(bad)) << bad;
 }
 
-TEST(Carrier, VocabAndMerges) {
+TEST(TokenizerSource, VocabAndMerges) {
   const Files files = {{"vocab.json", kVocab}, {"merges.txt", kMerges}};
   EXPECT_EQ(open(files).encode("ab ab"), (Ids{2, 3, 2}));
   EXPECT_EQ(open(files).bos_id(), 4);
@@ -234,16 +235,16 @@ TEST(Carrier, VocabAndMerges) {
 }
 
 // A tokenizer.json of 100,001 tokens that begins with `pattern`.
-Carrier large_carrier(const char* pattern) {
+TokenizerSource large_source(const char* pattern) {
   TokenizerConfig config;
   const Json json = {
       {"pre_tokenizer",
        {{"type", "Sequence"},
         {"pretokenizers", {{{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}}}}}},
       {"model", {{"vocab", Json::object()}, {"merges", Json::array()}}}};
-  Carrier carrier = read_tokenizer_json(json.dump(), "folder/tokenizer.json", config);
-  for (int id = 0; id <= 100'000; ++id) carrier.tables.vocab.add(std::to_string(id), id);
-  return carrier;
+  TokenizerSource source = read_tokenizer_json(json.dump(), "folder/tokenizer.json", config);
+  for (int id = 0; id <= 100'000; ++id) source.tables.vocab.add(std::to_string(id), id);
+  return source;
 }
 
 TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
@@ -256,10 +257,10 @@ TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
     config.model_type = "mistral";
     config.transformers_version = "4.57.1";
     change(config);
-    Carrier carrier = large_carrier(pattern);
+    TokenizerSource source = large_source(pattern);
     warning.clear();
-    repair_mistral_pattern(carrier, config);
-    return carrier.json["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
+    repair_mistral_pattern(source, config);
+    return (*source.json)["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
   };
   const auto nothing = [](TokenizerConfig&) {};
   EXPECT_EQ(pattern_after(kLlama3Pattern, nothing), kTekkenPattern);
@@ -276,4 +277,4 @@ TEST(MistralPattern, TheKnownBadOneIsReplacedWithAWarning) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

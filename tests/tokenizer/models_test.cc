@@ -7,7 +7,7 @@
 #include "tokenizer/components/model_tables.h"
 #include "tokenizer/components/piece_trie.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
@@ -91,13 +91,13 @@ TEST(Models, WithoutTypeTheKeysTell) {
 
 TEST(PieceTrie, LongestAndFirst) {
   const PieceTrie trie({{"ab", 1}, {"a", 0}, {"abcd", 2}, {"ab", 7}, {"\xC3\xA9", 3}});
-  EXPECT_EQ(trie.longest("xabcx", 1), (std::pair<int, size_t>{1, 2}));
-  EXPECT_EQ(trie.longest("abcde", 0), (std::pair<int, size_t>{2, 4}));
-  EXPECT_EQ(trie.longest("\xC3\xA9", 0), (std::pair<int, size_t>{3, 2}));
-  EXPECT_EQ(trie.longest("b", 0).first, -1);
+  EXPECT_EQ(trie.longest_match("xabcx", 1), (std::pair<int, size_t>{1, 2}));
+  EXPECT_EQ(trie.longest_match("abcde", 0), (std::pair<int, size_t>{2, 4}));
+  EXPECT_EQ(trie.longest_match("\xC3\xA9", 0), (std::pair<int, size_t>{3, 2}));
+  EXPECT_EQ(trie.longest_match("b", 0).first, -1);
   EXPECT_FALSE(PieceTrie().may_start('a'));
-  EXPECT_EQ(PieceTrie({{"", 4}}).longest("a", 0).first, -1) << "the empty string is not looked for";
+  EXPECT_EQ(PieceTrie({{"", 4}}).longest_match("a", 0).first, -1) << "the empty string is not looked for";
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

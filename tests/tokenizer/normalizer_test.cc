@@ -1,4 +1,5 @@
 // Every normalizer type, and the marks that they carry along.
+#include "core/json.h"
 #include "tokenizer/components/normalizer.h"
 
 #include <gtest/gtest.h>
@@ -7,11 +8,11 @@
 
 #include "tokenizer/components/charsmap.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 std::string normalized(const std::string& json, const std::string& text) {
-  AlignedText aligned(MarkedText{text, ""}, false);
+  AlignedText aligned(unicode::MarkedText{text, ""}, false);
   TextBudget budget("normalizing", aligned.text.size());
   make_normalizer(parse_json(json, "test"), "test")->apply(aligned, budget);
   return aligned.text;
@@ -110,7 +111,7 @@ TEST(Normalizer, MarksStayWithTheirText) {
                  {"type":"Replace","pattern":{"String":" "},"content":"__"}]})",
                                  "test"),
                       "test");
-  AlignedText text(MarkedText{"T e\xCC\x81 T", ""}, false);
+  AlignedText text(unicode::MarkedText{"T e\xCC\x81 T", ""}, false);
   text.marks = std::string("\0\0\1\1\1\0\0", 7);
   TextBudget budget("normalizing", text.text.size());
   normalizer->apply(text, budget);
@@ -136,4 +137,4 @@ TEST(Normalizer, ErrorsNameTypeAndPart) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

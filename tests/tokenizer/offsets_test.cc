@@ -3,7 +3,7 @@
 
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Offsets = std::vector<std::pair<size_t, size_t>>;
@@ -77,4 +77,4 @@ TEST(Offsets, PostProcessorsTrimAndAdd) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

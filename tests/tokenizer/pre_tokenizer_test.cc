@@ -1,16 +1,17 @@
 // Every pre-tokenizer type and split behaviour.
+#include "core/json.h"
 #include "tokenizer/components/pre_tokenizer.h"
 
 #include <gtest/gtest.h>
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 // The words with "|" between them.
 std::string cut(const std::string& json, const std::string& text, bool at_start = true) {
-  AlignedText piece(MarkedText{text, ""}, false);
+  AlignedText piece(unicode::MarkedText{text, ""}, false);
   if (!at_start) piece.start_size = 0;
   TextBudget budget("cutting", piece.text.size());
   std::string out;
@@ -136,4 +137,4 @@ TEST(PreTokenizer, UnsupportedTypeIsNamed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

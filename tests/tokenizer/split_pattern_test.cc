@@ -5,14 +5,14 @@
 
 #include <gptq/error.h>
 
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/text_pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 std::string matches(const std::string& pattern, const std::string& text) {
   std::string out;
-  TextPattern::regex(pattern, "test").cut(text, [&](const Stretch& stretch) {
+  TextPattern::regex(pattern, "test").cut(text, [&](const Segment& stretch) {
     if (stretch.match) out += "<" + text.substr(stretch.begin, stretch.end - stretch.begin) + ">";
   });
   return out;
@@ -79,4 +79,4 @@ TEST(SplitPattern, WhatIsNotSupportedIsRefused) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

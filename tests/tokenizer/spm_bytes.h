@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 inline std::string varint(uint64_t value) {
   std::string bytes;
@@ -39,4 +39,4 @@ inline std::string bpe_model(const std::string& pieces, const std::string& norma
          bytes_field(3, normalizer);
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,5 +1,6 @@
 // The settings around a tokenizer, from tokenizer_config.json and the older files beside it.
 #include "tokenizer/formats/tokenizer_config.h"
+#include "core/json.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +8,7 @@
 
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
@@ -54,12 +55,12 @@ TEST(TokenizerConfig, TokensAsStringsObjectsListsAndNames) {
 }
 
 TEST(TokenizerConfig, OlderFilesCountWhereTheConfigHasNoAddedTokens) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   folder.write("special_tokens_map.json",
                R"({"bos_token":{"content":"<b>"},"additional_special_tokens":["<y>","<x>"]})");
   folder.write("added_tokens.json", R"({"<plain>":9,"<y>":8})");
   folder.write("tokenizer_config.json", R"({"bos_token":"<s>","additional_special_tokens":["<x>"]})");
-  const TokenizerConfig config = read_tokenizer_config(fs::path(folder.path()));
+  const TokenizerConfig config = read_tokenizer_config(folder.path());
   EXPECT_EQ(config.named("bos_token"), "<b>");
   std::vector<std::string> contents;
   for (const AddedToken& token : config.control_tokens) contents.push_back(token.content);
@@ -69,26 +70,26 @@ TEST(TokenizerConfig, OlderFilesCountWhereTheConfigHasNoAddedTokens) {
   EXPECT_TRUE(config.control_tokens[1].normalized);
 
   folder.write("tokenizer_config.json", R"({"bos_token":"<s>","added_tokens_decoder":{}})");
-  const TokenizerConfig newer = read_tokenizer_config(fs::path(folder.path()));
+  const TokenizerConfig newer = read_tokenizer_config(folder.path());
   EXPECT_EQ(newer.named("bos_token"), "<s>");
   EXPECT_EQ(newer.control_tokens.size(), 1u);
 }
 
 TEST(TokenizerConfig, TheModelsConfigNamesClassAndVersion) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   folder.write("config.json",
                R"({"model_type":"mistral","transformers_version":"4.40.0","tokenizer_class":"XTokenizerFast"})");
-  const TokenizerConfig config = read_tokenizer_config(fs::path(folder.path()));
+  const TokenizerConfig config = read_tokenizer_config(folder.path());
   EXPECT_EQ(config.model_type, "mistral");
   EXPECT_EQ(config.transformers_version, "4.40.0");
   EXPECT_EQ(config.tokenizer_class, "XTokenizer");
 }
 
 TEST(TokenizerConfig, WrongTypesAreRefused) {
-  const TemporaryFolder folder;
+  const testing::TempFolder folder;
   const auto refuse = [&](const std::string& name, const std::string& content) {
     folder.write(name, content);
-    EXPECT_THROW(read_tokenizer_config(fs::path(folder.path())), Error) << name;
+    EXPECT_THROW(read_tokenizer_config(folder.path()), Error) << name;
     folder.write(name, "{}");
   };
   refuse("tokenizer_config.json", "[]");
@@ -118,4 +119,4 @@ TEST(Tokenizer, SpacesAreCleanedUpOnlyWhenAskedFor) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -12,7 +12,7 @@
 #include "core/json.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 const fs::path kGolden = fs::path(GPTQ_SOURCE_DIR) / "tests/golden";
@@ -94,4 +94,4 @@ TEST(TokenizerGolden, MistralV03) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

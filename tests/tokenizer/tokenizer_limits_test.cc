@@ -5,7 +5,7 @@
 
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 const std::string kModel = R"("model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1}}})";
@@ -155,4 +155,4 @@ TEST(TokenizerLimits, WordsInBlocksAreTheSameWords) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

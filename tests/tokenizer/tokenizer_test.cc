@@ -6,7 +6,7 @@
 
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 using Ids = std::vector<TokenId>;
@@ -295,4 +295,4 @@ TEST(Tokenizer, ErrorsNameFileAndPart) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

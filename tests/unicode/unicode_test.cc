@@ -7,7 +7,7 @@
 
 #include <chrono>
 
-namespace gptq {
+namespace gptq::unicode {
 namespace {
 
 const std::string kReplacement = std::string(kReplacementUtf8);
@@ -79,4 +79,4 @@ TEST(Unicode, LowerCaseOfTheOneLongLetter) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::unicode

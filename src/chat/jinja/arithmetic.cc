@@ -113,7 +113,7 @@ Value real_arithmetic(Operator operation, double left, double right) {
 Value repeated(Runtime& runtime, const Value& sequence, int64_t times) {
   times = std::max<int64_t>(times, 0);
   const size_t size = std::max<size_t>(1, sequence.is_string() ? sequence.text().size() : length(runtime, sequence));
-  if (static_cast<uint64_t>(times) > Limits::kLongestString / size) fail("a repetition of more than 64 Mi items");
+  if (static_cast<uint64_t>(times) > Limits::kMaxStringBytes / size) fail("a repetition of more than 64 Mi items");
   if (sequence.is_string()) {
     MarkedText out;
     runtime.limits.work(static_cast<size_t>(times));

@@ -91,7 +91,7 @@ enum class StatementKind {
   kIf,           // branches: condition (null for else) and body
   kFor,          // target in expr [if condition]: body, else orelse; recursive
   kSet,          // target = expr
-  kGrow,         // the same, where expr is a kConcat or a kSum whose first operand is the target
+  kAppend,       // the same, where expr is a kConcat or a kSum whose first operand is the target
   kSetBlock,     // target = body through the filters of expr (may be null)
   kMacro,        // name(parameters): body
   kCallBlock,    // expr called with caller(parameters) = body

@@ -39,7 +39,7 @@ Evaluator::Flow Evaluator::execute(const Statement& statement, Scope& scope) {
     case StatementKind::kIf: flow = execute_if(statement, scope); break;
     case StatementKind::kFor: execute_for(statement, scope); break;
     case StatementKind::kSet: assign(statement.target, evaluate(*statement.expr, scope), scope); break;
-    case StatementKind::kGrow: execute_grow(statement, scope); break;
+    case StatementKind::kAppend: execute_append(statement, scope); break;
     case StatementKind::kSetBlock: flow = execute_set_block(statement, scope); break;
     case StatementKind::kMacro:
       scope.set(statement.name, make_macro(statement, statement.name, statement.special_names, scope));
@@ -157,7 +157,7 @@ Evaluator::Flow Evaluator::execute_filter_block(const Statement& statement, Scop
 
 // A text that only the variable has is lengthened where it is, so that a thousand small additions are not a thousand
 // copies of the whole.
-void Evaluator::execute_grow(const Statement& statement, Scope& scope) {
+void Evaluator::execute_append(const Statement& statement, Scope& scope) {
   std::vector<Value> operands = evaluate_all(statement.expr->operands, scope);
   const bool concat = statement.expr->kind == ExprKind::kConcat;
   const Target& target = statement.target;

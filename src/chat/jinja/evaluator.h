@@ -29,7 +29,7 @@ class Evaluator {
   Flow execute_if(const Statement& statement, Scope& scope);
   void execute_for(const Statement& statement, Scope& scope);
   void run_loop(const Statement& statement, Scope& scope, const Value& items, int depth);
-  void execute_grow(const Statement& statement, Scope& scope);
+  void execute_append(const Statement& statement, Scope& scope);
   Flow execute_set_block(const Statement& statement, Scope& scope);
   Flow execute_filter_block(const Statement& statement, Scope& scope);
   void execute_call_block(const Statement& statement, Scope& scope);

@@ -55,33 +55,33 @@ ExprPtr ExpressionParser::make(ExprKind kind) const {
 
 ExprPtr ExpressionParser::make(ExprKind kind, ExprPtr operand) const {
   ExprPtr expr = make(kind);
-  adopt(*expr, std::move(operand));
+  append_child(*expr, std::move(operand));
   return expr;
 }
 
 ExprPtr ExpressionParser::make(ExprKind kind, ExprPtr left, ExprPtr right) const {
   ExprPtr expr = make(kind, std::move(left));
-  adopt(*expr, std::move(right));
+  append_child(*expr, std::move(right));
   return expr;
 }
 
-void ExpressionParser::grow(Expr& parent, const ExprPtr& child) const {
+void ExpressionParser::update_height(Expr& parent, const ExprPtr& child) const {
   constexpr int kMaxHeight = 250;
   if (!child) return;
   parent.height = std::max(parent.height, child->height + 1);
   if (parent.height > kMaxHeight) fail("an expression of more than 250 levels");
 }
 
-void ExpressionParser::adopt(Expr& parent, ExprPtr child) const {
-  grow(parent, child);
+void ExpressionParser::append_child(Expr& parent, ExprPtr child) const {
+  update_height(parent, child);
   parent.operands.push_back(std::move(child));
 }
 
-void ExpressionParser::adopt(Expr& parent, CallArguments call) const {
-  for (const ExprPtr& argument : call.positional) grow(parent, argument);
-  for (const auto& [name, argument] : call.named) grow(parent, argument);
-  grow(parent, call.star);
-  grow(parent, call.double_star);
+void ExpressionParser::append_child(Expr& parent, CallArguments call) const {
+  for (const ExprPtr& argument : call.positional) update_height(parent, argument);
+  for (const auto& [name, argument] : call.named) update_height(parent, argument);
+  update_height(parent, call.star);
+  update_height(parent, call.double_star);
   parent.call = std::move(call);
 }
 
@@ -99,7 +99,7 @@ ExprPtr ExpressionParser::expression() {
     ExprPtr condition = either();
     ExprPtr otherwise = accept_name("else") ? expression() : nullptr;
     ExprPtr choice = make(ExprKind::kConditional, std::move(condition), std::move(expr));
-    adopt(*choice, std::move(otherwise));
+    append_child(*choice, std::move(otherwise));
     expr = std::move(choice);
     unknown_.erase(unknown_.begin() + static_cast<std::ptrdiff_t>(known_before), unknown_.end());
   }
@@ -117,7 +117,7 @@ ExprPtr ExpressionParser::tuple_of(bool with_condition) {
   while (accept_operator(",")) {
     const bool ends = is(TokenKind::kBlockEnd) || is(TokenKind::kPrintEnd) || is_operator(")");
     if (ends) break;
-    adopt(*tuple, with_condition ? expression() : either());
+    append_child(*tuple, with_condition ? expression() : either());
   }
   return tuple;
 }
@@ -162,7 +162,7 @@ ExprPtr ExpressionParser::comparison() {
   while (const std::optional<Comparison> sign = accept_comparison()) {
     if (!compare) compare = make(ExprKind::kCompare, std::move(first));
     compare->comparisons.push_back(*sign);
-    adopt(*compare, sum());
+    append_child(*compare, sum());
   }
   return compare ? std::move(compare) : std::move(first);
 }
@@ -196,7 +196,7 @@ ExprPtr ExpressionParser::concatenation() {
   ExprPtr first = product();
   if (!is_operator("~")) return first;
   ExprPtr concat = make(ExprKind::kConcat, std::move(first));
-  while (accept_operator("~")) adopt(*concat, product());
+  while (accept_operator("~")) append_child(*concat, product());
   return concat;
 }
 
@@ -274,7 +274,7 @@ ExprPtr ExpressionParser::primary() {
       expect_operator(",");
       if (accept_operator("]")) break;
     }
-    adopt(*list, expression());
+    append_child(*list, expression());
   }
   return list;
 }
@@ -293,9 +293,9 @@ ExprPtr ExpressionParser::dict_literal() {
       expect_operator(",");
       if (accept_operator("}")) break;
     }
-    adopt(*dict, expression());
+    append_child(*dict, expression());
     expect_operator(":");
-    adopt(*dict, expression());
+    append_child(*dict, expression());
   }
   return dict;
 }
@@ -315,7 +315,7 @@ ExprPtr ExpressionParser::postfix(ExprPtr base) {
       base = subscript(std::move(base));
     } else if (accept_operator("(")) {
       base = make(ExprKind::kCall, std::move(base));
-      adopt(*base, call_arguments());
+      append_child(*base, call_arguments());
     } else {
       return base;
     }
@@ -339,13 +339,13 @@ ExprPtr ExpressionParser::subscript(ExprPtr base) {
   if (is_operator(",")) {
     if (colons > 0) fail("a slice among several subscripts is not supported");
     ExprPtr tuple = make(ExprKind::kTuple, std::move(bounds[0]));
-    while (accept_operator(",")) adopt(*tuple, expression());
+    while (accept_operator(",")) append_child(*tuple, expression());
     bounds[0] = std::move(tuple);
   }
   expect_operator("]");
   if (colons == 0) return make(ExprKind::kItem, std::move(base), std::move(bounds[0]));
   ExprPtr slice = make(ExprKind::kSlice, std::move(base));
-  for (ExprPtr& bound : bounds) adopt(*slice, std::move(bound));
+  for (ExprPtr& bound : bounds) append_child(*slice, std::move(bound));
   return slice;
 }
 
@@ -389,7 +389,7 @@ ExprPtr ExpressionParser::filters_and_tests(ExprPtr base) {
       base = test(std::move(base));
     } else if (accept_operator("(")) {
       base = make(ExprKind::kCall, std::move(base));
-      adopt(*base, call_arguments());
+      append_child(*base, call_arguments());
     } else {
       return base;
     }
@@ -413,7 +413,7 @@ ExprPtr ExpressionParser::filter(ExprPtr base) {
   expr->name = dotted_name();
   expr->filter = find_filter(expr->name);
   if (expr->filter == nullptr) unknown_.push_back({place, no_such_filter(expr->name)});
-  if (accept_operator("(")) adopt(*expr, call_arguments());
+  if (accept_operator("(")) append_child(*expr, call_arguments());
   return expr;
 }
 
@@ -425,7 +425,7 @@ ExprPtr ExpressionParser::test(ExprPtr base) {
   expr->test = find_test(expr->name);
   if (expr->test == nullptr) unknown_.push_back({place, "there is no test named '" + expr->name + "'"});
   if (accept_operator("(")) {
-    adopt(*expr, call_arguments());
+    append_child(*expr, call_arguments());
   } else {
     // "is divisibleby 3": a value may follow without parentheses.
     const TokenKind kind = peek().kind;
@@ -436,7 +436,7 @@ ExprPtr ExpressionParser::test(ExprPtr base) {
     if (value) {
       CallArguments call;
       call.positional.push_back(postfix(primary()));
-      adopt(*expr, std::move(call));
+      append_child(*expr, std::move(call));
     }
   }
   return negated ? make(ExprKind::kNot, std::move(expr)) : std::move(expr);

@@ -64,8 +64,8 @@ class ExpressionParser {
   ExprPtr filter_chain(ExprPtr base);  // | f | g after a base that may be null
   CallArguments call_arguments();      // after "("
   ExprPtr make(ExprKind kind) const;
-  void adopt(Expr& parent, ExprPtr child) const;  // as the next operand; null is allowed
-  void adopt(Expr& parent, CallArguments call) const;
+  void append_child(Expr& parent, ExprPtr child) const;  // as the next operand; null is allowed
+  void append_child(Expr& parent, CallArguments call) const;
 
  private:
   ExprPtr tuple_of(bool with_condition);
@@ -92,7 +92,7 @@ class ExpressionParser {
   ExprPtr constant(Value value) const;
   ExprPtr make(ExprKind kind, ExprPtr operand) const;
   ExprPtr make(ExprKind kind, ExprPtr left, ExprPtr right) const;
-  void grow(Expr& parent, const ExprPtr& child) const;
+  void update_height(Expr& parent, const ExprPtr& child) const;
 
   std::vector<Token> tokens_;
   size_t position_ = 0;

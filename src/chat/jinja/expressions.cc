@@ -59,7 +59,7 @@ Value Evaluator::evaluate(const Expr& expr, Scope& scope) {
       result = binary(runtime_, expr.operation, left, operand(1));
       break;
     }
-    case ExprKind::kSum: break;  // Evaluator::execute_grow
+    case ExprKind::kSum: break;  // Evaluator::execute_append
     case ExprKind::kConcat: result = evaluate_concat(expr, scope); break;
     case ExprKind::kCompare: result = evaluate_compare(expr, scope); break;
     case ExprKind::kConditional:

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "core/json.h"
+
 namespace gptq::chat {
 
 Value from_json(Runtime& runtime, const OrderedJson& json, bool marked) {

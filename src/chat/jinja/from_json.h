@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "chat/jinja/value.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 
 namespace gptq::chat {
 

@@ -14,7 +14,7 @@ namespace gptq::chat {
 
 namespace {
 
-constexpr uint64_t kLongestRange = 100'000;  // as in Jinja's sandbox
+constexpr uint64_t kMaxRangeItems = 100'000;  // as in Jinja's sandbox
 
 Value range(Runtime& runtime, const Value&, const Arguments& arguments) {
   if (!arguments.named.empty()) fail("range() takes no keyword arguments");
@@ -35,7 +35,7 @@ Value range(Runtime& runtime, const Value&, const Arguments& arguments) {
                                        : static_cast<uint64_t>(start) - static_cast<uint64_t>(stop);
     const uint64_t stride = step > 0 ? static_cast<uint64_t>(step) : ~static_cast<uint64_t>(step) + 1;
     const uint64_t count = (distance - 1) / stride + 1;
-    if (count > kLongestRange) fail("a range of more than 100000 numbers");
+    if (count > kMaxRangeItems) fail("a range of more than 100000 numbers");
     range->count = static_cast<int64_t>(count);
   }
   return Value::object(Kind::kRange, range);

@@ -175,7 +175,7 @@ void append_upper(std::string& out, char32_t code) {
   } else if (const LongCase* row = long_case(code)) {
     out += row->upper;
   } else {
-    append_utf8(out, to_upper(code));
+    append_utf8(out, unicode::to_upper(code));
   }
 }
 
@@ -206,7 +206,7 @@ bool is_case_ignorable(char32_t code) {
 bool is_final_sigma(const std::string& text, size_t begin, size_t end) {
   bool after_letter = false;
   while (begin > 0) {
-    const char32_t code = char_before(text, begin);
+    const char32_t code = unicode::char_before(text, begin);
     begin -= utf8(code).size();
     if (is_case_ignorable(code)) continue;
     after_letter = is_cased(code);
@@ -246,7 +246,7 @@ class Lowercase {
       runtime_.limits.step();
       append_utf8(out, is_final_sigma(text_, begin, end) ? 0x3C2 : 0x3C3);
     } else {
-      append_lowercase(out, code);
+      unicode::append_lowercase(out, code);
     }
   }
 
@@ -258,10 +258,12 @@ class Lowercase {
 }  // namespace
 
 bool is_titlecase(char32_t code) { return code >= 0x80 && category(code) == UTF8PROC_CATEGORY_LT; }
-bool is_cased(char32_t code) { return is_uppercase(code) || is_lowercase(code) || is_titlecase(code); }
+bool is_cased(char32_t code) {
+  return unicode::is_uppercase(code) || unicode::is_lowercase(code) || is_titlecase(code);
+}
 bool is_decimal(char32_t code) { return category(code) == UTF8PROC_CATEGORY_ND; }
 bool is_digit_char(char32_t code) { return is_decimal(code) || is_in(kDigits, code); }
-bool is_numeric_char(char32_t code) { return is_numeric(code) || is_in(kNumbers, code); }
+bool is_numeric_char(char32_t code) { return unicode::is_numeric(code) || is_in(kNumbers, code); }
 
 MarkedText upper(Runtime& runtime, const MarkedText& text) {
   return each_char(runtime, text, [](char32_t code, std::string& out, size_t, size_t) { append_upper(out, code); });
@@ -297,9 +299,9 @@ MarkedText capitalized(Runtime& runtime, const MarkedText& text) {
 MarkedText swapped_case(Runtime& runtime, const MarkedText& text) {
   const Lowercase append_lower(runtime, text.text);
   return each_char(runtime, text, [&](char32_t code, std::string& out, size_t begin, size_t end) {
-    if (is_uppercase(code))
+    if (unicode::is_uppercase(code))
       append_lower(out, code, begin, end);
-    else if (is_lowercase(code))
+    else if (unicode::is_lowercase(code))
       append_upper(out, code);
     else
       append_utf8(out, code);
@@ -344,8 +346,8 @@ bool is_case_of(const std::string& text, bool want_upper) {
   bool any = false;
   for (size_t position = 0; position < text.size();) {
     const char32_t code = next_char(text, position);
-    if (is_titlecase(code) || (want_upper ? is_lowercase(code) : is_uppercase(code))) return false;
-    any |= want_upper ? is_uppercase(code) : is_lowercase(code);
+    if (is_titlecase(code) || (want_upper ? unicode::is_lowercase(code) : unicode::is_uppercase(code))) return false;
+    any |= want_upper ? unicode::is_uppercase(code) : unicode::is_lowercase(code);
   }
   return any;
 }
@@ -354,10 +356,10 @@ bool is_title_of(const std::string& text) {
   bool any = false, inside = false;
   for (size_t position = 0; position < text.size();) {
     const char32_t code = next_char(text, position);
-    if (is_uppercase(code) || is_titlecase(code)) {
+    if (unicode::is_uppercase(code) || is_titlecase(code)) {
       if (inside) return false;
       inside = any = true;
-    } else if (is_lowercase(code)) {
+    } else if (unicode::is_lowercase(code)) {
       if (!inside) return false;
       inside = any = true;
     } else {

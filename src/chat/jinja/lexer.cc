@@ -3,18 +3,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "chat/jinja/text_functions.h"
+#include "core/ascii.h"
 #include "unicode/characters.h"
 
 namespace gptq::chat {
 
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char32_t code) {
-  return code == '_' || (is_word(code) && !(code < 0x80 && is_digit(static_cast<char>(code))));
+  return code == '_' || (unicode::is_word(code) && !(code < 0x80 && is_ascii_digit(static_cast<char>(code))));
 }
 
 std::string normalized_newlines(const std::string& source) {
@@ -183,13 +182,13 @@ class Lexer {
 
   void token(std::string& open_brackets) {
     const char c = at(position_);
-    if (is_digit(c)) return number();
+    if (is_ascii_digit(c)) return number();
     size_t after = position_;
     if (is_name_start(next_char(source_, after))) {
       size_t end = position_;
       while (end < source_.size()) {
         after = end;
-        if (!is_word(next_char(source_, after))) break;
+        if (!unicode::is_word(next_char(source_, after))) break;
         end = after;
       }
       put(TokenKind::kName, source_.substr(position_, end - position_));
@@ -219,10 +218,10 @@ class Lexer {
 
   // 0x1f, 0o17, 0b101; the token keeps the prefix.
   bool prefixed_number() {
-    const auto letter = static_cast<char>(std::tolower(static_cast<unsigned char>(at(position_ + 1))));
+    const auto letter = ascii_lower(at(position_ + 1));
     if (at(position_) != '0' || (letter != 'x' && letter != 'o' && letter != 'b')) return false;
     size_t end = position_ + 2;
-    while (std::isxdigit(static_cast<unsigned char>(at(end))) || at(end) == '_') ++end;
+    while (hex_digit(at(end)) >= 0 || at(end) == '_') ++end;
     std::string text = source_.substr(position_, end - position_);
     std::erase(text, '_');
     put(TokenKind::kInt, text);
@@ -235,20 +234,20 @@ class Lexer {
     size_t end = position_;
     bool real = false;
     const auto digits = [&] {
-      while (is_digit(at(end)) || (at(end) == '_' && is_digit(at(end + 1)))) ++end;
+      while (is_ascii_digit(at(end)) || (at(end) == '_' && is_ascii_digit(at(end + 1)))) ++end;
     };
     digits();
     if (position_ > 0 && source_[position_ - 1] == '.') {  // x.0.1 are two subscripts
       put(TokenKind::kInt, source_.substr(position_, end - position_));
       return advance_to(end);
     }
-    if (at(end) == '.' && is_digit(at(end + 1))) {
+    if (at(end) == '.' && is_ascii_digit(at(end + 1))) {
       real = true;
       ++end;
       digits();
     }
     const size_t sign = at(end + 1) == '+' || at(end + 1) == '-' ? 1 : 0;
-    if ((at(end) == 'e' || at(end) == 'E') && is_digit(at(end + 1 + sign))) {
+    if ((at(end) == 'e' || at(end) == 'E') && is_ascii_digit(at(end + 1 + sign))) {
       real = true;
       end += 1 + sign;
       digits();
@@ -294,10 +293,9 @@ class Lexer {
       base = 8;
       --position;
     }
-    while (count < wanted && std::isxdigit(static_cast<unsigned char>(at(position))) &&
+    while (count < wanted && hex_digit(at(position)) >= 0 &&
            (base == 16 || (at(position) >= '0' && at(position) <= '7'))) {
-      const auto digit = static_cast<unsigned>(std::tolower(static_cast<unsigned char>(at(position++))));
-      code = code * base + (digit <= '9' ? digit - '0' : digit - 'a' + 10);
+      code = code * base + static_cast<unsigned>(hex_digit(at(position++)));
       ++count;
     }
     if (c == 'N') fail("\\N{...} in a string is not supported; write the character itself");

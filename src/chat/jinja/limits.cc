@@ -26,7 +26,7 @@ void Limits::work(size_t bytes) {
 
 void Limits::produce(size_t bytes) {
   produced_ += bytes;
-  if (bytes > kLongestString) exceed("makes a text of", kLongestString, "bytes");
+  if (bytes > kMaxStringBytes) exceed("makes a text of", kMaxStringBytes, "bytes");
   if (produced_ > bounds_.produced) exceed("makes", bounds_.produced, "bytes of text");
 }
 
@@ -36,8 +36,8 @@ void Limits::hold(size_t items) {
 }
 
 void Limits::enter() {
-  constexpr int kMostDepth = 1000;
-  if (depth_ == kMostDepth) exceed("nests calls, blocks or values", kMostDepth, "deep");
+  constexpr int kMaxDepth = 1000;
+  if (depth_ == kMaxDepth) exceed("nests calls, blocks or values", kMaxDepth, "deep");
   ++depth_;
 }
 

@@ -15,7 +15,7 @@ struct Bounds {
 
 class Limits {
  public:
-  static constexpr size_t kLongestString = size_t{1} << 26;
+  static constexpr size_t kMaxStringBytes = size_t{1} << 26;
   explicit Limits(const Bounds& bounds) : bounds_(bounds) {}
 
   void step();                 // one evaluated node

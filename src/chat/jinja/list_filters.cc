@@ -124,16 +124,16 @@ Value dictsort(Runtime& runtime, const Value& value, const Arguments& arguments)
   return runtime.list(sorted(runtime, pairs, keys, bound.flag(2, false)));
 }
 
-template <bool kLargest>
+template <bool kMax>
 Value extreme(Runtime& runtime, const Value& value, const Arguments& arguments) {
-  const BoundArguments bound(arguments, {"case_sensitive", "attribute"}, kLargest ? "max" : "min");
+  const BoundArguments bound(arguments, {"case_sensitive", "attribute"}, kMax ? "max" : "min");
   Iterator& iterator = start_iteration(runtime, value);
   Value best, best_key;
   bool any = false;
   for (Value item; iterator.next(runtime, item);) {
     const Value attribute_value = attribute_path(runtime, item, bound.get(1, Value::none()));
     const Value key = sort_key(runtime, attribute_value, bound.flag(0, false));
-    const bool better = !any || (kLargest ? compare(runtime, key, best_key) > 0 : compare(runtime, key, best_key) < 0);
+    const bool better = !any || (kMax ? compare(runtime, key, best_key) > 0 : compare(runtime, key, best_key) < 0);
     any = true;
     if (!better) continue;
     best = item;

@@ -7,6 +7,7 @@
 #include "chat/jinja/operations.h"
 #include "chat/jinja/printing.h"
 #include "chat/jinja/text_functions.h"
+#include "core/ascii.h"
 
 namespace gptq::chat {
 
@@ -40,8 +41,7 @@ MarkedText quoted(Runtime& runtime, const MarkedText& text, bool query) {
   MarkedText out;
   for (size_t i = 0; i < text.text.size(); ++i) {
     const char c = text.text[i];
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       kPlain.find(c) != std::string_view::npos || (c == '/' && !query);
+    const bool plain = is_ascii_alnum(c) || kPlain.find(c) != std::string_view::npos || (c == '/' && !query);
     const auto byte = static_cast<unsigned char>(c);
     const std::string spelling = plain               ? std::string(1, c)
                                  : query && c == ' ' ? "+"

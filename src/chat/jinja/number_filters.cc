@@ -1,6 +1,5 @@
 // Filters on numbers, and the conversions to them.
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -13,6 +12,7 @@
 #include "chat/jinja/number_text.h"
 #include "chat/jinja/operations.h"
 #include "chat/jinja/text_functions.h"
+#include "core/ascii.h"
 #include "unicode/characters.h"
 
 namespace gptq::chat {
@@ -45,7 +45,7 @@ std::string plain_digits(Runtime& runtime, const std::string& text) {
 // Underscores stand alone and between digits; after a prefix such as 0x one may stand too.
 bool remove_underscores(std::string& text) {
   const auto joins = [&](size_t i) {
-    const auto alphanumeric = [&](size_t at) { return std::isalnum(static_cast<unsigned char>(text[at])) != 0; };
+    const auto alphanumeric = [&](size_t at) { return is_ascii_alnum(text[at]); };
     return i > 0 && i + 1 < text.size() && alphanumeric(i - 1) && alphanumeric(i + 1);
   };
   for (size_t i = 0; i < text.size(); ++i) {

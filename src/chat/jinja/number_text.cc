@@ -7,11 +7,13 @@
 #include <cmath>
 #include <string_view>
 
+#include "core/ascii.h"
+
 namespace gptq::chat {
 
 namespace {
 
-constexpr int kMostPrecision = 1000;
+constexpr int kMaxPrecision = 1000;
 
 std::string to_chars(double number, std::chars_format style, int precision) {
   std::string text(400 + static_cast<size_t>(precision), '\0');
@@ -54,7 +56,7 @@ std::string real_digits(double number, char code, int precision, bool alternate)
   const bool upper = code >= 'A' && code <= 'Z';
   if (std::isnan(number)) return upper ? "NAN" : "nan";
   if (std::isinf(number)) return upper ? "INF" : "inf";
-  precision = std::min(precision, kMostPrecision);
+  precision = std::min(precision, kMaxPrecision);
   std::string text;
   switch (code | 0x20) {
     case 'e': text = to_chars(number, std::chars_format::scientific, precision); break;
@@ -76,7 +78,7 @@ std::string real_digits(double number, char code, int precision, bool alternate)
 std::string general_digits(double number, int precision) {
   number = std::abs(number);
   if (!std::isfinite(number)) return float_text(number);
-  const int digits = std::clamp(precision, 1, kMostPrecision);
+  const int digits = std::clamp(precision, 1, kMaxPrecision);
   const int exponent = rounded_exponent(number, digits);
   // One digit behind the point must have room, so the border to the scientific form lies one lower than for g.
   if (exponent < -4 || exponent >= digits - 1) {
@@ -100,7 +102,7 @@ std::string float_text(double number) {
   const std::string sign = text[0] == '-' ? "-" : "";
   std::string digits;
   for (const char c : std::string_view(text).substr(0, e)) {
-    if (c >= '0' && c <= '9') digits += c;
+    if (is_ascii_digit(c)) digits += c;
   }
   if (exponent < -4 || exponent >= 16) {
     std::string out = sign + digits[0];

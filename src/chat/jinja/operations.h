@@ -33,8 +33,8 @@ MarkedText substring(const MarkedText& text, size_t begin, size_t end);
 // Where the character number `index` of `text` begins; its end when there are fewer.
 size_t char_offset(Runtime& runtime, const std::string& text, size_t index);
 
-// Python's rules for the bounds of a slice with step 1, here of `size` items: clamped, negative ones count from the
-// end.
+// Python's rules for the bounds of a slice with step 1, here of `size` items: clamped, negative ones count
+// from the end.
 int64_t slice_bound(const Value& value, int64_t size, int64_t fallback);
 
 [[noreturn]] void fail_undefined(const Value& value);  // "'x' is undefined"

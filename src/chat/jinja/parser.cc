@@ -118,7 +118,7 @@ class Parser : private ExpressionParser {
   StatementPtr print_tag() {
     StatementPtr statement = make_statement(StatementKind::kPrint);
     statement->expr = make(ExprKind::kConcat);
-    do adopt(*statement->expr, expression());
+    do append_child(*statement->expr, expression());
     while (accept_operator(","));
     return statement;
   }
@@ -196,9 +196,9 @@ class Parser : private ExpressionParser {
     StatementPtr statement = make_statement(StatementKind::kSet);
     statement->target = target(true);
     if (accept_operator("=")) {
-      statement->expr = growing(tuple_expression(), statement->target);
-      if (statement->expr->kind == ExprKind::kSum || grows(*statement->expr, statement->target)) {
-        statement->kind = StatementKind::kGrow;
+      statement->expr = as_append(tuple_expression(), statement->target);
+      if (statement->expr->kind == ExprKind::kSum || is_append(*statement->expr, statement->target)) {
+        statement->kind = StatementKind::kAppend;
       }
       return statement;
     }
@@ -217,14 +217,14 @@ class Parser : private ExpressionParser {
   }
 
   // target ~ more ~ ...
-  static bool grows(const Expr& expr, const Target& target) {
+  static bool is_append(const Expr& expr, const Target& target) {
     return expr.kind == ExprKind::kConcat && is_target(*expr.operands[0], target);
   }
 
   static bool is_sum(const Expr& expr) { return expr.kind == ExprKind::kBinary && expr.operation == Operator::kAdd; }
 
   // target + more + ... becomes one sum of many operands; anything else stays as it is.
-  ExprPtr growing(ExprPtr expr, const Target& target) const {
+  ExprPtr as_append(ExprPtr expr, const Target& target) const {
     const Expr* first = expr.get();
     while (is_sum(*first)) first = first->operands[0].get();
     if (!is_sum(*expr) || !is_target(*first, target)) return expr;
@@ -237,7 +237,8 @@ class Parser : private ExpressionParser {
     }
     operands.push_back(std::move(rest));
     ExprPtr sum = make(ExprKind::kSum);
-    for (auto operand = operands.rbegin(); operand != operands.rend(); ++operand) adopt(*sum, std::move(*operand));
+    for (auto operand = operands.rbegin(); operand != operands.rend(); ++operand)
+      append_child(*sum, std::move(*operand));
     return sum;
   }
 
@@ -305,9 +306,9 @@ class Parser : private ExpressionParser {
   StatementPtr filter_tag() {
     StatementPtr statement = make_statement(StatementKind::kFilterBlock);
     ExprPtr first = make(ExprKind::kFilter);
-    adopt(*first, ExprPtr());
+    append_child(*first, ExprPtr());
     first->name = dotted_name();
-    if (accept_operator("(")) adopt(*first, call_arguments());
+    if (accept_operator("(")) append_child(*first, call_arguments());
     first->filter = find_filter(first->name);
     if (first->filter == nullptr) fail(no_such_filter(first->name));
     statement->expr = filter_chain(std::move(first));

@@ -6,6 +6,7 @@
 #include "chat/jinja/operations.h"
 #include "chat/jinja/printing.h"
 #include "chat/jinja/text_functions.h"
+#include "core/ascii.h"
 #include "unicode/characters.h"
 
 namespace gptq::chat {
@@ -24,8 +25,6 @@ struct Spelled {
   std::string sign;  // with the prefix of #x
   std::string digits;
 };
-
-bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
 
 class PercentFormatter {
  public:

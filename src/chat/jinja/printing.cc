@@ -54,7 +54,7 @@ void append_repr_string(Runtime& runtime, MarkedText& out, const MarkedText& tex
     if (code == '\n') return "\\n";
     if (code == '\r') return "\\r";
     if (code == '\t') return "\\t";
-    return is_printable(code) ? "" : escaped(code);
+    return unicode::is_printable(code) ? "" : escaped(code);
   });
   runtime.append(out, std::string_view(&quote, 1));
 }

@@ -49,7 +49,7 @@ class LocalScope {
   LocalScope(const LocalScope&) = delete;
   LocalScope& operator=(const LocalScope&) = delete;
   ~LocalScope() {
-    if (scope_->pinned()) runtime_.heap.adopt(std::move(scope_));
+    if (scope_->pinned()) runtime_.heap.own(std::move(scope_));
   }
   Scope& operator*() { return *scope_; }
 

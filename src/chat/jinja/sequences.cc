@@ -46,15 +46,15 @@ struct SliceBounds {
 SliceBounds slice_bounds(int64_t size, const Value& start, const Value& stop, const Value& step) {
   const int64_t stride = step.is_none() ? 1 : to_index(step, "a slice step");
   if (stride == 0) fail("slice step cannot be zero");
-  const int64_t lowest = stride > 0 ? 0 : -1;
-  const int64_t highest = stride > 0 ? size : size - 1;
+  const int64_t min = stride > 0 ? 0 : -1;
+  const int64_t max = stride > 0 ? size : size - 1;
   const auto bound = [&](const Value& value, int64_t fallback) {
     if (value.is_none()) return fallback;
     int64_t index = to_index(value, "a slice bound");
-    if (index < 0) index = index < -size ? lowest : index + size;
-    return std::clamp(index, lowest, highest);
+    if (index < 0) index = index < -size ? min : index + size;
+    return std::clamp(index, min, max);
   };
-  return {bound(start, stride > 0 ? lowest : highest), bound(stop, stride > 0 ? highest : lowest), stride};
+  return {bound(start, stride > 0 ? min : max), bound(stop, stride > 0 ? max : min), stride};
 }
 
 Value slice_string(Runtime& runtime, const Value& string, const SliceBounds& bounds) {

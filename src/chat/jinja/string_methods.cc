@@ -188,7 +188,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
   static const MarkedText kFiller{" ", ""};
   const int64_t width = bound.integer(0, 0);
   const auto size = static_cast<int64_t>(length(runtime, self));
-  if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
+  if (width > static_cast<int64_t>(Limits::kMaxStringBytes)) fail("a width above 64 Mi");
   const auto missing = static_cast<size_t>(std::max<int64_t>(width - size, 0));
   const size_t left = kAlign == Align::kLeft    ? 0
                       : kAlign == Align::kRight ? missing
@@ -199,7 +199,7 @@ Value align(Runtime& runtime, const Value& self, const Arguments& arguments) {
 Value zfill(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const BoundArguments bound(arguments, {"width"}, "zfill");
   const int64_t width = bound.integer(0, 0);
-  if (width > static_cast<int64_t>(Limits::kLongestString)) fail("a width above 64 Mi");
+  if (width > static_cast<int64_t>(Limits::kMaxStringBytes)) fail("a width above 64 Mi");
   const auto missing = static_cast<size_t>(std::max<int64_t>(width - static_cast<int64_t>(length(runtime, self)), 0));
   const size_t sign = self.text().starts_with('-') || self.text().starts_with('+') ? 1 : 0;
   MarkedText out = self.marked().substr(0, sign);
@@ -232,12 +232,12 @@ bool is_ascii(const std::string& text) {
 }
 bool is_all_printable(const std::string& text) {
   for (size_t position = 0; position < text.size();) {
-    if (!is_printable(next_char(text, position))) return false;
+    if (!unicode::is_printable(next_char(text, position))) return false;
   }
   return true;
 }
 
-bool is_alphanumeric(char32_t code) { return is_letter(code) || is_numeric_char(code); }
+bool is_alphanumeric(char32_t code) { return unicode::is_letter(code) || is_numeric_char(code); }
 
 // Tabs become spaces up to the next multiple of `tabsize` columns.
 Value expand_tabs(Runtime& runtime, const Value& self, const Arguments& arguments) {
@@ -312,7 +312,7 @@ Native string_method(const std::string& name) {
                                                          {"rjust", align<Align::kRight>},
                                                          {"center", align<Align::kCenter>},
                                                          {"zfill", zfill},
-                                                         {"isalpha", all_chars<is_letter>},
+                                                         {"isalpha", all_chars<unicode::is_letter>},
                                                          {"isdigit", all_chars<is_digit_char>},
                                                          {"isnumeric", all_chars<is_numeric_char>},
                                                          {"isdecimal", all_chars<is_decimal>},

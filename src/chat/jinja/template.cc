@@ -13,7 +13,7 @@ namespace gptq::chat {
 
 namespace {
 
-constexpr size_t kLongestSource = size_t{1} << 22;
+constexpr size_t kMaxSourceBytes = size_t{1} << 22;
 
 std::string at(const Place& place) {
   return ", line " + std::to_string(place.line) + ", column " + std::to_string(place.column) + ": ";
@@ -23,7 +23,7 @@ std::string at(const Place& place) {
 
 Template::Template(const std::string& source, const std::string& origin)
     : name_("the chat template" + (origin.empty() ? "" : " of " + origin)) {
-  if (source.size() > kLongestSource) {
+  if (source.size() > kMaxSourceBytes) {
     throw Error(ErrorKind::kVerification, "reading " + name_ + ": it is longer than 4 MiB; this is no template");
   }
   try {

@@ -102,7 +102,7 @@ Value word_count(Runtime& runtime, const Value& value, const Arguments& argument
   bool inside = false;
   for (size_t position = 0; position < text.size();) {
     const char32_t code = next_char(text, position);
-    const bool word = code == '_' || is_letter(code) || is_numeric_char(code);
+    const bool word = code == '_' || unicode::is_letter(code) || is_numeric_char(code);
     words += word && !inside ? 1 : 0;
     inside = word;
   }

@@ -40,14 +40,15 @@ void split_at_spaces(const MarkedText& text, int64_t limit, const PartSink& sink
 
 void split_at_spaces_from_right(const MarkedText& text, int64_t limit, const PartSink& sink) {
   const auto before_spaces = [&](size_t end) {
-    while (end > 0 && is_python_space(char_before(text.text, end))) end -= utf8(char_before(text.text, end)).size();
+    while (end > 0 && is_python_space(unicode::char_before(text.text, end)))
+      end -= utf8(unicode::char_before(text.text, end)).size();
     return end;
   };
   int64_t parts = 0;
   for (size_t end = before_spaces(text.text.size()); end > 0;) {
     size_t begin = end;
-    while (begin > 0 && !is_python_space(char_before(text.text, begin))) {
-      begin -= utf8(char_before(text.text, begin)).size();
+    while (begin > 0 && !is_python_space(unicode::char_before(text.text, begin))) {
+      begin -= utf8(unicode::char_before(text.text, begin)).size();
     }
     if (parts == limit) begin = 0;  // with its leading white space
     sink(begin, end);
@@ -78,7 +79,7 @@ MarkedText stripped_of(const MarkedText& text, Side side, const Unwanted& unwant
     begin = after;
   }
   while (side != Side::kLeft && end > begin) {
-    const char32_t code = char_before(text.text, end);
+    const char32_t code = unicode::char_before(text.text, end);
     if (!unwanted(code)) break;
     end -= utf8(code).size();
   }
@@ -87,7 +88,7 @@ MarkedText stripped_of(const MarkedText& text, Side side, const Unwanted& unwant
 
 }  // namespace
 
-bool is_python_space(char32_t code) { return is_whitespace(code) || (code >= 0x1C && code <= 0x1F); }
+bool is_python_space(char32_t code) { return unicode::is_whitespace(code) || (code >= 0x1C && code <= 0x1F); }
 
 MarkedText stripped(const MarkedText& text, Side side) { return stripped_of(text, side, is_python_space); }
 

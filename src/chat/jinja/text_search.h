@@ -5,8 +5,8 @@
 
 namespace gptq::chat {
 
-// The first occurrence at or after byte `from`, the last one that ends at or before byte `end`; npos when there is
-// none.
+// The first occurrence at or after byte `from`, the last one that ends at or before byte `end`; npos when
+// there is none.
 size_t find_text(const std::string& text, const std::string& part, size_t from);
 size_t rfind_text(const std::string& text, const std::string& part, size_t end);
 

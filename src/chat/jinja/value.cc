@@ -240,13 +240,13 @@ Value Runtime::native(const char* name, Native function, Value self) {
 
 void Runtime::append(MarkedText& out, const MarkedText& more) {
   limits.work(more.text.size());
-  if (out.text.size() + more.text.size() > Limits::kLongestString) limits.produce(Limits::kLongestString + 1);
+  if (out.text.size() + more.text.size() > Limits::kMaxStringBytes) limits.produce(Limits::kMaxStringBytes + 1);
   out.append(more);
 }
 
 void Runtime::append(MarkedText& out, std::string_view more, char mark) {
   limits.work(more.size());
-  if (out.text.size() + more.size() > Limits::kLongestString) limits.produce(Limits::kLongestString + 1);
+  if (out.text.size() + more.size() > Limits::kMaxStringBytes) limits.produce(Limits::kMaxStringBytes + 1);
   out.append(more, mark);
 }
 

@@ -15,6 +15,8 @@
 
 namespace gptq::chat {
 
+using unicode::MarkedText;
+
 class Runtime;
 
 // Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, so
@@ -185,7 +187,7 @@ class Heap {
     return pointer;
   }
 
-  void adopt(std::unique_ptr<Object> object) { objects_.push_back(std::move(object)); }
+  void own(std::unique_ptr<Object> object) { objects_.push_back(std::move(object)); }
 
  private:
   std::deque<std::unique_ptr<Object>> objects_;

@@ -13,11 +13,9 @@
 #include "hub/http/settings.h"
 #include "hub/http/token.h"
 
-namespace gptq {
+namespace gptq::hub {
 
 namespace {
-
-using namespace hub;
 
 // The endpoint allows few requests, so there is exactly one, and nothing is tried again.
 Identity ask_who(const Settings& settings, const Token& token, const std::string& doing) {
@@ -55,46 +53,50 @@ void warn_of_variable(const std::string& what) {
 
 }  // namespace
 
+}  // namespace gptq::hub
+
+namespace gptq {
+
 HubState hub_state() {
-  const Settings settings = Settings::from_environment();
-  const Token token = find_token(settings, "");
+  const hub::Settings settings = hub::Settings::from_environment();
+  const hub::Token token = hub::find_token(settings, "");
   return {settings.endpoint, settings.cache.string(), token.value.empty() ? "" : token.source, settings.offline};
 }
 
 Identity log_in(const std::string& token, const std::string& token_name) {
-  const Settings settings = Settings::from_environment();
-  const Token given = find_token(settings, token);
+  const hub::Settings settings = hub::Settings::from_environment();
+  const hub::Token given = hub::find_token(settings, token);
   if (token.empty() || given.value.empty()) {
     throw Error(ErrorKind::kUsage,
                 "logging in: the token is empty or has characters in it that no token has; make one at " +
                     settings.endpoint + "/settings/tokens");
   }
-  Identity identity = ask_who(settings, given, "logging in");
+  Identity identity = hub::ask_who(settings, given, "logging in");
   if (!token_name.empty()) identity.token_name = token_name;
-  store_token(settings, identity.token_name, given.value);
+  hub::store_token(settings, identity.token_name, given.value);
   identity.token_source = settings.token_file.string();
-  warn_of_variable("this login is stored");
+  hub::warn_of_variable("this login is stored");
   return identity;
 }
 
 Identity who_am_i(const std::string& token) {
-  const Settings settings = Settings::from_environment();
-  return ask_who(settings, find_token(settings, token), "asking the Hub who you are");
+  const hub::Settings settings = hub::Settings::from_environment();
+  return hub::ask_who(settings, hub::find_token(settings, token), "asking the Hub who you are");
 }
 
 std::vector<StoredLogin> stored_logins() {
-  const Settings settings = Settings::from_environment();
-  const std::string active = find_token(settings, "").value;
+  const hub::Settings settings = hub::Settings::from_environment();
+  const std::string active = hub::find_token(settings, "").value;
   std::vector<StoredLogin> logins;
-  for (const auto& [name, value] : read_stored_tokens(settings)) {
-    logins.push_back({name, redacted(value), value == active});
+  for (const auto& [name, value] : hub::read_stored_tokens(settings)) {
+    logins.push_back({name, hub::redacted(value), value == active});
   }
   return logins;
 }
 
 void switch_login(const std::string& token_name) {
-  const Settings settings = Settings::from_environment();
-  const std::map<std::string, std::string> tokens = read_stored_tokens(settings);
+  const hub::Settings settings = hub::Settings::from_environment();
+  const std::map<std::string, std::string> tokens = hub::read_stored_tokens(settings);
   const auto found = tokens.find(token_name);
   if (found == tokens.end()) {
     std::string known;
@@ -103,13 +105,13 @@ void switch_login(const std::string& token_name) {
                                           settings.stored_tokens_file.string() + "; there is " +
                                           (known.empty() ? "none; log in with `gptq auth login`" : known));
   }
-  make_active(settings, found->second);
-  warn_of_variable("the login \"" + token_name + "\" is active now");
+  hub::make_active(settings, found->second);
+  hub::warn_of_variable("the login \"" + token_name + "\" is active now");
 }
 
 void log_out(const std::string& token_name) {
-  forget_token(Settings::from_environment(), token_name);
-  if (const char* name = token_variable())
+  hub::forget_token(hub::Settings::from_environment(), token_name);
+  if (const char* name = hub::token_variable())
     warn(std::string("the stored login is gone, but ") + name + " is set and still logs you in; unset the variable");
 }
 

@@ -1,6 +1,7 @@
 // Reading who a token belongs to, and what it may do.
 #include "hub/auth/whoami.h"
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 
 namespace gptq::hub {

@@ -63,22 +63,23 @@ bool Cache::has(const Session&, const std::string& commit, const RepoFile& file)
   return !absent && size == file.size;
 }
 
-void Cache::obtain(const Session& session, const std::string& commit, const RepoFile& file, bool anew,
-                   const Fill& fill) {
-  if (!anew && has(session, commit, file)) return;
+void Cache::ensure_file(const Session& session, const std::string& commit, const RepoFile& file, Refresh refresh,
+                        const Fill& fill) {
+  if (refresh == Refresh::kIfMissing && has(session, commit, file)) return;
   const fs::path blob = root_ / "blobs" / file.etag();
   fs::create_directories(blob.parent_path());
   write_cache_tag(cache_);
   const FileLock lock(session, locks() / (file.etag() + ".lock"), "fetches " + file.path);
   std::error_code absent;
   // A blob that some other revision brought: a name is given to right content only.
-  const bool there = !anew && static_cast<int64_t>(fs::file_size(blob, absent)) == file.size && !absent &&
+  const bool there = refresh == Refresh::kIfMissing && static_cast<int64_t>(fs::file_size(blob, absent)) == file.size &&
+                     !absent &&
                      digest_of_file(blob, file.etag(), [&](int64_t) { session.throw_if_stopped(); }) == file.etag();
-  if (anew || (!there && !has(session, commit, file))) {
+  if (refresh == Refresh::kAlways || (!there && !has(session, commit, file))) {
     fill(partial(file));
     move_into_place(partial(file), blob, file.size);
   }
-  if (anew || !has(session, commit, file)) link(commit, file);
+  if (refresh == Refresh::kAlways || !has(session, commit, file)) link(commit, file);
 }
 
 // ../../blobs/ETAG, with one more ../ for each folder in the path. A copy where there are no links.

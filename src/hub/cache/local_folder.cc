@@ -94,8 +94,8 @@ void LocalFolder::prepare() const {
   if (const fs::path path = tree_folder() / ".gitignore"; !fs::exists(path, ignored)) write_replacing(path, "*");
 }
 
-void LocalFolder::obtain(const Session& session, const std::string& commit, const RepoFile& file, bool anew,
-                         const Fill& fill) {
+void LocalFolder::ensure_file(const Session& session, const std::string& commit, const RepoFile& file, Refresh refresh,
+                              const Fill& fill) {
   const fs::path path = folder_ / file.path;
   if (file.path.starts_with(".cache/huggingface/")) {
     throw Error(ErrorKind::kVerification, "fetching " + file.path + " into " + folder_.string() +
@@ -105,8 +105,8 @@ void LocalFolder::obtain(const Session& session, const std::string& commit, cons
   prepare();
   fs::create_directories(path.parent_path());
   const FileLock lock(session, bookkeeping(file, ".lock"), "fetches " + file.path);
-  if (anew || !has(session, commit, file)) {
-    if (!anew && cache_.has(session, commit, file)) {
+  if (refresh == Refresh::kAlways || !has(session, commit, file)) {
+    if (refresh == Refresh::kIfMissing && cache_.has(session, commit, file)) {
       fs::copy_file(cache_.folder(commit) / file.path, partial(file), fs::copy_options::overwrite_existing);
     } else {
       fill(partial(file));

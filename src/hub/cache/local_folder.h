@@ -17,8 +17,8 @@ class LocalFolder : public Store {
 
   fs::path folder(const std::string& commit) const override;
   bool has(const Session& session, const std::string& commit, const RepoFile& file) override;
-  void obtain(const Session& session, const std::string& commit, const RepoFile& file, bool anew,
-              const Fill& fill) override;
+  void ensure_file(const Session& session, const std::string& commit, const RepoFile& file, Refresh refresh,
+                   const Fill& fill) override;
 
  protected:
   fs::path tree_folder() const override;

@@ -15,7 +15,7 @@ constexpr const char* kCacheTag =
 
 }  // namespace
 
-std::optional<Listing> Store::remembered(const std::string& commit) const {
+std::optional<Listing> Store::load_listing(const std::string& commit) const {
   const fs::path path = tree_folder() / "trees" / (commit + ".json");
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return std::nullopt;
@@ -27,7 +27,7 @@ std::optional<Listing> Store::remembered(const std::string& commit) const {
   }
 }
 
-void Store::remember(const Listing& listing) const {
+void Store::save_listing(const Listing& listing) const {
   const fs::path path = tree_folder() / "trees" / (listing.commit + ".json");
   std::error_code ignored;
   if (fs::exists(path, ignored)) return;
@@ -38,7 +38,7 @@ void Store::remember(const Listing& listing) const {
   }
 }
 
-int64_t Store::bytes_there(const RepoFile& file) const {
+int64_t Store::resumable_bytes(const RepoFile& file) const {
   std::error_code absent;
   const auto size = static_cast<int64_t>(fs::file_size(partial(file), absent));
   return absent || size > file.size ? 0 : size;

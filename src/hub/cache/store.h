@@ -13,6 +13,8 @@ namespace gptq::hub {
 // Fills the partial file that it is given until it is whole and right, or throws.
 using Fill = std::function<void(const fs::path& partial)>;
 
+enum class Refresh { kIfMissing, kAlways };
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -20,19 +22,19 @@ class Store {
   virtual fs::path folder(const std::string& commit) const = 0;  // where the files of a commit appear
 
   // The commit's listing, as an earlier run left it; nullopt when none did or its file is damaged.
-  std::optional<Listing> remembered(const std::string& commit) const;
-  void remember(const Listing& listing) const;  // best effort, as in huggingface_hub
+  std::optional<Listing> load_listing(const std::string& commit) const;
+  void save_listing(const Listing& listing) const;  // best effort, as in huggingface_hub
 
   // True when the file is there, whole, with the content that the commit has.
   virtual bool has(const Session& session, const std::string& commit, const RepoFile& file) = 0;
 
   // Bytes of the file that an interrupted run has left.
-  int64_t bytes_there(const RepoFile& file) const;
+  int64_t resumable_bytes(const RepoFile& file) const;
 
-  // Makes has() true: from what is on the disk already, else by `fill`; with `anew` always by `fill`. Several
-  // processes may ask for the same file: one fills, the others wait.
-  virtual void obtain(const Session& session, const std::string& commit, const RepoFile& file, bool anew,
-                      const Fill& fill) = 0;
+  // Makes has() true: with kIfMissing from what is on the disk where possible, else by `fill`; with kAlways by `fill`.
+  // Safe to call from several processes for one file: one fills it, the others wait.
+  virtual void ensure_file(const Session& session, const std::string& commit, const RepoFile& file, Refresh refresh,
+                           const Fill& fill) = 0;
 
  protected:
   virtual fs::path tree_folder() const = 0;

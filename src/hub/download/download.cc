@@ -3,31 +3,30 @@
 
 #include <algorithm>
 
-#include "hub/download/partial.h"
+#include "hub/download/partial_file.h"
 
 namespace gptq::hub {
 
 namespace {
 
-constexpr int kMostFailures = 5;  // in a row without a byte
-constexpr int kMostRedirects = 10;
-constexpr double kPause = 1;  // seconds after a failure
+constexpr int kMaxFailures = 5;  // in a row without a byte
+constexpr double kPause = 1;     // seconds after a failure
 
 class Download {
  public:
-  Download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
-           const RepoFile& file, const fs::path& partial)
+  Download(const Session& session, HttpClient& client, TransferMonitor& monitor, ConnectionBudget& budget,
+           const FileName& name, const RepoFile& file, const fs::path& partial)
       : session_(session),
         client_(client),
-        meter_(meter),
+        monitor_(monitor),
         name_(name),
         file_(file),
         partial_(partial, file.etag(), file.size,
                  [&](int64_t bytes) {
                    session.throw_if_stopped();
-                   meter.add(file.path, bytes);
+                   monitor.add(file.path, bytes);
                  }),
-        prefetch_(session, meter, spare, file) {}
+        prefetch_(session, monitor, budget, file) {}
 
   void run() {
     while (!is_verified()) {
@@ -42,7 +41,7 @@ class Download {
     address_ = resolve(session_, client_, name_);
     if (address_.commit != name_.commit || address_.etag != file_.etag() ||
         (address_.size >= 0 && address_.size != file_.size)) {
-      throw Error(ErrorKind::kVerification, name_.attempt().doing +
+      throw Error(ErrorKind::kVerification, name_.context().action +
                                                 ": the Hub's listing and the file's own headers disagree (" +
                                                 std::to_string(file_.size) + " bytes with hash " + file_.etag() +
                                                 ", and " + std::to_string(address_.size) + " bytes with hash " +
@@ -67,7 +66,7 @@ class Download {
     const bool answered = response.failure.empty();
     if (response.is_redirect()) return follow(response);
     if (answered && status == 416) return start_over_after(response);
-    const bool refused = answered && status >= 400 && status < 500 && !may_pass(response);
+    const bool refused = answered && status >= 400 && status < 500 && !is_transient(response);
     if (refused && session_.is_hub(address_.url)) throw_explained(response);
     pause(response);
     const bool unreachable = response.status == 0 && !session_.is_hub(address_.url);
@@ -81,7 +80,7 @@ class Download {
     request.decode = false;
     request.token = session_.is_hub(address_.url) ? session_.token.value : "";
     request.connect_timeout = request.stall_timeout = session_.settings.download_timeout;
-    request.alive = session_.keep_going;
+    request.alive = session_.should_continue;
     const std::string last = end < file_.size ? std::to_string(end - 1) : "";
     if (from > 0 || !last.empty()) request.headers.push_back("Range: bytes=" + std::to_string(from) + "-" + last);
     bool first = true;
@@ -91,8 +90,8 @@ class Download {
       if (response.status == 206 && static_cast<int64_t>(bytes.size()) > end - partial_.position())
         return distrust_ranges();
       partial_.append(bytes);
-      meter_.add(file_.path, static_cast<int64_t>(bytes.size()));
-      return session_.keep_going();
+      monitor_.add(file_.path, static_cast<int64_t>(bytes.size()));
+      return session_.should_continue();
     };
     return client_.send(request);
   }
@@ -113,7 +112,7 @@ class Download {
 
   void start_over() {
     prefetch_.stop();
-    meter_.add(file_.path, -partial_.position());
+    monitor_.add(file_.path, -partial_.position());
     partial_.start_over();
   }
 
@@ -124,13 +123,13 @@ class Download {
 
   void follow(const HttpResponse& response) {
     const std::string next = absolute_url(address_.url, response.header("location"));
-    if (next.empty() || ++redirects_ > kMostRedirects) throw_explained(response);
+    if (next.empty() || ++redirects_ > kMaxRedirects) throw_explained(response);
     address_.url = next;
   }
 
   void pause(const HttpResponse& response) {
     const double asked = seconds_to_wait(response);
-    if (++failures_ > kMostFailures || asked > kLongestAsked || response.lasting) throw_explained(response);
+    if (++failures_ > kMaxFailures || asked > kMaxRequestedWait || response.permanent) throw_explained(response);
     session_.wait(std::max(kPause, asked));
   }
 
@@ -142,12 +141,12 @@ class Download {
                          std::to_string(file_.size) + " bytes";
     }
     if (response.status >= 400 && response.status < 500 && !session_.is_hub(address_.url)) {
-      throw Error(ErrorKind::kNetwork, name_.attempt().doing + ": the storage at " + host_of(address_.url) +
+      throw Error(ErrorKind::kNetwork, name_.context().action + ": the storage at " + host_of(address_.url) +
                                            " refuses the address that the Hub gave (status " +
                                            std::to_string(response.status) +
                                            "); what arrived is kept: run the same command again later");
     }
-    throw explain(response, name_.attempt(), session_.settings, session_.token);
+    throw explain(response, name_.context(), session_.settings, session_.token);
   }
 
   bool is_verified() {
@@ -160,7 +159,7 @@ class Download {
       return false;
     }
     partial_.discard();
-    throw Error(ErrorKind::kVerification, name_.attempt().doing + ": found the hash " + found + ", expected " +
+    throw Error(ErrorKind::kVerification, name_.context().action + ": found the hash " + found + ", expected " +
                                               file_.etag() +
                                               "; what arrived was damaged on the way and is deleted: try again, or "
                                               "look at the network and at HF_ENDPOINT");
@@ -168,10 +167,10 @@ class Download {
 
   const Session& session_;
   HttpClient& client_;
-  Meter& meter_;
+  TransferMonitor& monitor_;
   const FileName& name_;
   const RepoFile& file_;
-  Partial partial_;
+  PartialFile partial_;
   Prefetch prefetch_;
   FileAddress address_;
   int failures_ = 0, redirects_ = 0;
@@ -180,9 +179,9 @@ class Download {
 
 }  // namespace
 
-void download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
-              const RepoFile& file, const fs::path& partial) {
-  Download(session, client, meter, spare, name, file, partial).run();
+void download(const Session& session, HttpClient& client, TransferMonitor& monitor, ConnectionBudget& budget,
+              const FileName& name, const RepoFile& file, const fs::path& partial) {
+  Download(session, client, monitor, budget, name, file, partial).run();
 }
 
 }  // namespace gptq::hub

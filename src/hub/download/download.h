@@ -3,7 +3,7 @@
 
 #include "hub/download/prefetch.h"
 #include "hub/download/resolve.h"
-#include "hub/http/meter.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/repository/listing.h"
 
 namespace gptq::hub {
@@ -14,7 +14,7 @@ namespace gptq::hub {
 // of an earlier run turn out wrong. Throws what explain() says; Error(kVerification) with both hashes, leaving nothing;
 // Error(kGeneral) for a full disk and Error(kInterrupted), leaving a partial that the next call goes on with. Large
 // files come over several connections while there are spare ones.
-void download(const Session& session, HttpClient& client, Meter& meter, Spare& spare, const FileName& name,
-              const RepoFile& file, const fs::path& partial);
+void download(const Session& session, HttpClient& client, TransferMonitor& monitor, ConnectionBudget& budget,
+              const FileName& name, const RepoFile& file, const fs::path& partial);
 
 }  // namespace gptq::hub

@@ -20,7 +20,7 @@ constexpr auto kPollInterval = std::chrono::milliseconds(100);  // at session.ke
 
 }  // namespace
 
-bool Spare::take() {
+bool ConnectionBudget::try_acquire() {
   for (int count = count_; count > 0;) {
     if (count_.compare_exchange_weak(count, count - 1)) return true;
   }
@@ -34,15 +34,15 @@ bool answers_range(const HttpResponse& response, int64_t begin, int64_t end, int
   return range == start + std::to_string(size) || range == start + "*";
 }
 
-Prefetch::Prefetch(const Session& session, Meter& meter, Spare& spare, const RepoFile& file)
-    : session_(session), meter_(meter), spare_(spare), file_(file) {}
+Prefetch::Prefetch(const Session& session, TransferMonitor& monitor, ConnectionBudget& budget, const RepoFile& file)
+    : session_(session), monitor_(monitor), budget_(budget), file_(file) {}
 
 Prefetch::~Prefetch() { stop(); }  // and the threads end
 
 void Prefetch::stop() {
   stopped_ = true;
   const std::lock_guard lock(mutex_);
-  for (const auto& [begin, piece] : pieces_) meter_.add(file_.path, -static_cast<int64_t>(piece.bytes.size()));
+  for (const auto& [begin, piece] : pieces_) monitor_.add(file_.path, -static_cast<int64_t>(piece.bytes.size()));
   pieces_.clear();
   changed_.notify_all();
 }
@@ -78,11 +78,12 @@ Prefetch::Next Prefetch::next(const std::string& url, int64_t position) {
 }
 
 void Prefetch::start_helpers() {
-  while (failures_ < kMaxPrefetchFailures && claimed_ + (running_ + 1) * kPrefetchPiece < file_.size && spare_.take()) {
+  while (failures_ < kMaxPrefetchFailures && claimed_ + (running_ + 1) * kPrefetchPiece < file_.size &&
+         budget_.try_acquire()) {
     try {
       threads_.push_back(start_thread([this] { help(); }));
     } catch (const Error&) {  // no more threads: the owner goes on alone
-      spare_.give();
+      budget_.release();
       return;
     }
     ++running_;
@@ -109,7 +110,7 @@ void Prefetch::help() {
     const bool whole = fetch(client, url, begin, end, piece);
     lock.lock();
     if (!whole || stopped_) {
-      meter_.add(file_.path, -static_cast<int64_t>(piece.size()));
+      monitor_.add(file_.path, -static_cast<int64_t>(piece.size()));
       piece.clear();
       ++failures_;
     }
@@ -117,7 +118,7 @@ void Prefetch::help() {
     changed_.notify_all();
   }
   --running_;
-  spare_.give();
+  budget_.release();
 }
 
 bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, int64_t end, std::string& piece) {
@@ -129,12 +130,12 @@ bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, 
   request.decode = false;
   request.token = session_.is_hub(url) ? session_.token.value : "";
   request.connect_timeout = request.stall_timeout = session_.settings.download_timeout;
-  request.alive = [this] { return !stopped_ && session_.keep_going(); };
+  request.alive = [this] { return !stopped_ && session_.should_continue(); };
   request.sink = [&](const HttpResponse& response, std::string_view bytes) {
     if (piece.empty() && !answers_range(response, begin, end, file_.size)) return false;
     if (bytes.size() > size - piece.size()) return false;
     piece.append(bytes);
-    meter_.add(file_.path, static_cast<int64_t>(bytes.size()));
+    monitor_.add(file_.path, static_cast<int64_t>(bytes.size()));
     return request.alive();
   };
   try {

@@ -12,18 +12,18 @@
 #include <thread>
 #include <vector>
 
-#include "hub/http/meter.h"
 #include "hub/http/session.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/repository/listing.h"
 
 namespace gptq::hub {
 
 // Connections that an operation may open beyond those at work.
-class Spare {
+class ConnectionBudget {
  public:
-  explicit Spare(int count) : count_(count) {}
-  bool take();
-  void give() { ++count_; }
+  explicit ConnectionBudget(int count) : count_(count) {}
+  bool try_acquire();
+  void release() { ++count_; }
 
  private:
   std::atomic<int> count_;
@@ -36,7 +36,7 @@ bool answers_range(const HttpResponse& response, int64_t begin, int64_t end, int
 // goes wrong; helpers only help: one that meets any trouble leaves its piece to the owner.
 class Prefetch {
  public:
-  Prefetch(const Session& session, Meter& meter, Spare& spare, const RepoFile& file);
+  Prefetch(const Session& session, TransferMonitor& monitor, ConnectionBudget& budget, const RepoFile& file);
   Prefetch(const Prefetch&) = delete;
   Prefetch& operator=(const Prefetch&) = delete;
   ~Prefetch();
@@ -67,8 +67,8 @@ class Prefetch {
   bool fetch(HttpClient& client, const std::string& url, int64_t begin, int64_t end, std::string& piece);
 
   const Session& session_;
-  Meter& meter_;
-  Spare& spare_;
+  TransferMonitor& monitor_;
+  ConnectionBudget& budget_;
   const RepoFile& file_;
   std::atomic<bool> stopped_ = false;
   std::mutex mutex_;  // guards all below

@@ -21,9 +21,9 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr int64_t kLargestIndex = int64_t{64} << 20;
+constexpr int64_t kMaxIndexBytes = int64_t{64} << 20;
 constexpr int kTries = 5;
-constexpr size_t kMostNamed = 3;  // files in an error
+constexpr size_t kMaxNamedFiles = 3;  // files in an error
 
 std::string megabytes(int64_t bytes) { return std::to_string((bytes + 999'999) / 1'000'000) + " MB"; }
 
@@ -36,19 +36,19 @@ int64_t free_space(fs::path folder) {
 }
 
 // A folder that disappears with the object.
-class Scratch {
+class TemporaryFolder {
  public:
-  Scratch() {
+  TemporaryFolder() {
     std::string name = (fs::temp_directory_path() / "gptq-pull-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw_system_error("creating", name, errno);
     path_ = name;
   }
-  ~Scratch() {
+  ~TemporaryFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const fs::path& path() const { return path_; }
 
  private:
@@ -68,10 +68,10 @@ class Pull {
       : session_(std::move(session)),
         name_(name),
         options_(options),
-        meter_(on_progress),
+        monitor_(on_progress),
         cache_(session_.settings, name.id),
         client_(session_.settings) {
-    session_.keep_going = [this] { return meter_.keep_going(); };
+    session_.should_continue = [this] { return monitor_.should_continue(); };
     if (options.local_dir.empty()) {
       store_ = std::make_unique<Cache>(cache_);
     } else {
@@ -89,7 +89,7 @@ class Pull {
 
  private:
   PullResult fetched(const Listing& listing) {
-    if (!options_.dry_run) store_->remember(listing);
+    if (!options_.dry_run) store_->save_listing(listing);
     const Choice choice{listing.commit, choose(listing)};
     PullResult answer = result(choice);
     if (options_.dry_run) return answer;
@@ -108,7 +108,7 @@ class Pull {
   // will do.
   std::optional<Listing> find_listing(const std::optional<Choice>& there) {
     if (is_commit(name_.revision)) {
-      if (std::optional<Listing> known = store_->remembered(name_.revision)) return known;
+      if (std::optional<Listing> known = store_->load_listing(name_.revision)) return known;
     }
     try {
       return listing_of_hub(there ? 1 : kTries);
@@ -163,7 +163,7 @@ class Pull {
   std::optional<Choice> complete_on_disk() {
     const std::string commit = cache_.commit_of(name_.revision);
     if (commit.empty()) return std::nullopt;
-    std::optional<Listing> listing = store_->remembered(commit);
+    std::optional<Listing> listing = store_->load_listing(commit);
     const bool known = listing.has_value();
     if (!known && options_.local_dir.empty()) listing = cache_.snapshot(commit);
     if (!listing) return std::nullopt;
@@ -175,7 +175,7 @@ class Pull {
                     known};
       for (const RepoFile& file : choice.files) {
         if (store_->has(session_, commit, file)) continue;
-        if (missing_.size() <= kMostNamed) missing_.push_back(file.path);
+        if (missing_.size() <= kMaxNamedFiles) missing_.push_back(file.path);
       }
       if (missing_.empty()) return choice;
     } catch (const Error& error) {
@@ -187,8 +187,8 @@ class Pull {
   PullResult offline(const std::optional<Choice>& there) const {
     if (there && !options_.force_download) return result(*there);
     std::string lacking;
-    for (size_t i = 0; i < std::min(missing_.size(), kMostNamed); ++i) lacking += (i ? ", " : "") + missing_[i];
-    if (missing_.size() > kMostNamed) lacking += " and more";
+    for (size_t i = 0; i < std::min(missing_.size(), kMaxNamedFiles); ++i) lacking += (i ? ", " : "") + missing_[i];
+    if (missing_.size() > kMaxNamedFiles) lacking += " and more";
     throw Error(ErrorKind::kNotFound,
                 doing() +
                     (options_.force_download ? ": a download was asked for"
@@ -214,7 +214,7 @@ class Pull {
     int64_t needed = 0;
     for (const RepoFile& file : choice.files) {
       const bool comes = options_.force_download || !store_->has(session_, choice.commit, file);
-      if (comes && contents.insert(file.etag()).second) needed += file.size - store_->bytes_there(file);
+      if (comes && contents.insert(file.etag()).second) needed += file.size - store_->resumable_bytes(file);
     }
     const fs::path folder = store_->folder(choice.commit);
     const int64_t free = free_space(folder);
@@ -230,10 +230,10 @@ class Pull {
     std::stable_sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.size > b.size; });
     int64_t total = 0;
     for (const RepoFile& file : files) total += file.size;
-    meter_.expect(total, static_cast<int>(files.size()));
+    monitor_.expect(total, static_cast<int>(files.size()));
     run_workers(
-        files.size(), options_.max_workers, session_.settings, meter_,
-        [&](HttpClient& client, size_t i) { fetch(client, choice.commit, files[i]); }, [&] { spare_.give(); });
+        files.size(), options_.max_workers, session_.settings, monitor_,
+        [&](HttpClient& client, size_t i) { fetch(client, choice.commit, files[i]); }, [&] { budget_.release(); });
   }
 
   void fetch(HttpClient& client, const std::string& commit, const RepoFile& file) {
@@ -241,28 +241,29 @@ class Pull {
     bool counted = false;
     const auto fill = [&](const fs::path& partial) {
       counted = true;
-      bytes_fetched_ += file.size - store_->bytes_there(file);
-      download(session_, client, meter_, spare_, {name_.id, commit, file.path}, file, partial);
+      bytes_fetched_ += file.size - store_->resumable_bytes(file);
+      download(session_, client, monitor_, budget_, {name_.id, commit, file.path}, file, partial);
     };
     try {
-      store_->obtain(session_, commit, file, options_.force_download, fill);
+      store_->ensure_file(session_, commit, file, options_.force_download ? Refresh::kAlways : Refresh::kIfMissing,
+                          fill);
     } catch (const MissingFile&) {
       cache_.write_no_exist(commit, file.path);
       throw;
     }
-    if (!counted) meter_.add(file.path, file.size);
-    meter_.finish_file(file.path);
+    if (!counted) monitor_.add(file.path, file.size);
+    monitor_.finish_file(file.path);
   }
 
   // Of config.json and the index, which decide what else to fetch.
   std::string text_of(const std::string& commit, const RepoFile& file) {
-    if (file.size > kLargestIndex) {
+    if (file.size > kMaxIndexBytes) {
       throw Error(ErrorKind::kVerification, doing() + ": " + file.path + " has " + megabytes(file.size) +
-                                                ", expected at most " + megabytes(kLargestIndex));
+                                                ", expected at most " + megabytes(kMaxIndexBytes));
     }
     if (options_.dry_run && !store_->has(session_, commit, file)) {
-      const Scratch scratch;
-      download(session_, client_, meter_, spare_, {name_.id, commit, file.path}, file, scratch.path() / "index");
+      const TemporaryFolder scratch;
+      download(session_, client_, monitor_, budget_, {name_.id, commit, file.path}, file, scratch.path() / "index");
       return read_small_file(scratch.path() / "index");
     }
     if (!store_->has(session_, commit, file)) fetch(client_, commit, file);
@@ -274,11 +275,11 @@ class Pull {
   Session session_;
   const ModelName& name_;
   const PullOptions& options_;
-  Meter meter_;
+  TransferMonitor monitor_;
   Cache cache_;
   std::unique_ptr<Store> store_;
   HttpClient client_;
-  Spare spare_{0};
+  ConnectionBudget budget_{0};
   std::atomic<int64_t> bytes_fetched_ = 0;
   std::vector<std::string> missing_;  // what complete_on_disk() did not find
 };

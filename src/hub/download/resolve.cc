@@ -31,7 +31,7 @@ void read_headers(const HttpResponse& response, FileAddress& address) {
 }
 
 [[noreturn]] void throw_refusal(const Session& session, const FileName& file, const HttpResponse& response) {
-  const Error error = explain(response, file.attempt(), session.settings, session.token);
+  const Error error = explain(response, file.context(), session.settings, session.token);
   if (response.header("x-error-code") == "EntryNotFound" && response.header("x-repo-commit") == file.commit)
     throw MissingFile(error.kind(), error.what());
   throw error;
@@ -39,7 +39,7 @@ void read_headers(const HttpResponse& response, FileAddress& address) {
 
 [[noreturn]] void throw_no_hub(const Session& session, const FileName& file, const std::string& fault) {
   throw Error(ErrorKind::kNetwork,
-              file.attempt().doing + ": the answer of " + session.settings.endpoint + " " + fault +
+              file.context().action + ": the answer of " + session.settings.endpoint + " " + fault +
                   "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?");
 }
 
@@ -51,7 +51,7 @@ FileAddress resolve(const Session& session, HttpClient& client, const FileName& 
   request.url = session.settings.endpoint + "/" + file.id + "/resolve/" + url_encoded(file.commit, false) + "/" +
                 url_encoded(file.path, true);
   request.decode = false;
-  const HttpResponse response = ask(session, client, request);
+  const HttpResponse response = request_with_retries(session, client, request);
   FileAddress address;
   address.url = response.is_redirect() ? absolute_url(response.url, response.header("location")) : response.url;
   const bool found = response.ok() || (response.is_redirect() && !session.is_hub(address.url));

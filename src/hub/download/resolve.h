@@ -12,7 +12,7 @@ namespace gptq::hub {
 struct FileName {
   std::string id, commit, path;
 
-  Attempt attempt() const { return {"fetching " + path + " of " + id, id, commit, path}; }
+  RequestContext context() const { return {"fetching " + path + " of " + id, id, commit, path}; }
 };
 
 struct FileAddress {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/json.h"
 #include "core/model_files.h"
 #include "hub/download/glob.h"
 #include "hub/http/reply.h"
@@ -13,15 +14,15 @@ namespace gptq::hub {
 namespace {
 
 // Other formats of the same weights, and other programs' files that look like ours.
-const std::vector<std::string> kLeave = {"original/", "metal/", "onnx/", "consolidated*.safetensors",
-                                         "consolidated*.safetensors.index.json"};
+const std::vector<std::string> kExcluded = {"original/", "metal/", "onnx/", "consolidated*.safetensors",
+                                            "consolidated*.safetensors.index.json"};
 
 const std::vector<std::string> kPickles = {"*.bin", "*.pt", "*.pth", "*.ckpt"};
 
 constexpr const char* kWhole = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
-constexpr size_t kMostShards = 10'000;
-constexpr size_t kMostProposals = 8;  // pull requests to look into
+constexpr size_t kMaxShards = 10'000;
+constexpr size_t kMaxPullRequests = 8;  // pull requests to look into
 
 bool is_at_top(const std::string& path) { return path.find('/') == std::string::npos; }
 
@@ -44,7 +45,7 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
   }
   for (const RepoFile& file : listing.files) {
     const bool weights = file.path.ends_with(".safetensors") || file.path.ends_with(".safetensors.index.json");
-    if (weights && is_at_top(file.path) && !any_matches(kLeave, file.path)) paths.insert(file.path);
+    if (weights && is_at_top(file.path) && !any_matches(kExcluded, file.path)) paths.insert(file.path);
   }
   return paths;
 }
@@ -82,7 +83,7 @@ std::vector<std::string> shards_of_index(std::string_view json, const std::strin
     const auto& shard = entry.value().get_ref<const std::string&>();
     if (!shards.insert(shard).second) continue;
     check_repo_path(shard, where);
-    if (!is_at_top(shard) || !shard.ends_with(".safetensors") || shards.size() > kMostShards)
+    if (!is_at_top(shard) || !shard.ends_with(".safetensors") || shards.size() > kMaxShards)
       index.fail("weight_map", "names of *.safetensors beside the index, at most 10000");
   }
   return {shards.begin(), shards.end()};
@@ -98,10 +99,10 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   }
   std::vector<RepoFile> files;
   for (const RepoFile& file : listing.files) {
-    const bool taken =
-        selection.include.empty()
-            ? weights.count(file.path) > 0 || (find_model_file(file.path) != nullptr && !any_matches(kLeave, file.path))
-            : any_matches(selection.include, file.path);
+    const bool taken = selection.include.empty()
+                           ? weights.count(file.path) > 0 ||
+                                 (find_model_file(file.path) != nullptr && !any_matches(kExcluded, file.path))
+                           : any_matches(selection.include, file.path);
     if (taken && !any_matches(selection.exclude, file.path)) files.push_back(file);
   }
   if (files.empty()) {
@@ -116,14 +117,14 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
 std::string find_conversion(const Session& session, HttpClient& client, const std::string& id) {
   HttpRequest request;
   request.url = session.settings.endpoint + "/api/models/" + id + "/refs?include_prs=1";
-  const HttpResponse response = ask(session, client, request, 1);
+  const HttpResponse response = request_with_retries(session, client, request, 1);
   if (!response.ok()) return "";
   const Json refs = reply_or_null(response.body);
   if (!refs.is_object() || !refs.contains("pullRequests") || !refs["pullRequests"].is_array()) return "";
   size_t looked = 0;
   for (const Json& proposal : refs["pullRequests"]) {
     if (!proposal.is_object() || !proposal.contains("ref") || !proposal["ref"].is_string()) continue;
-    if (++looked > kMostProposals) break;
+    if (++looked > kMaxPullRequests) break;
     const std::string ref = proposal["ref"];
     try {
       const Listing listing = fetch_listing(session, client, ModelName::parse(id, ref), 1);

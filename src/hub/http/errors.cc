@@ -2,12 +2,13 @@
 #include "hub/http/errors.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 
 #include <gptq/terminal.h>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "hub/http/reply.h"
 
 namespace gptq::hub {
@@ -30,9 +31,7 @@ std::string message_of(const HttpResponse& response) {
 }
 
 bool says(const std::string& message, std::string_view part) {
-  const auto same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-  };
+  const auto same = [](char a, char b) { return ascii_lower(a) == ascii_lower(b); };
   return std::search(message.begin(), message.end(), part.begin(), part.end(), same) != message.end();
 }
 
@@ -53,14 +52,14 @@ double field(const std::string& header, const std::string& key) {
   return number(header.substr(begin, header.find_first_of(";,", begin) - begin));
 }
 
-struct Verdict {
+struct Explanation {
   ErrorKind kind;
   std::string sentence;
 };
 
-struct Case {
+struct FailedResponse {
   const HttpResponse& response;
-  const Attempt& attempt;
+  const RequestContext& context;
   const Settings& settings;
   const Token& token;
   std::string code, message;
@@ -68,12 +67,12 @@ struct Case {
   std::string tried() const {
     return response.tries > 1 ? " (tried " + std::to_string(response.tries) + " times)" : "";
   }
-  std::string page() const { return settings.endpoint + "/" + attempt.id; }
+  std::string page() const { return settings.endpoint + "/" + context.id; }
   std::string your_token() const { return "the token from " + token.source; }
 };
 
-Verdict gated(const Case& c) {
-  const std::string& id = c.attempt.id;
+Explanation gated(const FailedResponse& c) {
+  const std::string& id = c.context.id;
   if (says(c.message, "awaiting a review")) {
     return {ErrorKind::kPermission,
             "access to " + id +
@@ -88,7 +87,7 @@ Verdict gated(const Case& c) {
                                       ", accept them, then try again"};
 }
 
-Verdict wrong_token(const Case& c) {
+Explanation wrong_token(const FailedResponse& c) {
   return {ErrorKind::kPermission,
           c.your_token() + " is not valid (wrong, expired or revoked); make a new one at " + c.settings.endpoint +
               "/settings/tokens and run `gptq auth login`" +
@@ -96,15 +95,15 @@ Verdict wrong_token(const Case& c) {
                                                                                           : "")};
 }
 
-Verdict no_repository(const Case& c) {
+Explanation no_repository(const FailedResponse& c) {
   const std::string advice = c.token.value.empty()
                                  ? "check the spelling; if it is private, log in first: `gptq auth login`"
                                  : "check the spelling, and that the account of " + c.your_token() + " may read it";
   return {ErrorKind::kNotFound,
-          c.attempt.id + " was not found on " + c.settings.endpoint + ", or is private; " + advice};
+          c.context.id + " was not found on " + c.settings.endpoint + ", or is private; " + advice};
 }
 
-Verdict forbidden(const Case& c) {
+Explanation forbidden(const FailedResponse& c) {
   if (c.code == "GatedRepo") return gated(c);
   if (says(c.message, "fine-grained token settings") || says(c.message, "insufficient permissions") ||
       says(c.message, "required scope")) {
@@ -114,28 +113,28 @@ Verdict forbidden(const Case& c) {
             "/settings/tokens (reading gated repositories and writing have boxes of their own), or use another token"};
   }
   if (says(c.message, "disabled"))
-    return {ErrorKind::kPermission, "the Hub has disabled access to " + c.attempt.id + quoted(c.message)};
+    return {ErrorKind::kPermission, "the Hub has disabled access to " + c.context.id + quoted(c.message)};
   return {ErrorKind::kPermission, "the Hub refuses access" + quoted(c.message) + "; check at " + c.settings.endpoint +
                                       "/settings/tokens that " +
                                       (c.token.value.empty() ? "you have a token and are logged in"
                                                              : c.your_token() + " has the right to do this")};
 }
 
-Verdict not_found(const Case& c) {
+Explanation not_found(const FailedResponse& c) {
   if (c.code == "RevisionNotFound") {
-    return {ErrorKind::kNotFound, c.attempt.id + " has no revision \"" + c.attempt.revision +
+    return {ErrorKind::kNotFound, c.context.id + " has no revision \"" + c.context.revision +
                                       "\"; its branches and tags are listed at " + c.page() + "/tree/main"};
   }
   if (c.code == "EntryNotFound") {
-    return {ErrorKind::kNotFound, c.attempt.id + " has no file " + c.attempt.path + " at revision " +
-                                      c.attempt.revision + "; its files are listed at " + c.page() + "/tree/main"};
+    return {ErrorKind::kNotFound, c.context.id + " has no file " + c.context.path + " at revision " +
+                                      c.context.revision + "; its files are listed at " + c.page() + "/tree/main"};
   }
   if (c.code == "RepoNotFound" || (c.code.empty() && !c.message.empty())) return no_repository(c);
   return {ErrorKind::kNotFound, c.settings.endpoint + " has nothing at this address" + quoted(c.message) +
                                     "; is HF_ENDPOINT a Hugging Face Hub?"};
 }
 
-Verdict verdict(const Case& c) {
+Explanation explanation_of(const FailedResponse& c) {
   const int status = c.response.status;
   if (!c.response.failure.empty() && (status == 0 || (status >= 200 && status < 300))) {
     return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" +
@@ -145,11 +144,11 @@ Verdict verdict(const Case& c) {
   }
   if (status == 401 && c.code == "GatedRepo") return gated(c);
   if (status == 401 && !c.token.value.empty() &&
-      (says(c.message, "invalid credentials") || says(c.message, "invalid username") || c.attempt.id.empty())) {
+      (says(c.message, "invalid credentials") || says(c.message, "invalid username") || c.context.id.empty())) {
     return wrong_token(c);
   }
   if (status == 401) {
-    if (!c.attempt.id.empty()) return no_repository(c);
+    if (!c.context.id.empty()) return no_repository(c);
     return {ErrorKind::kPermission,
             "this needs a login" + quoted(c.message) + "; run `gptq auth login`, or set HF_TOKEN"};
   }
@@ -160,7 +159,7 @@ Verdict verdict(const Case& c) {
   }
   if (status == 451)
     return {ErrorKind::kPermission,
-            "the Hub may not give access to " + c.attempt.id + " by law" + quoted(c.message) + "; use another model"};
+            "the Hub may not give access to " + c.context.id + " by law" + quoted(c.message) + "; use another model"};
   if (status == 404) return not_found(c);
   if (status == 429) {
     const double wait = seconds_to_wait(c.response);
@@ -184,13 +183,13 @@ Verdict verdict(const Case& c) {
 
 }  // namespace
 
-Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token,
+Error explain(const HttpResponse& response, const RequestContext& context, const Settings& settings, const Token& token,
               const std::string& advice) {
-  const Case c{response, attempt, settings, token, response.header("x-error-code"), message_of(response)};
-  const Verdict result = verdict(c);
+  const FailedResponse c{response, context, settings, token, response.header("x-error-code"), message_of(response)};
+  const Explanation result = explanation_of(c);
   std::string request = response.header("x-request-id");
   if (request.empty()) request = response.header("x-amzn-trace-id");
-  return Error(result.kind, attempt.doing + ": " + result.sentence + advice +
+  return Error(result.kind, context.action + ": " + result.sentence + advice +
                                 (request.empty() ? "" : " (request id " + printable(request.substr(0, 100)) + ")"));
 }
 
@@ -204,8 +203,8 @@ std::string printable(std::string_view text) {
   return cut ? shown + "…" : shown;
 }
 
-bool may_pass(const HttpResponse& response) {
-  if (response.stopped || response.lasting) return false;
+bool is_transient(const HttpResponse& response) {
+  if (response.stopped || response.permanent) return false;
   if (!response.failure.empty()) return true;
   static constexpr int kPassing[] = {408, 429, 500, 502, 503, 504};
   return std::find(std::begin(kPassing), std::end(kPassing), response.status) != std::end(kPassing);

@@ -11,8 +11,8 @@
 namespace gptq::hub {
 
 // What was attempted, for the sentence: "pulling org/name (config.json)".
-struct Attempt {
-  std::string doing;
+struct RequestContext {
+  std::string action;
   std::string id;  // repository, "" when there is none
   std::string revision;
   std::string path;  // file, "" when there is none
@@ -22,7 +22,7 @@ struct Attempt {
 // not accepted, awaiting review, a token without the right, a wrong token (by its source), not found or private, no
 // such revision, no such file, taken down, rate-limited (seconds), server errors, not the Hub at all, no connection.
 // Ends with `advice` and the request id.
-Error explain(const HttpResponse& response, const Attempt& attempt, const Settings& settings, const Token& token,
+Error explain(const HttpResponse& response, const RequestContext& context, const Settings& settings, const Token& token,
               const std::string& advice = "");
 
 // A server's words as one line for a terminal: sanitize_for_terminal(), with spaces for line breaks and tabs, cut
@@ -30,7 +30,7 @@ Error explain(const HttpResponse& response, const Attempt& attempt, const Settin
 std::string printable(std::string_view text);
 
 // True for what may go away by itself: no connection, a timeout, 408, 429, 500, 502, 503, 504.
-bool may_pass(const HttpResponse& response);
+bool is_transient(const HttpResponse& response);
 
 // Seconds that the server asks to wait (Retry-After, RateLimit), -1 when it does not say.
 double seconds_to_wait(const HttpResponse& response);

@@ -4,7 +4,6 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -12,6 +11,7 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "core/check.h"
 #include "core/log.h"
 
@@ -23,18 +23,6 @@ constexpr size_t kMaxBody = size_t{64} << 20;
 constexpr size_t kMaxErrorBody = size_t{64} << 10;  // what an error says fits; more is not read
 constexpr size_t kMaxHeaders = size_t{1} << 20;
 constexpr curl_off_t kLowSpeed = 200;  // bytes per second; eight connections on a 56 kbit/s line are faster
-
-std::string lower_header(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
-
-std::string trim_header(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == text.npos) return "";
-  return std::string(text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1));
-}
 
 // Distributions keep the certificates of the web at different places, and the package runs on all of them.
 std::string certificates() {
@@ -75,7 +63,7 @@ size_t take_header(char* data, size_t size, size_t count, void* user) {
   if (line.starts_with("HTTP/")) response.headers.clear();  // an answer behind "100 Continue" or a proxy's
   const size_t colon = line.find(':');
   if (colon != line.npos && !line.starts_with("HTTP/")) {
-    response.headers[lower_header(trim_header(line.substr(0, colon)))] = trim_header(line.substr(colon + 1));
+    response.headers[ascii_lower(trim(line.substr(0, colon)))] = trim(line.substr(colon + 1));
   }
   return size * count;
 }
@@ -265,7 +253,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   } else if (result != CURLE_OK && !response.stopped && !exchange.error_cut) {
     response.failure = *reason != '\0' ? reason : curl_easy_strerror(result);
     const bool distrust = result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE;
-    response.lasting = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
+    response.permanent = distrust || result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL;
     if (distrust) {
       response.failure += "; trusted certificates: " +
                           (state_->certificates.empty() ? std::string("none found") : state_->certificates) +
@@ -314,7 +302,7 @@ std::string without_user_info(const std::string& url, std::string* user_info) {
 
 std::string host_of(const std::string& url) {
   const Url parts(url);
-  return lower_header(parts.part(CURLUPART_SCHEME)) + "://" + lower_header(parts.part(CURLUPART_HOST)) + ":" +
+  return ascii_lower(parts.part(CURLUPART_SCHEME)) + "://" + ascii_lower(parts.part(CURLUPART_HOST)) + ":" +
          parts.part(CURLUPART_PORT, CURLU_DEFAULT_PORT);
 }
 

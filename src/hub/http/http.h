@@ -1,5 +1,5 @@
-// One HTTP exchange at a time, over libcurl: no redirects are followed, nothing is retried; those are rules of the
-// Hub's.
+// One HTTP exchange at a time, over libcurl: no redirects are followed, nothing is retried; those are rules
+// of the Hub's.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct HttpRequest {
   // and others when a connection has to start over.
   struct Source {
     int64_t size = 0;
-    std::function<size_t(char* to, size_t most)> read;
+    std::function<size_t(char* to, size_t max_bytes)> read;
     std::function<bool(int64_t position)> seek;
   };
   const Source* source = nullptr;
@@ -42,11 +42,11 @@ struct HttpResponse {
   int status = 0;                              // 0: no answer, see `failure`
   std::map<std::string, std::string> headers;  // names in lower case; of several with one name the last
   std::string body;
-  std::string failure;    // why there is no whole answer, in libcurl's words; "" when there is
-  bool lasting = false;   // the failure will be there next time too: certificates, an address that cannot be
-  bool too_slow = false;  // the failure: some bytes came, too few of them
-  bool stopped = false;   // the sink or `alive` said so
-  int tries = 1;          // how often it was asked for, by those who ask again
+  std::string failure;     // why there is no whole answer, in libcurl's words; "" when there is
+  bool permanent = false;  // the failure will be there next time too: certificates, an address that cannot be
+  bool too_slow = false;   // the failure: some bytes came, too few of them
+  bool stopped = false;    // the sink or `alive` said so
+  int tries = 1;           // how often it was asked for, by those who ask again
 
   bool ok() const { return failure.empty() && status >= 200 && status < 300; }
   bool is_redirect() const { return failure.empty() && status >= 300 && status < 400; }

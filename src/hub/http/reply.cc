@@ -5,6 +5,8 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
+
 namespace gptq::hub {
 
 namespace {

@@ -12,11 +12,10 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr double kFirstWait = 1, kLongestWait = 8;  // seconds, as huggingface_hub waits
-constexpr int kMaxRedirects = 10;
+constexpr double kFirstWait = 1, kMaxWait = 8;  // seconds, as huggingface_hub waits
 constexpr double kWorthANote = 5;
 constexpr double kSlice = 0.1;  // between two looks at keep_going
-constexpr size_t kMostWarnings = 20;
+constexpr size_t kMaxWarnings = 20;
 
 // "X-HF-Warning: topic; message", which a server may put into every answer: each is passed on once.
 void pass_on_warning(const HttpResponse& response) {
@@ -26,7 +25,7 @@ void pass_on_warning(const HttpResponse& response) {
   if (warning.empty()) return;
   {
     const std::lock_guard lock(mutex);
-    if (told.size() == kMostWarnings || !told.insert(warning).second) return;
+    if (told.size() == kMaxWarnings || !told.insert(warning).second) return;
   }
   const size_t topic_end = warning.find(';');
   const size_t begin = warning.find_first_not_of(' ', topic_end == std::string::npos ? 0 : topic_end + 1);
@@ -43,7 +42,7 @@ Session open_session(const std::string& token) {
 }
 
 void Session::throw_if_stopped() const {
-  if (!keep_going()) throw Error(ErrorKind::kInterrupted, "stopped; run the same command again to go on");
+  if (!should_continue()) throw Error(ErrorKind::kInterrupted, "stopped; run the same command again to go on");
 }
 
 void Session::wait(double seconds) const {
@@ -55,9 +54,9 @@ void Session::wait(double seconds) const {
 
 bool Session::is_hub(const std::string& url) const { return host_of(url) == host_of(settings.endpoint); }
 
-HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request, int tries) {
+HttpResponse request_with_retries(const Session& session, HttpClient& client, HttpRequest request, int tries) {
   request.token = session.is_hub(request.url) ? session.token.value : "";
-  request.alive = session.keep_going;
+  request.alive = session.should_continue;
   int redirects = 0;
   for (int attempt = 1;; ++attempt) {
     HttpResponse response = client.send(request);
@@ -71,11 +70,11 @@ HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request
     session.throw_if_stopped();
     pass_on_warning(response);
     response.tries = attempt;
-    if (attempt == tries || !may_pass(response)) return response;
+    if (attempt == tries || !is_transient(response)) return response;
     double seconds = seconds_to_wait(response);
-    if (seconds > kLongestAsked) return response;
+    if (seconds > kMaxRequestedWait) return response;
     if (seconds < 0) {
-      const double whole = std::min(kLongestWait, kFirstWait * std::pow(2, attempt - 1));
+      const double whole = std::min(kMaxWait, kFirstWait * std::pow(2, attempt - 1));
       seconds = whole * (0.5 + 0.5 * session.clock->chance());
     } else if (seconds > kWorthANote) {
       note("the Hub asks to wait " + std::to_string(static_cast<int>(seconds)) + " s");

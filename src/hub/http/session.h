@@ -12,14 +12,15 @@
 
 namespace gptq::hub {
 
-inline constexpr double kLongestAsked = 300;  // seconds a server may ask to wait: the Hub counts over five minutes
+inline constexpr int kMaxRedirects = 10;          // of one request
+inline constexpr double kMaxRequestedWait = 300;  // seconds a server may ask to wait: the Hub counts over five minutes
 
 // Shared by all workers of the operation; nothing in it changes while they run.
 struct Session {
   Settings settings;
   Token token;
   Clock* clock = &system_clock();
-  std::function<bool()> keep_going = [] { return true; };  // asked often, from any thread; false: stop
+  std::function<bool()> should_continue = [] { return true; };  // asked often, from any thread; false: stop
 
   // Sleeps, asking keep_going on the way. Throws Error(kInterrupted).
   void wait(double seconds) const;
@@ -31,10 +32,10 @@ struct Session {
 // The session of this machine and this user. Reads the token unless the session is offline.
 Session open_session(const std::string& token);
 
-// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's, and redirects
-// that stay on the Hub's host are followed. What may pass by itself is tried again: `tries` times in all, after 1 s,
-// 2 s, 4 s, 8 s (with jitter), or after the time that the server asks for. Gives the last answer, whatever it is;
-// throws Error(kInterrupted).
-HttpResponse ask(const Session& session, HttpClient& client, HttpRequest request, int tries = 5);
+// A request for metadata: small, without side effects. The token goes along when the URL is the Hub's, and
+// redirects that stay on the Hub's host are followed. What may pass by itself is tried again: `tries` times in all,
+// after 1 s, 2 s, 4 s, 8 s (with jitter), or after the time that the server asks for. Gives the last answer,
+// whatever it is; throws Error(kInterrupted).
+HttpResponse request_with_retries(const Session& session, HttpClient& client, HttpRequest request, int tries = 5);
 
 }  // namespace gptq::hub

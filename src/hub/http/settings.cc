@@ -8,6 +8,7 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "hub/http/http.h"
 
 namespace gptq::hub {
@@ -51,9 +52,7 @@ std::string with_variables(const std::string& path) {
     const bool braces = path.compare(i, 2, "${") == 0;
     size_t end = i + (braces ? 2 : 1);
     const size_t begin = end;
-    while (path[i] == '$' && end < path.size() &&
-           (std::isalnum(static_cast<unsigned char>(path[end])) || path[end] == '_'))
-      ++end;
+    while (path[i] == '$' && end < path.size() && (is_ascii_alnum(path[end]) || path[end] == '_')) ++end;
     const std::string name = path.substr(begin, end - begin);
     const bool closed = !braces || (end < path.size() && path[end] == '}');
     if (path[i] != '$' || name.empty() || !closed || std::getenv(name.c_str()) == nullptr) {

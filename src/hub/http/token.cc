@@ -11,20 +11,16 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "core/file.h"
 
 namespace gptq::hub {
 
 namespace {
 
-std::string trimmed(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 // The token in `text`; one with other characters inside is refused, for it stands in a header of every request.
 std::string token_in(const std::string& text, const std::string& source) {
-  std::string token = trimmed(text);
+  std::string token(trim(text));
   std::erase_if(token, [](char c) { return c == '\r' || c == '\n'; });
   for (const char c : token) {
     if (static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7F) continue;
@@ -57,7 +53,7 @@ std::vector<Section> read_sections(const fs::path& path) {
   const std::string text = read_small_file(path);
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string line = trimmed(text.substr(begin, end - begin));
+    const std::string line(trim(text.substr(begin, end - begin)));
     begin = end + 1;
     if (line.empty() || line[0] == '#' || line[0] == ';') continue;
     if (line.front() == '[' && line.back() == ']') {
@@ -70,7 +66,8 @@ std::vector<Section> read_sections(const fs::path& path) {
                                                 ": found a line that is neither [name] nor key = value; correct "
                                                 "the file, or remove it and log in again");
     }
-    sections.back().values.push_back({trimmed(line.substr(0, equals)), trimmed(line.substr(equals + 1))});
+    sections.back().values.push_back(
+        {std::string(trim(line.substr(0, equals))), std::string(trim(line.substr(equals + 1)))});
   }
   return sections;
 }

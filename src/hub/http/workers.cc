@@ -12,7 +12,7 @@
 
 namespace gptq::hub {
 
-void run_workers(size_t count, int workers, const Settings& settings, Meter& meter,
+void run_workers(size_t count, int workers, const Settings& settings, TransferMonitor& monitor,
                  const std::function<void(HttpClient& client, size_t i)>& task, const std::function<void()>& on_idle) {
   std::atomic<size_t> next = 0;
   std::exception_ptr failure;
@@ -25,13 +25,13 @@ void run_workers(size_t count, int workers, const Settings& settings, Meter& met
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (failure == nullptr) failure = std::current_exception();
-      meter.stop();
+      monitor.stop();
     }
   };
   {
     std::vector<std::jthread> threads;
-    const size_t most = static_cast<size_t>(std::max(1, workers)), size = std::min(count, most);
-    for (size_t i = size; i < most; ++i) on_idle();
+    const size_t max_workers = static_cast<size_t>(std::max(1, workers)), size = std::min(count, max_workers);
+    for (size_t i = size; i < max_workers; ++i) on_idle();
     for (size_t i = 0; i < size; ++i) {
       try {
         threads.push_back(start_thread(work));

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "hub/http/http.h"
-#include "hub/http/meter.h"
 #include "hub/http/settings.h"
+#include "hub/http/transfer_monitor.h"
 
 namespace gptq::hub {
 
@@ -14,7 +14,7 @@ namespace gptq::hub {
 // a connection of its own. The first exception stops the meter, and with it the others, and is thrown here. `on_idle`
 // is called once for each of `workers` when it has nothing more to do.
 void run_workers(
-    size_t count, int workers, const Settings& settings, Meter& meter,
+    size_t count, int workers, const Settings& settings, TransferMonitor& monitor,
     const std::function<void(HttpClient& client, size_t i)>& task, const std::function<void()>& on_idle = [] {});
 
 }  // namespace gptq::hub

@@ -10,13 +10,13 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "core/check.h"
 
 namespace gptq::hub {
 
 bool is_etag(std::string_view text) {
-  return (text.size() == 40 || text.size() == 64) &&
-         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return (text.size() == 40 || text.size() == 64) && std::all_of(text.begin(), text.end(), is_lower_hex);
 }
 
 struct Digest::State {

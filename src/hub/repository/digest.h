@@ -11,8 +11,8 @@
 
 namespace gptq::hub {
 
-// 64 digits: SHA-256 of the content (files in Git LFS). 40 digits: Git's blob hash, SHA-1 of "blob SIZE\0" and the
-// content.
+// 64 digits: SHA-256 of the content (files in Git LFS). 40 digits: Git's blob hash, SHA-1 of "blob SIZE\0"
+// and the content.
 bool is_etag(std::string_view text);
 
 // Source: git-lfs's pointer specification; Git's object format.
@@ -34,8 +34,8 @@ class Digest {
 // Reads a file from its beginning and hands it out in pieces; gives how many bytes that were. Throws like read_file.
 int64_t read_pieces(const fs::path& path, const std::function<void(std::string_view bytes)>& take);
 
-// The name that the content of a file deserves, of the same kind as `etag`. `on_bytes` hears how far it is and may
-// throw.
+// The name that the content of a file deserves, of the same kind as `etag`. `on_bytes` hears how far it is
+// and may throw.
 std::string digest_of_file(const fs::path& path, const std::string& etag,
                            const std::function<void(int64_t bytes)>& on_bytes);
 

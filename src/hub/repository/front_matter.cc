@@ -2,25 +2,19 @@
 #include "hub/repository/front_matter.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/json.h"
 
 namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kLargest = size_t{1} << 20;  // bytes of a card that are looked at
-
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == text.npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
+constexpr size_t kMaxCardBytes = size_t{1} << 20;  // bytes of a card that are looked at
 
 // A scalar at the beginning of `text`, up to one of `ends` when it has no quotes; moves `text` behind it.
 std::string take_scalar(std::string_view& text, std::string_view ends) {
-  text = trimmed(text);
+  text = trim(text);
   std::string value;
   if (text.starts_with('"') || text.starts_with('\'')) {
     const char quote = text.front();
@@ -42,7 +36,7 @@ std::string take_scalar(std::string_view& text, std::string_view ends) {
          !(text[end] == '#' && (end == 0 || text[end - 1] == ' '))) {
     ++end;
   }
-  value = std::string(trimmed(text.substr(0, end)));
+  value = std::string(trim(text.substr(0, end)));
   if (end < text.size() && text[end] == '#') end = text.size();
   text.remove_prefix(end);
   return value;
@@ -51,7 +45,7 @@ std::string take_scalar(std::string_view& text, std::string_view ends) {
 // "value", "[a, b]", or nothing, for what stands behind the colon.
 std::vector<std::string> take_values(std::string_view text) {
   std::vector<std::string> values;
-  text = trimmed(text);
+  text = trim(text);
   if (text.starts_with('{') || text.starts_with('|') || text.starts_with('>')) return values;
   if (!text.starts_with('[')) {
     if (std::string value = take_scalar(text, ""); !value.empty()) values.push_back(std::move(value));
@@ -60,10 +54,10 @@ std::vector<std::string> take_values(std::string_view text) {
   text.remove_prefix(1);
   while (!text.empty() && text.front() != ']') {
     if (std::string value = take_scalar(text, ",]"); !value.empty()) values.push_back(std::move(value));
-    text = trimmed(text);
+    text = trim(text);
     if (!text.empty() && text.front() != ',') break;
     if (!text.empty()) text.remove_prefix(1);
-    text = trimmed(text);
+    text = trim(text);
   }
   return values;
 }
@@ -71,7 +65,7 @@ std::vector<std::string> take_values(std::string_view text) {
 }  // namespace
 
 FrontMatter parse_front_matter(std::string_view readme) {
-  readme = readme.substr(0, kLargest);
+  readme = readme.substr(0, kMaxCardBytes);
   if (readme.starts_with("\xEF\xBB\xBF")) readme.remove_prefix(3);
   FrontMatter matter;
   std::string key;
@@ -80,7 +74,7 @@ FrontMatter parse_front_matter(std::string_view readme) {
     const size_t end = std::min(readme.find('\n', begin), readme.size());
     const std::string_view line = readme.substr(begin, end - begin);
     begin = end + 1;
-    const std::string_view text = trimmed(line);
+    const std::string_view text = trim(line);
     if (text == "---") {
       if (inside) return matter;
       inside = true;
@@ -101,7 +95,7 @@ FrontMatter parse_front_matter(std::string_view readme) {
       key.clear();  // something nested: its items are not the key's
       continue;
     }
-    key = std::string(trimmed(text.substr(0, colon)));
+    key = std::string(trim(text.substr(0, colon)));
     matter[key] = take_values(text.substr(colon + 1));
   }
   return {};  // the block has no end
@@ -109,14 +103,9 @@ FrontMatter parse_front_matter(std::string_view readme) {
 
 std::string yaml_text(const std::string& value) {
   static constexpr std::string_view kWords[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
-  std::string lower(value);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  const bool plain = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) != 0 &&
-                     std::all_of(value.begin(), value.end(),
-                                 [](unsigned char c) {
-                                   return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '/';
-                                 }) &&
-                     std::find(std::begin(kWords), std::end(kWords), lower) == std::end(kWords);
+  const bool plain = !value.empty() && is_ascii_alpha(value[0]) && std::all_of(value.begin(), value.end(), [](char c) {
+    return is_ascii_alnum(c) || c == '-' || c == '_' || c == '.' || c == '/';
+  }) && std::find(std::begin(kWords), std::end(kWords), ascii_lower(value)) == std::end(kWords);
   if (plain) return value;
   return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);  // JSON's strings are YAML's
 }

@@ -15,9 +15,9 @@ namespace {
 
 constexpr const char* kNoHub =
     "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?";
-constexpr size_t kMostFiles = 200'000;
+constexpr size_t kMaxFiles = 200'000;
 constexpr size_t kReliable = 50'000;  // files that the one-call listing holds for certain
-constexpr size_t kMostPages = 1'000;
+constexpr size_t kMaxPages = 1'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
 [[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& fault) {
@@ -90,7 +90,7 @@ Listing parse_listing(std::string_view json, const std::string& where) {
   listing.commit = info.string("sha");
   if (!is_commit(listing.commit)) info.fail("sha", "a commit of 40 hexadecimal digits");
   const Json& siblings = info.at("siblings");
-  if (!siblings.is_array() || siblings.size() > kMostFiles) info.fail("siblings", "a list of at most 200000 files");
+  if (!siblings.is_array() || siblings.size() > kMaxFiles) info.fail("siblings", "a list of at most 200000 files");
   for (const Json& sibling : siblings) listing.files.push_back(read_sibling(sibling, where + ", siblings"));
   check_paths(listing, where);
   return listing;
@@ -98,7 +98,7 @@ Listing parse_listing(std::string_view json, const std::string& where) {
 
 std::vector<RepoFile> parse_page(std::string_view json, const std::string& where) {
   const Json page = parse_reply(json, where, kMaxListingValues);
-  if (!page.is_array() || page.size() > kMostFiles)
+  if (!page.is_array() || page.size() > kMaxFiles)
     throw Error(ErrorKind::kVerification, where + ": expected a list of files and folders");
   std::vector<RepoFile> files;
   for (const Json& json_entry : page) {
@@ -128,19 +128,19 @@ std::string next_page(const HttpResponse& response) {
 }
 
 // Of the commit that `attempt` names.
-std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, const Attempt& attempt,
+std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, const RequestContext& context,
                                   const std::string& where) {
   std::vector<RepoFile> files;
   HttpRequest request;
-  request.url = session.settings.endpoint + "/api/models/" + attempt.id + "/tree/" + attempt.revision +
+  request.url = session.settings.endpoint + "/api/models/" + context.id + "/tree/" + context.revision +
                 "?recursive=true&expand=false";
   for (size_t page = 0; !request.url.empty(); ++page) {
-    const HttpResponse response = ask(session, client, request);
-    if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
+    const HttpResponse response = request_with_retries(session, client, request);
+    if (!response.ok()) throw explain(response, context, session.settings, session.token);
     for (RepoFile& file : parse_page(response.body, where)) files.push_back(std::move(file));
     request.url = next_page(response);
-    if (files.size() > kMostFiles || page == kMostPages) {
-      throw Error(ErrorKind::kVerification, where + ": found more than " + std::to_string(kMostFiles) +
+    if (files.size() > kMaxFiles || page == kMaxPages) {
+      throw Error(ErrorKind::kVerification, where + ": found more than " + std::to_string(kMaxFiles) +
                                                 " files, or pages without an end; is this a language model?");
     }
     if (!request.url.empty() && !session.is_hub(request.url)) {
@@ -157,10 +157,10 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
   HttpRequest request;
   request.url = session.settings.endpoint + "/api/models/" + name.id + "/revision/" +
                 url_encoded(name.revision, false) + "?blobs=true";
-  const Attempt attempt{"listing the files of " + name.id, name.id, name.revision, ""};
-  const HttpResponse response = ask(session, client, request, tries);
+  const RequestContext context{"listing the files of " + name.id, name.id, name.revision, ""};
+  const HttpResponse response = request_with_retries(session, client, request, tries);
   if (!response.ok()) {
-    throw explain(response, attempt, session.settings, session.token, suggestion(session, client, name, response));
+    throw explain(response, context, session.settings, session.token, suggestion(session, client, name, response));
   }
   const std::string where = "the listing of " + name.id + " from " + session.settings.endpoint;
   Listing listing;
@@ -170,7 +170,7 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
     throw Error(error.kind(), std::string(error.what()) + kNoHub);
   }
   if (listing.files.size() >= kReliable) {
-    listing.files = fetch_pages(session, client, {attempt.doing, name.id, listing.commit, ""}, where);
+    listing.files = fetch_pages(session, client, {context.action, name.id, listing.commit, ""}, where);
     check_paths(listing, where);
   }
   return listing;
@@ -181,7 +181,7 @@ Listing parse_tree(std::string_view json, const std::string& commit, const std::
   const JsonReader tree(document, where);
   if (tree.integer("format_version") != 1) tree.fail("format_version", "1");
   const Json& files = tree.at("files");
-  if (!files.is_object() || files.size() > kMostFiles) tree.fail("files", "an object of at most 200000 files");
+  if (!files.is_object() || files.size() > kMaxFiles) tree.fail("files", "an object of at most 200000 files");
   Listing listing{commit, {}};
   for (const auto& [path, entry] : files.items()) listing.files.push_back(read_tree_entry(path, entry, where));
   check_paths(listing, where);

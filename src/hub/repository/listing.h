@@ -37,8 +37,8 @@ Listing fetch_listing(const Session& session, HttpClient& client, const ModelNam
 Listing parse_listing(std::string_view json, const std::string& where);             // of the one call
 std::vector<RepoFile> parse_page(std::string_view json, const std::string& where);  // of one of the pages
 
-// trees/COMMIT.json of huggingface_hub, format_version 1: byte for byte what it writes. Reading throws
-// Error(kVerification).
+// trees/COMMIT.json of huggingface_hub, format_version 1: byte for byte what it writes.
+// Reading throws Error(kVerification).
 std::string tree_text(const Listing& listing);
 Listing parse_tree(std::string_view json, const std::string& commit, const std::string& where);
 

@@ -2,19 +2,17 @@
 #include "hub/repository/names.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "core/utf8.h"
 
 namespace gptq::hub {
 
 namespace {
 
-bool is_name_char(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
-}
+bool is_name_char(char c) { return is_ascii_alnum(c) || c == '.' || c == '_' || c == '-'; }
 
 // What is wrong with the id, "" when nothing is.
 std::string fault_of(std::string_view id) {
@@ -47,10 +45,7 @@ bool is_revision(std::string_view revision) {
 }
 
 // Git has no such path in a repository, and a program that git would run may lie behind it.
-bool is_git_folder(std::string_view part) {
-  return part.size() == 4 && part[0] == '.' && std::tolower(part[1]) == 'g' && std::tolower(part[2]) == 'i' &&
-         std::tolower(part[3]) == 't';
-}
+bool is_git_folder(std::string_view part) { return ascii_lower(part) == ".git"; }
 
 }  // namespace
 
@@ -82,8 +77,7 @@ ModelName ModelName::parse(const std::string& text, const std::string& revision)
 }
 
 bool is_commit(std::string_view revision) {
-  return revision.size() == 40 && std::all_of(revision.begin(), revision.end(),
-                                              [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return revision.size() == 40 && std::all_of(revision.begin(), revision.end(), is_lower_hex);
 }
 
 void check_repo_path(const std::string& path, const std::string& where) {
@@ -115,7 +109,7 @@ std::string url_encoded(std::string_view text, bool keep_slashes) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~' || (keep_slashes && c == '/')) {
+    if (is_ascii_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~' || (keep_slashes && c == '/')) {
       out += c;
     } else {
       out += '%', out += kDigits[byte >> 4], out += kDigits[byte & 15];

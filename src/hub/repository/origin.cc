@@ -1,6 +1,7 @@
 // Reading the path of a snapshot and the metadata of its card.
 #include "hub/repository/origin.h"
 
+#include "core/json.h"
 #include "core/model_files.h"
 #include "hub/repository/front_matter.h"
 #include "hub/repository/names.h"

@@ -1,6 +1,7 @@
 // Requests about whole repositories.
 #include "hub/repository/repository.h"
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/repository/names.h"
 
@@ -30,14 +31,14 @@ std::optional<RepositoryInfo> find_repository(const Session& session, HttpClient
   HttpRequest request;
   const std::string path = "/api/models/" + id + "/revision/" + url_encoded(revision, false);
   request.url = session.settings.endpoint + path;
-  const Attempt attempt{"looking for " + id, id, revision, ""};
-  const HttpResponse response = ask(session, client, request);
+  const RequestContext context{"looking for " + id, id, revision, ""};
+  const HttpResponse response = request_with_retries(session, client, request);
   if (response.ok()) return parse_info(response.body, id, "the answer of " + request.url);
   const std::string found = response.header("x-error-code");
   if (code != nullptr) *code = found;
   const bool absent = found == "RepoNotFound" || found == "RevisionNotFound";
   if (response.failure.empty() && (response.status == 404 || response.status == 401) && absent) return std::nullopt;
-  throw explain(response, attempt, session.settings, session.token);
+  throw explain(response, context, session.settings, session.token);
 }
 
 void create_repository(const Session& session, HttpClient& client, const std::string& id, bool is_private) {
@@ -49,7 +50,7 @@ void create_repository(const Session& session, HttpClient& client, const std::st
   request.url = session.settings.endpoint + "/api/repos/create";
   request.headers = {"Content-Type: application/json"};
   request.body = body.dump();
-  const HttpResponse response = ask(session, client, request);
+  const HttpResponse response = request_with_retries(session, client, request);
   if (response.ok() || response.status == kConflict) return;
   throw explain(response, {"creating the repository " + id, id, "", ""}, session.settings, session.token);
 }
@@ -60,14 +61,14 @@ void create_branch(const Session& session, HttpClient& client, const std::string
 }
 
 HttpResponse post_json(const Session& session, HttpClient& client, const std::string& path, const std::string& body,
-                       const Attempt& attempt) {
+                       const RequestContext& context) {
   HttpRequest request;
   request.method = "POST";
   request.url = session.settings.endpoint + path;
   request.headers = {"Content-Type: application/json"};
   request.body = body;
-  HttpResponse response = ask(session, client, request);
-  if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
+  HttpResponse response = request_with_retries(session, client, request);
+  if (!response.ok()) throw explain(response, context, session.settings, session.token);
   return response;
 }
 

@@ -25,6 +25,6 @@ void create_branch(const Session& session, HttpClient& client, const std::string
 
 // A POST with a JSON body to a path of the endpoint. Throws what explain() says unless the answer is 2xx.
 HttpResponse post_json(const Session& session, HttpClient& client, const std::string& path, const std::string& body,
-                       const Attempt& attempt);
+                       const RequestContext& context);
 
 }  // namespace gptq::hub

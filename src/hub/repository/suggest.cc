@@ -3,18 +3,19 @@
 
 #include <vector>
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 
 namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kMostNames = 8;
+constexpr size_t kMaxNames = 8;
 
 Json reply(const Session& session, HttpClient& client, const std::string& path) {
   HttpRequest request;
   request.url = session.settings.endpoint + path;
-  const HttpResponse response = ask(session, client, request, 1);
+  const HttpResponse response = request_with_retries(session, client, request, 1);
   return response.ok() ? reply_or_null(response.body) : Json();
 }
 
@@ -22,7 +23,7 @@ Json reply(const Session& session, HttpClient& client, const std::string& path) 
 void add_names(const Json& list, const char* key, std::vector<std::string>& names) {
   if (!list.is_array()) return;
   for (const Json& entry : list) {
-    if (names.size() == kMostNames) return;
+    if (names.size() == kMaxNames) return;
     if (entry.is_object() && entry.contains(key) && entry[key].is_string())
       names.push_back(printable(entry[key].get<std::string>()));
   }

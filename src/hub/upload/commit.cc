@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/repository/names.h"
 #include "hub/repository/repository.h"
@@ -101,9 +102,10 @@ CommitReply commit(const Session& session, HttpClient& client, const CommitTarge
   request.body = commit_lines(target, files);
   request.stall_timeout = kCommitPatience;
   // A commit whose answer got lost does no harm twice, a pull request does.
-  const HttpResponse response = target.create_pr ? ask(session, client, request, 1) : ask(session, client, request);
-  const Attempt attempt{"committing to " + target.id, target.id, target.revision, ""};
-  if (!response.ok()) throw explain(response, attempt, session.settings, session.token);
+  const HttpResponse response = target.create_pr ? request_with_retries(session, client, request, 1)
+                                                 : request_with_retries(session, client, request);
+  const RequestContext context{"committing to " + target.id, target.id, target.revision, ""};
+  if (!response.ok()) throw explain(response, context, session.settings, session.token);
   const std::string where = "the answer of " + request.url;
   const Json json = parse_reply(response.body, where);
   const JsonReader reader(json, where);

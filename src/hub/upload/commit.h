@@ -17,12 +17,12 @@ struct UploadFile {
   fs::path place;    // "" when `content` is the file
   std::string content;
   int64_t size = 0;
-  // The Hub's, of preupload:
+  // From the Hub's answer to preupload:
   bool lfs = false;
   bool ignored = false;    // by the repository's .gitignore
-  std::string remote_oid;  // of what has this path there: sha256 for LFS, else git's sha1; "" when there is nothing
-  // Ours:
-  std::string oid;  // of the same kind, once it is known
+  std::string remote_oid;  // hash of the file at this path: sha256 for LFS, else git's sha1; "": none
+  // Computed here, of the same kind as remote_oid:
+  std::string oid;
 
   std::string bytes() const;  // of a small file
 };

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "hub/http/reply.h"
 #include "hub/http/workers.h"
 
@@ -15,10 +16,10 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kBatch = 256;          // objects of one request
-constexpr int kPatience = 120;          // seconds that the storage may take over a large file
-constexpr int kRounds = 4;              // of asking for addresses again
-constexpr int64_t kMostParts = 10'000;  // of S3
+constexpr size_t kBatch = 256;         // objects of one request
+constexpr int kPatience = 120;         // seconds that the storage may take over a large file
+constexpr int kRounds = 4;             // of asking for addresses again
+constexpr int64_t kMaxParts = 10'000;  // of S3
 constexpr const char* kType = "application/vnd.git-lfs+json";
 
 const Json& object_at(const JsonReader& reader, const char* key) {
@@ -53,7 +54,7 @@ void read_parts(const Json& json, const LfsObject& object, const std::string& wh
   for (const auto& [key, value] : json.items()) {
     if (const int64_t number = whole_number(key); number > 0) parts[number] = address(header, key.c_str());
   }
-  if (count > kMostParts || static_cast<int64_t>(parts.size()) != count || parts.empty() || parts.begin()->first != 1 ||
+  if (count > kMaxParts || static_cast<int64_t>(parts.size()) != count || parts.empty() || parts.begin()->first != 1 ||
       parts.rbegin()->first != count) {
     header.fail("chunk_size", "addresses for the parts 1 to " + std::to_string(count) + " of " + object.path);
   }
@@ -104,8 +105,8 @@ struct Transfer {
 
 class Upload {
  public:
-  Upload(const Session& session, Meter& meter, const std::string& id, const std::string& revision)
-      : session_(session), meter_(meter), id_(id), revision_(revision) {}
+  Upload(const Session& session, TransferMonitor& monitor, const std::string& id, const std::string& revision)
+      : session_(session), monitor_(monitor), id_(id), revision_(revision) {}
 
   std::vector<LfsAction> ask_for(const std::vector<LfsObject>& objects) {
     Json list = Json::array();
@@ -121,8 +122,8 @@ class Upload {
                         {"ref", {{"name", revision_}}}}
                        .dump();
     HttpClient client(session_.settings);
-    const HttpResponse response = ask(session_, client, request);
-    if (!response.ok()) throw explain(response, attempt(""), session_.settings, session_.token);
+    const HttpResponse response = request_with_retries(session_, client, request);
+    if (!response.ok()) throw explain(response, context(""), session_.settings, session_.token);
     return parse_batch(response.body, objects, "the answer of " + request.url);
   }
 
@@ -133,8 +134,8 @@ class Upload {
     std::vector<Piece> pieces;
     for (size_t i = 0; i < objects.size(); ++i) {
       if (actions[i].stored) {
-        meter_.add(objects[i].path, objects[i].size);
-        meter_.finish_file(objects[i].path);
+        monitor_.add(objects[i].path, objects[i].size);
+        monitor_.finish_file(objects[i].path);
         continue;
       }
       Transfer& transfer = *transfers.emplace_back(std::make_unique<Transfer>());
@@ -152,7 +153,7 @@ class Upload {
       }
       transfer.etags.resize(actions[i].parts.size());
     }
-    run_workers(pieces.size(), workers, session_.settings, meter_,
+    run_workers(pieces.size(), workers, session_.settings, monitor_,
                 [&](HttpClient& client, size_t i) { send_piece(client, pieces[i], *transfers[pieces[i].object]); });
     std::vector<LfsObject> again;
     for (const auto& transfer : transfers) {
@@ -166,13 +167,13 @@ class Upload {
   int64_t sent() const { return sent_; }
 
  private:
-  Attempt attempt(const std::string& path) const {
+  RequestContext context(const std::string& path) const {
     return {"uploading " + (path.empty() ? "" : path + " ") + "to " + id_, id_, revision_, path};
   }
 
   void count_bytes(Transfer& transfer, int64_t bytes) {
     transfer.counted += bytes;
-    meter_.add(transfer.object->path, bytes);
+    monitor_.add(transfer.object->path, bytes);
   }
 
   void send_piece(HttpClient& client, const Piece& piece, Transfer& transfer) {
@@ -199,14 +200,14 @@ class Upload {
       request.url = transfer.action.parts.empty() ? transfer.action.href : transfer.action.parts[piece.part];
       request.source = &source;
       request.stall_timeout = kPatience;
-      const HttpResponse response = ask(session_, client, request);
+      const HttpResponse response = request_with_retries(session_, client, request);
       if (response.ok()) {
         sent_ += piece.size;
         if (!transfer.etags.empty()) transfer.etags[piece.part] = response.header("etag");
       } else if (response.status == 403 && !session_.is_hub(request.url)) {
         transfer.expired = true;
       } else {
-        throw explain(response, attempt(path), session_.settings, session_.token);
+        throw explain(response, context(path), session_.settings, session_.token);
       }
     }
     if (--transfer.left == 0 && !transfer.expired) finish(client, transfer);
@@ -227,7 +228,7 @@ class Upload {
     }
     if (!transfer.action.verify.empty())
       post(client, transfer.action.verify, Json{{"oid", object.oid}, {"size", object.size}}, object.path);
-    meter_.finish_file(object.path);
+    monitor_.finish_file(object.path);
   }
 
   void post(HttpClient& client, const std::string& url, const Json& body, const std::string& path) {
@@ -237,12 +238,12 @@ class Upload {
     request.headers = {std::string("Content-Type: ") + kType, std::string("Accept: ") + kType};
     request.body = body.dump();
     request.stall_timeout = kPatience;
-    const HttpResponse response = ask(session_, client, request);
-    if (!response.ok()) throw explain(response, attempt(path), session_.settings, session_.token);
+    const HttpResponse response = request_with_retries(session_, client, request);
+    if (!response.ok()) throw explain(response, context(path), session_.settings, session_.token);
   }
 
   const Session& session_;
-  Meter& meter_;
+  TransferMonitor& monitor_;
   const std::string& id_;
   const std::string& revision_;
   std::atomic<int64_t> sent_ = 0;
@@ -267,9 +268,9 @@ std::vector<LfsAction> parse_batch(std::string_view json, const std::vector<LfsO
   return actions;
 }
 
-int64_t upload_objects(const Session& session, Meter& meter, const std::string& id, const std::string& revision,
-                       const std::vector<LfsObject>& objects, int workers) {
-  Upload upload(session, meter, id, revision);
+int64_t upload_objects(const Session& session, TransferMonitor& monitor, const std::string& id,
+                       const std::string& revision, const std::vector<LfsObject>& objects, int workers) {
+  Upload upload(session, monitor, id, revision);
   for (size_t begin = 0; begin < objects.size(); begin += kBatch) {
     std::vector<LfsObject> left(objects.begin() + static_cast<ptrdiff_t>(begin),
                                 objects.begin() + static_cast<ptrdiff_t>(std::min(begin + kBatch, objects.size())));

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "core/file.h"
-#include "hub/http/meter.h"
 #include "hub/http/session.h"
+#include "hub/http/transfer_monitor.h"
 
 namespace gptq::hub {
 
@@ -20,8 +20,8 @@ struct LfsObject {
   std::string oid;  // sha256 of the content
 };
 
-// What the Hub wants to have done with an object. Source: git-lfs's batch API; huggingface_hub's lfs.py for
-// "multipart".
+// What the Hub wants to have done with an object. Source: git-lfs's batch API; huggingface_hub's
+// lfs.py for "multipart".
 struct LfsAction {
   std::string oid;
   bool stored = false;             // nothing to send
@@ -38,7 +38,7 @@ std::vector<LfsAction> parse_batch(std::string_view json, const std::vector<LfsO
 
 // Sends what the Hub has not stored yet and gives how many bytes that were. Signed addresses that expire are asked for
 // again. Throws what explain() says, Error(kInterrupted).
-int64_t upload_objects(const Session& session, Meter& meter, const std::string& id, const std::string& revision,
-                       const std::vector<LfsObject>& objects, int workers);
+int64_t upload_objects(const Session& session, TransferMonitor& monitor, const std::string& id,
+                       const std::string& revision, const std::vector<LfsObject>& objects, int workers);
 
 }  // namespace gptq::hub

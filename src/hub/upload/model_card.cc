@@ -6,6 +6,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "hub/http/errors.h"
 #include "hub/repository/front_matter.h"
 #include "hub/repository/names.h"
@@ -113,7 +114,7 @@ std::string table(const CardFacts& facts) {
   if (record.errors.modules > 0) {
     add("relative squared output error", number(record.errors.mean, 3) + " on average over " +
                                              std::to_string(record.errors.modules) + " modules, at most " +
-                                             number(record.errors.largest, 3) + " (" + record.errors.module + ")");
+                                             number(record.errors.max, 3) + " (" + record.errors.module + ")");
   }
   if (const auto& p = facts.perplexities) {
     add("perplexity", decimals(p->before, 4) + " before, " + decimals(p->after, 4) + " after (" + p->text +

@@ -3,12 +3,13 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "core/model_files.h"
 #include "hub/auth/whoami.h"
-#include "hub/http/meter.h"
 #include "hub/http/reply.h"
 #include "hub/http/session.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/http/workers.h"
 #include "hub/repository/digest.h"
 #include "hub/repository/names.h"
@@ -68,7 +69,7 @@ std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string
 std::string user_name(const Session& session, HttpClient& client, const std::string& doing) {
   HttpRequest request;
   request.url = session.settings.endpoint + "/api/whoami-v2";
-  const HttpResponse response = ask(session, client, request);
+  const HttpResponse response = request_with_retries(session, client, request);
   if (!response.ok()) throw explain(response, {doing, "", "", ""}, session.settings, session.token);
   return parse_identity(response.body, "the answer of " + request.url).name;
 }
@@ -81,9 +82,9 @@ class Push {
         folder_(folder),
         target_(target),
         options_(options),
-        meter_(on_progress),
+        monitor_(on_progress),
         client_(session_.settings) {
-    session_.keep_going = [this] { return meter_.keep_going(); };
+    session_.should_continue = [this] { return monitor_.should_continue(); };
   }
 
   PushResult run() {
@@ -97,7 +98,7 @@ class Push {
     const std::string card = own_card();
     open_repository();
     preupload(session_, client_, target_, files_);
-    drop_card_over_a_strangers(card);
+    keep_existing_readme(card);
     compute_oids();
     std::vector<const UploadFile*> changed;
     std::vector<LfsObject> large;
@@ -113,14 +114,14 @@ class Push {
       result_.url = session_.settings.endpoint + "/" + target_.id;
       return result_;
     }
-    result_.bytes_sent = upload_objects(session_, meter_, target_.id, target_.revision, large, options_.max_workers);
+    result_.bytes_sent = upload_objects(session_, monitor_, target_.id, target_.revision, large, options_.max_workers);
     session_.throw_if_stopped();
     const CommitReply reply = commit(session_, client_, target_, changed);
     for (const UploadFile* file : changed) {
       if (file->lfs) continue;
       result_.bytes_sent += file->size;
-      meter_.add(file->path, file->size);
-      meter_.finish_file(file->path);
+      monitor_.add(file->path, file->size);
+      monitor_.finish_file(file->path);
     }
     result_.commit = reply.commit;
     result_.url = reply.url;
@@ -181,7 +182,7 @@ class Push {
     request.url = session_.settings.endpoint + "/api/validate-yaml";
     request.headers = {"Content-Type: application/json"};
     request.body = Json{{"content", card}, {"repoType", "model"}}.dump(-1, ' ', false, Json::error_handler_t::replace);
-    const HttpResponse response = ask(session_, client_, request);
+    const HttpResponse response = request_with_retries(session_, client_, request);
     const Json json = reply_or_null(response.body);
     const auto messages = [&](const char* key) {
       std::string text;
@@ -244,7 +245,7 @@ class Push {
   }
 
   // People may have changed a card on the Hub; one that we made does not replace it.
-  void drop_card_over_a_strangers(const std::string& card) {
+  void keep_existing_readme(const std::string& card) {
     std::erase_if(files_, [&](const UploadFile& file) {
       const bool drop = file.place.empty() && !file.remote_oid.empty() && file.content == card;
       if (drop) result_.notes.push_back("README.md of " + target_.id + " stays as it is");
@@ -254,7 +255,7 @@ class Push {
 
   // Names of contents; large files are read in parallel, once.
   void compute_oids() {
-    run_workers(files_.size(), options_.max_workers, session_.settings, meter_, [&](HttpClient&, size_t i) {
+    run_workers(files_.size(), options_.max_workers, session_.settings, monitor_, [&](HttpClient&, size_t i) {
       UploadFile& file = files_[i];
       if (file.ignored) return;
       static const std::string kSha256(64, '0'), kGit(40, '0');
@@ -274,7 +275,7 @@ class Push {
     for (const UploadFile& file : files_) result_.bytes_total += file.size;
     int64_t bytes = 0;
     for (const UploadFile* file : changed) bytes += file->size;
-    meter_.expect(bytes, static_cast<int>(changed.size()));
+    monitor_.expect(bytes, static_cast<int>(changed.size()));
   }
 
   static constexpr double kSecondsToThink = 5;
@@ -283,7 +284,7 @@ class Push {
   const fs::path& folder_;
   CommitTarget target_;
   const PushOptions& options_;
-  Meter meter_;
+  TransferMonitor monitor_;
   HttpClient client_;
   std::vector<UploadFile> files_;
   QuantizationRecord record_;

@@ -1,6 +1,8 @@
 // Reading quantize_config.json for the model card.
 #include "hub/upload/quantization_record.h"
 
+#include "core/json.h"
+
 namespace gptq::hub {
 
 namespace {

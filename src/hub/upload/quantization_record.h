@@ -25,7 +25,7 @@ struct QuantizationRecord {
   } calibration;
   // Relative squared errors of the quantized modules' outputs.
   struct Errors {
-    double mean = 0, largest = 0;
+    double mean = 0, max = 0;
     std::string module;  // with the largest
     int64_t modules = 0;
   } errors;

@@ -3,6 +3,7 @@
 // arXiv 2408.00118.
 #include <cmath>
 
+#include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 

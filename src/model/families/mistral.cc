@@ -1,4 +1,5 @@
 // Mistral 7B, NeMo, Small: Llama's layer, with a sliding window on every layer when the config names one.
+#include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 

@@ -1,5 +1,6 @@
 // Phi-1, Phi-1.5 and Phi-2: attention and the feed-forward network read the same norm and are added together; layer norms, biases,
 // a part of each head is rotated. Li et al., "Textbooks Are All You Need II: phi-1.5 technical report", arXiv 2309.05463.
+#include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 

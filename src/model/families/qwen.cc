@@ -1,4 +1,5 @@
 // Qwen2, Qwen2.5 and Qwen3: q/k/v biases or q/k norms; the upper layers may have a sliding window.
+#include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 

@@ -7,10 +7,11 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 AddedToken AddedToken::from_json(const Json& json, const std::string& what) {
   const JsonReader reader(json, what);
@@ -40,7 +41,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
     }
   }
   const auto size = static_cast<TokenId>(vocabulary.size());
-  TokenId next = size > 0 ? std::max(size, highest_ + 1) : highest_ + 1;
+  TokenId next = size > 0 ? std::max(size, max_id_ + 1) : max_id_ + 1;
   std::unordered_map<std::string, std::vector<AddedToken>> seen;
   for (const AddedToken& token : batch) {
     if (token.content.empty()) continue;
@@ -51,7 +52,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
     twins.push_back(token);
     TokenId id = known >= 0 ? known : vocabulary.find(token.content);
     if (id < 0) id = next++;
-    highest_ = std::max(highest_, id);
+    max_id_ = std::max(max_id_, id);
     by_content_[token.content] = id;
     by_id_[id] = token;
     if (!specials_.contains(token.content)) ordinary_patterns_.push_back({id, token.content, token.normalized});
@@ -62,7 +63,7 @@ void AddedTokens::add(const std::vector<AddedToken>& batch, const Vocabulary& vo
 }
 
 void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what) {
-  constexpr size_t kMost = size_t{1} << 23;
+  constexpr size_t kMaxBytes = size_t{1} << 23;
   std::vector<PieceTrie::Entry> raw, normalized;
   std::deque<std::string> forms;
   size_t size = 0;
@@ -71,7 +72,7 @@ void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what)
   }
   TextBudget budget("normalizing added tokens of", size);
   const auto count = [&](const std::string& content) {
-    if ((size += content.size()) > kMost) {
+    if ((size += content.size()) > kMaxBytes) {
       throw Error(ErrorKind::kVerification, "reading " + what +
                                                 ": the texts of the added tokens have more than 8 MiB in " +
                                                 "all; the file is damaged or hostile: fetch it again");
@@ -110,7 +111,7 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
       ++position;
       continue;
     }
-    const auto [id, size] = trie.longest(text, position);
+    const auto [id, size] = trie.longest_match(text, position);
     if (id < 0) {
       ++position;
       continue;
@@ -125,16 +126,16 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
     position = end;
     if (token.single_word) {
       size_t after = end;
-      const bool free_left = begin == 0 || !kWordChars.has(char_before(text, begin));
-      const bool free_right = end == text.size() || !kWordChars.has(next_char(text, after));
+      const bool free_left = begin == 0 || !unicode::kWordChars.has(unicode::char_before(text, begin));
+      const bool free_right = end == text.size() || !unicode::kWordChars.has(next_char(text, after));
       if (!free_left || !free_right) continue;
     }
     if (token.lstrip) {
       const std::string_view before = std::string_view(text).substr(0, begin).substr(std::min(gap, begin));
-      begin = std::max(begin, gap) - (before.size() - space_run_begin(before, before.size()));
+      begin = std::max(begin, gap) - (before.size() - unicode::space_run_begin(before, before.size()));
     }
     if (token.rstrip) {
-      if (end < run_begin || end > run_end) run_end = space_run_end(text, run_begin = end);
+      if (end < run_begin || end > run_end) run_end = unicode::space_run_end(text, run_begin = end);
       end = run_end;
     }
     put_text(gap, begin);
@@ -155,4 +156,4 @@ TokenId AddedTokens::find(std::string_view content) const {
   return found == by_content_.end() ? -1 : found->second;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

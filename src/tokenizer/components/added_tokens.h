@@ -8,13 +8,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/normalizer.h"
 #include "tokenizer/components/piece_trie.h"
 #include "tokenizer/components/vocabulary.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct AddedToken {
   std::string content;
@@ -45,8 +45,8 @@ class AddedTokens {
   // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
   // control token with its content said, or else each of the others. Once a control token, always one.
   void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
-  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger than
-  // 8 MiB.
+  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger
+  // than 8 MiB.
   void prepare(const Normalizer& normalizer, const std::string& what);
 
   // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization, and hands out
@@ -61,7 +61,7 @@ class AddedTokens {
   TokenId find(std::string_view content) const;
   bool contains(std::string_view content) const { return find(content) >= 0; }
   bool is_special(std::string_view content) const { return specials_.count(std::string(content)) > 0; }
-  TokenId id_end() const { return highest_ + 1; }
+  TokenId id_end() const { return max_id_ + 1; }
 
  private:
   struct Pattern {
@@ -76,9 +76,9 @@ class AddedTokens {
   std::unordered_map<std::string, TokenId> by_content_;
   std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_set<std::string> specials_;
-  TokenId highest_ = -1;
+  TokenId max_id_ = -1;
   PieceTrie raw_;  // to ids
   PieceTrie normalized_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -12,7 +12,9 @@
 #include "unicode/marked_text.h"
 #include "unicode/normal_form.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
+
+using unicode::MarkedText;
 
 // Where in the whole input a byte comes from: the character that begins at byte(), or, where nothing corresponds, the
 // empty place in front of it. The input has less than 2^31 bytes.
@@ -93,10 +95,10 @@ class Rewriter {
   }
 
   // A stretch of text becomes other characters that say how they came about.
-  void change(size_t begin, size_t end, const std::vector<ChangedChar>& chars) {
+  void change(size_t begin, size_t end, const std::vector<unicode::ChangedChar>& chars) {
     size_t from = begin, to = begin;  // what the last character replaced
     const size_t written = result_.text.size();
-    for (const ChangedChar& c : chars) {
+    for (const unicode::ChangedChar& c : chars) {
       const size_t before = result_.text.size();
       append_utf8(result_.text, c.code);
       const size_t size = result_.text.size() - before;
@@ -131,4 +133,4 @@ class Rewriter {
   AlignedText result_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 inline std::string encode_base64(std::string_view bytes) {
   static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -48,4 +48,4 @@ inline std::optional<std::string> decode_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -11,9 +11,10 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -135,7 +136,7 @@ void Bpe::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
   for (size_t i = 0; i < symbols.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
 }
 
-void Bpe::trace(std::string_view word, const Sink& sink) const {
+void Bpe::encode_with_offsets(std::string_view word, const Sink& sink) const {
   if (ignore_merges_) {
     if (const TokenId whole = vocabulary_.find(word); whole >= 0) return sink({whole, 0, word.size()});
   }
@@ -233,4 +234,4 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

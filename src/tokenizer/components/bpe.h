@@ -6,19 +6,19 @@
 #include <string>
 
 #include "tokenizer/components/byte_tokens.h"
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-class Bpe : public TextModel {
+class Bpe : public SubwordModel {
  public:
   // From the "model" object. `dropout` is a device of training and is ignored: encoding is deterministic.
   Bpe(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, const Sink& sink) const override;
+  void encode_with_offsets(std::string_view word, const Sink& sink) const override;
 
  private:
   struct Merge {
@@ -61,4 +61,4 @@ class Bpe : public TextModel {
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -5,7 +5,7 @@
 
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -49,4 +49,4 @@ std::string bytes_of_token(std::string_view token) {
   return bytes;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Bytes 0x21-0x7E, 0xA1-0xAC and 0xAE-0xFF stand for themselves; the other 68 become U+0100, U+0101, ... in order.
 std::string_view byte_alphabet(unsigned char byte);  // the character as UTF-8, valid for ever
@@ -17,4 +17,4 @@ std::string bytes_of_token(std::string_view token);
 
 extern const char* const kGpt2Pattern;  // how GPT-2 cuts text into words (Oniguruma syntax)
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

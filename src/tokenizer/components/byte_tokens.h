@@ -6,7 +6,7 @@
 
 #include "tokenizer/components/vocabulary.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 inline std::string byte_token(int byte) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
@@ -30,4 +30,4 @@ class ByteTokens {
   std::array<TokenId, 256> ids_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // The bytes hold a double-array trie (Darts-clone) over UTF-8 keys, and behind it the replacements, each ended by a
 // zero byte. Immutable; safe to share between threads.
@@ -25,4 +25,4 @@ class Charsmap {
   std::string replacements_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

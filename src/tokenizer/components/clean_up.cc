@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 std::string without_spaces_before_marks(std::string text) {
   static constexpr std::pair<std::string_view, std::string_view> kRules[] = {
@@ -21,4 +21,4 @@ std::string without_spaces_before_marks(std::string text) {
   return text;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Removes the space before . ? ! , and before n't 'm 's 've 're, and the spaces around a lone apostrophe.
 std::string without_spaces_before_marks(std::string text);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

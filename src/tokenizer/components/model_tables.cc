@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -141,4 +141,4 @@ double reference_score(std::string_view digits) {
   return negative ? -value : value;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

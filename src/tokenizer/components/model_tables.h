@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // "vocab": {"token": id, ...}, in the order of the file. Duplicate tokens are still in it.
 class VocabTap : public JsonTap {
@@ -96,4 +96,4 @@ struct ModelTables {
   }
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

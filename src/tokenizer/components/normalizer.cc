@@ -7,15 +7,16 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/components/charsmap.h"
-#include "tokenizer/components/component.h"
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/pipeline_component.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -32,7 +33,7 @@ class NormalizerSequence : public Normalizer {
 
 class ToNormalForm : public Normalizer {
  public:
-  explicit ToNormalForm(NormalForm form) : form_(form) {}
+  explicit ToNormalForm(unicode::NormalForm form) : form_(form) {}
 
   // An ASCII character never joins with what stands before it, so the text may be treated in stretches that
   // begin with one; pure ASCII stays as it is.
@@ -49,7 +50,7 @@ class ToNormalForm : public Normalizer {
       out.keep(begin, joining);
       const std::string_view stretch = std::string_view(all).substr(joining, end - joining);
       if (joining < end) {
-        const std::vector<ChangedChar> changed = normal_form_changes(stretch, form_);
+        const std::vector<unicode::ChangedChar> changed = unicode::normal_form_changes(stretch, form_);
         if (spells(changed, stretch))
           out.keep(joining, end);
         else
@@ -61,15 +62,15 @@ class ToNormalForm : public Normalizer {
   }
 
  private:
-  static bool spells(const std::vector<ChangedChar>& chars, std::string_view text) {
+  static bool spells(const std::vector<unicode::ChangedChar>& chars, std::string_view text) {
     size_t position = 0;
-    for (const ChangedChar& c : chars) {
+    for (const unicode::ChangedChar& c : chars) {
       if (c.change != 0 || position >= text.size() || next_char(text, position) != c.code) return false;
     }
     return position == text.size();
   }
 
-  NormalForm form_;
+  unicode::NormalForm form_;
 };
 
 class Prepend : public Normalizer {
@@ -94,7 +95,7 @@ class ReplaceNormalizer : public Normalizer {
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
   void rewrite(AlignedText& text, TextBudget& budget) const override {
     Rewriter out(text, budget);
-    pattern_.cut(text.text, [&](const Stretch& stretch) {
+    pattern_.cut(text.text, [&](const Segment& stretch) {
       if (stretch.match)
         out.replace(stretch.begin, stretch.end, content_);
       else
@@ -135,8 +136,8 @@ class StripEnds : public Normalizer {
   void rewrite(AlignedText& text, TextBudget&) const override {
     const std::string& all = text.text;
     size_t begin = 0, end = all.size();
-    if (left_) begin = space_run_end(all, 0);
-    if (right_ && begin < end) end = space_run_begin(all, end);
+    if (left_) begin = unicode::space_run_end(all, 0);
+    if (right_ && begin < end) end = unicode::space_run_begin(all, end);
     text = text.substr(begin, end - begin);
   }
 
@@ -161,15 +162,15 @@ class Precompiled : public Normalizer {
  public:
   explicit Precompiled(Charsmap charsmap) : charsmap_(std::move(charsmap)) {}
   void rewrite(AlignedText& text, TextBudget& budget) const override {
-    std::vector<ChangedChar> chars;
+    std::vector<unicode::ChangedChar> chars;
     bool changed = false;
     size_t replaced = 0;  // bytes of replacements
     const std::string_view all = text.text;
     for (size_t begin = 0; begin < all.size();) {
-      const size_t end = grapheme_end(all, begin);
-      constexpr size_t kLongestCluster = 5;
+      const size_t end = unicode::grapheme_end(all, begin);
+      constexpr size_t kMaxClusterBytes = 5;
       const std::string_view cluster = all.substr(begin, end - begin);
-      if (cluster.size() <= kLongestCluster) {
+      if (cluster.size() <= kMaxClusterBytes) {
         if (const auto found = charsmap_.find(cluster)) {
           budget.check(replaced += found->size());
           put(chars, count_chars(cluster), *found);
@@ -199,7 +200,7 @@ class Precompiled : public Normalizer {
 
  private:
   // Characters in excess are added ones; those that are missing were behind the last one.
-  static void put(std::vector<ChangedChar>& chars, size_t old_count, std::string_view content) {
+  static void put(std::vector<unicode::ChangedChar>& chars, size_t old_count, std::string_view content) {
     size_t count = 0;
     for (size_t position = 0; position < content.size(); ++count) {
       chars.push_back({next_char(content, position), count < old_count ? 0 : 1});
@@ -222,13 +223,13 @@ void lower(std::string& out, char32_t code) {
     out += "i\xCC\x87";
     return;
   }
-  const LowercaseRange* range = range_of(kLowercaseRanges, code);
+  const unicode::LowercaseRange* range = unicode::range_of(unicode::kLowercaseRanges, code);
   append_utf8(out, range == nullptr ? code : static_cast<char32_t>(static_cast<int>(code) + range->distance));
 }
 
 void clean_for_bert(std::string& out, char32_t code) {
-  if (kBertControlChars.has(code)) return;
-  append_utf8(out, is_whitespace(code) ? U' ' : code);
+  if (unicode::kBertControlChars.has(code)) return;
+  append_utf8(out, unicode::is_whitespace(code) ? U' ' : code);
 }
 
 void space_chinese(std::string& out, char32_t code) {
@@ -237,7 +238,7 @@ void space_chinese(std::string& out, char32_t code) {
   if (is_chinese(code)) out += ' ';
 }
 
-template <const CharClass& kClass>
+template <const unicode::CharClass& kClass>
 void drop(std::string& out, char32_t code) {
   if (!kClass.has(code)) append_utf8(out, code);
 }
@@ -253,72 +254,73 @@ void clean_for_nmt(std::string& out, char32_t code) {
   append_utf8(out, space ? U' ' : code);
 }
 
-std::unique_ptr<Normalizer> normalizer_from(const Component& component);
+std::unique_ptr<Normalizer> normalizer_from(const PipelineComponent& component);
 
-std::unique_ptr<Normalizer> make_normalizer_sequence(const Component& component) {
+std::unique_ptr<Normalizer> make_normalizer_sequence(const PipelineComponent& component) {
   std::vector<std::unique_ptr<Normalizer>> parts;
-  for (const Component& part : component.parts("normalizers")) parts.push_back(normalizer_from(part));
+  for (const PipelineComponent& part : component.parts("normalizers")) parts.push_back(normalizer_from(part));
   return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
 template <EachChar::Rule kRule>
-std::unique_ptr<Normalizer> make_rule(const Component&) {
+std::unique_ptr<Normalizer> make_rule(const PipelineComponent&) {
   return std::make_unique<EachChar>(kRule);
 }
 
-std::unique_ptr<Normalizer> make_precompiled(const Component& component) {
+std::unique_ptr<Normalizer> make_precompiled(const PipelineComponent& component) {
   const std::optional<std::string> bytes = decode_base64(component.reader().string("precompiled_charsmap"));
   if (!bytes) component.reader().fail("precompiled_charsmap", "base64");
   return std::make_unique<Precompiled>(Charsmap(*bytes, component.what()));
 }
 
-std::unique_ptr<Normalizer> make_bert(const Component& component) {
+std::unique_ptr<Normalizer> make_bert(const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
   const bool lowercase = reader.boolean("lowercase", true);
   std::vector<std::unique_ptr<Normalizer>> parts;
   if (reader.boolean("clean_text", true)) parts.push_back(std::make_unique<EachChar>(clean_for_bert));
   if (reader.boolean("handle_chinese_chars", true)) parts.push_back(std::make_unique<EachChar>(space_chinese));
   if (reader.boolean("strip_accents", lowercase)) {
-    parts.push_back(std::make_unique<ToNormalForm>(NormalForm::kNfd));
-    parts.push_back(std::make_unique<EachChar>(drop<kBertMarkChars>));
+    parts.push_back(std::make_unique<ToNormalForm>(unicode::NormalForm::kNfd));
+    parts.push_back(std::make_unique<EachChar>(drop<unicode::kBertMarkChars>));
   }
   if (lowercase) parts.push_back(std::make_unique<EachChar>(lower));
   return std::make_unique<NormalizerSequence>(std::move(parts));
 }
 
-template <NormalForm kForm>
-std::unique_ptr<Normalizer> make_form(const Component&) {
+template <unicode::NormalForm kForm>
+std::unique_ptr<Normalizer> make_form(const PipelineComponent&) {
   return std::make_unique<ToNormalForm>(kForm);
 }
 
-std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
-  using Maker = std::unique_ptr<Normalizer> (*)(const Component&);
+std::unique_ptr<Normalizer> normalizer_from(const PipelineComponent& component) {
+  using Maker = std::unique_ptr<Normalizer> (*)(const PipelineComponent&);
   static const std::map<std::string, Maker> kMakers = {
       {"Sequence", make_normalizer_sequence},
-      {"NFC", make_form<NormalForm::kNfc>},
-      {"NFD", make_form<NormalForm::kNfd>},
-      {"NFKC", make_form<NormalForm::kNfkc>},
-      {"NFKD", make_form<NormalForm::kNfkd>},
+      {"NFC", make_form<unicode::NormalForm::kNfc>},
+      {"NFD", make_form<unicode::NormalForm::kNfd>},
+      {"NFKC", make_form<unicode::NormalForm::kNfkc>},
+      {"NFKD", make_form<unicode::NormalForm::kNfkd>},
       {"Prepend",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<Prepend>(c.reader().string("prepend"));
        }},
       {"Replace",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<ReplaceNormalizer>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                                     c.reader().string("content"));
        }},
       {"Lowercase", make_rule<lower>},
       {"Nmt", make_rule<clean_for_nmt>},
-      {"StripAccents", make_rule<drop<kMarkChars>>},
+      {"StripAccents", make_rule<drop<unicode::kMarkChars>>},
       {"Precompiled", make_precompiled},
       {"BertNormalizer", make_bert},
       {"Strip",
-       [](const Component& c) -> std::unique_ptr<Normalizer> {
+       [](const PipelineComponent& c) -> std::unique_ptr<Normalizer> {
          return std::make_unique<StripEnds>(c.reader().boolean("strip_left", true),
                                             c.reader().boolean("strip_right", true));
        }},
-      {"ByteLevel", [](const Component&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
+      {"ByteLevel",
+       [](const PipelineComponent&) -> std::unique_ptr<Normalizer> { return std::make_unique<MapBytes>(); }},
   };
   static const std::vector<TypeByKeys> kUntyped = {
       {"BertNormalizer", {"clean_text", "handle_chinese_chars", "lowercase"}},
@@ -336,7 +338,7 @@ std::unique_ptr<Normalizer> normalizer_from(const Component& component) {
 
 std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what) {
   if (json.is_null()) return std::make_unique<NormalizerSequence>(std::vector<std::unique_ptr<Normalizer>>{});
-  return normalizer_from(Component(json, what));
+  return normalizer_from(PipelineComponent(json, what));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/text_budget.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Immutable; safe to share between threads. Works on valid UTF-8, keeps it valid, carries marks and origins along.
 class Normalizer {
@@ -29,4 +29,4 @@ class Normalizer {
 // Throws Error(kVerification) for a broken component and for a type that is not supported.
 std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 PieceTrie::PieceTrie(std::vector<Entry> entries) {
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.first < b.first; });
-  for (const Entry& entry : entries) longest_string_ = std::max(longest_string_, entry.first.size());
+  for (const Entry& entry : entries) max_string_bytes_ = std::max(max_string_bytes_, entry.first.size());
   struct Range {
     size_t begin, end;  // of the sorted strings that go through this node
     size_t depth;
@@ -36,7 +36,7 @@ PieceTrie::PieceTrie(std::vector<Entry> entries) {
   }
 }
 
-std::pair<int, size_t> PieceTrie::longest(std::string_view text, size_t position) const {
+std::pair<int, size_t> PieceTrie::longest_match(std::string_view text, size_t position) const {
   std::pair<int, size_t> best{-1, 0};
   uint32_t node = kRoot;
   for (size_t size = 0; position + size < text.size();) {
@@ -48,4 +48,4 @@ std::pair<int, size_t> PieceTrie::longest(std::string_view text, size_t position
   return best;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

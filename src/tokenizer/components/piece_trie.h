@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Nodes lie in breadth-first order, so the children of a node are neighbours and their bytes can be searched at once.
 // Immutable; safe to share between threads.
@@ -27,20 +27,20 @@ class PieceTrie {
     const void* found = std::memchr(bytes_.data() + first, byte, children_[node + 1] - first);
     return found == nullptr ? kNone : static_cast<uint32_t>(static_cast<const char*>(found) - bytes_.data());
   }
-  size_t longest_string() const { return longest_string_; }  // in bytes
-  int value(uint32_t node) const { return values_[node]; }   // -1 where no string ends
+  size_t max_string_bytes() const { return max_string_bytes_; }  // in bytes
+  int value(uint32_t node) const { return values_[node]; }       // -1 where no string ends
 
   bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] != kNone; }
 
   // The value and size of the longest string that is not empty and that `text` has at `position`; value -1 for none.
-  std::pair<int, size_t> longest(std::string_view text, size_t position) const;
+  std::pair<int, size_t> longest_match(std::string_view text, size_t position) const;
 
  private:
   std::array<uint32_t, 256> roots_;
   std::vector<char> bytes_;         // by node: the byte that leads to it
   std::vector<uint32_t> children_;  // by node: its first child; the next node's first child ends the list
   std::vector<int> values_;
-  size_t longest_string_ = 0;
+  size_t max_string_bytes_ = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

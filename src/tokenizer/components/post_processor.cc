@@ -7,9 +7,10 @@
 
 #include <gptq/error.h>
 
-#include "tokenizer/components/component.h"
+#include "core/json.h"
+#include "tokenizer/components/pipeline_component.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -58,7 +59,7 @@ TokenId id_from(const Json& json, const JsonReader& reader, const char* key) {
   return static_cast<TokenId>(json.get<int64_t>());
 }
 
-void add_template(Lists& lists, const Component& component) {
+void add_template(Lists& lists, const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
   const Json& single = reader.at("single");
   if (!single.is_array()) reader.fail("single", "a list");
@@ -83,7 +84,7 @@ void add_template(Lists& lists, const Component& component) {
 }
 
 // {"cls": ["[CLS]", 101], "sep": ["[SEP]", 102]}
-void add_cls_sep(Lists& lists, const Component& component) {
+void add_cls_sep(Lists& lists, const PipelineComponent& component) {
   const auto id = [&](const char* key) {
     const Json& pair = component.reader().at(key);
     if (!pair.is_array() || pair.size() != 2) component.reader().fail(key, "[token, id]");
@@ -92,7 +93,7 @@ void add_cls_sep(Lists& lists, const Component& component) {
   fill(lists, {tokens({id("cls")}), {true, {}, {}}, tokens({id("sep")})}, component.what());
 }
 
-void add_trim(Lists& lists, const Component& component) {
+void add_trim(Lists& lists, const PipelineComponent& component) {
   if (!component.reader().boolean("trim_offsets", true)) return;
   for (Parts& parts : lists) {
     for (Part& part : parts) {
@@ -102,20 +103,20 @@ void add_trim(Lists& lists, const Component& component) {
 }
 
 // Bert's and Roberta's alike: the reference looks at the keys, not at the type.
-void add_cls_sep_trim(Lists& lists, const Component& component) {
+void add_cls_sep_trim(Lists& lists, const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
   if (reader.has("trim_offsets") && reader.has("add_prefix_space")) add_trim(lists, component);
   add_cls_sep(lists, component);
 }
 
-void add_processor(Lists& lists, const Component& component);
+void add_processor(Lists& lists, const PipelineComponent& component);
 
-void add_processors(Lists& lists, const Component& component) {
-  for (const Component& part : component.parts("processors")) add_processor(lists, part);
+void add_processors(Lists& lists, const PipelineComponent& component) {
+  for (const PipelineComponent& part : component.parts("processors")) add_processor(lists, part);
 }
 
-void add_processor(Lists& lists, const Component& component) {
-  using Adder = void (*)(Lists&, const Component&);
+void add_processor(Lists& lists, const PipelineComponent& component) {
+  using Adder = void (*)(Lists&, const PipelineComponent&);
   static const std::map<std::string, Adder> kAdders = {
       {"Sequence", add_processors},
       {"TemplateProcessing", add_template},
@@ -147,7 +148,7 @@ void PostProcessor::apply(std::vector<TokenId>& ids, bool add_special_tokens) co
   ids = std::move(result);
 }
 
-TokenPlace PostProcessor::trimmed(TokenPlace place, size_t index, const std::vector<Trim>& trims) {
+TokenOffset PostProcessor::trimmed(TokenOffset place, size_t index, const std::vector<Trim>& trims) {
   for (const Trim& trim : trims) {
     const bool at_start = (trim.first && index == 0) || place.begin == 0;
     const bool own_space = at_start && trim.add_prefix_space && place.leading == 1;
@@ -162,8 +163,8 @@ TokenPlace PostProcessor::trimmed(TokenPlace place, size_t index, const std::vec
 PostProcessor make_post_processor(const Json& json, const std::string& what) {
   if (json.is_null()) return PostProcessor();
   Lists lists{Parts{{true, {}, {}}}, Parts{{true, {}, {}}}};
-  add_processor(lists, Component(json, what));
+  add_processor(lists, PipelineComponent(json, what));
   return PostProcessor(std::move(lists[1]), std::move(lists[0]));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -8,12 +8,12 @@
 
 #include <gptq/tokenizer.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Characters [begin, end) of the input, and how many white-space characters the token's spelling has at its ends.
-struct TokenPlace {
+struct TokenOffset {
   size_t begin = 0;
   size_t end = 0;
   size_t leading = 0;
@@ -46,7 +46,7 @@ class PostProcessor {
   void apply(std::vector<TokenId>& ids, bool add_special_tokens) const;
 
   // The place of a text's token; `index` counts the text's tokens.
-  static TokenPlace trimmed(TokenPlace place, size_t index, const std::vector<Trim>& trims);
+  static TokenOffset trimmed(TokenOffset place, size_t index, const std::vector<Trim>& trims);
 
  private:
   std::array<Parts, 2> parts_;  // without and with special tokens
@@ -56,4 +56,4 @@ class PostProcessor {
 // that is not supported, and for one that repeats the text more than 16 times or adds more than 65,536 tokens.
 PostProcessor make_post_processor(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <map>
 
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
-#include "tokenizer/components/component.h"
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/pipeline_component.h"
 #include "tokenizer/components/split_behavior.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/char_tables.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -24,8 +25,8 @@ void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
     const auto put = [&](size_t begin, size_t end) {
       if (begin < end) spans.push_back({base + static_cast<uint32_t>(begin), base + static_cast<uint32_t>(end)});
     };
-    StretchJoiner joiner(behavior, put);
-    cut(words.word(i), [&](const Stretch& stretch) { joiner.add(stretch); });
+    SegmentJoiner joiner(behavior, put);
+    cut(words.word(i), [&](const Segment& stretch) { joiner.add(stretch); });
     joiner.finish();
   }
   words.spans = std::move(spans);
@@ -92,11 +93,11 @@ void cut_at_chars(std::string_view text, const IsMatch& is_match, const Sink& si
   for (size_t position = 0; position < text.size();) {
     const size_t begin = position;
     if (!is_match(next_char(text, position))) continue;
-    if (gap < begin) sink(Stretch{gap, begin, false});
-    sink(Stretch{begin, position, true});
+    if (gap < begin) sink(Segment{gap, begin, false});
+    sink(Segment{begin, position, true});
     gap = position;
   }
-  if (gap < text.size()) sink(Stretch{gap, text.size(), false});
+  if (gap < text.size()) sink(Segment{gap, text.size(), false});
 }
 
 class Split : public WordStep {
@@ -105,8 +106,8 @@ class Split : public WordStep {
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, behavior_, [&](std::string_view text, const auto& sink) {
-      pattern_.cut(text, [&](const Stretch& stretch) {
-        sink(Stretch{stretch.begin, stretch.end, stretch.match != invert_});
+      pattern_.cut(text, [&](const Segment& stretch) {
+        sink(Segment{stretch.begin, stretch.end, stretch.match != invert_});
       });
     });
   }
@@ -155,7 +156,7 @@ class Metaspace : public WordStep {
  public:
   enum class Scheme { kAlways, kFirst, kNever };
 
-  explicit Metaspace(const Component& component) : replacement_(component.reader().string("replacement")) {
+  explicit Metaspace(const PipelineComponent& component) : replacement_(component.reader().string("replacement")) {
     const JsonReader& reader = component.reader();
     if (!is_valid_utf8(replacement_) || count_chars(replacement_) != 1) reader.fail("replacement", "one character");
     static const std::map<std::string, Scheme> kSchemes = {
@@ -199,10 +200,10 @@ class BertWords : public WordStep {
  public:
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, SplitBehavior::kRemoved,
-              [](std::string_view text, const auto& sink) { cut_at_chars(text, is_whitespace, sink); });
+              [](std::string_view text, const auto& sink) { cut_at_chars(text, unicode::is_whitespace, sink); });
     cut_words(words, SplitBehavior::kIsolated, [](std::string_view text, const auto& sink) {
       cut_at_chars(
-          text, [](char32_t code) { return kPunctuationChars.has(code); }, sink);
+          text, [](char32_t code) { return unicode::kPunctuationChars.has(code); }, sink);
     });
   }
 };
@@ -229,7 +230,7 @@ class FixedLength : public WordStep {
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         for (int64_t i = 0; i < length_ && position < text.size(); ++i) next_char(text, position);
-        sink(Stretch{begin, position, false});
+        sink(Segment{begin, position, false});
       }
     });
   }
@@ -244,10 +245,10 @@ class UnicodeScripts : public WordStep {
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, SplitBehavior::kRemoved, [](std::string_view text, const auto& sink) {
       int last = 0;
-      Stretch stretch;
+      Segment stretch;
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
-        const ScriptRange* range = range_of(kScriptRanges, next_char(text, position));
+        const unicode::ScriptRange* range = unicode::range_of(unicode::kScriptRanges, next_char(text, position));
         if (range != nullptr && range->script != last) {
           if (last != 0) sink(stretch);
           stretch.begin = begin;
@@ -266,11 +267,13 @@ class Whitespace : public WordStep {
   void apply(Words& words, TextBudget&) const override {
     cut_words(words, SplitBehavior::kRemoved, [](std::string_view text, const auto& sink) {
       enum class Kind { kNone, kSpace, kWord, kOther } last = Kind::kNone;
-      Stretch stretch;
+      Segment stretch;
       for (size_t position = 0; position < text.size();) {
         const size_t begin = position;
         const char32_t code = next_char(text, position);
-        const Kind kind = kWordChars.has(code) ? Kind::kWord : is_whitespace(code) ? Kind::kSpace : Kind::kOther;
+        const Kind kind = unicode::kWordChars.has(code)  ? Kind::kWord
+                          : unicode::is_whitespace(code) ? Kind::kSpace
+                                                         : Kind::kOther;
         if (kind != last) {
           if (last != Kind::kNone) sink(stretch);
           stretch = {begin, position, kind == Kind::kSpace};
@@ -285,29 +288,29 @@ class Whitespace : public WordStep {
 
 using Steps = PreTokenizer::Steps;
 
-template <const CharClass& kClass>
+template <const unicode::CharClass& kClass>
 bool is_in(char32_t code) {
   return kClass.has(code);
 }
 
 template <typename Step, typename... Args>
-void add(Steps& steps, const Component& component, Args&&... args) {
+void add(Steps& steps, const PipelineComponent& component, Args&&... args) {
   steps.push_back(std::make_unique<Step>(std::forward<Args>(args)...));
   steps.back()->place = component.what();
 }
 
-void add_component(Steps& steps, const Component& component);
+void add_component(Steps& steps, const PipelineComponent& component);
 
-void add_sequence(Steps& steps, const Component& component) {
-  for (const Component& part : component.parts("pretokenizers")) add_component(steps, part);
+void add_sequence(Steps& steps, const PipelineComponent& component) {
+  for (const PipelineComponent& part : component.parts("pretokenizers")) add_component(steps, part);
 }
 
-void add_split(Steps& steps, const Component& component) {
+void add_split(Steps& steps, const PipelineComponent& component) {
   add<Split>(steps, component, TextPattern::from_json(component.reader().at("pattern"), component.what()),
              split_behavior(component, ""), component.reader().boolean("invert", false));
 }
 
-void add_byte_level(Steps& steps, const Component& component) {
+void add_byte_level(Steps& steps, const PipelineComponent& component) {
   if (component.reader().boolean("add_prefix_space", true)) add<PrefixSpace>(steps, component);
   if (component.reader().boolean("use_regex", true)) {
     add<Split>(steps, component, TextPattern::regex(kGpt2Pattern, component.what()), SplitBehavior::kIsolated, false);
@@ -315,42 +318,42 @@ void add_byte_level(Steps& steps, const Component& component) {
   add<SpellBytes>(steps, component);
 }
 
-void add_metaspace(Steps& steps, const Component& component) { add<Metaspace>(steps, component, component); }
+void add_metaspace(Steps& steps, const PipelineComponent& component) { add<Metaspace>(steps, component, component); }
 
-void add_digits(Steps& steps, const Component& component) {
+void add_digits(Steps& steps, const PipelineComponent& component) {
   const bool alone = component.reader().boolean("individual_digits", false);
-  add<SplitAtChars>(steps, component, is_in<kNumericChars>,
+  add<SplitAtChars>(steps, component, is_in<unicode::kNumericChars>,
                     alone ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
 }
 
-void add_punctuation(Steps& steps, const Component& component) {
-  add<SplitAtChars>(steps, component, is_in<kPunctuationChars>, split_behavior(component, "Isolated"));
+void add_punctuation(Steps& steps, const PipelineComponent& component) {
+  add<SplitAtChars>(steps, component, is_in<unicode::kPunctuationChars>, split_behavior(component, "Isolated"));
 }
 
-void add_delimiter(Steps& steps, const Component& component) {
+void add_delimiter(Steps& steps, const PipelineComponent& component) {
   const std::string delimiter = component.reader().string("delimiter");
   if (!is_valid_utf8(delimiter) || count_chars(delimiter) != 1) component.reader().fail("delimiter", "one character");
   size_t zero = 0;
   add<CharDelimiterSplit>(steps, component, next_char(delimiter, zero));
 }
 
-void add_fixed_length(Steps& steps, const Component& component) {
+void add_fixed_length(Steps& steps, const PipelineComponent& component) {
   const int64_t length = component.reader().integer("length", 5);
   if (length < 1) component.reader().fail("length", "a number of characters, at least 1");
   add<FixedLength>(steps, component, length);
 }
 
-void add_space_split(Steps& steps, const Component& component) {
-  add<SplitAtChars>(steps, component, is_whitespace, SplitBehavior::kRemoved);
+void add_space_split(Steps& steps, const PipelineComponent& component) {
+  add<SplitAtChars>(steps, component, unicode::is_whitespace, SplitBehavior::kRemoved);
 }
 
 template <typename Step>
-void add_plain(Steps& steps, const Component& component) {
+void add_plain(Steps& steps, const PipelineComponent& component) {
   add<Step>(steps, component);
 }
 
-void add_component(Steps& steps, const Component& component) {
-  using Adder = void (*)(Steps&, const Component&);
+void add_component(Steps& steps, const PipelineComponent& component) {
+  using Adder = void (*)(Steps&, const PipelineComponent&);
   static const std::map<std::string, Adder> kAdders = {
       {"Sequence", add_sequence},
       {"Split", add_split},
@@ -397,8 +400,8 @@ void PreTokenizer::run(size_t step, Words words, TextBudget& budget, const Sink&
 
 PreTokenizer make_pre_tokenizer(const Json& json, const std::string& what) {
   Steps steps;
-  if (!json.is_null()) add_component(steps, Component(json, what));
+  if (!json.is_null()) add_component(steps, PipelineComponent(json, what));
   return PreTokenizer(std::move(steps));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

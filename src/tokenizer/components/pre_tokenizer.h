@@ -9,11 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/text_budget.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Bytes [begin, end) of a text that the text budget keeps below 2 GiB.
 struct Span {
@@ -73,4 +73,4 @@ class PreTokenizer {
 // `what` for a broken component and for a type that is not supported.
 PreTokenizer make_pre_tokenizer(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

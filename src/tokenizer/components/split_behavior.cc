@@ -3,9 +3,9 @@
 
 #include <map>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-SplitBehavior split_behavior(const Component& component, const std::string& fallback) {
+SplitBehavior split_behavior(const PipelineComponent& component, const std::string& fallback) {
   static const std::map<std::string, SplitBehavior> kNames = {
       {"Removed", SplitBehavior::kRemoved},
       {"Isolated", SplitBehavior::kIsolated},
@@ -19,4 +19,4 @@ SplitBehavior split_behavior(const Component& component, const std::string& fall
   return found->second;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "tokenizer/components/component.h"
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/pipeline_component.h"
+#include "tokenizer/components/text_pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // On "The-final--countdown", splitting at "-":
 //   kRemoved             The final countdown
@@ -16,15 +16,15 @@ namespace gptq {
 //   kContiguous          The - final -- countdown
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
 
-SplitBehavior split_behavior(const Component& component, const std::string& fallback);
+SplitBehavior split_behavior(const PipelineComponent& component, const std::string& fallback);
 
 // Joins the stretches of one text, given in order, and passes on those that remain: `sink(begin, end)`.
 template <typename Sink>
-class StretchJoiner {
+class SegmentJoiner {
  public:
-  StretchJoiner(SplitBehavior behavior, const Sink& sink) : behavior_(behavior), sink_(sink) {}
+  SegmentJoiner(SplitBehavior behavior, const Sink& sink) : behavior_(behavior), sink_(sink) {}
 
-  void add(const Stretch& stretch) {
+  void add(const Segment& stretch) {
     switch (behavior_) {
       case SplitBehavior::kRemoved:
         if (!stretch.match) sink_(stretch.begin, stretch.end);
@@ -42,7 +42,7 @@ class StretchJoiner {
   }
 
  private:
-  void extend_if(const Stretch& stretch, bool joins) {
+  void extend_if(const Segment& stretch, bool joins) {
     last_match_ = stretch.match;
     if (pending_ && joins) {
       end_ = stretch.end;
@@ -61,4 +61,4 @@ class StretchJoiner {
   bool last_match_ = false;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

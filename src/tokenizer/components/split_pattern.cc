@@ -8,9 +8,10 @@
 
 #include <gptq/error.h>
 
+#include "core/ascii.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -251,7 +252,7 @@ class Translator {
     size_t at = position_ + 1;
     const auto digits = [&] {
       std::string run;
-      while (at < pattern_.size() && std::isdigit(static_cast<unsigned char>(pattern_[at]))) run += pattern_[at++];
+      while (at < pattern_.size() && is_ascii_digit(pattern_[at])) run += pattern_[at++];
       return run;
     };
     const std::string low = digits();
@@ -332,23 +333,22 @@ class Translator {
       case 'u': code = hex(4, 4, false); return true;
       default: break;
     }
-    if (letter < 0x80 && std::isalnum(static_cast<int>(letter))) fail("an escape that is not supported");
+    if (letter < 0x80 && is_ascii_alnum(static_cast<char>(letter))) fail("an escape that is not supported");
     code = letter;
     return true;
   }
 
-  char32_t hex(int fewest, int most, bool braces) {
+  char32_t hex(int min_digits, int max_digits, bool braces) {
     char32_t code = 0;
     int count = 0;
-    while (count < most && std::isxdigit(static_cast<unsigned char>(peek()))) {
-      const char digit = static_cast<char>(std::tolower(static_cast<unsigned char>(peek())));
-      code = code * 16 + static_cast<char32_t>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+    while (count < max_digits && hex_digit(peek()) >= 0) {
+      code = code * 16 + static_cast<char32_t>(hex_digit(peek()));
       ++position_;
       ++count;
     }
-    if (count < fewest || (braces && !accept("}"))) fail("a broken hexadecimal escape");
+    if (count < min_digits || (braces && !accept("}"))) fail("a broken hexadecimal escape");
     if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) fail("an escape outside Unicode");
-    if (most == 2 && code > 0x7F) fail("a raw byte above \\x7F");
+    if (max_digits == 2 && code > 0x7F) fail("a raw byte above \\x7F");
     return code;
   }
 
@@ -359,13 +359,13 @@ class Translator {
     while (!at_end() && peek() != '}') {
       name += peek();
       if (peek() != ' ' && peek() != '_' && peek() != '-') {
-        bare += static_cast<char>(std::tolower(static_cast<unsigned char>(peek())));
+        bare += ascii_lower(peek());
       }
       ++position_;
     }
     if (!accept("}") || bare.empty()) fail("an unclosed \\p{");
     for (const char c : bare) {
-      if (!std::isalnum(static_cast<unsigned char>(c))) fail("an unknown property name");
+      if (!is_ascii_alnum(c)) fail("an unknown property name");
     }
     const std::string sign = negated ? "\\P{" : "\\p{";
     if (bare == "space" || bare == "whitespace") {
@@ -486,4 +486,4 @@ std::string translate_pattern(const std::string& pattern, const std::string& wha
   return Translator(pattern, what).run();
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // The same characters get other meanings in the two libraries; this rewrites what differs:
 //   \s \S \w \W \b \h   explicit classes, because the libraries' own differ in some characters
@@ -15,4 +15,4 @@ namespace gptq {
 // occur in no tokenizer and throw Error(kVerification), as do broken patterns; `what` names the pattern's origin.
 std::string translate_pattern(const std::string& pattern, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

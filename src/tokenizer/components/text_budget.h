@@ -7,7 +7,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Each component may lengthen what it gets (a space becomes "▁", a ligature eighteen letters); all of them together add
 // at most 64 bytes for each byte of the input and 1 MiB, and never more than 1 GiB: with inputs of 512 MiB, texts stay
@@ -16,11 +16,11 @@ class TextBudget {
  public:
   static constexpr size_t kPerByte = 64;
   static constexpr size_t kConstant = size_t{1} << 20;
-  static constexpr size_t kMost = size_t{1} << 30;
+  static constexpr size_t kMaxBytes = size_t{1} << 30;
 
   // `action` is a literal for errors: "encoding", "decoding".
   TextBudget(const char* action, size_t input_bytes)
-      : action_(action), input_(input_bytes), left_(std::min(kPerByte * input_bytes + kConstant, kMost)) {}
+      : action_(action), input_(input_bytes), left_(std::min(kPerByte * input_bytes + kConstant, kMaxBytes)) {}
 
   // What follows is done by this component ("tokenizer.json: normalizer (Replace)"), which outlives the budget. An
   // empty place belongs to a part of the component named last.
@@ -56,4 +56,4 @@ class TextBudget {
   size_t left_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

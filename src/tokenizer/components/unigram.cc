@@ -7,9 +7,10 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -40,13 +41,13 @@ Unigram::Unigram(const JsonReader& reader, const ModelTables& tables)
       bytes_(vocabulary_),
       byte_fallback_(reader.boolean("byte_fallback", false)) {
   if (!reader.at("vocab").is_array()) reader.fail("vocab", "a list of [piece, score]");
-  double lowest = std::numeric_limits<double>::infinity();
+  double min_score = std::numeric_limits<double>::infinity();
   scores_.reserve(tables.pieces.entries().size());
   for (const PiecesTap::Piece& piece : tables.pieces.entries()) {
     scores_.push_back(piece.score);
-    lowest = std::min(lowest, piece.score);
+    min_score = std::min(min_score, piece.score);
   }
-  unknown_score_ = lowest - 10;
+  unknown_score_ = min_score - 10;
   if (!reader.has("unk_id")) return;
   const int64_t unknown = reader.integer("unk_id");
   if (unknown < 0 || unknown >= static_cast<int64_t>(scores_.size())) {
@@ -58,14 +59,15 @@ Unigram::Unigram(const JsonReader& reader, const ModelTables& tables)
 void Unigram::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
   for (const std::string_view word : words) {
-    (*cache).encode(word, ids, [&] { trace(word, [&](const TracedToken& token) { ids.push_back(token.id); }); });
+    (*cache).encode(word, ids,
+                    [&] { encode_with_offsets(word, [&](const TokenSpan& token) { ids.push_back(token.id); }); });
   }
 }
 
 // The best way to each place of the word. Of the scores only those that a piece may still reach over are kept.
 std::vector<Unigram::Step> Unigram::best_ways(std::string_view word) const {
   std::vector<Step> ways(word.size() + 1);
-  std::vector<double> scores(std::bit_ceil(std::min(trie_.longest_string(), word.size()) + 8));
+  std::vector<double> scores(std::bit_ceil(std::min(trie_.max_string_bytes(), word.size()) + 8));
   const auto score_at = [&](size_t place) -> double& { return scores[place & (scores.size() - 1)]; };
   for (size_t begin = 0; begin < word.size();) {
     const double score = begin == 0 ? 0 : score_at(begin);
@@ -98,7 +100,7 @@ std::vector<Unigram::Step> Unigram::best_ways(std::string_view word) const {
   return ways;
 }
 
-void Unigram::trace(std::string_view word, const Sink& sink) const {
+void Unigram::encode_with_offsets(std::string_view word, const Sink& sink) const {
   std::vector<Step> ways = best_ways(word);
   // From the end of the word, every step of the way is turned round, so that it can be followed from the start.
   auto place = static_cast<uint32_t>(word.size());
@@ -128,4 +130,4 @@ void Unigram::trace(std::string_view word, const Sink& sink) const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

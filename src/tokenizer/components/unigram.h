@@ -7,20 +7,20 @@
 
 #include "tokenizer/components/byte_tokens.h"
 #include "tokenizer/components/piece_trie.h"
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Source: the reference's Viterbi search, with its ties (the piece that was found first stays), its doubles and its
 // fusing of neighbouring unknowns, which are then looked up as a whole.
-class Unigram : public TextModel {
+class Unigram : public SubwordModel {
  public:
   Unigram(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, const Sink& sink) const override;
+  void encode_with_offsets(std::string_view word, const Sink& sink) const override;
 
  private:
   static constexpr uint32_t kUnreached = UINT32_MAX;
@@ -41,4 +41,4 @@ class Unigram : public TextModel {
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

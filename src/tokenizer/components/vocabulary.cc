@@ -7,12 +7,12 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
 // Ids may have gaps, but a small file must not ask for much memory.
-int64_t highest_id(size_t entries) { return 1'000'000 + 4 * static_cast<int64_t>(entries); }
+int64_t max_id(size_t entries) { return 1'000'000 + 4 * static_cast<int64_t>(entries); }
 
 size_t hash_of(std::string_view token) { return std::hash<std::string_view>{}(token); }
 
@@ -21,16 +21,16 @@ uint32_t tag_of(size_t hash) { return static_cast<uint32_t>(hash >> 32); }
 }  // namespace
 
 Vocabulary::Vocabulary(const Entries& entries, const std::string& what, Twice twice) {
-  const int64_t highest = highest_id(entries.size());
+  const int64_t max = max_id(entries.size());
   const auto fail = [&](const std::string& token, const std::string& found) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": the token \"" + token + "\" " + found +
-                                              ", expected an id of its own from 0 to " + std::to_string(highest));
+                                              ", expected an id of its own from 0 to " + std::to_string(max));
   };
   tokens_.reserve(entries.size());
   slots_.resize(std::bit_ceil(std::max<size_t>(16, entries.size() * 2)));
   std::vector<bool> used;
   for (const auto& [token, id] : entries) {
-    if (id < 0 || id > highest) fail(token, "has the id " + std::to_string(id));
+    if (id < 0 || id > max) fail(token, "has the id " + std::to_string(id));
     const auto index = static_cast<size_t>(id);
     if (index >= tokens_.size()) tokens_.resize(index + 1);
     if (index >= used.size()) used.resize(std::max(index + 1, used.size() * 2));
@@ -76,4 +76,4 @@ const std::string* Vocabulary::token(TokenId id) const {
   return found.empty() && id != empty_id_ ? nullptr : &found;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,7 +10,7 @@
 
 #include <gptq/tokenizer.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 class Vocabulary {
  public:
@@ -44,4 +44,4 @@ class Vocabulary {
   TokenId empty_id_ = -1;  // the id of the token "", if there is one
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -10,19 +10,19 @@
 
 #include <gptq/tokenizer.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Direct-mapped: a new word takes the place of an older one with the same slot, so the size never grows.
 class WordCache {
  public:
-  static constexpr size_t kLongestWord = 64;  // longer ones rarely come back
+  static constexpr size_t kMaxWordBytes = 64;  // longer ones rarely come back
 
   WordCache() : entries_(kEntries) {}
 
   // Appends the word's ids: those remembered, or those that `compute` appends.
   template <typename Compute>
   void encode(std::string_view word, std::vector<TokenId>& ids, const Compute& compute) {
-    if (word.size() > kLongestWord) return compute();
+    if (word.size() > kMaxWordBytes) return compute();
     Entry& entry = entries_[slot(word)];
     if (entry.word == word) {
       ids.insert(ids.end(), entry.ids.begin(), entry.ids.end());
@@ -78,4 +78,4 @@ class WordCachePool {
   std::vector<std::unique_ptr<WordCache>> idle_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -3,7 +3,9 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+#include "core/json.h"
+
+namespace gptq::tokenizer {
 
 WordLevel::WordLevel(const JsonReader& reader, const ModelTables& tables)
     : vocabulary_(tables.vocab.entries(), reader.what() + ".vocab"),
@@ -25,6 +27,8 @@ void WordLevel::encode(const std::vector<std::string_view>& words, std::vector<T
   for (const std::string_view word : words) ids.push_back(id_of(word));
 }
 
-void WordLevel::trace(std::string_view word, const Sink& sink) const { sink({id_of(word), 0, word.size()}); }
+void WordLevel::encode_with_offsets(std::string_view word, const Sink& sink) const {
+  sink({id_of(word), 0, word.size()});
+}
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,17 +1,17 @@
 // WordLevel: a word is one token, or unknown.
 #pragma once
 
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-class WordLevel : public TextModel {
+class WordLevel : public SubwordModel {
  public:
   WordLevel(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, const Sink& sink) const override;
+  void encode_with_offsets(std::string_view word, const Sink& sink) const override;
 
  private:
   TokenId id_of(std::string_view word) const;
@@ -21,4 +21,4 @@ class WordLevel : public TextModel {
   TokenId unknown_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

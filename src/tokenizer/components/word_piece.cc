@@ -3,9 +3,10 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -27,30 +28,31 @@ WordPiece::WordPiece(const JsonReader& reader, const ModelTables& tables)
       inside_(trie_of(vocabulary_, reader.string("continuing_subword_prefix", "##"))),
       unknown_name_(reader.string("unk_token", "[UNK]")),
       unknown_(vocabulary_.find(unknown_name_)),
-      longest_word_(reader.integer("max_input_chars_per_word", 100)) {
+      max_word_chars_(reader.integer("max_input_chars_per_word", 100)) {
   if (!reader.at("vocab").is_object()) reader.fail("vocab", "an object of tokens and ids");
 }
 
 void WordPiece::encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const {
   WordCachePool::Lease cache(caches_);
   for (const std::string_view word : words) {
-    (*cache).encode(word, ids, [&] { trace(word, [&](const TracedToken& token) { ids.push_back(token.id); }); });
+    (*cache).encode(word, ids,
+                    [&] { encode_with_offsets(word, [&](const TokenSpan& token) { ids.push_back(token.id); }); });
   }
 }
 
-void WordPiece::trace(std::string_view word, const Sink& sink) const {
-  std::vector<TracedToken> tokens;
+void WordPiece::encode_with_offsets(std::string_view word, const Sink& sink) const {
+  std::vector<TokenSpan> tokens;
   size_t begin = 0;
-  if (static_cast<int64_t>(count_chars(word)) <= longest_word_) {
+  if (static_cast<int64_t>(count_chars(word)) <= max_word_chars_) {
     while (begin < word.size()) {
-      const auto [id, size] = (begin == 0 ? whole_ : inside_).longest(word, begin);
+      const auto [id, size] = (begin == 0 ? whole_ : inside_).longest_match(word, begin);
       if (id < 0) break;
       tokens.push_back({id, begin, begin + size});
       begin += size;
     }
   }
   if (begin == word.size()) {
-    for (const TracedToken& token : tokens) sink(token);
+    for (const TokenSpan& token : tokens) sink(token);
     return;
   }
   if (unknown_ < 0) {
@@ -61,4 +63,4 @@ void WordPiece::trace(std::string_view word, const Sink& sink) const {
   sink({unknown_, 0, word.size()});
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -2,18 +2,18 @@
 #pragma once
 
 #include "tokenizer/components/piece_trie.h"
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 #include "tokenizer/components/word_cache.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-class WordPiece : public TextModel {
+class WordPiece : public SubwordModel {
  public:
   WordPiece(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
-  void trace(std::string_view word, const Sink& sink) const override;
+  void encode_with_offsets(std::string_view word, const Sink& sink) const override;
 
  private:
   Vocabulary vocabulary_;
@@ -21,8 +21,8 @@ class WordPiece : public TextModel {
   PieceTrie inside_;  // those with the prefix, without it
   std::string unknown_name_;
   TokenId unknown_;
-  int64_t longest_word_;  // in characters; a longer word is unknown
+  int64_t max_word_chars_;  // in characters; a longer word is unknown
   mutable WordCachePool caches_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -1,20 +1,21 @@
 // vocab.txt, BERT's format: one token on each line, its id the number of the line.
 #include <gptq/error.h>
 
-#include "tokenizer/formats/carrier.h"
+#include "core/json.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/lines.h"
+#include "tokenizer/formats/tokenizer_source.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-Carrier read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config) {
+TokenizerSource read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config) {
   for (const auto& [name, content] :
        {std::pair("unk_token", "[UNK]"), std::pair("sep_token", "[SEP]"), std::pair("pad_token", "[PAD]"),
         std::pair("cls_token", "[CLS]"), std::pair("mask_token", "[MASK]")}) {
     config.name_token(name, content);
   }
-  Carrier carrier{what, graph::document(graph::word_piece(config.named("unk_token"))), {}};
+  TokenizerSource source{what, graph::document(graph::word_piece(config.named("unk_token"))), {}};
   Json frame = graph::plain("BertProcessing");
   int64_t id = 0;
   for (size_t position = 0; position < text.size(); ++id) {
@@ -26,19 +27,19 @@ Carrier read_bert_vocab(std::string_view text, const std::string& what, Tokenize
     for (const char* side : {"cls", "sep"}) {
       if (token == config.named(std::string(side) + "_token")) frame[side] = Json::array({token, id});
     }
-    carrier.tables.vocab.add(token, id);
+    source.tables.vocab.add(token, id);
   }
-  carrier.json["normalizer"] = {{"type", "BertNormalizer"},
-                                {"clean_text", true},
-                                {"handle_chinese_chars", config.split_chinese},
-                                {"strip_accents", config.strip_accents ? Json(*config.strip_accents) : Json()},
-                                {"lowercase", config.lowercase}};
-  carrier.json["pre_tokenizer"] = graph::plain("BertPreTokenizer");
-  carrier.json["post_processor"] = frame;
-  carrier.json["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
+  (*source.json)["normalizer"] = {{"type", "BertNormalizer"},
+                                  {"clean_text", true},
+                                  {"handle_chinese_chars", config.split_chinese},
+                                  {"strip_accents", config.strip_accents ? Json(*config.strip_accents) : Json()},
+                                  {"lowercase", config.lowercase}};
+  (*source.json)["pre_tokenizer"] = graph::plain("BertPreTokenizer");
+  (*source.json)["post_processor"] = frame;
+  (*source.json)["decoder"] = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}};
   config.add_bos_token.reset();  // the frame is always the same
   config.add_eos_token.reset();
-  return carrier;
+  return source;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/splits.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 std::string spelled(std::string_view bytes) {
   std::string token;
@@ -42,4 +43,4 @@ Json byte_pair_document(const std::string& pattern) {
   return json;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

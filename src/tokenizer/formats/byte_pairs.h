@@ -7,7 +7,7 @@
 
 #include "tokenizer/components/model_tables.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct RankedToken {
   std::string bytes;
@@ -25,4 +25,4 @@ void add_byte_pairs(const std::vector<RankedToken>& tokens, int64_t offset, cons
 // What both have: the pattern's words as bytes, and a BPE model that knows whole words first.
 Json byte_pair_document(const std::string& pattern);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

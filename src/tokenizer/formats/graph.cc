@@ -1,7 +1,9 @@
 // The fields of each component, as the tokenizers library writes them.
 #include "tokenizer/formats/graph.h"
 
-namespace gptq::graph {
+#include "core/json.h"
+
+namespace gptq::tokenizer::graph {
 
 Json sequence(const char* key, Json parts) { return {{"type", "Sequence"}, {key, std::move(parts)}}; }
 
@@ -67,4 +69,4 @@ Json word_piece(const std::string& unknown) {
 
 Json document(Json model) { return {{"added_tokens", Json::array()}, {"model", std::move(model)}}; }
 
-}  // namespace gptq::graph
+}  // namespace gptq::tokenizer::graph

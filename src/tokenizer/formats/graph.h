@@ -4,9 +4,9 @@
 #include <initializer_list>
 #include <string>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
-namespace gptq::graph {
+namespace gptq::tokenizer::graph {
 
 Json sequence(const char* key, Json parts);  // of "normalizers", "pretokenizers", "processors", "decoders"
 Json replace(const char* text, const char* content);
@@ -28,4 +28,4 @@ Json word_piece(const std::string& unknown);
 // tokenizer.json without added tokens and with nothing but a model.
 Json document(Json model);
 
-}  // namespace gptq::graph
+}  // namespace gptq::tokenizer::graph

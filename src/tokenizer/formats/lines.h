@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // The line that begins at `position`, which moves behind its end.
 inline std::string_view next_line(std::string_view text, size_t& position) {
@@ -15,4 +15,4 @@ inline std::string_view next_line(std::string_view text, size_t& position) {
   return line;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

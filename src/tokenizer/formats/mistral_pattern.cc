@@ -3,11 +3,12 @@
 
 #include <algorithm>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/patterns.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -31,17 +32,17 @@ Json* first_split(Json& json) {
 
 }  // namespace
 
-void repair_mistral_pattern(Carrier& carrier, const TokenizerConfig& config) {
-  if (!is_mistral(config) || carrier.tables.vocab.entries().size() <= kSmallVocabulary) return;
+void repair_mistral_pattern(TokenizerSource& source, const TokenizerConfig& config) {
+  if (!is_mistral(config) || source.tables.vocab.entries().size() <= kSmallVocabulary) return;
   if (!config.fix_mistral_regex.value_or(true)) return;
-  Json* split = first_split(carrier.json);
+  Json* split = first_split(*source.json);
   if (split == nullptr || split->value("pattern", Json()) != graph::split(kLlama3Pattern)["pattern"]) return;
   *split = graph::split(kTekkenPattern);
   if (config.fix_mistral_regex) return;
-  warn(carrier.what +
+  warn(source.what +
        ": its word pattern is Llama-3's, which a faulty conversion put into many copies of Mistral's tokenizers; the "
        "pattern that the model was trained with is used (\"fix_mistral_regex\": false in tokenizer_config.json keeps "
        "the one of the file)");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

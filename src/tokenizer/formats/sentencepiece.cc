@@ -6,14 +6,15 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
-#include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/sentencepiece_model.h"
 #include "tokenizer/formats/splits.h"
+#include "tokenizer/formats/tokenizer_source.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -58,17 +59,17 @@ double score_in_json(float score) {
   return reference_score({digits, static_cast<size_t>(end - digits)});
 }
 
-Json text_model(const SentencePieceModel& model, const Family& family, Carrier& carrier) {
+Json subword_model(const SentencePieceModel& model, const Family& family, TokenizerSource& source) {
   const bool bytes = family.byte_fallback == Family::Bytes::kAsModel ? model.byte_fallback
                                                                      : family.byte_fallback == Family::Bytes::kAlways;
   if (model.algorithm == Algorithm::kUnigram) {
-    for (const auto& piece : model.pieces) carrier.tables.pieces.add(piece.text, score_in_json(piece.score));
+    for (const auto& piece : model.pieces) source.tables.pieces.add(piece.text, score_in_json(piece.score));
     return graph::unigram(family.unknown < 0 ? model.unk_id : family.unknown, bytes);
   }
   for (size_t id = 0; id < model.pieces.size(); ++id) {
-    carrier.tables.vocab.add(model.pieces[id].text, static_cast<int64_t>(id));
+    source.tables.vocab.add(model.pieces[id].text, static_cast<int64_t>(id));
   }
-  add_merges(model, carrier.what, carrier.tables.merges);
+  add_merges(model, source.what, source.tables.merges);
   return graph::bpe(model.text_of(model.unk_id), bytes, false);
 }
 
@@ -124,8 +125,8 @@ void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
 
 // Sentinels stand behind the model's own pieces, the last one first.
 void add_sentinels(SentencePieceModel& model, TokenizerConfig& config) {
-  constexpr int64_t kMost = 100'000;
-  for (int64_t number = std::min(config.extra_ids, kMost) - 1; number >= 0; --number) {
+  constexpr int64_t kMaxSentinels = 100'000;
+  for (int64_t number = std::min(config.extra_ids, kMaxSentinels) - 1; number >= 0; --number) {
     model.pieces.push_back({"<extra_id_" + std::to_string(number) + ">", 0, PieceType::kControl});
   }
 }
@@ -243,7 +244,7 @@ void complete(const SentencePieceModel& model, const Family& family, TokenizerCo
 
 }  // namespace
 
-Carrier read_sentencepiece(std::string_view bytes, const std::string& what, TokenizerConfig& config) {
+TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& what, TokenizerConfig& config) {
   SentencePieceModel model = parse_sentencepiece_model(bytes, what);
   const Family& family = family_of(config, what);
   if (model.space_as_suffix || !model.escape_spaces) {
@@ -260,16 +261,16 @@ Carrier read_sentencepiece(std::string_view bytes, const std::string& what, Toke
   family.rename(model, config);
   complete(model, family, config);
 
-  Carrier carrier{what, {}, {}};
-  carrier.json = graph::document(text_model(model, family, carrier));
-  carrier.json["added_tokens"] = added_tokens(model);
-  carrier.json["normalizer"] = family.normalizer(model, config);
-  carrier.json["pre_tokenizer"] = family.pre_tokenizer(config);
-  carrier.json["decoder"] = family.decoder(config);
+  TokenizerSource source{what, {}, {}};
+  source.json = graph::document(subword_model(model, family, source));
+  (*source.json)["added_tokens"] = added_tokens(model);
+  (*source.json)["normalizer"] = family.normalizer(model, config);
+  (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
+  (*source.json)["decoder"] = family.decoder(config);
   if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
   config.add_bos_token = config.add_bos_token.value_or(family.bos);
   config.add_eos_token = config.add_eos_token.value_or(family.eos);
-  return carrier;
+  return source;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -9,7 +9,7 @@
 
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -148,4 +148,4 @@ SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::
   return model;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

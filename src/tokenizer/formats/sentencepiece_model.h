@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Field numbers and defaults: sentencepiece_model.proto (ModelProto, TrainerSpec, NormalizerSpec).
 struct SentencePieceModel {
@@ -40,4 +40,4 @@ struct SentencePieceModel {
 // Throws Error(kVerification) naming `what` for bytes that are not such a model.
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

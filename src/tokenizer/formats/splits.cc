@@ -6,11 +6,11 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
-constexpr size_t kLongestToken = 1024;  // bytes; the longest of known vocabularies are runs of 128 spaces
+constexpr size_t kMaxTokenBytes = 1024;  // bytes; the longest of known vocabularies are runs of 128 spaces
 constexpr uint32_t kNone = UINT32_MAX;
 
 // Bytes of all merges written out: vocabularies of 262,144 tokens have 10 MB.
@@ -66,10 +66,10 @@ std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_ch
   size_t total = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
     total += tokens[i].size();
-    if (tokens[i].size() <= kLongestToken) continue;
+    if (tokens[i].size() <= kMaxTokenBytes) continue;
     throw Error(ErrorKind::kVerification, "reading " + what + ": token " + std::to_string(i) + " has " +
                                               std::to_string(tokens[i].size()) + " bytes, expected at most " +
-                                              std::to_string(kLongestToken));
+                                              std::to_string(kMaxTokenBytes));
   }
   const TokenIndex index(tokens);
   size_t budget = merge_budget(total);
@@ -99,4 +99,4 @@ std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_ch
   return splits;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct Split {
   uint32_t token;  // index of the whole, of its left and of its right part
@@ -19,4 +19,4 @@ struct Split {
 // than a real vocabulary has.
 std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_characters, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

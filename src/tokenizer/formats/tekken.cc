@@ -3,16 +3,17 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/base64.h"
 #include "tokenizer/formats/byte_pairs.h"
-#include "tokenizer/formats/carrier.h"
+#include "tokenizer/formats/tokenizer_source.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
-constexpr int64_t kMostTokens = 10'000'000;
-constexpr int64_t kMostSpecials = 100'000;
+constexpr int64_t kMaxTokens = 10'000'000;
+constexpr int64_t kMaxSpecials = 100'000;
 
 // Files before version 8 do not list their control tokens (mistral-common, DEPRECATED_SPECIAL_TOKENS).
 constexpr const char* kOldSpecials[] = {
@@ -80,7 +81,7 @@ std::vector<RankedToken> read_vocab(const JsonReader& file, int64_t count) {
     const auto bytes = decode_base64(token.string("token_bytes"));
     if (!bytes || bytes->empty()) token.fail("token_bytes", "bytes in base64");
     const int64_t rank = token.integer("rank");
-    if (rank < 0 || rank >= kMostTokens) token.fail("rank", "a rank from 0");
+    if (rank < 0 || rank >= kMaxTokens) token.fail("rank", "a rank from 0");
     if (rank < count) tokens.push_back({*bytes, rank});
   }
   return tokens;
@@ -88,30 +89,30 @@ std::vector<RankedToken> read_vocab(const JsonReader& file, int64_t count) {
 
 }  // namespace
 
-Carrier read_tekken(std::string_view text, const std::string& what, TokenizerConfig& config) {
+TokenizerSource read_tekken(std::string_view text, const std::string& what, TokenizerConfig& config) {
   const Json json = parse_json(text, what);
   const JsonReader file(json, what);
   const JsonReader settings(file.at("config"), what + ".config");
   const int64_t specials = settings.integer("default_num_special_tokens");
   const int64_t size = settings.integer("default_vocab_size");
-  if (specials < 0 || specials > kMostSpecials) settings.fail("default_num_special_tokens", "0 to 100000");
-  if (size < specials || size > kMostTokens) settings.fail("default_vocab_size", "at least the control tokens");
+  if (specials < 0 || specials > kMaxSpecials) settings.fail("default_num_special_tokens", "0 to 100000");
+  if (size < specials || size > kMaxTokens) settings.fail("default_vocab_size", "at least the control tokens");
 
-  Carrier carrier{what, byte_pair_document(settings.string("pattern")), {}};
-  Json& added = carrier.json["added_tokens"] = special_tokens(file, specials);
+  TokenizerSource source{what, byte_pair_document(settings.string("pattern")), {}};
+  Json& added = (*source.json)["added_tokens"] = special_tokens(file, specials);
   std::unordered_set<std::string> names;
   for (const Json& token : added) {
     names.insert(token["content"].get<std::string>());
-    carrier.tables.vocab.add(token["content"].get<std::string>(), token["id"].get<int64_t>());
+    source.tables.vocab.add(token["content"].get<std::string>(), token["id"].get<int64_t>());
   }
   std::vector<RankedToken> tokens = read_vocab(file, size - specials);
   std::erase_if(tokens, [&](const RankedToken& token) { return names.count(spelled(token.bytes)) > 0; });
-  add_byte_pairs(tokens, specials, what, carrier.tables);
+  add_byte_pairs(tokens, specials, what, source.tables);
   for (const auto& [name, content] : {std::pair("bos_token", "<s>"), std::pair("eos_token", "</s>")}) {
     if (names.count(content) > 0) config.name_token(name, content);
   }
   config.add_bos_token = config.add_bos_token.value_or(true);
-  return carrier;
+  return source;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

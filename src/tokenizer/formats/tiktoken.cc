@@ -8,15 +8,15 @@
 #include "tokenizer/components/base64.h"
 #include "tokenizer/components/byte_level.h"
 #include "tokenizer/formats/byte_pairs.h"
-#include "tokenizer/formats/carrier.h"
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/patterns.h"
+#include "tokenizer/formats/tokenizer_source.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
-constexpr int64_t kHighestRank = 10'000'000;
+constexpr int64_t kMaxRank = 10'000'000;
 
 // false when the line is not "base64 rank".
 bool parse_line(std::string_view line, RankedToken& token) {
@@ -27,7 +27,7 @@ bool parse_line(std::string_view line, RankedToken& token) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), token.rank);
   if (!bytes || bytes->empty() || error != std::errc() || end != digits.data() + digits.size()) return false;
   token.bytes = *bytes;
-  return token.rank >= 0 && token.rank <= kHighestRank;
+  return token.rank >= 0 && token.rank <= kMaxRank;
 }
 
 // The words that a file's own encoding is known to be cut into; else as Llama-3, which transformers takes for all.
@@ -49,7 +49,7 @@ bool is_tiktoken(std::string_view text) {
   return parse_line(next_line(text, position), token);
 }
 
-Carrier read_tiktoken(std::string_view text, const std::string& what, TokenizerConfig& config) {
+TokenizerSource read_tiktoken(std::string_view text, const std::string& what, TokenizerConfig& config) {
   std::vector<RankedToken> tokens;
   size_t number = 0;
   for (size_t position = 0; position < text.size();) {
@@ -61,9 +61,9 @@ Carrier read_tiktoken(std::string_view text, const std::string& what, TokenizerC
                                                 ": expected a token in base64, one space and its rank");
     }
   }
-  Carrier carrier{what, byte_pair_document(config.pattern.empty() ? known_pattern(what) : config.pattern), {}};
-  add_byte_pairs(tokens, 0, what, carrier.tables);
-  return carrier;
+  TokenizerSource source{what, byte_pair_document(config.pattern.empty() ? known_pattern(what) : config.pattern), {}};
+  add_byte_pairs(tokens, 0, what, source.tables);
+  return source;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -7,9 +7,10 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/python_json.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -160,4 +161,4 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   return config;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

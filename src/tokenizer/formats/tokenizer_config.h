@@ -7,16 +7,16 @@
 #include <vector>
 
 #include "core/file.h"
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/added_tokens.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 struct TokenizerConfig {
   std::map<int64_t, AddedToken> added_tokens;       // added_tokens_decoder
   std::vector<AddedToken> control_tokens;           // added_tokens.json, then bos_token, ..., extra_special_tokens
   std::map<std::string, std::string> named_tokens;  // "bos_token" -> "<s>"; null and absent ones are left out
-  std::optional<bool> add_bos_token;                // absent: the carrier decides
+  std::optional<bool> add_bos_token;                // absent: the tokenizer file decides
   std::optional<bool> add_eos_token;
 
   std::string tokenizer_class;           // without its "Fast"; "" when nothing says
@@ -45,4 +45,4 @@ TokenizerConfig read_tokenizer_config(const Json& json, const std::string& what)
 // also from special_tokens_map.json and added_tokens.json; and from config.json. All of them may be missing.
 TokenizerConfig read_tokenizer_config(const fs::path& folder);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

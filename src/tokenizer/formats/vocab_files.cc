@@ -4,12 +4,13 @@
 
 #include <gptq/error.h>
 
-#include "tokenizer/formats/carrier.h"
+#include "core/json.h"
 #include "tokenizer/formats/graph.h"
 #include "tokenizer/formats/lines.h"
 #include "tokenizer/formats/patterns.h"
+#include "tokenizer/formats/tokenizer_source.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -64,21 +65,21 @@ void read_vocab(std::string_view text, const std::string& what, VocabTap& vocab)
 
 }  // namespace
 
-Carrier read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& what,
-                              TokenizerConfig& config) {
+TokenizerSource read_vocab_and_merges(std::string_view vocab, std::string_view merges, const std::string& what,
+                                      TokenizerConfig& config) {
   const VocabFamily& family = vocab_family_of(config, what);
-  Carrier carrier{what, graph::document(graph::bpe("", false, false)), {}};
-  read_vocab(vocab, what, carrier.tables.vocab);
+  TokenizerSource source{what, graph::document(graph::bpe("", false, false)), {}};
+  read_vocab(vocab, what, source.tables.vocab);
   for (size_t position = 0; position < merges.size();) {
     std::string line(next_line(merges, position));
-    if (!line.empty()) carrier.tables.merges.string(line);
+    if (!line.empty()) source.tables.merges.string(line);
   }
-  if (family.nfc) carrier.json["normalizer"] = graph::plain("NFC");
-  carrier.json["pre_tokenizer"] = family.pre_tokenizer(config);
-  carrier.json["decoder"] = graph::byte_level(true, true);
+  if (family.nfc) (*source.json)["normalizer"] = graph::plain("NFC");
+  (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
+  (*source.json)["decoder"] = graph::byte_level(true, true);
   config.name_token("bos_token", family.control);
   config.name_token("eos_token", family.control);
-  return carrier;
+  return source;
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

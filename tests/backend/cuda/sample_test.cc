@@ -86,8 +86,8 @@ class CudaChoose : public testing::Test {
     }
   }
 
-  // A quarter of all settings with each other, the next time another one; each with a uniform of its own. Logits come
-  // from `make`.
+  // A quarter of all settings with each other, the next time another one; each with a uniform of its own. Logits
+  // come from `make`.
   template <typename Make>
   Batch grid(int vocabulary, const Make& make) {
     Batch batch;

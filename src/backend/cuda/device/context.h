@@ -52,8 +52,8 @@ class Buffer {
 class Context {
  public:
   // `device` is a GPU that gpu_state() (backend/cuda_backend.h) finds no problem with. `max_bytes` > 0 caps what the
-  // process takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when it
-  // is less.
+  // process takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when
+  // it is less.
   explicit Context(int device, int64_t max_bytes = 0, int threads = 0);
   ~Context();
   Context(const Context&) = delete;

@@ -22,9 +22,9 @@ struct SolvePlan {
   int64_t widest_search = 0;       // columns of the widest group that is searched before a block other than the first
 };
 
-// Groups whose lengths are multiples of 16 up to 128 are searched inside the column loop, in blocks of whole groups.
-// Other groups are searched before their first block; such a group starts an outer block when it does not end in the
-// current one.
+// Groups whose lengths are multiples of 16 up to 128 are searched inside the column loop, in blocks of whole
+// groups. Other groups are searched before their first block; such a group starts an outer block when it does not
+// end in the current one.
 SolvePlan plan_solve(std::span<const int32_t> group, bool given_scales);
 
 }  // namespace gptq::cuda

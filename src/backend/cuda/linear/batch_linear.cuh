@@ -1,17 +1,17 @@
 // y = x · Wᵀ for 9 to 64 rows of x and packed W, with the residual or SiLU behind it where asked for.
 //
 //   shapes   x [M, K] 16-bit, in the order of positions     W packed (packed.h)     y [M, N]
-//   work     a unit is 128 outputs × 128 positions; the units of all outputs lie in one row, and each CTA takes an
-//   equal
+//   work     a unit is 128 outputs × 128 positions; the units of all outputs form one row, and each CTA takes an equal
 //            share of it: shares end anywhere, so no multiprocessor waits for another. Where a CTA has only a part of
 //            an output's positions, it leaves its sums in memory, and the last one to arrive adds them in their order:
 //            the same input gives the same bits
-//   reading  codes, scales and x of the next units are in flight by cp.async; codes and scales before the kernel in
-//   front
-//            has finished (programmatic dependent launch)
-//   tensor   codes become exact integers of the 16-bit type in registers, 16 outputs a warp, and meet x in shared
-//   memory; cores    the scale of a group meets the fp32 sum of its 64 positions (16 where groups are no multiples of
-//   64) bytes    the weights once; x once per 128 outputs, from the L2 cache limits   K a multiple of 32, N of 16
+//   reading  codes, scales and x of the next units are in flight by cp.async; codes and scales even before the
+//            previous kernel has finished (programmatic dependent launch)
+//   tensor   codes become exact integers of the 16-bit type in registers, 16 outputs per warp, and are multiplied
+//   cores    with x from shared memory; the scale of a group is applied to the fp32 sum of its 64 positions (16 where
+//            the group size is not a multiple of 64)
+//   bytes    the weights once; x once per 128 outputs, from the L2 cache
+//   limits   K a multiple of 32, N of 16
 // Source of the even shares: Osama et al., "Stream-K: Work-centric Parallel Decomposition for Dense Matrix-Matrix
 // Multiplication on the GPU" (2023).
 #pragma once

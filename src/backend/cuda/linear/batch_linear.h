@@ -10,8 +10,8 @@ class BatchLinear {
  public:
   explicit BatchLinear(Context& context);
 
-  // The most rows of one launch; 0 for weights that the kernel cannot read: dense ones, and what does not fit the GPU's
-  // shared memory.
+  // The most rows of one launch; 0 for weights that the kernel cannot read: dense ones, and what does not fit the
+  // GPU's shared memory.
   static int most_rows(const Context& context, const CudaWeight& weight);
 
   // y = x · Wᵀ for M ≤ most_rows(). x lies in the order of positions where the weights have one. Launches of one object

@@ -136,8 +136,8 @@ template <typename T, int kSteps, int kN8>
 __device__ __forceinline__ void start_product(float (&d)[kN8][4], const uint32_t (&a)[kSteps][4], const std::byte* b,
                                               int lane) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-  // Address, bytes between groups of eight rows, the swizzle of 128 bytes ("Parallel Thread Execution
-  // ISA", 9.7.15.5.1).
+  // Address, bytes between groups of eight rows, the swizzle of 128 bytes ("Parallel Thread
+  // Execution ISA", 9.7.15.5.1).
   const uint64_t address = static_cast<uint64_t>(__cvta_generic_to_shared(b)) >> 4 & 0x3FFF;
   const uint64_t matrix = address | uint64_t{1} << 16 | uint64_t{1024 >> 4} << 32 | uint64_t{1} << 62;
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");

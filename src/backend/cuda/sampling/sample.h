@@ -17,12 +17,12 @@ struct SampleArgs {
   int vocabulary = 0;                  // ids from here on are never chosen
   const Sampling* sampling = nullptr;  // [B]
   const double* uniforms = nullptr;    // [B], may lie in host memory; not read at temperature 0
-  uint8_t* seen = nullptr;             // [B, vocabulary]  1 = seen; chosen tokens are marked. Used with a repetition
-                                       // penalty only
-  int32_t* tokens = nullptr;           // [B], out
-  int32_t* positions = nullptr;        // [B], grow by 1; may be null
-  int32_t* record = nullptr;  // [B], out: the tokens again, in host memory; may be null. kNoToken stands here only:
-                              // the next step reads token 0 then
+  // [B, vocabulary]  1 = seen; sampled tokens are marked. Used with a repetition penalty only.
+  uint8_t* seen = nullptr;
+  int32_t* tokens = nullptr;     // [B], out
+  int32_t* positions = nullptr;  // [B], grow by 1; may be null
+  int32_t* record = nullptr;     // [B], out: the tokens again, in host memory; may be null. kNoToken stands here only:
+                                 // the next step reads token 0 then
 };
 
 // `dependent`: by programmatic dependent launch, where the device has it. `sampling` and `uniforms` are read before

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "tokenizer/components/text_budget.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Immutable; safe to share between threads.
 class TokenDecoder {
@@ -35,6 +35,6 @@ int byte_of_token(const std::string& token);
 
 // `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification)
 // naming `what` for a broken component and for a type that is not supported.
-std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what);
+std::unique_ptr<TokenDecoder> make_token_decoder(const Json& json, const std::string& what);
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -11,9 +11,9 @@
 
 namespace gptq::hub {
 
-class Meter {
+class TransferMonitor {
  public:
-  explicit Meter(const TransferSink& sink) : sink_(sink) {}
+  explicit TransferMonitor(const TransferSink& sink) : sink_(sink) {}
 
   void expect(int64_t bytes_total, int files_total);  // from now on, starting at nothing
   void add(const std::string& file, int64_t bytes);   // negative: these have to come again
@@ -21,18 +21,18 @@ class Meter {
 
   // False once the sink has said so or stop() was called. Tells the sink now and then, so that it can say so also
   // while nothing arrives.
-  bool keep_going();
+  bool should_continue();
   void stop() { stopped_ = true; }
 
  private:
-  void tell(const std::string& file);  // when it is time
-  void call(const std::string& file);  // now; mutex_ is held
+  void report(const std::string& file);  // when it is time
+  void call(const std::string& file);    // now; mutex_ is held
 
   TransferSink sink_;
   std::atomic<bool> stopped_ = false;
   std::atomic<int64_t> bytes_done_ = 0;
-  std::atomic<int64_t> told_ = 0;  // nanoseconds
-  std::mutex mutex_;               // guards all below and the sink
+  std::atomic<int64_t> reported_at_ = 0;  // nanoseconds
+  std::mutex mutex_;                      // guards all below and the sink
   TransferProgress progress_;
 };
 

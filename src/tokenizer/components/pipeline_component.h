@@ -10,9 +10,9 @@
 
 #include <gptq/error.h>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // What an object without a type is in old files: the first one whose keys it has.
 struct TypeByKeys {
@@ -21,22 +21,23 @@ struct TypeByKeys {
 };
 
 // Borrows the JSON, which must outlive it.
-class Component {
+class PipelineComponent {
  public:
-  Component(const Json& json, const std::string& what) : Component(json, what, 0, std::make_shared<int>(0)) {}
+  PipelineComponent(const Json& json, const std::string& what)
+      : PipelineComponent(json, what, 0, std::make_shared<int>(0)) {}
 
   const JsonReader& reader() const { return reader_; }
   const std::string& type() const { return type_; }
   std::string what() const { return reader_.what() + " (" + type_ + ")"; }
 
   // The components of a sequence, listed under `key`.
-  std::vector<Component> parts(const char* key) const {
+  std::vector<PipelineComponent> parts(const char* key) const {
     const Json& list = reader_.at(key);
     if (!list.is_array()) reader_.fail(key, "a list of components");
-    std::vector<Component> result;
+    std::vector<PipelineComponent> result;
     for (size_t i = 0; i < list.size(); ++i) {
       result.push_back(
-          Component(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1, count_));
+          PipelineComponent(list[i], reader_.what() + "." + key + "[" + std::to_string(i) + "]", depth_ + 1, count_));
     }
     return result;
   }
@@ -53,7 +54,7 @@ class Component {
   }
 
  private:
-  Component(const Json& json, const std::string& what, int depth, std::shared_ptr<int> count)
+  PipelineComponent(const Json& json, const std::string& what, int depth, std::shared_ptr<int> count)
       : reader_(json, what), type_(reader_.string("type", "")), depth_(depth), count_(std::move(count)) {
     constexpr int kMaxDepth = 32, kMaxCount = 1000;
     if (depth > kMaxDepth) throw Error(ErrorKind::kVerification, "reading " + what + ": more than 32 nested sequences");
@@ -76,4 +77,4 @@ class Component {
   std::shared_ptr<int> count_;  // of all components of the whole
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
-#include "core/json.h"
+#include "core/json_fwd.h"
 #include "core/regex.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-struct Stretch {
+struct Segment {
   size_t begin = 0;
   size_t end = 0;
   bool match = false;
@@ -41,12 +41,12 @@ class TextPattern {
         next_char(text, from);
         continue;
       }
-      if (gap < range->first) sink(Stretch{gap, range->first, false});
-      sink(Stretch{range->first, range->second, true});
+      if (gap < range->first) sink(Segment{gap, range->first, false});
+      sink(Segment{range->first, range->second, true});
       gap = from = range->second;
       matched = true;
     }
-    if (gap < text.size()) sink(Stretch{gap, text.size(), false});
+    if (gap < text.size()) sink(Segment{gap, text.size(), false});
   }
 
  private:
@@ -56,4 +56,4 @@ class TextPattern {
   std::optional<Regex> regex_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

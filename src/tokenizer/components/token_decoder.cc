@@ -1,16 +1,18 @@
 // One small class for each decoder type, and the table that builds them from JSON.
-#include "tokenizer/components/decoder.h"
+#include "tokenizer/components/token_decoder.h"
 
 #include <algorithm>
 #include <map>
 #include <utility>
 
+#include "core/ascii.h"
+#include "core/json.h"
 #include "tokenizer/components/byte_level.h"
-#include "tokenizer/components/component.h"
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/pipeline_component.h"
+#include "tokenizer/components/text_pattern.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -74,7 +76,7 @@ class ReplaceDecoder : public TokenDecoder {
   void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const override {
     for (std::string& token : tokens) {
       std::string out;
-      pattern_.cut(token, [&](const Stretch& stretch) {
+      pattern_.cut(token, [&](const Segment& stretch) {
         if (!stretch.match) {
           out.append(token, stretch.begin, stretch.end - stretch.begin);
           return;
@@ -245,53 +247,55 @@ class JoinWithSpaces : public TokenDecoder {
   }
 };
 
-Made decoder_from(const Component& component);
+Made decoder_from(const PipelineComponent& component);
 
-Made make_decoder_sequence(const Component& component) {
+Made make_decoder_sequence(const PipelineComponent& component) {
   std::vector<Made> parts;
-  for (const Component& part : component.parts("decoders")) parts.push_back(decoder_from(part));
+  for (const PipelineComponent& part : component.parts("decoders")) parts.push_back(decoder_from(part));
   return std::make_unique<DecoderSequence>(std::move(parts));
 }
 
-std::string one_char(const Component& component, const char* key) {
+std::string one_char(const PipelineComponent& component, const char* key) {
   const std::string value = component.reader().string(key);
   if (count_chars(value) != 1) component.reader().fail(key, "one character");
   return value;
 }
 
-Made decoder_from(const Component& component) {
-  using Maker = Made (*)(const Component&);
+Made decoder_from(const PipelineComponent& component) {
+  using Maker = Made (*)(const PipelineComponent&);
   static const std::map<std::string, Maker> kMakers = {
       {"Sequence", make_decoder_sequence},
       {"Replace",
-       [](const Component& c) -> Made {
+       [](const PipelineComponent& c) -> Made {
          return std::make_unique<ReplaceDecoder>(TextPattern::from_json(c.reader().at("pattern"), c.what()),
                                                  c.reader().string("content"));
        }},
-      {"ByteFallback", [](const Component&) -> Made { return std::make_unique<ByteFallbackDecoder>(); }},
-      {"Fuse", [](const Component&) -> Made { return std::make_unique<FuseDecoder>(); }},
+      {"ByteFallback", [](const PipelineComponent&) -> Made { return std::make_unique<ByteFallbackDecoder>(); }},
+      {"Fuse", [](const PipelineComponent&) -> Made { return std::make_unique<FuseDecoder>(); }},
       {"Strip",
-       [](const Component& c) -> Made {
+       [](const PipelineComponent& c) -> Made {
          return std::make_unique<StripDecoder>(one_char(c, "content"), c.reader().integer("start", 0),
                                                c.reader().integer("stop", 0));
        }},
       {"Metaspace",
-       [](const Component& c) -> Made {
+       [](const PipelineComponent& c) -> Made {
          const bool never =
              c.reader().string("prepend_scheme", "always") == "never" || !c.reader().boolean("add_prefix_space", true);
          return std::make_unique<MetaspaceDecoder>(one_char(c, "replacement"), !never);
        }},
-      {"ByteLevel", [](const Component&) -> Made { return std::make_unique<ByteLevelDecoder>(); }},
+      {"ByteLevel", [](const PipelineComponent&) -> Made { return std::make_unique<ByteLevelDecoder>(); }},
       {"BPEDecoder",
-       [](const Component& c) -> Made { return std::make_unique<BpeDecoder>(c.reader().string("suffix", "</w>")); }},
+       [](const PipelineComponent& c) -> Made {
+         return std::make_unique<BpeDecoder>(c.reader().string("suffix", "</w>"));
+       }},
       {"CTC",
-       [](const Component& c) -> Made {
+       [](const PipelineComponent& c) -> Made {
          return std::make_unique<CtcDecoder>(c.reader().string("pad_token", "<pad>"),
                                              c.reader().string("word_delimiter_token", "|"),
                                              c.reader().boolean("cleanup", true));
        }},
       {"WordPiece",
-       [](const Component& c) -> Made {
+       [](const PipelineComponent& c) -> Made {
          return std::make_unique<WordPieceDecoder>(c.reader().string("prefix", "##"),
                                                    c.reader().boolean("cleanup", true));
        }},
@@ -312,19 +316,16 @@ int byte_of_token(const std::string& token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
   int byte = 0;
   for (const char c : {token[3] == '+' ? '0' : token[3], token[4]}) {  // "<0x+A>" too is read as a number
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                             : -1;
+    const int digit = hex_digit(c);
     if (digit < 0) return -1;
     byte = byte * 16 + digit;
   }
   return byte;
 }
 
-std::unique_ptr<TokenDecoder> make_decoder(const Json& json, const std::string& what) {
+std::unique_ptr<TokenDecoder> make_token_decoder(const Json& json, const std::string& what) {
   if (json.is_null()) return std::make_unique<JoinWithSpaces>();
-  return decoder_from(Component(json, what));
+  return decoder_from(PipelineComponent(json, what));
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

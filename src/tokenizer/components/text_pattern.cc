@@ -1,11 +1,12 @@
 // Finding the matches of a literal or a regular expression.
-#include "tokenizer/components/pattern.h"
+#include "tokenizer/components/text_pattern.h"
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/split_pattern.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 TextPattern TextPattern::literal(std::string text, const std::string& what) {
   if (text.empty()) return regex("", what);  // matches between all characters
@@ -34,4 +35,4 @@ std::optional<std::pair<size_t, size_t>> TextPattern::find(std::string_view text
   return std::pair{at, at + literal_.size()};
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

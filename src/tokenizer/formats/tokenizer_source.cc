@@ -1,5 +1,5 @@
-// Finding a folder's carrier; tokenizer.json itself.
-#include "tokenizer/formats/carrier.h"
+// Finds the tokenizer file of a folder; reads tokenizer.json itself.
+#include "tokenizer/formats/tokenizer_source.h"
 
 #include <algorithm>
 #include <vector>
@@ -8,7 +8,7 @@
 
 #include "core/model_files.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -39,17 +39,17 @@ std::string_view text_of(const MappedFile& file) {
 
 }  // namespace
 
-Carrier read_tokenizer_json(std::string_view text, const std::string& what, TokenizerConfig& config) {
-  Carrier carrier{what, {}, {}};
-  carrier.json = parse_json(text, what, carrier.tables.taps());
+TokenizerSource read_tokenizer_json(std::string_view text, const std::string& what, TokenizerConfig& config) {
+  TokenizerSource source{what, {}, {}};
+  source.json = parse_json(text, what, source.tables.taps());
   if (!obeys_bos_and_eos(config.tokenizer_class)) {
     config.add_bos_token.reset();
     config.add_eos_token.reset();
   }
-  return carrier;
+  return source;
 }
 
-Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
+TokenizerSource open_source(const fs::path& folder, TokenizerConfig& config) {
   using namespace model_file;
   const auto has = [&](const char* name) { return fs::exists(folder / name); };
   const auto name_of = [&](const char* name) { return (folder / name).string(); };
@@ -77,4 +77,4 @@ Carrier open_carrier(const fs::path& folder, TokenizerConfig& config) {
           "with merges.txt, encoder.json with vocab.bpe, vocab.txt; fetch the tokenizer's files with the model");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

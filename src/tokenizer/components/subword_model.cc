@@ -1,17 +1,18 @@
 // The table of model types, and how files without a type are told apart.
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
 
 #include <algorithm>
 #include <map>
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "tokenizer/components/bpe.h"
 #include "tokenizer/components/unigram.h"
 #include "tokenizer/components/word_level.h"
 #include "tokenizer/components/word_piece.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 namespace {
 
@@ -27,14 +28,14 @@ std::string type_by_keys(const JsonReader& reader) {
 }
 
 template <typename Model>
-std::unique_ptr<TextModel> make(const JsonReader& reader, const ModelTables& tables) {
+std::unique_ptr<SubwordModel> make(const JsonReader& reader, const ModelTables& tables) {
   return std::make_unique<Model>(reader, tables);
 }
 
 }  // namespace
 
-std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& tables, const std::string& what) {
-  using Maker = std::unique_ptr<TextModel> (*)(const JsonReader&, const ModelTables&);
+std::unique_ptr<SubwordModel> make_subword_model(const Json& json, const ModelTables& tables, const std::string& what) {
+  using Maker = std::unique_ptr<SubwordModel> (*)(const JsonReader&, const ModelTables&);
   static const std::map<std::string, Maker> kMakers = {
       {"BPE", make<Bpe>}, {"Unigram", make<Unigram>}, {"WordLevel", make<WordLevel>}, {"WordPiece", make<WordPiece>}};
   const JsonReader reader(json, what);
@@ -45,4 +46,4 @@ std::unique_ptr<TextModel> make_text_model(const Json& json, const ModelTables& 
                                             "\" is not supported; supported here: BPE, Unigram, WordLevel, WordPiece");
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

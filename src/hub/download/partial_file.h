@@ -13,16 +13,16 @@
 namespace gptq::hub {
 
 // Bytes are hashed as they pass, and reach the file in pieces of 64 KiB. A partial of an earlier run is hashed first;
-// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is what
-// has arrived.
-class Partial {
+// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is
+// what has arrived.
+class PartialFile {
  public:
   // Opens or creates; `on_bytes` hears of bytes that are there already. Throws Error(kPermission | kGeneral).
-  Partial(const fs::path& path, const std::string& etag, int64_t size,
-          const std::function<void(int64_t bytes)>& on_bytes);
-  Partial(const Partial&) = delete;
-  Partial& operator=(const Partial&) = delete;
-  ~Partial();
+  PartialFile(const fs::path& path, const std::string& etag, int64_t size,
+              const std::function<void(int64_t bytes)>& on_bytes);
+  PartialFile(const PartialFile&) = delete;
+  PartialFile& operator=(const PartialFile&) = delete;
+  ~PartialFile();
 
   int64_t position() const { return position_; }  // where the next byte goes
   bool complete() const { return position_ == size_; }
@@ -47,8 +47,8 @@ class Partial {
   int64_t size_;
   int file_ = -1;
   int64_t position_ = 0;
-  int64_t written_ = 0, leaving_ = 0;  // bytes in the file; of those, on their way to the disk
-  std::vector<char> piece_;            // bytes behind written_
+  int64_t written_ = 0, flushing_ = 0;  // bytes in the file; of those, on their way to the disk
+  std::vector<char> piece_;             // bytes behind written_
   bool resumed_ = false;
   Digest digest_;
 };

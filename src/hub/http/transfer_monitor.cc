@@ -1,47 +1,47 @@
 // Counting, a few times a second aloud. Workers count without waiting for each other.
-#include "hub/http/meter.h"
+#include "hub/http/transfer_monitor.h"
 
 namespace gptq::hub {
 
 namespace {
 
-constexpr int64_t kTellEvery = 100'000'000;  // nanoseconds
+constexpr int64_t kReportInterval = 100'000'000;  // nanoseconds
 
 int64_t nanoseconds() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-void Meter::expect(int64_t bytes_total, int files_total) {
+void TransferMonitor::expect(int64_t bytes_total, int files_total) {
   const std::lock_guard lock(mutex_);
   progress_ = {"", 0, bytes_total, 0, files_total};
   bytes_done_ = 0;
 }
 
-void Meter::add(const std::string& file, int64_t bytes) {
+void TransferMonitor::add(const std::string& file, int64_t bytes) {
   bytes_done_ += bytes;
-  tell(file);
+  report(file);
 }
 
-void Meter::finish_file(const std::string& file) {
+void TransferMonitor::finish_file(const std::string& file) {
   const std::lock_guard lock(mutex_);
   ++progress_.files_done;
   if (progress_.files_done == progress_.files_total) call(file);
 }
 
-bool Meter::keep_going() {
-  if (!stopped_) tell("");
+bool TransferMonitor::should_continue() {
+  if (!stopped_) report("");
   return !stopped_;
 }
 
-void Meter::tell(const std::string& file) {
-  if (!sink_ || nanoseconds() - told_ < kTellEvery) return;
+void TransferMonitor::report(const std::string& file) {
+  if (!sink_ || nanoseconds() - reported_at_ < kReportInterval) return;
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (lock) call(file);
 }
 
-void Meter::call(const std::string& file) {
+void TransferMonitor::call(const std::string& file) {
   if (!sink_ || stopped_) return;
-  told_ = nanoseconds();
+  reported_at_ = nanoseconds();
   if (!file.empty()) progress_.file = file;
   progress_.bytes_done = bytes_done_;
   if (!sink_(progress_)) stopped_ = true;

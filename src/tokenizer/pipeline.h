@@ -1,4 +1,4 @@
-// The inside of a Tokenizer: its components, shared with the streaming decoder.
+// The tokenization pipeline: the components of one tokenizer.json, and the order in which they work.
 #pragma once
 
 #include <algorithm>
@@ -12,28 +12,28 @@
 
 #include "tokenizer/components/added_tokens.h"
 #include "tokenizer/components/aligned_text.h"
-#include "tokenizer/components/decoder.h"
 #include "tokenizer/components/normalizer.h"
 #include "tokenizer/components/post_processor.h"
 #include "tokenizer/components/pre_tokenizer.h"
-#include "tokenizer/components/text_model.h"
+#include "tokenizer/components/subword_model.h"
+#include "tokenizer/components/token_decoder.h"
 #include "tokenizer/formats/tokenizer_config.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
-class Tokenizer::Impl {
+class Pipeline {
  public:
   // From the parsed tokenizer.json and the tables tapped from it; `what` names the file in errors.
-  Impl(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config);
+  Pipeline(const Json& json, const ModelTables& tables, const std::string& what, const TokenizerConfig& config);
 
   // From the text of tokenizer.json.
-  static std::unique_ptr<Impl> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
+  static std::unique_ptr<Pipeline> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
   // The same ids for text without marks, one after the other, and where they come from.
-  using TokenSink = std::function<void(TokenId id, const TokenPlace& place)>;
-  void trace(const std::string& text, const TokenSink& sink) const;
+  using TokenSink = std::function<void(TokenId id, const TokenOffset& place)>;
+  void encode_with_offsets(const std::string& text, const TokenSink& sink) const;
   std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
@@ -50,16 +50,25 @@ class Tokenizer::Impl {
   template <typename OnToken, typename OnWords>
   void each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
   void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);
-  void obey_bos_and_eos(const TokenizerConfig& config);
+  void apply_bos_eos_settings(const TokenizerConfig& config);
 
   std::unique_ptr<Normalizer> normalizer_;
   PreTokenizer pre_tokenizer_;
-  std::unique_ptr<TextModel> model_;
+  std::unique_ptr<SubwordModel> model_;
   PostProcessor post_processor_;
   std::unique_ptr<TokenDecoder> decoder_;
   AddedTokens added_;
   TokenId bos_ = -1;
   TokenId eos_ = -1;
+};
+
+}  // namespace gptq::tokenizer
+
+namespace gptq {
+
+class Tokenizer::Impl : public tokenizer::Pipeline {
+ public:
+  using Pipeline::Pipeline;
 };
 
 }  // namespace gptq

@@ -1,18 +1,19 @@
 // Every decoder type.
-#include "tokenizer/components/decoder.h"
+#include "core/json.h"
+#include "tokenizer/components/token_decoder.h"
 
 #include <gtest/gtest.h>
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::tokenizer {
 namespace {
 
 const std::string kBad = "\xEF\xBF\xBD";
 
 std::string decode(const std::string& json, std::vector<std::string> tokens) {
   TextBudget budget("decoding", 100);
-  make_decoder(parse_json(json, "test"), "test")->apply(tokens, budget);
+  make_token_decoder(parse_json(json, "test"), "test")->apply(tokens, budget);
   std::string text;
   for (const std::string& token : tokens) text += token;
   return text;
@@ -75,4 +76,4 @@ TEST(Decoder, UnsupportedTypeIsNamed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::tokenizer

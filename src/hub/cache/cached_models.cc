@@ -6,13 +6,11 @@
 #include <set>
 
 #include "hub/cache/cache.h"
-#include "hub/http/meter.h"
 #include "hub/http/session.h"
+#include "hub/http/transfer_monitor.h"
 #include "hub/repository/digest.h"
 
-namespace gptq {
-
-namespace hub {
+namespace gptq::hub {
 
 namespace {
 
@@ -129,8 +127,8 @@ int64_t remove_model(const Cache& cache) {
 // Looks at one model; what is wrong goes to `faults`.
 class Verification {
  public:
-  Verification(const fs::path& root, Meter& meter, std::vector<CacheFault>& faults)
-      : root_(root), meter_(meter), faults_(faults) {}
+  Verification(const fs::path& root, TransferMonitor& monitor, std::vector<CacheFault>& faults)
+      : root_(root), monitor_(monitor), faults_(faults) {}
 
   void run() {
     for (const fs::path& blob : entries_of(root_ / "blobs")) check_blob(blob);
@@ -142,12 +140,12 @@ class Verification {
     const std::string etag = blob.filename().string();
     if (!is_etag(etag)) return;  // arriving, or a server's own name
     const auto check = [&](int64_t bytes) {
-      meter_.add(blob.string(), bytes);
-      if (!meter_.keep_going()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
+      monitor_.add(blob.string(), bytes);
+      if (!monitor_.should_continue()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
     };
     const std::string found = digest_of_file(blob, etag, check);
     if (found != etag) add(blob, "damaged: its content has the hash " + found);
-    meter_.finish_file(blob.string());
+    monitor_.finish_file(blob.string());
   }
 
   void check_snapshot(const fs::path& snapshot) {
@@ -165,30 +163,30 @@ class Verification {
   void add(const fs::path& path, const std::string& what) { faults_.push_back({path.string(), what}); }
 
   const fs::path root_;
-  Meter& meter_;
+  TransferMonitor& monitor_;
   std::vector<CacheFault>& faults_;
 };
 
 }  // namespace
 
-}  // namespace hub
+}  // namespace gptq::hub
 
-using namespace hub;
+namespace gptq {
 
 std::vector<CachedModel> cached_models() {
   std::vector<CachedModel> models;
-  for (const fs::path& folder : entries_of(fs::absolute(Settings::from_environment().cache))) {
-    if (fs::is_directory(folder) && !id_of_cache_folder(folder.filename().string()).empty())
-      models.push_back(read_model(folder));
+  for (const fs::path& folder : hub::entries_of(fs::absolute(hub::Settings::from_environment().cache))) {
+    if (fs::is_directory(folder) && !hub::id_of_cache_folder(folder.filename().string()).empty())
+      models.push_back(hub::read_model(folder));
   }
   return models;
 }
 
 int64_t remove_cached(const std::string& model) {
-  const ModelName name = ModelName::parse(model);
-  const Cache cache = cache_of(name.id);
+  const hub::ModelName name = hub::ModelName::parse(model);
+  const hub::Cache cache = hub::cache_of(name.id);
   try {
-    return model.find('@') == std::string::npos ? remove_model(cache) : remove_revision(cache, name);
+    return model.find('@') == std::string::npos ? hub::remove_model(cache) : hub::remove_revision(cache, name);
   } catch (const fs::filesystem_error& error) {
     throw_system_error("removing", error.path1(), error.code().value());
   }
@@ -197,23 +195,23 @@ int64_t remove_cached(const std::string& model) {
 std::vector<CacheFault> verify_cached(const std::string& model, const TransferSink& on_progress) {
   std::vector<fs::path> roots;
   if (!model.empty()) {
-    roots.push_back(cache_of(ModelName::parse(model).id).root());
+    roots.push_back(hub::cache_of(hub::ModelName::parse(model).id).root());
   } else {
     for (const CachedModel& cached : cached_models()) roots.emplace_back(cached.folder);
   }
   int64_t bytes = 0;
   int files = 0;
   for (const fs::path& root : roots) {
-    for (const fs::path& blob : entries_of(root / "blobs")) {
-      if (!is_etag(blob.filename().string())) continue;
-      bytes += size_of(blob);
+    for (const fs::path& blob : hub::entries_of(root / "blobs")) {
+      if (!hub::is_etag(blob.filename().string())) continue;
+      bytes += hub::size_of(blob);
       ++files;
     }
   }
-  Meter meter(on_progress);
-  meter.expect(bytes, files);
+  hub::TransferMonitor monitor(on_progress);
+  monitor.expect(bytes, files);
   std::vector<CacheFault> faults;
-  for (const fs::path& root : roots) Verification(root, meter, faults).run();
+  for (const fs::path& root : roots) hub::Verification(root, monitor, faults).run();
   return faults;
 }
 

@@ -1,5 +1,5 @@
 // Appending at a position of our own, so that two processes with a lock that does not hold write the same bytes.
-#include "hub/download/partial.h"
+#include "hub/download/partial_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -19,8 +19,8 @@ constexpr int64_t kWriteBehind = 8 << 20;  // the disk starts early: sync() wait
 
 }  // namespace
 
-Partial::Partial(const fs::path& path, const std::string& etag, int64_t size,
-                 const std::function<void(int64_t bytes)>& on_bytes)
+PartialFile::PartialFile(const fs::path& path, const std::string& etag, int64_t size,
+                         const std::function<void(int64_t bytes)>& on_bytes)
     : path_(path), etag_(etag), size_(size), digest_(etag, size) {
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (file_ < 0) throw_system_error("creating", path, errno);
@@ -41,12 +41,12 @@ Partial::Partial(const fs::path& path, const std::string& etag, int64_t size,
   piece_.reserve(kPiece);
 }
 
-Partial::~Partial() {
+PartialFile::~PartialFile() {
   write_piece();
   ::close(file_);
 }
 
-void Partial::append(std::string_view bytes) {
+void PartialFile::append(std::string_view bytes) {
   if (static_cast<int64_t>(bytes.size()) > size_ - position_) {
     discard();
     throw Error(ErrorKind::kVerification, "fetching " + path_.filename().string() + ": found more bytes than the " +
@@ -63,7 +63,7 @@ void Partial::append(std::string_view bytes) {
   if (complete()) flush();
 }
 
-void Partial::flush() {
+void PartialFile::flush() {
   digest_.add({piece_.data(), piece_.size()});
   if (const int reason = write_piece(); reason != 0) {
     throw Error(reason == EACCES || reason == EPERM ? ErrorKind::kPermission : ErrorKind::kGeneral,
@@ -72,12 +72,12 @@ void Partial::flush() {
                     " bytes that arrived are kept: make room, or set HF_HOME to a larger disk, and run the same "
                     "command again");
   }
-  if (written_ - leaving_ < kWriteBehind) return;
-  ::sync_file_range(file_, leaving_, written_ - leaving_, SYNC_FILE_RANGE_WRITE);
-  leaving_ = written_;
+  if (written_ - flushing_ < kWriteBehind) return;
+  ::sync_file_range(file_, flushing_, written_ - flushing_, SYNC_FILE_RANGE_WRITE);
+  flushing_ = written_;
 }
 
-int Partial::write_piece() {
+int PartialFile::write_piece() {
   for (size_t done = 0; done < piece_.size();) {
     const ssize_t written = ::pwrite(file_, piece_.data() + done, piece_.size() - done, written_);
     if (written < 0 && errno == EINTR) continue;
@@ -92,18 +92,18 @@ int Partial::write_piece() {
   return 0;
 }
 
-void Partial::start_over() {
-  position_ = written_ = leaving_ = 0;
+void PartialFile::start_over() {
+  position_ = written_ = flushing_ = 0;
   piece_.clear();
   resumed_ = false;
   digest_ = Digest(etag_, size_);
 }
 
-std::string Partial::hex() { return digest_.hex(); }
+std::string PartialFile::hex() { return digest_.hex(); }
 
-void Partial::discard() { ::unlink(path_.c_str()); }
+void PartialFile::discard() { ::unlink(path_.c_str()); }
 
-void Partial::sync() {
+void PartialFile::sync() {
   if (::ftruncate(file_, size_) != 0 || ::fdatasync(file_) != 0) throw_system_error("writing", path_, errno);
 }
 

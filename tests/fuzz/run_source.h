@@ -5,17 +5,17 @@
 #include <vector>
 
 #include "core/check.h"
-#include "tokenizer/formats/carrier.h"
-#include "tokenizer/tokenizer_impl.h"
+#include "tokenizer/formats/tokenizer_source.h"
+#include "tokenizer/pipeline.h"
 #include "unicode/characters.h"
 
-namespace gptq {
+namespace gptq::tokenizer {
 
 // Encodes and decodes; ids are in range, and text is valid.
-inline void run_carrier(const Carrier& carrier, const TokenizerConfig& config) {
-  const Tokenizer::Impl tokenizer(carrier.json, carrier.tables, carrier.what, config);
+inline void run_source(const TokenizerSource& source, const TokenizerConfig& config) {
+  const Pipeline tokenizer(*source.json, source.tables, source.what, config);
   for (const char* input : {"Hello  wörld 12\n<s>", " ab\xE2\x96\x81\xE2\x96\x81the[INST]\t", "日本 aaaaaaaa"}) {
-    MarkedText text;
+    unicode::MarkedText text;
     text.append(to_valid_utf8(input), '\0');
     std::vector<TokenId> ids = tokenizer.encode(text, false);
     tokenizer.post_processor().apply(ids, true);
@@ -25,4 +25,4 @@ inline void run_carrier(const Carrier& carrier, const TokenizerConfig& config) {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::tokenizer

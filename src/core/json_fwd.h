@@ -1,0 +1,106 @@
+// JSON: parsing, and typed access with errors that name the file and the key. For headers: Json is only declared here;
+// core/json.h defines it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace gptq {
+
+using Json = nlohmann::json;                 // objects sorted by key; hashed enough for large vocabularies
+using OrderedJson = nlohmann::ordered_json;  // keeps insertion order, linear look-up: small documents only
+
+// Parses a whole document. `what` names its origin in errors ("models/demo/config.json").
+// Throws Error(kVerification) for bad syntax, invalid UTF-8, nesting deeper than 512, duplicate keys, and more than
+// 4,000,000 values (a value takes many times the memory of its text).
+Json parse_json(std::string_view text, const std::string& what);
+OrderedJson parse_ordered_json(std::string_view text, const std::string& what);
+
+// Takes the events of one large container instead of letting it become part of a document: a vocabulary of 262,144
+// tokens loads several times faster that way. May throw to refuse what it gets.
+class JsonTap {
+ public:
+  virtual ~JsonTap() = default;
+  virtual void key(std::string& name) = 0;  // duplicates are the tap's business
+  virtual void string(std::string& value) = 0;
+  virtual void integer(int64_t value) = 0;
+  virtual void real(const std::string& digits) = 0;  // a number with a point or an exponent, as the file writes it
+  virtual void other(const char* kind) = 0;          // null, a boolean, a huge integer, an object
+  virtual void open_array() = 0;                     // inside the container
+  virtual void close_array() = 0;
+};
+
+// Where to tap: at a key of an object that itself stands under a key of the root, when it holds this container.
+struct JsonTapPoint {
+  std::string parent;  // "model"
+  std::string key;     // "vocab"
+  bool array = false;  // an array, else an object; anything else stays in the document
+  JsonTap* tap = nullptr;
+};
+
+// Like parse_json; tapped containers are empty in the document, and together have at most 8,000,000 keys, values and
+// arrays (the largest vocabularies in use have 2,500,000).
+Json parse_json(std::string_view text, const std::string& what, const std::vector<JsonTapPoint>& taps);
+
+// A document as a member of a struct where Json is only declared: copying it copies the document.
+template <typename Document>
+class JsonBox {
+ public:
+  JsonBox();                // null
+  static JsonBox object();  // {}
+  JsonBox(Document document);
+  JsonBox(const JsonBox& other);
+  JsonBox(JsonBox&&) noexcept;
+  JsonBox& operator=(JsonBox other) noexcept;
+  ~JsonBox();
+
+  Document& operator*() { return *document_; }
+  const Document& operator*() const { return *document_; }
+  Document* operator->() { return document_.get(); }
+  const Document* operator->() const { return document_.get(); }
+
+ private:
+  std::unique_ptr<Document> document_;  // nullptr once moved from
+};
+extern template class JsonBox<Json>;
+extern template class JsonBox<OrderedJson>;
+
+// One object's fields, read with defaults and with errors that say what was found and what was expected.
+// `null` counts as absent. The object must outlive the reader. Not thread-safe: it remembers what was read.
+class JsonReader {
+ public:
+  JsonReader(const Json& object, std::string what);  // throws Error(kVerification) unless it is an object
+
+  bool has(const char* key) const;          // present and not null
+  const Json* find(const char* key) const;  // nullptr when absent or null
+  const Json& at(const char* key) const;
+
+  int64_t integer(const char* key) const;
+  int64_t integer(const char* key, int64_t fallback) const;
+  double number(const char* key) const;
+  double number(const char* key, double fallback) const;
+  bool boolean(const char* key, bool fallback) const;
+  std::string string(const char* key) const;
+  std::string string(const char* key, const std::string& fallback) const;
+
+  // Whether any of the functions above was asked for the key.
+  bool was_read(const std::string& key) const { return read_.count(key) > 0; }
+
+  const std::string& what() const { return what_; }
+  const Json& json() const { return object_; }
+  [[noreturn]] void fail(const char* key, const std::string& expected) const;
+
+ private:
+  const Json& object_;
+  std::string what_;
+  mutable std::set<std::string> read_;
+};
+
+}  // namespace gptq
