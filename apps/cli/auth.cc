@@ -1,4 +1,4 @@
-// gptq auth: logging in to the Hub and out, and who one is there.
+// gptq auth: logs in to the Hub and out, shows and switches logins.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -18,14 +18,15 @@ namespace gptq::cli {
 namespace {
 
 constexpr const char* kAuthFooter = R"(Actions:
-  login [NAME]      Ask for a token, check it, store it (under its own name unless NAME is given), make it active
-  whoami            Ask the Hub whose token is in use
-  list              Show the logins of this machine; tokens are never shown
+  login [NAME]      Ask for a token, validate it, store it (as NAME, else under its own name), make it active
+  whoami            Show the account of the token in use
+  list              List the stored logins, without their tokens
   switch NAME       Make another stored login the active one
-  logout [NAME]     Forget one login, or all of them
+  logout [NAME]     Remove one login, or all of them
 
-The token comes from --token, from standard input when that is a pipe, or is typed unseen. Logins lie where huggingface_hub
-and the hf program keep them ($HF_HOME/token and $HF_HOME/stored_tokens), readable for you alone; HF_TOKEN goes before them.
+The token is read from --token, from standard input if that is a pipe, or typed without echo. Logins are stored where
+huggingface_hub and the hf program store them ($HF_HOME/token and $HF_HOME/stored_tokens), readable by the owner only;
+HF_TOKEN takes precedence over them.
 
 Examples:
   gptq auth login
@@ -39,13 +40,13 @@ struct AuthArguments {
 };
 
 std::string may_do(const Identity& identity) {
-  if (identity.token_role == "read") return "read everything that your account may read";
-  if (identity.token_role == "write") return "read and write everything that your account may";
-  if (identity.token_role != "fineGrained") return "not said by the Hub";
-  return fmt::format("{}; {} gated repositories",
-                     identity.permissions.empty() ? "no permissions of its own"
-                                                  : fmt::format("{}", fmt::join(identity.permissions, ", ")),
-                     identity.reads_gated ? "read" : "cannot read");
+  if (identity.token_role == "read") return "read access to everything that the account can read";
+  if (identity.token_role == "write") return "read and write access to everything that the account can access";
+  if (identity.token_role != "fineGrained") return "not reported by the Hub";
+  return fmt::format(
+      "{}; {} gated repositories",
+      identity.permissions.empty() ? "no permissions" : fmt::format("{}", fmt::join(identity.permissions, ", ")),
+      identity.reads_gated ? "read" : "cannot read");
 }
 
 Json to_json(const Identity& identity) {
@@ -78,7 +79,7 @@ void show(const Identity& identity, const CommonOptions& common) {
 std::string token_to_store(const AuthArguments& a) {
   if (!a.token.empty()) return a.token;
   if (!stdin_is_terminal()) return read_text("-");
-  say("Make a token at https://huggingface.co/settings/tokens and paste it here; nothing will be shown.");
+  say("Create a token at https://huggingface.co/settings/tokens and paste it here; the input is hidden.");
   return read_secret("Token: ");
 }
 
@@ -101,7 +102,7 @@ int list(const AuthArguments&, const CommonOptions& common) {
     put_json({{"logins", std::move(json)}});
     return 0;
   }
-  if (logins.empty()) say("No logins on this machine; `gptq auth login` makes one.");
+  if (logins.empty()) say("No logins are stored; run `gptq auth login`.");
   Table table({{""}, {"name"}, {"token"}});
   for (const StoredLogin& login : logins) table.add({login.active ? "*" : "", login.name, login.redacted});
   if (!logins.empty()) put(table.str());
@@ -109,8 +110,7 @@ int list(const AuthArguments&, const CommonOptions& common) {
 }
 
 int change(const AuthArguments& a, const CommonOptions& common) {
-  if (a.name.empty())
-    throw Error(ErrorKind::kUsage, "switching logins: give the NAME of one; `gptq auth list` has them");
+  if (a.name.empty()) throw Error(ErrorKind::kUsage, "switching logins: give a NAME; `gptq auth list` shows them");
   switch_login(a.name);
   return list(a, common);
 }
@@ -132,7 +132,7 @@ constexpr Verb kVerbs[] = {
 int run_auth_command(const AuthArguments& a, const CommonOptions& common) {
   if (a.action.starts_with("hf_") || a.name.starts_with("hf_")) {
     throw Error(ErrorKind::kUsage,
-                "a token stands where an action or a name should; pass tokens with --token or through a pipe");
+                "found a token in place of an action or a name; pass tokens with --token or through a pipe");
   }
   std::vector<std::string> names;
   for (const Verb& verb : kVerbs) {
@@ -141,7 +141,7 @@ int run_auth_command(const AuthArguments& a, const CommonOptions& common) {
   }
   const std::string guess = nearest(a.action, names);
   throw Error(ErrorKind::kUsage,
-              fmt::format("gptq auth has no action '{}'{}; there are {}", a.action,
+              fmt::format("gptq auth has no action '{}'{}; expected one of {}", a.action,
                           guess.empty() ? "" : fmt::format("; did you mean {}?", guess), fmt::join(names, ", ")));
 }
 
@@ -152,9 +152,8 @@ Action add_auth(CLI::App& app, const CommonOptions& common) {
   app.add_option("ACTION", arguments->action, "login, whoami, list, switch or logout")
       ->required()
       ->check(suggestion({"login", "whoami", "list", "switch", "logout"}));
-  app.add_option("NAME", arguments->name, "Of a stored login");
-  app.add_option("--token", arguments->token, "The token to log in with or to ask about; a pipe is safer")
-      ->type_name("TOKEN");
+  app.add_option("NAME", arguments->name, "Name of a stored login");
+  app.add_option("--token", arguments->token, "Token to log in with or to check; a pipe is safer")->type_name("TOKEN");
   app.footer(kAuthFooter);
   return [arguments, &common] { return run_auth_command(*arguments, common); };
 }

@@ -1,4 +1,4 @@
-// gptq bench: how fast a model loads, reads prompts and makes tokens.
+// gptq bench: measures how fast a model loads, processes prompts and generates tokens.
 #include <fmt/format.h>
 #include <memory>
 #include <thread>
@@ -19,8 +19,8 @@ namespace gptq::cli {
 namespace {
 
 constexpr const char* kBenchFooter =
-    R"(Tests: pp512 reads a prompt of 512 random tokens; tg128@d1024 makes 128 tokens, greedily, behind 1024. Each is
-repeated after a run that warms up; the time is the median, then the fastest and the slowest run.
+    R"(Tests: pp512 processes a prompt of 512 random tokens; tg128@d1024 generates 128 tokens, greedily, after 1024. Each is
+repeated after a warm-up run; the time is the median, then the fastest and the slowest run.
 The last column compares with the device, measured in the same run: prompts with the rate of a large dense 16-bit
 matrix product, decoding (every weight read once for each token, and the cache) with the rate of copies.
 
@@ -29,8 +29,8 @@ Examples:
   gptq bench mistral-7b-4bit --device cuda:0 --prompt-lengths 512,4096 --depths 128,8192
   gptq bench mistral-7b-4bit --tokens 256 --repeat 5 --json
 
-Without --prompt-lengths and --depths those are measured that fit the model's context. Other work on the machine spoils
-the numbers: a warning is given when its load average is more than half of its hardware threads.
+Without --prompt-lengths and --depths, the defaults that fit the model's context are measured. Other work on the machine
+distorts the numbers: there is a warning when the load average exceeds half of the hardware threads.
 )";
 
 using Align = Table::Align;
@@ -67,8 +67,8 @@ std::string to_text(const BenchReport& report) {
   Table head({{""}, {""}});
   head.add(
       {"model", fmt::format("{}, {} of weights read for one token", report.model, human_bytes(report.weight_bytes))});
-  head.add({"device", fmt::format("{}, copies {}, matrix products {}", report.device, bytes_rate(report.copy_rate),
-                                  human_operations(report.gemm_rate))});
+  head.add({"device", fmt::format("{}, copies at {}, matrix products at {}", report.device,
+                                  bytes_rate(report.copy_rate), human_operations(report.gemm_rate))});
   head.add({"load", fmt::format("{}, first token after {}", human_seconds(report.load_seconds),
                                 human_seconds(report.first_token_seconds))});
   Table table({{"test"},
@@ -122,12 +122,12 @@ Action add_bench(CLI::App& app, const CommonOptions& common) {
   const auto options = std::make_shared<BenchOptions>();
   add_model_argument(app, options->model);
   add_list(app, "--prompt-lengths", options->prompt_lengths,
-           "Prompts to read, in tokens (default: those of 128, 512, 2048 that fit)");
+           "Prompt lengths in tokens (default: those of 128, 512, 2048 that fit)");
   add_list(app, "--depths", options->depths,
-           "Tokens in front of those that are made (default: those of 128, 1024, 4096 that fit)");
-  add_list(app, "--batches", options->batches, "Sequences decoded side by side");
-  app.add_option("--tokens", options->tokens, "Tokens to make at each depth")->type_name("N");
-  app.add_option("--repeat", options->repeat, "Measured runs of each test")->type_name("N");
+           "Context lengths in tokens at which decoding is measured (default: those of 128, 1024, 4096 that fit)");
+  add_list(app, "--batches", options->batches, "Sequences decoded in parallel");
+  app.add_option("--tokens", options->tokens, "Tokens to generate at each context length")->type_name("N");
+  app.add_option("--repeat", options->repeat, "Measured runs per test")->type_name("N");
   add_compute_options(app, options->compute);
   put_into_group(app, kExpertOptions, {"batches", "repeat"});
   app.footer(kBenchFooter);

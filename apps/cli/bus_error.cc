@@ -1,4 +1,4 @@
-// A model file that is cut short while it is read: a message and an exit code instead of a signal.
+// A model file that is truncated while it is in use: a message and an exit code instead of a signal.
 #include "bus_error.h"
 
 #include <signal.h>
@@ -13,13 +13,13 @@ namespace {
 
 void write_raw(const char* text) { (void)!write(STDERR_FILENO, text, std::strlen(text)); }
 
-// Only calls that are safe in a signal handler.
+// Async-signal-safe calls only.
 void on_bus_error(int, siginfo_t* info, void*) {
   const char* file = mapped_file_at(info->si_addr);
   write_raw("\ngptq: error: reading ");
   write_raw(file != nullptr ? file : "a mapped file");
   write_raw(
-      ": it was cut short while it was in use, or its disk failed; restore it and run the command again (quantize goes "
+      ": it was truncated while in use, or its disk failed; restore it and run the command again (quantize goes "
       "on with --resume)\n");
   _exit(static_cast<int>(ErrorKind::kVerification));
 }

@@ -1,4 +1,4 @@
-// gptq cache: what the cache of the Hub's models holds, and whether it is whole.
+// gptq cache: lists, removes and verifies cached models of the Hub.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -17,9 +17,9 @@ namespace {
 
 constexpr const char* kCacheFooter = R"(Examples:
   gptq cache ls
-  gptq cache rm org/name             all of it
-  gptq cache rm org/name@main        one revision; contents that others share stay
-  gptq cache verify                  hash everything again; exit code 6 when something is damaged
+  gptq cache rm org/name             the whole model
+  gptq cache rm org/name@main        one revision; contents that others use are kept
+  gptq cache verify                  hash everything again; exit code 6 if something is damaged
   gptq cache verify org/name
 
 The cache is the one of huggingface_hub: HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.
@@ -75,7 +75,7 @@ int verify(const std::string& model, const CommonOptions& common) {
   if (faults.empty()) {
     text = "everything is whole\n";
   } else {
-    text += fmt::format("{} damaged: `gptq pull --force-download` fetches a model again\n", faults.size());
+    text += fmt::format("{} damaged: `gptq pull --force-download` downloads a model again\n", faults.size());
   }
   common.json ? put_json(json) : put(text);
   return faults.empty() ? 0 : static_cast<int>(ErrorKind::kVerification);

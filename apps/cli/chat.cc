@@ -35,9 +35,9 @@ constexpr const char* kChatFooter = R"(Examples:
 
 In the conversation: /help lists the commands (/retry, /undo, /save, /load, /file, /set, /show), """ begins and
 ends a question of several lines, and a paste of several lines is one question. Ctrl-C stops the answer; at the
-prompt it clears the line, and twice or Ctrl-D leaves. On a terminal, arrow keys and Ctrl-R find what was typed
-before, also in earlier conversations ($XDG_STATE_HOME/gptq/chat_history or ~/.local/state/gptq/chat_history).
-NO_COLOR=1 switches colours off.
+prompt it clears the line, and twice or Ctrl-D leaves. On a terminal, arrow keys and Ctrl-R search the history,
+also that of earlier conversations ($XDG_STATE_HOME/gptq/chat_history or ~/.local/state/gptq/chat_history).
+NO_COLOR=1 disables colours.
 )";
 
 constexpr const char* kFence = "\"\"\"";
@@ -60,10 +60,11 @@ Json to_json(const Result& result) {
           {"seed", result.seed ? Json(*result.seed) : Json()}};
 }
 
-// How an answer comes: begins it, and hands its text to the sink.
+// How an answer is printed: starts it, and passes its text to the sink.
 using Answerer = std::function<Result(const TextSink& on_text)>;
 
-// Shows the answer while it comes, its lines broken where the terminal's end, and that the prompt is being read.
+// Prints the answer while it is generated, wrapped at the terminal's width, with a spinner while the
+// prompt is processed.
 Result show_answer(const Answerer& answerer, bool stream, bool quiet, const Interrupt& interrupt) {
   Spinner spinner("reading the conversation", !quiet);
   const bool wrapped = isatty(STDOUT_FILENO) == 1;
@@ -74,7 +75,8 @@ Result show_answer(const Answerer& answerer, bool stream, bool quiet, const Inte
   };
   const Result result = answerer([&](const std::string& piece) {
     if (!piece.empty()) spinner.stop();
-    if (stream) show(wrapped ? wrap.push(piece, terminal_columns() - 1) : piece);  // some wrap in the last column
+    // some terminals wrap in the last column
+    if (stream) show(wrapped ? wrap.push(piece, terminal_columns() - 1) : piece);
     return !interrupt.pressed();
   });
   spinner.stop();
@@ -82,7 +84,7 @@ Result show_answer(const Answerer& answerer, bool stream, bool quiet, const Inte
   return result;
 }
 
-// What was typed: a question, or a command.
+// The user's input: a question or a command.
 struct Input {
   std::string text;
   bool command = false;
@@ -126,7 +128,7 @@ class Loop {
     return lines_.next(line);
   }
 
-  // One line, or several between fences; nothing to leave.
+  // One line, or several between fences; nullopt to leave.
   std::optional<Input> read_input() {
     std::string text, typed, line;
     bool fenced = false;
@@ -143,7 +145,7 @@ class Loop {
       if (!fenced) {
         if (line.rfind(kFence, 0) != 0) {
           remember(line);
-          return Input{line, line[0] == '/' && line.find('\n') == std::string::npos};  // a paste is no command
+          return Input{line, line[0] == '/' && line.find('\n') == std::string::npos};  // a paste is not a command
         }
         fenced = true;
         line.erase(0, 3);
@@ -158,7 +160,7 @@ class Loop {
     }
   }
 
-  // Ctrl-C at the prompt: forgets what was typed, and leaves when nothing was typed since the last time.
+  // Ctrl-C at the prompt: discards the input, or leaves if there was none since the last time.
   std::optional<Input> interrupted(bool typed) {
     if (interrupt_.terminated()) throw Error(ErrorKind::kInterrupted, "interrupted");
     interrupt_.reset();
@@ -192,7 +194,8 @@ class Loop {
   void retry() {
     SamplingFlags flags = state_.sampling;
     const float temperature = flags.temperature.value_or(state_.conversation.engine().default_sampling().temperature);
-    if (temperature == 0) say("note: at temperature 0 the answer stays the same; /set temperature 0.7 allows others");
+    if (temperature == 0)
+      say("note: at temperature 0 the answer stays the same; /set temperature 0.7 gives other answers");
     if (flags.seed) flags.seed = *flags.seed + ++retries_;  // else each answer has its own
     answer([&](const TextSink& on_text) { return state_.conversation.retry(flags, on_text); });
   }
@@ -207,7 +210,7 @@ class Loop {
     interrupt_.reset();
     if (verbose_) say_rates(result);
     if (state_.conversation.full()) {
-      say("note: the conversation fills the model's context, so the answer ends here; /undo or /clear makes room");
+      say("note: the conversation fills the model's context, so the answer ends here; /undo or /clear frees context");
     } else if (result.finish_reason == FinishReason::kLength) {
       say(fmt::format("note: the answer was cut after {} tokens; /set max_new_tokens N allows more",
                       result.new_tokens));
@@ -257,8 +260,7 @@ Action add_chat(CLI::App& app, const CommonOptions& common) {
       ->type_name("TEXT");
   app.add_option("--system", arguments->system, "Instructions for the whole conversation (default: none)")
       ->type_name("TEXT");
-  app.add_flag("--no-history", arguments->no_history,
-               "Neither read nor write the file of what was typed (default: off)");
+  app.add_flag("--no-history", arguments->no_history, "Neither read nor write the history file (default: off)");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);
   app.footer(kChatFooter);

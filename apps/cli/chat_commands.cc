@@ -1,4 +1,4 @@
-// What a line that begins with / does in a conversation.
+// Commands of a conversation: lines that begin with /.
 #include "chat_commands.h"
 
 #include <fmt/format.h>
@@ -21,14 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kBlank = " \t\r";
-constexpr size_t kMaxQuote = 50;  // characters of a text that is shown to remind of it
+constexpr size_t kMaxQuote = 50;  // characters shown of a long text
 
 enum class Argument { kNone, kFile, kSetting };
 
 struct ChatCommand {
   const char* name;
   const char* arguments;
-  const char* help;  // empty: another name of the command above
+  const char* help;  // "": an alias of the command above
   Argument argument;
   ChatAction (*run)(ChatState& state, const std::string& rest);
 };
@@ -60,20 +60,20 @@ std::string path_in(const std::string& rest, const char* command) {
   return in_home(rest);
 }
 
-// What a link leads to; a path that does not exist is itself.
+// Follows links; a path that does not exist is returned unchanged.
 std::string final_path(const std::string& path) {
   std::error_code error;
   const fs::path there = fs::canonical(path, error);
   return error ? path : there.string();
 }
 
-// Parameters also go by the names of their options, and max_new_tokens by a shorter one.
+// Parameters may also be given by the names of their options, and max_new_tokens by a shorter one.
 std::string parameter_name(std::string name) {
   std::replace(name.begin(), name.end(), '-', '_');
   return name == "max_tokens" ? "max_new_tokens" : name;
 }
 
-// How the next answer will be drawn: flags, or the model's own settings.
+// The sampling parameters of the next answer: flags, or the model's own settings.
 std::string sampling_text(const ChatState& state) {
   const Request request = make_request(state.conversation.engine(), state.sampling, {0}, std::nullopt);
   const Sampling& s = request.sampling;
@@ -102,7 +102,7 @@ ChatAction show_help(ChatState&, const std::string&) {
   say(text +
       fmt::format(R"(  """                     begins and ends a question of several lines, which may begin with /
   Ctrl-C                  stops the answer; at the prompt it clears the line, and twice leaves
-  Tab, arrows, Ctrl-R     complete commands and file names; go through what was typed before; search there
+  Tab, arrows, Ctrl-R     complete commands and file names; browse the history; search it
 Parameters: {})",
                   fmt::join(parameter_names(), ", ")));
   return ChatAction::kGoOn;
@@ -126,7 +126,7 @@ ChatAction set(ChatState& state, const std::string& rest) {
   const auto [first, behind] = split(rest);
   if (first == "system") {
     state.conversation.set_system(behind);
-    say(behind.empty() ? "there is no system text now" : "the system text is set");
+    say(behind.empty() ? "the system text is removed" : "the system text is set");
     return ChatAction::kGoOn;
   }
   const auto [name, value] = first == "parameter" ? split(behind) : std::pair(first, behind);
@@ -144,12 +144,12 @@ ChatAction clear(ChatState& state, const std::string&) {
   state.conversation.clear();
   state.attachment.clear();
   state.saved_as.clear();
-  say("the conversation is forgotten");
+  say("conversation cleared");
   return ChatAction::kGoOn;
 }
 
 ChatAction undo(ChatState& state, const std::string&) {
-  say(fmt::format("forgotten: {} and what followed", quoted(state.conversation.undo())));
+  say(fmt::format("removed: {} and what followed", quoted(state.conversation.undo())));
   return ChatAction::kGoOn;
 }
 
@@ -161,7 +161,7 @@ ChatAction save(ChatState& state, const std::string& rest) {
   path = final_path(path);
   write_user_file(path, messages_to_json(state.conversation.messages()), path == state.saved_as);
   state.saved_as = final_path(path);
-  say(fmt::format("{} messages are saved in {}", state.conversation.messages().size(), path));
+  say(fmt::format("saved {} messages to {}", state.conversation.messages().size(), path));
   return ChatAction::kGoOn;
 }
 
@@ -173,7 +173,7 @@ ChatAction load(ChatState& state, const std::string& rest) {
   state.saved_as = final_path(path);
   say(fmt::format("{} messages, {} of {} tokens{}", state.conversation.size(), state.conversation.tokens(),
                   state.conversation.engine().context_length(),
-                  state.conversation.answered() ? "" : "; /retry answers the last one"));
+                  state.conversation.answered() ? "" : "; /retry generates an answer to the last one"));
   return ChatAction::kGoOn;
 }
 
@@ -183,11 +183,11 @@ ChatAction attach(ChatState& state, const std::string& rest) {
   const size_t tokens = state.conversation.engine().tokenizer().encode(text, false).size();
   const int context = state.conversation.engine().context_length();
   if (tokens >= static_cast<size_t>(context)) {
-    throw Error(ErrorKind::kUsage, fmt::format("{} has {} tokens and the model's context holds {}; take a shorter text",
+    throw Error(ErrorKind::kUsage, fmt::format("{} has {} tokens and the model's context holds {}; use a shorter text",
                                                path, tokens, context));
   }
   state.attachment += text + (text.empty() || text.back() == '\n' ? "\n" : "\n\n");
-  say(fmt::format("{}, {}, goes in front of your next message", path, human_tokens(static_cast<int64_t>(tokens))));
+  say(fmt::format("{}, {}, is prepended to your next message", path, human_tokens(static_cast<int64_t>(tokens))));
   return ChatAction::kGoOn;
 }
 
@@ -197,16 +197,15 @@ const std::vector<ChatCommand>& chat_commands() {
   static const std::vector<ChatCommand> kCommands = {
       {"/help", "", "this list", Argument::kNone, show_help},
       {"/?", "", "", Argument::kNone, show_help},
-      {"/show", "", "model, template, how answers are drawn, how much of the context is used", Argument::kNone,
-       show_state},
-      {"/set", "NAME VALUE", "how answers are drawn, for example /set temperature 0.3", Argument::kSetting, set},
+      {"/show", "", "model, template, sampling parameters, context usage", Argument::kNone, show_state},
+      {"/set", "NAME VALUE", "sampling parameters, for example /set temperature 0.3", Argument::kSetting, set},
       {"/set", "system TEXT", "instructions for the whole conversation", Argument::kSetting, set},
-      {"/retry", "", "another answer to the last question, with another seed", Argument::kNone, retry},
-      {"/undo", "", "forget the last question and its answer", Argument::kNone, undo},
+      {"/retry", "", "answer the last question again, with another seed", Argument::kNone, retry},
+      {"/undo", "", "remove the last question and its answer", Argument::kNone, undo},
       {"/clear", "", "forget the conversation", Argument::kNone, clear},
-      {"/file", "FILE", "put a file's text in front of the next question", Argument::kFile, attach},
+      {"/file", "FILE", "prepend a file's text to the next question", Argument::kFile, attach},
       {"/save", "FILE", "write the conversation to a file, as JSON", Argument::kFile, save},
-      {"/load", "FILE", "go on with a conversation from a file", Argument::kFile, load},
+      {"/load", "FILE", "continue a conversation from a file", Argument::kFile, load},
       {"/exit", "", "leave (also /bye, /quit, Ctrl-D)", Argument::kNone, leave},
       {"/bye", "", "", Argument::kNone, leave},
       {"/quit", "", "", Argument::kNone, leave},
@@ -221,7 +220,7 @@ const ChatCommand* find_command(const std::string& name) {
   return nullptr;
 }
 
-// Names in the folder that `typed` names so far, which begin as it does; folders end with '/'.
+// Names in the folder part of `typed` that begin like its last part; folders end with '/'.
 std::vector<std::string> file_names(const std::string& typed) {
   const size_t slash = typed.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : typed.substr(0, slash + 1),
@@ -248,7 +247,7 @@ ChatAction run_chat_command(ChatState& state, const std::string& line) {
   std::vector<std::string> names;
   for (const ChatCommand& known : chat_commands()) names.push_back(known.name);
   const std::string guess = nearest(name, names);
-  throw Error(ErrorKind::kUsage, fmt::format("there is no command {}{}; /help lists them", name,
+  throw Error(ErrorKind::kUsage, fmt::format("no command {}{}; /help lists the commands", name,
                                              guess.empty() ? "" : fmt::format("; did you mean {}?", guess)));
 }
 

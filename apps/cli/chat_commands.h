@@ -1,4 +1,4 @@
-// What a line that begins with / does in a conversation.
+// Commands of a conversation: lines that begin with /.
 #pragma once
 
 #include <optional>
@@ -11,21 +11,21 @@
 
 namespace gptq::cli {
 
-// Between the questions.
+// State between questions.
 struct ChatState {
-  std::string model;  // as it was named
+  std::string model;  // as given on the command line
   Conversation conversation;
   SamplingFlags sampling;
-  std::string attachment = {};  // goes in front of the next question
-  std::string saved_as = {};    // the file that holds the conversation, which /save may replace
+  std::string attachment = {};  // prepended to the next question
+  std::string saved_as = {};    // the file of this conversation, which /save may replace
 };
 
 enum class ChatAction { kGoOn, kRetry, kLeave };
 
-// Says on standard error what it did. Throws Error for what cannot be done; the conversation is then as it was.
+// Reports on standard error what was done. Throws Error when the command fails; the conversation is then unchanged.
 ChatAction run_chat_command(ChatState& state, const std::string& line);
 
-// Commands, parameters and names of files that may stand in front of the cursor.
+// Commands, parameters and file names that match the text before the cursor.
 Completions complete_chat_command(const std::string& before_cursor);
 
 }  // namespace gptq::cli

@@ -1,4 +1,4 @@
-// Files that are named in a conversation: texts for a message, and saved conversations.
+// Files of a conversation: texts for a message, and saved conversations.
 #include "chat_files.h"
 
 #include <fcntl.h>
@@ -59,7 +59,7 @@ bool is_utf8(const std::string& text) {
   return true;
 }
 
-// All of it, on the disk.
+// Writes all of it and syncs.
 bool write_through(int file, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(file, text.data(), text.size());
@@ -125,7 +125,7 @@ void write_user_file(const std::string& path, const std::string& text, bool repl
   };
   if (!write_through(file, text)) throw give_up(file_error("writing " + path));
   if (!replace) {
-    // Takes the name, which fails when somebody has it.
+    // Fails if the name is taken.
     const Descriptor claim(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (claim < 0 && errno == EEXIST) {
       throw give_up(
@@ -150,7 +150,7 @@ std::string read_message_text(const std::string& path) {
 std::vector<Message> read_messages(const std::string& path) {
   const std::string text = read_user_file(path, "a conversation", kMaxConversationBytes);
   const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxJsonDepth) throw content_error(path, "its values are nested too deeply");
+    if (depth > kMaxJsonDepth) throw content_error(path, "it is nested too deeply");
     return true;
   };
   Json json;
@@ -161,8 +161,7 @@ std::vector<Message> read_messages(const std::string& path) {
   }
   if (json.is_object() && json.contains("messages")) json = Json(json["messages"]);
   if (!json.is_array()) {
-    throw content_error(path,
-                        "there is no list of messages, expected [{\"role\": \"user\", \"content\": \"...\"}, ...]");
+    throw content_error(path, "found no list of messages, expected [{\"role\": \"user\", \"content\": \"...\"}, ...]");
   }
   std::vector<Message> messages;
   for (const Json& message : json) messages.push_back(to_message(message, path, messages.size() + 1));

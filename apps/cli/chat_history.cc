@@ -1,4 +1,4 @@
-// What was typed in earlier conversations, in a file.
+// The input history of conversations, in a file.
 #include "chat_history.h"
 
 #include <fcntl.h>
@@ -76,7 +76,7 @@ void ChatHistory::shorten() const {
 void ChatHistory::add(const std::string& entry) {
   if (path_.empty() || entry.size() > kMaxEntryBytes) return;
   std::error_code error;
-  fs::create_directories(fs::path(path_).parent_path(), error);  // that it failed shows below
+  fs::create_directories(fs::path(path_).parent_path(), error);  // the failure is reported below
   errno = 0;
   const int file = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600);
   struct stat status = {};
@@ -84,8 +84,8 @@ void ChatHistory::add(const std::string& entry) {
   const bool written = file >= 0 && fstat(file, &status) == 0 && S_ISREG(status.st_mode) && fchmod(file, 0600) == 0 &&
                        write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   if (!written) {
-    const char* reason = errno == 0 ? "it is no file, or the disk is full" : std::strerror(errno);
-    say(fmt::format("note: the history is not kept: cannot write {}: {}", path_, reason));
+    const char* reason = errno == 0 ? "it is not a regular file, or the disk is full" : std::strerror(errno);
+    say(fmt::format("note: the history is not saved: cannot write {}: {}", path_, reason));
     path_.clear();
   }
   if (file >= 0) close(file);

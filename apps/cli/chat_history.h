@@ -1,4 +1,4 @@
-// What was typed in earlier conversations, in a file.
+// The input history of conversations, in a file.
 #pragma once
 
 #include <string>
@@ -6,9 +6,9 @@
 
 namespace gptq::cli {
 
-// $XDG_STATE_HOME/gptq/chat_history, else ~/.local/state/gptq/chat_history, readable for its owner alone: one JSON
-// string in a line, the newest last. Several programs may add to it at the same time. Nothing here throws: a
-// conversation goes on without its history, with a note.
+// $XDG_STATE_HOME/gptq/chat_history, else ~/.local/state/gptq/chat_history, readable by the owner only: one JSON string
+// per line, the newest last. Several programs may append at the same time. Nothing here throws: without its history a
+// conversation continues, with a note.
 class ChatHistory {
  public:
   // Reads the newest entries, and shortens a file that has more.
@@ -21,7 +21,7 @@ class ChatHistory {
   void load();
   void shorten() const;
 
-  std::string path_;  // empty: nothing is kept
+  std::string path_;  // "": history is off
   std::vector<std::string> entries_;
 };
 

@@ -1,4 +1,4 @@
-// Facts and whether they are as they should be.
+// Facts about build and machine, each with a verdict.
 #include "checks.h"
 
 #include <fmt/format.h>
@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The folder itself or, before it is made, the nearest one above it that exists.
+// The folder itself or, if missing, its nearest existing parent.
 std::string existing_folder(fs::path path) {
   while (!path.empty() && !fs::exists(path) && path.has_parent_path() && path != path.parent_path()) {
     path = path.parent_path();
@@ -49,7 +49,7 @@ void add_gpus(std::vector<Check>& all, const SystemInfo& info) {
   all.push_back({"driver", !info.gpu_driver.empty(),
                  info.gpu_driver.empty() ? "none found" : fmt::format("supports CUDA {}", info.gpu_driver)});
   if (!info.gpu_problem.empty() || info.gpus.empty()) {
-    all.push_back({"gpu", false, info.gpu_problem.empty() ? "the driver finds none" : info.gpu_problem});
+    all.push_back({"gpu", false, info.gpu_problem.empty() ? "the driver reports none" : info.gpu_problem});
   }
   for (const Gpu& gpu : info.gpus) {
     all.push_back({fmt::format("gpu cuda:{}", gpu.index), gpu.problem.empty(),

@@ -1,4 +1,4 @@
-// What `gptq version` and `gptq doctor` show: this build, this machine, and where it stands with the Hub.
+// What `gptq version` and `gptq doctor` show: the build, the machine, and the configuration of Hub access.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@ namespace gptq::cli {
 
 struct Check {
   std::string name;  // "commit", "gpu cuda:0"
-  bool good = true;  // false: worth a warning
+  bool good = true;  // false: a warning
   std::string text;
 };
 
-// In the order in which they are shown. Loads OpenBLAS, asks the driver, writes nothing and uses no network.
+// In display order. Loads OpenBLAS and queries the driver; writes nothing and uses no network.
 std::vector<Check> checks();
 
 }  // namespace gptq::cli

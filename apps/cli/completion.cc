@@ -1,4 +1,4 @@
-// gptq completion: what makes a shell complete commands and options.
+// gptq completion: prints a shell completion script.
 #include <memory>
 
 #include "commands.h"

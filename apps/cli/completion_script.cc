@@ -1,4 +1,4 @@
-// Scripts that make a shell complete commands, options and their values, made from the tree of options.
+// Shell completion scripts, generated from the option tree.
 #include "completion_script.h"
 
 #include <fmt/format.h>
@@ -30,7 +30,7 @@ std::vector<std::string> names_of_commands(const CLI::App& program) {
   return names;
 }
 
-// What follows the option, or stands as the argument, as the action of bash's `gptq_values`.
+// The completion of an option's value or of an argument, as an action of bash's `gptq_values`.
 std::string bash_values(const OptionFacts& facts) {
   switch (facts.kind) {
     case ValueKind::kChoice:
@@ -120,7 +120,7 @@ _gptq() {
 complete -F _gptq gptq
 )";
 
-// What _arguments of zsh offers as the value.
+// The value action for zsh's _arguments.
 std::string zsh_action(const OptionFacts& facts) {
   switch (facts.kind) {
     case ValueKind::kChoice: return fmt::format("({})", fmt::join(facts.choices, " "));

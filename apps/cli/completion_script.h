@@ -1,4 +1,4 @@
-// Scripts that make a shell complete commands, options and their values, made from the tree of options.
+// Shell completion scripts, generated from the option tree.
 #pragma once
 
 #include <CLI/CLI.hpp>

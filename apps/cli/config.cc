@@ -1,4 +1,4 @@
-// gptq config: what every option is set to, and where that comes from.
+// gptq config: shows the value of every option and its source.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <algorithm>
@@ -20,11 +20,11 @@ namespace gptq::cli {
 namespace {
 
 constexpr const char* kConfigFooter = R"(Actions:
-  show [COMMAND]    Every option of the command, or of all, with its value and its origin; the file is checked whole
-  path              Where the configuration file is, or may be made
+  show [COMMAND]    Every option of the command, or of all, with its value and its source; checks the whole file
+  path              Path of the configuration file, whether it exists or not
 
-The file is TOML. Keys are long names of options; at the top they hold for every command that has the option, below
-[COMMAND] for that one alone:
+The file is TOML. Keys are long names of options; at the top they apply to every command that has the option, below
+[COMMAND] to that command only:
 
   threads = 4
 
@@ -35,9 +35,9 @@ The file is TOML. Keys are long names of options; at the top they hold for every
   [chat]
   temperature = 0.7
 
-The variable of an option has its name in capitals: GPTQ_GROUP_SIZE, GPTQ_TOP_P; flags take true and false. The command
-line goes before the environment, that before the file, and that before the default. What one call is about (MODEL,
-texts, --output, --force, --resume) and tokens are given on the command line alone.
+The variable of an option is its name in capitals: GPTQ_GROUP_SIZE, GPTQ_TOP_P; flags take true and false. The command
+line takes precedence over the environment, that over the file, and that over the default. Options that concern a single
+call (MODEL, texts, --output, --force, --resume) and tokens are accepted on the command line only.
 
 Examples:
   gptq config show quantize
@@ -63,7 +63,7 @@ std::string value_of(const CLI::Option& option) {
 std::vector<Row> rows_of(CLI::App& program, Settings& settings, const std::string& wanted) {
   std::vector<Row> rows;
   for (CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
-    // The command line of `config` itself says nothing about other commands.
+    // The command line of `config` itself does not apply to other commands.
     if (command->parsed() || (!wanted.empty() && command->get_name() != wanted)) continue;
     settings.apply(program, *command);
     for (const CLI::Option* option : command->get_options()) {
@@ -80,14 +80,14 @@ std::string kind_of(const std::string& origin) {
   return origin.starts_with("GPTQ_") ? "environment" : "file";
 }
 
-// `common` is a copy: settings of other commands reach the original.
+// `common` is a copy: settings of other commands change the original.
 int show(CLI::App& program, const ConfigArguments& a, CommonOptions common) {
   const std::vector<const CLI::App*> commands = commands_of(program);
   std::vector<std::string> names;
   for (const CLI::App* command : commands) names.push_back(command->get_name());
   if (!a.command.empty() && std::find(names.begin(), names.end(), a.command) == names.end()) {
     const std::string guess = nearest(a.command, names);
-    throw Error(ErrorKind::kUsage, fmt::format("there is no command '{}'{}", a.command,
+    throw Error(ErrorKind::kUsage, fmt::format("no command '{}'{}", a.command,
                                                guess.empty() ? "" : fmt::format("; did you mean {}?", guess)));
   }
   Settings settings = Settings::load(program);
@@ -106,7 +106,7 @@ int show(CLI::App& program, const ConfigArguments& a, CommonOptions common) {
     put_json({{"file", path}, {"exists", exists}, {"options", std::move(options)}});
     return 0;
   }
-  if (!common.quiet) say(fmt::format("note: the file is {}{}", path, exists ? "" : ", which is not there"));
+  if (!common.quiet) say(fmt::format("note: the file is {}{}", path, exists ? "" : ", which does not exist"));
   Table table({{"command"}, {"option"}, {"value"}, {"from"}});
   for (const Row& row : rows) {
     const std::string kind = kind_of(row.origin);
@@ -122,14 +122,13 @@ int show(CLI::App& program, const ConfigArguments& a, CommonOptions common) {
 Action add_config(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<ConfigArguments>();
   app.add_option("ACTION", arguments->action, "show or path")->required()->check(CLI::IsMember({"show", "path"}));
-  app.add_option("COMMAND", arguments->command, "For show: this command alone");
+  app.add_option("COMMAND", arguments->command, "For show: only this command");
   app.footer(kConfigFooter);
   return [arguments, &app, &common] {
     if (arguments->action == "show") return show(*app.get_parent(), *arguments, common);
     const std::string path = config_path();
     if (path.empty()) {
-      throw Error(ErrorKind::kNotFound,
-                  "there is no home folder for a configuration file; set HOME or XDG_CONFIG_HOME");
+      throw Error(ErrorKind::kNotFound, "found no home folder for the configuration file; set HOME or XDG_CONFIG_HOME");
     }
     common.json ? put_json({{"file", path}}) : put(path + "\n");
     return 0;

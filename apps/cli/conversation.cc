@@ -35,7 +35,7 @@ class LeadingSpaceFilter {
 Conversation::Conversation(Engine& engine) : engine_(&engine) {
   if (engine.chat_template() == nullptr) {
     throw Error(ErrorKind::kNotFound,
-                "this model has no chat template, so it does not know questions and answers; "
+                "this model has no chat template, so it cannot hold a conversation; "
                 "continue a text with gptq generate, or use the model's chat or instruct version");
   }
 }
@@ -43,7 +43,7 @@ Conversation::Conversation(Engine& engine) : engine_(&engine) {
 Prompt Conversation::render(bool for_answer) {
   const ChatTemplate& chat = *engine_->chat_template();
   if (!system_.empty() && !chat.abilities().system_role && !std::exchange(noted_, true)) {
-    say("note: the chat template has no system role; the system text goes in front of the first question");
+    say("note: the chat template has no system role; the system text is prepended to the first user message");
   }
   RenderOptions options;
   options.add_generation_prompt = for_answer;
@@ -121,7 +121,7 @@ size_t Conversation::last_question() const {
   for (size_t i = messages_.size(); i > 0; --i) {
     if (messages_[i - 1].role == "user") return i - 1;
   }
-  throw Error(ErrorKind::kUsage, "there is no question yet");
+  throw Error(ErrorKind::kUsage, "the conversation has no question yet");
 }
 
 }  // namespace gptq::cli

@@ -39,14 +39,14 @@ std::vector<TokenId> parse_ids(std::string text) {
     TokenId id = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || end != word.data() + word.size()) {
-      throw Error(ErrorKind::kUsage, fmt::format("'{}' is not a token id; write them like --ids 1,2,3", word));
+      throw Error(ErrorKind::kUsage, fmt::format("'{}' is not a token id; expected ids like --ids 1,2,3", word));
     }
     ids.push_back(id);
   }
   return ids;
 }
 
-// Whole numbers only: the JSON library would round 1.5, and cut what does not fit.
+// Whole numbers only: the JSON library would round 1.5 and truncate large numbers.
 std::vector<TokenId> ids_of(const Json& row) {
   std::vector<TokenId> ids;
   for (const Json& id : row.at("ids")) {
@@ -90,8 +90,7 @@ Action add_detokenize(CLI::App& app, const CommonOptions& common) {
   app.add_option("--jsonl", arguments->jsonl,
                  "Convert a file row by row, one JSON object per line; - for standard input")
       ->type_name("FILE");
-  app.add_flag("--skip-special-tokens", arguments->skip_special_tokens,
-               "Leave special tokens out of the text (default: kept)");
+  app.add_flag("--skip-special-tokens", arguments->skip_special_tokens, "Omit special tokens (default: kept)");
   app.footer(kDetokenizeFooter);
   return [arguments, &common] { return run_detokenize_command(*arguments, common); };
 }

@@ -1,4 +1,4 @@
-// gptq doctor: is everything here that the program needs?
+// gptq doctor: checks whether the program has everything it needs.
 #include <fmt/format.h>
 #include <algorithm>
 
@@ -11,7 +11,7 @@ namespace gptq::cli {
 
 Action add_doctor(CLI::App& app, const CommonOptions& common) {
   app.footer(
-      "Each line is OK or a warning; with a warning the program works, and says here what it does without.\n\n"
+      "Each line is OK or a warning; a warning names a feature that is unavailable; the program works without it.\n\n"
       "Examples:\n  gptq doctor\n  gptq doctor --json\n");
   return [&common] {
     const std::vector<Check> all = checks();
@@ -26,7 +26,7 @@ Action add_doctor(CLI::App& app, const CommonOptions& common) {
     }
     Table table({{""}, {""}, {""}});
     for (const Check& check : all) table.add({check.good ? "OK" : "warn", check.name, check.text});
-    put(table.str() + (warnings == 0 ? "all is well\n" : fmt::format("{} to look at\n", warnings)));
+    put(table.str() + (warnings == 0 ? "all is well\n" : fmt::format("{} warnings\n", warnings)));
     return 0;
   };
 }

@@ -1,4 +1,4 @@
-// Long texts in a line that is edited: a label stands for them until the line is entered.
+// Long pastes in an edited line, represented by labels until the line is entered.
 #include "folds.h"
 
 #include <fmt/format.h>
@@ -24,7 +24,7 @@ std::string Folds::fold(const std::string& text) {
 }
 
 std::string Folds::unfold(std::string line) const {
-  // From the back, so that a label within a text is never taken for one.
+  // From the end, so that a label inside a text is not replaced.
   for (size_t end = line.size(); end > 0;) {
     const Fold* last = nullptr;
     size_t at = 0;

@@ -1,4 +1,4 @@
-// Long texts in a line that is edited: a label stands for them until the line is entered.
+// Long pastes in an edited line, represented by labels until the line is entered.
 #pragma once
 
 #include <string>
@@ -6,11 +6,11 @@
 
 namespace gptq::cli {
 
-// Texts of more than ten lines or 1000 bytes would not fit on a screen together with the rest of the line.
+// Texts of more than ten lines or 1000 bytes do not fit on a screen with the rest of the line.
 class Folds {
  public:
   std::string fold(const std::string& text);   // the text, or its label: "[text 1: 200 lines]"
-  std::string unfold(std::string line) const;  // with the texts in place of their labels
+  std::string unfold(std::string line) const;  // replaces labels by their texts
 
  private:
   struct Fold {

@@ -20,7 +20,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr int kDefaultTokens = 64;  // when neither a flag nor the model says how many
+constexpr int kDefaultTokens = 64;  // when neither a flag nor the model specifies it
 
 constexpr const char* kGenerateFooter = R"(Examples:
   gptq generate demo-4bit 'It was a dark night'
@@ -29,13 +29,13 @@ constexpr const char* kGenerateFooter = R"(Examples:
   echo 'It was a dark night' | gptq generate demo-4bit
   gptq generate demo-4bit --jsonl prompts.jsonl > answers.jsonl
 
-The text goes to the model as it is, after its beginning-of-text token (unless the text begins with it) and without
-the last line break of a file or pipe; `gptq chat` applies the chat template. What is printed is exactly what follows:
-behind 'It was' a space comes first.
+The text is passed to the model unchanged, after its beginning-of-text token (unless the text begins with it) and without
+the final line break of a file or pipe; `gptq chat` applies the chat template. The output is exactly the continuation:
+after 'It was' it begins with a space.
 
-The rows of --jsonl are {"prompt": TEXT}, a bare "TEXT", or {"messages": [...]}, a conversation that goes through the
-chat template. Each gives one line, in the same order, with the keys of --json; all rows are read before the first
-one is answered.
+The rows of --jsonl are {"prompt": TEXT}, a bare "TEXT", or {"messages": [...]}, a conversation rendered with the
+chat template. Each produces one line, in the same order, with the keys of --json; all rows are read before the first
+answer.
 )";
 
 struct GenerateArguments {
@@ -45,12 +45,12 @@ struct GenerateArguments {
   SamplingFlags sampling;
 };
 
-// One prompt, and where it came from.
+// One prompt and its origin.
 struct Task {
-  std::string text;  // what the model gets, without the BOS token that the tokenizer adds
+  std::string text;  // input of the model, without the BOS token that the tokenizer adds
   std::vector<TokenId> tokens;
-  std::string place;    // "line 3 of FILE"; empty for a single text
-  bool answer = false;  // to a conversation: white space in front of it is no part of it, as in `gptq chat`
+  std::string place;    // "line 3 of FILE"; "" for a single text
+  bool answer = false;  // answer to a conversation: leading white space is removed, as in `gptq chat`
 };
 
 Json generate_json(const Task& task, Result result) {
@@ -67,7 +67,7 @@ Json generate_json(const Task& task, Result result) {
           {"tokens_per_second", result.tokens_per_second()}};
 }
 
-// The line break that editors and echo put at the end is not meant for the model.
+// Removes the final newline of editors and echo, which is not meant for the model.
 std::string read_text_to_continue(const GenerateArguments& a) {
   if (a.argument && a.option)
     throw Error(ErrorKind::kUsage, "give the text either as PROMPT or with -p, not both; quote texts with spaces");
@@ -87,7 +87,7 @@ Task conversation_task(const ChatTemplate& chat, const Tokenizer& tokenizer, con
 
 std::vector<Task> read_tasks(const std::string& path, const std::string& folder) {
   const Tokenizer tokenizer = Tokenizer::open(folder);
-  std::optional<ChatTemplate> chat;  // needed by conversations only
+  std::optional<ChatTemplate> chat;  // loaded for conversations only
   std::vector<Task> tasks;
   for_each_row(path, "\"prompt\" or \"messages\", nor a text", [&](const Json& row, const std::string& place) {
     Task task;
@@ -122,10 +122,10 @@ int exit_code(const Result& result) {
 
 int answer_rows(Engine& engine, const GenerateArguments& a, const std::vector<Task>& tasks,
                 const CommonOptions& common) {
-  std::vector<Request> requests;  // all before the first answer: most errors are in the rows
+  std::vector<Request> requests;  // all before the first answer, because most errors are in the rows
   for (const Task& task : tasks) requests.push_back(request_for(engine, a, task));
   const Interrupt interrupt;
-  Progress progress(common.quiet || isatty(STDOUT_FILENO) == 1);  // on a terminal the rows themselves are seen
+  Progress progress(common.quiet || isatty(STDOUT_FILENO) == 1);  // on a terminal the rows are shown instead
   for (size_t i = 0; i < tasks.size(); ++i) {
     progress.update(static_cast<double>(i) / static_cast<double>(tasks.size()), fmt::format("{} rows", tasks.size()));
     const Result result = engine.generate(requests[i], [&](const std::string&) { return !interrupt.pressed(); });

@@ -1,4 +1,4 @@
-// Help texts and the nearest name to a misspelled one.
+// Help pages, and suggestions for misspelled names.
 #include "help.h"
 
 #include <fmt/format.h>
@@ -14,7 +14,7 @@ namespace gptq::cli {
 
 namespace {
 
-constexpr size_t kMinWidth = 40, kMaxWidth = 120;      // narrower is not readable, nor is wider
+constexpr size_t kMinWidth = 40, kMaxWidth = 120;      // range of readable page widths
 constexpr size_t kHelpColumn = 30, kNarrowColumn = 8;  // where descriptions begin
 constexpr size_t kNarrow = 70;                         // below it descriptions stand below their options
 constexpr const char* kUsualTitle = "Usual options";   // of "Options" where there are other groups
@@ -84,7 +84,7 @@ class Page {
   }
 
  private:
-  // Examples and lists, made to fit as a whole: "  left      right" in two columns, or a remark above its command.
+  // Examples and lists, fitted as a whole: " left right" in two columns, or a remark above its command.
   std::string lines(const std::vector<std::string>& all) const {
     const bool fit = std::all_of(all.begin(), all.end(), [&](const auto& line) { return text_width(line) <= width_; });
     std::string text;
@@ -131,7 +131,8 @@ const CLI::App& selected(const CLI::App& program) {
   return chosen.empty() ? program : *chosen.front();
 }
 
-// What CLI11 says shortly: "--seed: At Most 1 required but received 2", "Could not convert: --json = maybe".
+// Messages of CLI11 in full sentences: "--seed: At Most 1 required but received 2", "Could not convert:
+// --json = maybe".
 std::string in_plain_words(const CLI::ParseError& error) {
   const std::string text = error.what();
   if (const size_t end = text.find(": At Most 1 required"); end != std::string::npos) {

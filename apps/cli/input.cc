@@ -1,4 +1,4 @@
-// Text that comes in: whole files, standard input, and lines typed by people.
+// Input text: files, standard input, and typed lines.
 #include "input.h"
 
 #include <fmt/format.h>
@@ -58,12 +58,13 @@ std::string read_prompt(bool given, const std::string& text, const std::string& 
   if (given) return text;
   if (!file.empty()) return read_text(file);
   if (!stdin_is_terminal()) return read_text("-");
-  throw Error(ErrorKind::kUsage, "there is no text: pass it with -p TEXT, with -f FILE, or through a pipe");
+  throw Error(ErrorKind::kUsage, "no text given: pass it with -p TEXT, with -f FILE, or through a pipe");
 }
 
 namespace {
 
-// The terminal hands over each key at once, shows none and sends no signals, so that its settings always come back.
+// Sets the terminal to pass each key on at once, without echo and without signals, so that its settings
+// are always restored.
 class SilentTerminal {
  public:
   SilentTerminal() {

@@ -1,4 +1,4 @@
-// Text that comes in: whole files, standard input, and lines typed by people.
+// Input text: files, standard input, and typed lines.
 #pragma once
 
 #include <string>
@@ -10,14 +10,14 @@ bool stdin_is_terminal();
 // The bytes of a file, or of standard input for "-". Throws Error(kNotFound | kGeneral) naming the path.
 std::string read_text(const std::string& path);
 
-// The first that is present: `text` (when `given`), the file, standard input when it is not a terminal.
-// Otherwise throws Error(kUsage) saying how to pass a prompt.
+// The first that is present: `text` (if `given`), the file, standard input unless it is a terminal. Otherwise throws
+// Error(kUsage) explaining how to pass a prompt.
 std::string read_prompt(bool given, const std::string& text, const std::string& file);
 
-// A line typed without being shown, after `prompt` on standard error. Throws Error(kInterrupted) at Ctrl-C.
+// Reads a line without echo, after writing `prompt` to standard error. Throws Error(kInterrupted) at Ctrl-C.
 std::string read_secret(const std::string& prompt);
 
-// Reads standard input line by line and notices Ctrl-C between lines.
+// Reads standard input line by line and checks for Ctrl-C between lines.
 class LineReader {
  public:
   enum class Outcome { kLine, kEnd, kInterrupted };

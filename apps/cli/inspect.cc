@@ -1,4 +1,4 @@
-// gptq inspect: what is in a model folder.
+// gptq inspect: shows the contents of a model folder.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
@@ -86,7 +86,7 @@ std::string to_text(const ModelInfo& info, bool with_tensors) {
   if (!info.model_type.empty() || !info.architecture.empty())
     table.add({"architecture", fmt::format("{} ({})", info.architecture, info.model_type)});
   table.add({"runs here", info.supported ? "yes" : "no: " + info.obstacle});
-  if (info.tensors.empty() && !info.supported) {  // no model whose tensors could be counted
+  if (info.tensors.empty() && !info.supported) {  // not a model whose tensors can be counted
     table.add({"files", fmt::format("{}", fmt::join(info.files, ", "))});
     return table.str();
   }

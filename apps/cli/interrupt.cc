@@ -1,4 +1,4 @@
-// Ctrl-C: the first press asks politely, a second one ends the program at once with exit code 130.
+// Ctrl-C: the first press requests a stop, a second one ends the program with exit code 130.
 #include "interrupt.h"
 
 #include <signal.h>
@@ -23,7 +23,7 @@ std::atomic<bool> ended{false};  // by SIGTERM
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
               "a signal handler may touch lock-free atomics only");
 
-termios shown_keys;                        // the terminal's settings before HiddenKeys changed them,
+termios shown_keys;                        // terminal settings before HiddenKeys changed them
 std::atomic<bool> keys_are_hidden{false};  // while it lives
 
 void show_keys() {

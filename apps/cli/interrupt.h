@@ -1,4 +1,4 @@
-// Ctrl-C: the first press asks politely, a second one ends the program at once with exit code 130.
+// Ctrl-C: the first press requests a stop, a second one ends the program with exit code 130.
 #pragma once
 
 #include <functional>
@@ -7,26 +7,26 @@
 
 namespace gptq::cli {
 
-// Listens to SIGINT and SIGTERM while it lives; one at a time.
+// Handles SIGINT and SIGTERM during its lifetime. One object at a time.
 class Interrupt {
  public:
   Interrupt();
-  explicit Interrupt(std::function<void()> on_first);  // called once, from a thread of its own
+  explicit Interrupt(std::function<void()> on_first);  // called once, from a separate thread
   ~Interrupt();
 
   bool pressed() const;
-  bool terminated() const;                                     // SIGTERM: the whole program is meant
-  void reset();                                                // the next press is a first one again
-  std::stop_token token() const { return stop_.get_token(); }  // fires only with the second constructor
+  bool terminated() const;                                     // SIGTERM: end the whole program
+  void reset();                                                // the next press counts as the first one
+  std::stop_token token() const { return stop_.get_token(); }  // used by the second constructor only
 
  private:
   std::stop_source stop_;
   std::jthread watcher_;
 };
 
-// While it lives, the terminal that is standard input does not show the keys that are typed, so that they do not mix with
-// an answer; they wait to be read. Its settings come back with the end of the object and before a second Ctrl-C ends
-// the program. One at a time.
+// During its lifetime the terminal on standard input does not echo keys, so that they do not mix with an answer; they
+// remain readable. The settings are restored by the destructor, and before a second Ctrl-C ends the program. One object
+// at a time.
 class HiddenKeys {
  public:
   HiddenKeys();

@@ -1,4 +1,4 @@
-// A line typed at a terminal, edited with libedit: history, completion, pastes of several lines.
+// Line editing on a terminal with libedit: history, completion, multi-line pastes.
 #include "line_editor.h"
 
 #include <fcntl.h>
@@ -32,7 +32,7 @@ constexpr size_t kHistorySize = 1000;
 constexpr int kSequenceWait = 50;  // milliseconds between the bytes that a key sends
 constexpr const char* kPasteOn = "\033[?2004h";
 constexpr const char* kPasteOff = "\033[?2004l";
-constexpr wchar_t kColourMark = 1;  // encloses what takes no room in a prompt
+constexpr wchar_t kColourMark = 1;  // encloses zero-width text in a prompt
 
 static_assert(sizeof(wchar_t) == sizeof(char32_t), "libedit takes wchar_t as code points");
 
@@ -67,7 +67,7 @@ void tell_reader(int number) {
   errno = error;
 }
 
-// While it lives, signals become bytes of a pipe: they wake the reader in whichever thread they arrive.
+// During its lifetime, signals become bytes in a pipe: they wake the reader, whichever thread receives them.
 class CaughtSignals {
  public:
   CaughtSignals() {
@@ -116,9 +116,9 @@ struct LineEditor::State {
   std::wstring prompt = {};
   std::string typed = {};  // before Ctrl-C
   Folds folds = {};
-  std::vector<std::string> entries = {};  // that were entered, the newest last
-  size_t position = 0;                    // of the one that is shown; behind them is the line itself
-  std::string unfinished = {};            // that line, while one of them is shown
+  std::vector<std::string> entries = {};  // entered lines, the newest last
+  size_t position = 0;                    // index of the shown one; the last index is the current line
+  std::string unfinished = {};            // the current line, while another one is shown
   bool interrupting = false, interrupted = false, terminated = false;
 
   ~State() {
@@ -149,13 +149,13 @@ struct LineEditor::State {
     el_wset(el, EL_REFRESH);
   }
 
-  // A key that the signal stands for, or that it ends the line; nothing to go on.
+  // The key for a signal that ends the line; nullopt to continue.
   std::optional<char32_t> take_signal(int number) {
     switch (number) {
       case SIGINT:
         keys.clear();
         interrupting = true;
-        return keys::kEnd;  // first the cursor moves behind the text
+        return keys::kEnd;  // first move the cursor past the text
       case SIGWINCH: el_resize(el); return std::nullopt;
       case SIGTSTP: {
         write_out("\n");
@@ -164,7 +164,7 @@ struct LineEditor::State {
         usual.sa_handler = SIG_DFL;
         sigaction(SIGCONT, &usual, &caught);
         sigaction(SIGTSTP, &usual, nullptr);
-        raise(SIGTSTP);  // returns when the program goes on
+        raise(SIGTSTP);  // returns when the program is continued
         sigaction(SIGTSTP, &caught, nullptr);
         sigaction(SIGCONT, &caught, nullptr);
         enter_terminal();
@@ -224,7 +224,7 @@ struct LineEditor::State {
     return CC_REFRESH;
   }
 
-  // libedit's own commands keep 1024 characters of a line that was not entered yet, and show what was behind them.
+  // libedit's own commands keep 1024 characters of the current line, and show what was behind them.
   static unsigned char show_older(EditLine* editor, wint_t) {
     State& s = of(editor);
     if (s.position == 0) return CC_REFRESH_BEEP;
@@ -244,7 +244,7 @@ struct LineEditor::State {
     return to_utf8(line->buffer, line->lastchar);
   }
 
-  // In place of the whole line.
+  // Replaces the whole line.
   unsigned char show(const std::string& text) const {
     const LineInfoW* line = el_wline(el);
     el_cursor(el, static_cast<int>(line->lastchar - line->cursor));
@@ -255,7 +255,7 @@ struct LineEditor::State {
   static unsigned char complete_word(EditLine* editor, wint_t) {
     try {
       return of(editor).complete();
-    } catch (...) {  // no exception through C
+    } catch (...) {  // exceptions must not pass through C
       return CC_ERROR;
     }
   }

@@ -1,4 +1,4 @@
-// A line typed at a terminal, edited with libedit: history, completion, pastes of several lines.
+// Line editing on a terminal with libedit: history, completion, multi-line pastes.
 #pragma once
 
 #include <functional>
@@ -10,28 +10,29 @@
 
 namespace gptq::cli {
 
-// What may stand instead of the text from byte `begin` to the cursor.
+// Replacements of the text from byte `begin` to the cursor.
 struct Completions {
   size_t begin = 0;
   std::vector<std::string> candidates;
 };
 
-// Prompts and lines go to standard error, as every dialogue does. Between two lines the terminal has its usual settings;
-// a signal that ends or stops the program gives them back, too.
+// Prompts and lines are written to standard error. Between two lines the terminal has its usual settings; a signal that
+// ends or stops the program restores them too.
 class LineEditor {
  public:
   using Completer = std::function<Completions(const std::string& before_cursor)>;
 
-  // Standard input and standard error are a terminal that can move its cursor, and the system has a UTF-8 locale.
+  // True if standard input and standard error are a terminal with cursor movement and the locale is UTF-8.
   static bool usable();
 
-  LineEditor(bool colour, Completer completer);  // one at a time
+  LineEditor(bool colour, Completer completer);  // one object at a time
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // The text of a line, UTF-8; a paste of several lines is part of it, and of a long one a label is shown. kInterrupted: Ctrl-C, with what had been typed.
-  // kEnd: Ctrl-D on an empty line, or the terminal is gone. Throws Error(kInterrupted) at SIGTERM, SIGHUP and SIGQUIT.
+  // The text of a line, UTF-8; multi-line pastes are part of it, long ones are shown as a label. kInterrupted: Ctrl-C,
+  // with the text typed so far. kEnd: Ctrl-D on an empty line, or the terminal is gone. Throws Error(kInterrupted) at
+  // SIGTERM, SIGHUP and SIGQUIT.
   LineReader::Outcome read(const std::string& prompt, std::string& line);
 
   void remember(const std::string& text);  // for the arrow keys and Ctrl-R

@@ -1,4 +1,4 @@
-// Whether other work on the machine makes measurements wrong.
+// Detects other work on the machine that distorts measurements.
 #include "machine_load.h"
 
 #include <fmt/format.h>
@@ -20,8 +20,8 @@ double load_average() {
 std::string load_warning(double load, unsigned threads) {
   if (threads == 0 || load <= kBusyShare * threads) return "";
   return fmt::format(
-      "the machine is busy: its load average is {:.1f} on {} hardware threads, so the numbers are lower than the "
-      "machine's; measure again when it is idle",
+      "the machine is busy: its load average is {:.1f} on {} hardware threads, so the numbers are too low; "
+      "measure again when it is idle",
       load, threads);
 }
 

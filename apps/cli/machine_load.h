@@ -1,13 +1,13 @@
-// Whether other work on the machine makes measurements wrong.
+// Detects other work on the machine that distorts measurements.
 #pragma once
 
 #include <string>
 
 namespace gptq::cli {
 
-double load_average();  // of the last minute: processes that run or wait; 0 when the system does not tell
+double load_average();  // load average of the last minute; 0 when unknown
 
-// A sentence when the load is more than half of the hardware threads, else "".
+// A warning when the load exceeds half of the hardware threads, else "".
 std::string load_warning(double load, unsigned threads);
 
 }  // namespace gptq::cli

@@ -8,7 +8,7 @@
 int main(int argc, char** argv) {
   gptq::cli::open_standard_streams();
   signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a long quantization; put() notices closed pipes
-  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is then an error of the write
+  signal(SIGXFSZ, SIG_IGN);  // exceeding a file size limit is then an error of the write
   gptq::cli::explain_bus_errors();
   return gptq::cli::run(argc, argv);
 }

@@ -1,4 +1,4 @@
-// gptq man: the manual pages, made from the tree of options.
+// gptq man: manual pages, generated from the option tree.
 #include <fmt/format.h>
 #include <cerrno>
 #include <cstring>
@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kManFooter =
-    R"(Writes gptq.1 and one gptq-COMMAND.1 for each command. The package has them in share/man/man1.
+    R"(Writes gptq.1 and gptq-COMMAND.1 for each command. The package contains them in share/man/man1.
 
 Examples:
   gptq man ~/.local/share/man/man1 && man gptq-quantize
@@ -131,7 +131,7 @@ int run_man_command(const CLI::App& program, const fs::path& folder, const Commo
   fs::create_directories(folder, error);
   if (error) {
     throw Error(ErrorKind::kGeneral,
-                fmt::format("cannot make the folder {} for manual pages: {}", folder.string(), error.message()));
+                fmt::format("cannot create the folder {} for manual pages: {}", folder.string(), error.message()));
   }
   std::vector<const CLI::App*> apps = commands_of(program);
   apps.insert(apps.begin(), &program);
@@ -153,7 +153,7 @@ int run_man_command(const CLI::App& program, const fs::path& folder, const Commo
 
 Action add_man(CLI::App& app, const CommonOptions& common) {
   const auto folder = std::make_shared<std::string>();
-  app.add_option("DIR", *folder, "Folder to write into, made when it is not there")->required()->type_name("DIR");
+  app.add_option("DIR", *folder, "Folder to write into, created if missing")->required()->type_name("DIR");
   app.footer(kManFooter);
   return [folder, &app, &common] { return run_man_command(*app.get_parent(), *folder, common); };
 }

@@ -1,4 +1,4 @@
-// Fetching what is named, with a bar that shows rate and time to go.
+// Downloads named models, with a bar that shows rate and remaining time.
 #include "model.h"
 
 #include <fmt/format.h>
@@ -30,12 +30,12 @@ bool bars_disabled() {
   return word == "1" || word == "ON" || word == "YES" || word == "TRUE";
 }
 
-// Bytes per second over the last seconds; what was there before the first look does not count.
+// Bytes per second over the last seconds; bytes present at the start do not count.
 class TransferRate {
  public:
   double add(int64_t bytes) {
     const Clock::time_point now = Clock::now();
-    if (!points_.empty() && bytes < points_.back().bytes) points_.clear();  // a file started over
+    if (!points_.empty() && bytes < points_.back().bytes) points_.clear();  // a file was restarted
     points_.push_back({now, bytes});
     while (points_.size() > 2 && now - points_.front().time > kRateWindow) points_.pop_front();
     const double seconds = std::chrono::duration<double>(now - points_.front().time).count();
@@ -106,8 +106,8 @@ std::string model_folder(const std::string& model, const CommonOptions& common, 
     return pull_with_progress(model, options, common).folder;
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kInterrupted) throw;
-    throw Error(error.kind(), fmt::format("there is no folder {} here, so it is taken for a model on the Hub; {}",
-                                          model, error.what()));
+    throw Error(error.kind(),
+                fmt::format("no folder {} exists, so it is treated as a model on the Hub; {}", model, error.what()));
   }
 }
 

@@ -1,4 +1,4 @@
-// MODEL on the command line: a folder, or a model on the Hub, which is fetched when it is not here yet.
+// MODEL on the command line: a folder, or a model on the Hub that is downloaded if it is not cached.
 #pragma once
 
 #include <gptq/hub.h>
@@ -10,20 +10,21 @@
 
 namespace gptq::cli {
 
-// What the command reads of the model.
+// The parts of a model that the command reads.
 enum class ModelParts { kAll, kTokenizer };
 
 // The folder: `model` itself, unless it is the name of a model on the Hub ("org/name", "org/name@revision") and no
 // folder has that name. Throws what pull() throws.
 std::string model_folder(const std::string& model, const CommonOptions& common, ModelParts parts = ModelParts::kAll);
 
-// Says in one line, unless quiet, which device runs and why not the GPU. Throws Error(kUsage) as choose_device() does.
+// Reports in one line, unless quiet, which device is used and why not the GPU. Throws Error(kUsage)
+// as choose_device() does.
 void say_device(const ComputeOptions& options, const CommonOptions& common);
 
-// pull() with a bar on standard error, stopped by Ctrl-C.
+// pull() with a progress bar on standard error, cancelled by Ctrl-C.
 PullResult pull_with_progress(const std::string& model, const PullOptions& options, const CommonOptions& common);
 
-// The bar of any transfer: `sink` goes into pull() and its like. It appears with the first bytes.
+// The progress bar of a transfer: pass `sink` to pull() or push(). Appears with the first bytes.
 class TransferBar {
  public:
   explicit TransferBar(bool quiet);

@@ -1,4 +1,4 @@
-// Numbers as people read and write them: sizes, durations, rates.
+// Formatting and parsing of sizes, durations and rates.
 #pragma once
 
 #include <cstdint>

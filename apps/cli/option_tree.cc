@@ -1,4 +1,4 @@
-// Reads what CLI11 knows about commands and options.
+// Extracts the option tree from CLI11.
 #include "option_tree.h"
 
 #include <fmt/format.h>

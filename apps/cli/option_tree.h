@@ -1,4 +1,4 @@
-// The tree of commands and options as facts, from which help, completions, manual pages and settings are made.
+// The commands and options as data, from which help, completions, manual pages and settings are generated.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,7 +15,7 @@ struct OptionFacts {
   std::string value;               // "DIR"; empty for flags and arguments
   ValueKind kind = ValueKind::kNone;
   std::vector<std::string> choices;  // of kChoice, in the order of the declaration
-  bool negatable = false;            // the second name says no to the first: --sym, --asym
+  bool negatable = false;            // the second name negates the first: --sym, --asym
   bool required = false;
   std::string text;   // what it does, its default and whether it is required
   std::string group;  // "Options", "Quality options", "Expert options"
@@ -29,15 +29,15 @@ std::vector<const CLI::App*> commands_of(const CLI::App& program);
 std::vector<OptionFacts> all_facts(const CLI::App& app);
 
 std::string usage_line(const CLI::App& app);                 // "gptq inspect MODEL [options]"
-std::string first_sentence(const std::string& description);  // without its full stop
+std::string first_sentence(const std::string& description);  // without the final period
 
-// The groups of options there are, "Options" first, for a page.
+// The groups of options on a page, "Options" first.
 std::vector<std::string> option_groups(const std::vector<OptionFacts>& facts);
 
-// What an option or argument takes, besides others: for completion. Nothing is refused.
+// Completions for a value or argument; other values are allowed too.
 CLI::Validator suggestion(const std::vector<std::string>& choices);
 
-// One part of the text behind the options: "Examples:", a paragraph in one line, or lines that are kept as they are.
+// One part of the text after the options: "Examples:", a paragraph in one line, or preformatted lines.
 struct FooterBlock {
   enum class Kind { kTitle, kParagraph, kLines };
   Kind kind;

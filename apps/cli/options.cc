@@ -8,8 +8,8 @@ namespace gptq::cli {
 
 void add_common_options(CLI::App& app, CommonOptions& options) {
   app.add_flag("--json", options.json, "Print one JSON object on standard output instead of text");
-  app.add_flag("-q,--quiet", options.quiet, "No progress and no notes; warnings and errors remain");
-  app.add_flag("-v,--verbose", options.verbose, "Tell more: every module, rates, times");
+  app.add_flag("-q,--quiet", options.quiet, "Hide progress and notes; warnings and errors remain");
+  app.add_flag("-v,--verbose", options.verbose, "Show more: every module, rates, times");
 }
 
 void add_model_argument(CLI::App& app, std::string& model) {
@@ -25,13 +25,13 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
   app.add_option("--device", options.device, "auto (the first usable GPU, else the CPU), cpu, cuda or cuda:N")
       ->type_name("NAME")
       ->check(suggestion({"auto", "cpu", "cuda"}));
-  app.add_option("--threads", options.threads, "CPU threads; 0 takes one for each hardware thread")
+  app.add_option("--threads", options.threads, "CPU threads; 0 uses one per hardware thread")
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
   const auto set_memory = [&options](const std::string& text) { options.max_gpu_memory = parse_bytes(text); };
   app.add_option_function<std::string>(
          "--max-gpu-memory", set_memory,
-         "GPU memory to use at most, for example 8GiB; quantizing adapts to it, running a model that needs "
+         "Maximum GPU memory, for example 8GiB; quantizing adapts to it, running a model that needs "
          "more is an error")
       ->type_name("SIZE");
   put_into_group(app, kExpertOptions, {"threads", "max-gpu-memory"});

@@ -26,10 +26,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& options);
 // Moves options, by their long names, into a group.
 void put_into_group(CLI::App& app, const char* group, const std::vector<std::string>& names);
 
-// A check that digits only are given: CLI11 itself takes "-1" for the largest number there is.
+// A check for digits only: CLI11 itself reads "-1" as the maximum value.
 CLI::Validator whole_number();
 
-// An option that is given once for each value, so that it never swallows the argument after it.
+// An option that takes one value each time it is given, so that it never consumes the argument after it.
 CLI::Option* add_repeatable(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                             const std::string& help);
 

@@ -1,4 +1,4 @@
-// Standard output, which carries results only.
+// Standard output, for results only.
 #include "output.h"
 
 #include <fmt/format.h>

@@ -20,8 +20,7 @@ namespace {
 constexpr const char* kPerplexityFooter =
     R"(Definition: the whole text is tokenized once (rows of JSON or CSV one by one), with the tokenizer's own special
 tokens, and cut into windows that do not overlap; a short last window is dropped. The result is exp of the mean negative
-log likelihood over all
-predicted tokens, window - 1 in each. Lower is better; numbers compare only with equal text and window.
+log likelihood over all predicted tokens, window - 1 in each. Lower is better; numbers are comparable only for the same text and window.
 
 Examples:
   gptq perplexity models/demo --text models/demo/eval.txt --window 512
@@ -81,10 +80,10 @@ Action add_perplexity(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<PerplexityArguments>();
   add_model_argument(app, arguments->model);
   app.add_option("-t,--text", arguments->text,
-                 "Text to predict, in any form that --calibration of quantize takes; - for standard input")
+                 "Text to evaluate, in any format that quantize --calibration accepts; - for standard input")
       ->required()
       ->type_name("FILE");
-  app.add_option("--window", arguments->window, "Tokens in a window, shortened to the model's context with a note")
+  app.add_option("--window", arguments->window, "Tokens per window; shortened to the model's context with a note")
       ->type_name("N")
       ->check(CLI::Range(2, 1 << 30));
   add_compute_options(app, arguments->compute);

@@ -16,48 +16,48 @@ struct Command {
 
 const Command kCommands[] = {
     {"quantize", "Quantize a model folder with GPTQ. The result is a Hugging Face checkpoint folder.", add_quantize},
-    {"chat", "Talk with a model. With -p one answer, else a conversation.", add_chat},
+    {"chat", "Chat with a model. With -p, answer one question.", add_chat},
     {"generate", "Continue a text. The text streams to standard output.", add_generate},
     {"perplexity", "Measure how well a model predicts a text.", add_perplexity},
-    {"bench", "Measure how fast a model loads, reads prompts and makes tokens.", add_bench},
-    {"inspect", "Show what is in a model folder: architecture, bits, sizes, tensors.", add_inspect},
+    {"bench", "Measure how fast a model loads, processes prompts and generates tokens.", add_bench},
+    {"inspect", "Show the contents of a model folder: architecture, bits, sizes, tensors.", add_inspect},
     {"tokenize", "Turn text into token ids.", add_tokenize},
     {"detokenize", "Turn token ids back into text.", add_detokenize},
     {"template", "Render a conversation with the model's chat template.", add_template},
-    {"auth", "Log in to the Hugging Face Hub, and out. Logins are shared with huggingface_hub.", add_auth},
-    {"pull", "Fetch a model from the Hugging Face Hub. The folder's path is printed.", add_pull},
-    {"cache", "Show, clean and check the cache of models from the Hub.", add_cache},
+    {"auth", "Log in to or out of the Hugging Face Hub. Logins are shared with huggingface_hub.", add_auth},
+    {"pull", "Download a model from the Hugging Face Hub and print the path of its folder.", add_pull},
+    {"cache", "List, remove and verify cached models from the Hub.", add_cache},
     {"push", "Upload a model folder to the Hugging Face Hub, with a model card.", add_push},
-    {"config", "Show what every option is set to, and where that comes from.", add_config},
-    {"completion", "Print what makes a shell complete commands and options.", add_completion},
+    {"config", "Show the value of every option and its source.", add_config},
+    {"completion", "Print a shell completion script.", add_completion},
     {"man", "Write the manual pages into a folder.", add_man},
     {"doctor", "Check this machine: processor, BLAS, GPUs, cache, token.", add_doctor},
     {"version", "Show which build this is.", add_version},
 };
 
-constexpr const char* kFooter = R"(First day:
-  gptq inspect models/demo                                what is in the folder?
-  gptq quantize models/demo -o demo-4bit                  make it small
-  gptq perplexity demo-4bit --text models/demo/eval.txt   is it still good?
-  gptq bench demo-4bit                                    how fast is it?
-  gptq chat demo-4bit                                     talk with it
-  gptq generate demo-4bit 'It was a dark night'           let it continue a text
-  gptq tokenize demo-4bit -p 'Hello there'                what the model sees
+constexpr const char* kFooter = R"(Getting started:
+  gptq inspect models/demo                                show the contents of a folder
+  gptq quantize models/demo -o demo-4bit                  quantize it
+  gptq perplexity demo-4bit --text models/demo/eval.txt   measure the quality
+  gptq bench demo-4bit                                    measure the speed
+  gptq chat demo-4bit                                     chat with it
+  gptq generate demo-4bit 'It was a dark night'           continue a text
+  gptq tokenize demo-4bit -p 'Hello there'                text to token ids
   gptq detokenize demo-4bit --ids 1,2,3                   and back
-  gptq template demo-4bit --show                          how it reads messages
+  gptq template demo-4bit --show                          show the chat template
   gptq auth login                                         log in to the Hub
-  gptq pull mistralai/Mistral-7B-Instruct-v0.3            a model from the Hub
-  gptq cache ls                                           what of it is here?
+  gptq pull mistralai/Mistral-7B-Instruct-v0.3            download from the Hub
+  gptq cache ls                                           list cached models
   gptq push demo-4bit YOU/demo-4bit --private             share it on the Hub
-  gptq config show                                        what is set where?
-  gptq doctor                                             is all here it needs?
-  gptq version                                            which build is this?
+  gptq config show                                        show all settings
+  gptq doctor                                             check the machine
+  gptq version                                            show the build
 
-The name of a model on the Hub works as MODEL, too. gptq COMMAND --help explains each option.
+MODEL may also be the name of a model on the Hub. gptq COMMAND --help explains each option.
 Results go to standard output, everything else to standard error.
 
-Options may also stand in the environment (GPTQ_THREADS=4 for --threads 4) and in the file that `gptq config path`
-names; the command line goes before the environment, and that before the file.
+Options may also be set in the environment (GPTQ_THREADS=4 for --threads 4) and in the file shown by `gptq config path`;
+the command line takes precedence over the environment, and that over the file.
 
 Exit codes:
     0  done
@@ -69,7 +69,7 @@ Exit codes:
     6  damaged or unsupported model files
     7  out of memory
     8  numerical failure (NaN)
-  130  interrupted; quantize goes on with --resume, pull by itself
+  130  interrupted; continue with quantize --resume, or run pull again
 )";
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The whole tree of commands and options, and what runs each command.
+// The tree of commands and options, and the function of each command.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -21,7 +21,7 @@ constexpr double kRedrawEvery = 0.1;    // seconds, on terminals
 constexpr double kLineEvery = 10;       // seconds, elsewhere
 constexpr double kEstimateAfter = 1;    // seconds of work before an ETA is shown,
 constexpr double kEstimateFrom = 0.02;  // and the fraction of all of it
-constexpr double kJump = 0.02;          // progress in one instant that can only come from an earlier run
+constexpr double kJump = 0.02;          // progress in one step that can only come from an earlier run
 constexpr size_t kMaxBar = 30, kMinBar = 8;
 
 std::mutex mutex;  // guards standard error and `active`

@@ -1,4 +1,4 @@
-// Standard error: messages, and below them one bar that is redrawn on terminals and plain lines elsewhere.
+// Standard error: messages, and below them one bar, redrawn on terminals and printed as plain lines elsewhere.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,11 @@ namespace gptq::cli {
 void say(const std::string& line);  // prints a line above the bar; safe from any thread
 bool colour_on_stderr();            // a terminal, and NO_COLOR is not set
 
-// Seconds to go after `worked` seconds that brought the work from the fraction `from` to `to`; nothing before 2 % and a
-// second of work, when a guess would be far off.
+// Estimated seconds to go after `worked` seconds that took the work from the fraction `from` to `to`; nullopt before 2
+// % and a second of work, when an estimate would be far off.
 std::optional<double> seconds_to_go(double worked, double from, double to);
 
-// One at a time. Draws nothing when quiet; the bar disappears with the object.
+// One object at a time. Draws nothing when quiet; the destructor removes the bar.
 class Progress {
  public:
   explicit Progress(bool quiet);
@@ -22,9 +22,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `step` says where the work is. Elsewhere than on terminals a line appears when a new headline begins (a
-  // step without its last word, when it has three or more), and every ten seconds.
-  // `detail` is shown behind the step.
+  // `step` names the current work. When not on a terminal, a line is printed for each new headline (a step without its
+  // last word, if it has three or more), and every ten seconds. `detail` is shown after the step.
   void update(double fraction, const std::string& step, const std::string& detail = "");
 
  private:
@@ -42,7 +41,7 @@ class Progress {
   double fraction_ = 0;
   std::string step_, detail_, headline_;
   Clock::time_point start_, last_draw_, origin_;
-  double origin_fraction_ = 0;  // the estimate counts from here: finished layers of an earlier run arrive at once
+  double origin_fraction_ = 0;  // starts the estimate here: finished layers of an earlier run arrive at once
 };
 
 }  // namespace gptq::cli

@@ -16,14 +16,14 @@ namespace {
 
 constexpr const char* kPullFooter = R"(Examples:
   gptq pull mistralai/Mistral-7B-Instruct-v0.3
-  gptq pull org/name@v1.0 --local-dir name         real files in a folder instead of the cache
-  gptq pull org/name --include '*.json' --dry-run  what would come?
+  gptq pull org/name@v1.0 --local-dir name         download into a folder instead of the cache
+  gptq pull org/name --include '*.json' --dry-run  list the files only
   cd $(gptq pull org/name)
 
-The folder's path alone goes to standard output. Files lie in the cache that huggingface_hub shares (HF_HOME), so
-nothing comes twice; every file is checked against its hash. An interrupted pull goes on where it stopped when it is
-run again. Every command that takes MODEL pulls what is not here by itself. Patterns are shell globs over whole paths,
-in which * also crosses slashes.
+Only the path of the folder is printed to standard output. Files are in the cache shared with huggingface_hub (HF_HOME), so
+nothing is downloaded twice; every file is verified by its hash. Running an interrupted pull again resumes it. Every
+command that takes MODEL downloads missing models itself. Patterns are shell globs over whole paths; * also matches
+slashes.
 )";
 
 struct PullArguments {
@@ -72,17 +72,15 @@ Action add_pull(CLI::App& app, const CommonOptions& common) {
   PullOptions& o = arguments->options;
   app.add_option("MODEL", arguments->model, "Model on the Hub: org/name or org/name@revision")->required();
   app.add_option("--revision", o.revision, "Branch, tag, refs/pr/N or commit (default: main)")->type_name("NAME");
-  app.add_option("--local-dir", o.local_dir, "Put real files into this folder (default: the shared cache)")
-      ->type_name("DIR");
-  add_repeatable(app, "--include", o.include, "Files to take instead of those that a language model needs, as a glob")
+  app.add_option("--local-dir", o.local_dir, "Download into this folder (default: the shared cache)")->type_name("DIR");
+  add_repeatable(app, "--include", o.include, "Glob of the files to download instead of the default selection")
       ->type_name("GLOB");
-  add_repeatable(app, "--exclude", o.exclude, "Files to leave out, as a glob")->type_name("GLOB");
-  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")
-      ->type_name("TOKEN");
-  app.add_option("--max-workers", o.max_workers, "Connections; those without a file help with a large one")
+  add_repeatable(app, "--exclude", o.exclude, "Glob of files to exclude")->type_name("GLOB");
+  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the stored login)")->type_name("TOKEN");
+  app.add_option("--max-workers", o.max_workers, "Parallel connections; idle ones help with large files")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
-  app.add_flag("--force-download", o.force_download, "Fetch also what is here already (default: off)");
+  app.add_flag("--force-download", o.force_download, "Download files again that are already present (default: off)");
   app.add_flag("--dry-run", o.dry_run, "Only list the files (default: off)");
   app.footer(kPullFooter);
   return [arguments, &common] { return run_pull_command(*arguments, common); };

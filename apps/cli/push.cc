@@ -19,9 +19,10 @@ constexpr const char* kPushFooter = R"(Examples:
   gptq push demo-4bit org/demo-4bit --create-pr --message 'Better calibration'
   gptq push demo-4bit you/demo-4bit --perplexity-before base.json --perplexity-after 4bit.json
 
-The address of the commit or pull request alone goes to standard output. It needs a login with the right to write
-(gptq auth login). Data goes first and the commit last: a broken upload leaves nothing half done, and the same command
-sends only what is missing. A folder without README.md gets a model card there, written from what `gptq quantize` noted.
+Only the URL of the commit or pull request is printed to standard output. A login with write access is required
+(gptq auth login). The commit comes after all data: an interrupted upload leaves the repository unchanged, and the same
+command sends only what is missing. If the folder has no README.md, a model card is generated from the records of
+`gptq quantize`.
 )";
 
 struct PushArguments {
@@ -59,23 +60,22 @@ Action add_push(CLI::App& app, const CommonOptions& common) {
   const auto arguments = std::make_shared<PushArguments>();
   PushOptions& o = arguments->options;
   app.add_option("DIR", arguments->folder, "Model folder")->required()->type_name("DIR");
-  app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub, made when it is not there; NAME alone is yours")
+  app.add_option("REPO", arguments->repo, "ORG/NAME on the Hub, created if missing; NAME alone is in your account")
       ->required();
-  app.add_flag("--private", o.private_repo, "Make it visible to you and your organization alone (default: off)");
-  app.add_flag("--create-pr", o.create_pr, "Propose the change instead of making it (default: off)");
-  app.add_option("--revision", o.revision, "Branch, made when missing, or refs/pr/N (default: main)")
+  app.add_flag("--private", o.private_repo, "Create a private repository (default: off)");
+  app.add_flag("--create-pr", o.create_pr, "Open a pull request instead of committing (default: off)");
+  app.add_option("--revision", o.revision, "Branch, created if missing, or refs/pr/N (default: main)")
       ->type_name("NAME");
-  app.add_option("-m,--message", o.message, "Title of the commit")->type_name("TEXT");
+  app.add_option("-m,--message", o.message, "Commit title")->type_name("TEXT");
   app.add_option("--base-model", o.base_model, "For the model card (default: what was quantized)")
       ->type_name("ORG/NAME");
   app.add_option("--perplexity-before", o.perplexity_before,
-                 "For the model card: what `gptq perplexity --json` printed for the base model")
+                 "For the model card: output of `gptq perplexity --json` for the base model")
       ->type_name("FILE");
   app.add_option("--perplexity-after", o.perplexity_after, "The same for DIR")->type_name("FILE");
   app.add_flag("--no-card", arguments->no_card, "Do not write a model card (default: off)");
-  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the login of this machine)")
-      ->type_name("TOKEN");
-  app.add_option("--max-workers", o.max_workers, "Pieces that are sent at the same time")
+  app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the stored login)")->type_name("TOKEN");
+  app.add_option("--max-workers", o.max_workers, "Parts uploaded in parallel")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
   app.footer(kPushFooter);

@@ -20,13 +20,13 @@ constexpr const char* kQuantizeFooter = R"(Examples:
   gptq quantize models/demo -o demo-4bit
   gptq quantize mistral-7b -o mistral-7b-4bit --calibration texts.jsonl --group-size 128
   gptq quantize mistral-7b -o mistral-7b-mixed --rule '.*down_proj:bits=8,group_size=32' --skip '.*layers\.0\.'
-  gptq quantize mistral-7b -o mistral-7b-4bit --dry-run      what it will need and make
-  gptq quantize mistral-7b -o mistral-7b-4bit --resume       go on after Ctrl-C or a crash
+  gptq quantize mistral-7b -o mistral-7b-4bit --dry-run      show the plan and its requirements
+  gptq quantize mistral-7b -o mistral-7b-4bit --resume       continue after Ctrl-C or a crash
 
 A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
-and every --skip comes before every --rule. Its keys are bits, group_size, sym and desc_act.
+and every --skip precedes every --rule. Its keys are bits, group_size, sym and desc_act.
 
-Work in progress lives in DIR.partial; DIR appears when it is complete.
+Unfinished work is in DIR.partial; DIR appears when it is complete.
 )";
 
 struct QuantizeArguments {
@@ -50,23 +50,24 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
   app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)")
       ->default_str("true");
   app.add_flag("--desc-act", grid.desc_act,
-               "Order all columns by activation: more exact, slower to run (default: off)");
+               "Order all columns by activation: more accurate, slower inference (default: off)");
   app.add_flag("--static-groups", grid.static_groups,
                "Choose scales from the original weights, before any error feedback (default: off)");
   app.add_flag("--no-group-aware", a.no_group_aware,
-               "Do not order columns by activation within their groups (default: ordered; costs nothing to run)");
+               "Do not order columns by activation within their groups (default: ordered; no inference cost)");
   app.add_option("--clip", grid.clip, "How scales are searched: hessian (the loss GPTQ minimises), mse, none (min/max)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"hessian", "mse", "none"}));
   add_repeatable(app, "--rule", a.rules, "Other settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
       ->type_name("RULE");
-  add_repeatable(app, "--skip", a.skips, "Leave the modules that match as they are")->type_name("REGEX");
+  add_repeatable(app, "--skip", a.skips, "Do not quantize the modules that match")->type_name("REGEX");
 }
 
 void add_method_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
   app.add_option("--gptaq", o.gptaq,
-                 "How far to aim at the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ at half the time")
+                 "Strength of the correction towards the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ, in "
+                 "half the time")
       ->type_name("X")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
@@ -85,14 +86,15 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
 
 void add_job_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
-  app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; by itself gptq, or gptq_v2 with --asym")
+  app.add_option("--format", o.format, "Checkpoint format: gptq or gptq_v2; default gptq, or gptq_v2 with --asym")
       ->type_name("NAME")
       ->check(CLI::IsMember({"gptq", "gptq_v2"}));
-  app.add_option("--max-shard-size", a.max_shard_size, "Largest weight file, for example 5GB")->type_name("SIZE");
+  app.add_option("--max-shard-size", a.max_shard_size, "Maximum size of a weight file, for example 5GB")
+      ->type_name("SIZE");
   add_compute_options(app, o.compute);
-  app.add_flag("--resume", o.resume, "Go on with the unfinished work in DIR.partial (same options)");
+  app.add_flag("--resume", o.resume, "Resume the unfinished work in DIR.partial (same options)");
   app.add_flag("--force", o.force, "Replace an existing output folder that gptq made");
-  app.add_flag("--dry-run", a.dry_run, "Only say what would be done and what it needs");
+  app.add_flag("--dry-run", a.dry_run, "Only print the plan and its requirements");
 }
 
 QuantizeReport run_with_progress(const QuantizeOptions& options, const CommonOptions& common) {

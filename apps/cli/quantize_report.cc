@@ -36,7 +36,7 @@ bool has_chat_template(const std::string& folder) {
   }
 }
 
-constexpr const char* kTooFewTokens = "the calibration text has too few tokens to hold some apart for measuring";
+constexpr const char* kTooFewTokens = "the calibration text has too few tokens to hold some out for evaluation";
 
 std::string module_error_text(double error) { return std::isfinite(error) ? human_share(error) : "-"; }
 

@@ -15,9 +15,9 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan);
 Json report_json(const QuantizeReport& report);
 std::string report_text(const QuantizeReport& report, bool all_modules);
 
-// Of the modules, each counting by its size.
+// Mean over the modules, weighted by size.
 double mean_error(const QuantizeReport& report);
-// "good", "acceptable" or "poor", for a mean error; docs/quantize.md says what each of them meant for perplexity.
+// "good", "acceptable" or "poor" for a mean error; docs/quantize.md relates them to perplexity.
 std::string verdict(double mean_error);
 
 std::string module_line(const ModuleReport& module);  // one line for -v while the work goes on

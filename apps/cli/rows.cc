@@ -1,4 +1,4 @@
-// JSON lines in, JSON lines out.
+// JSON lines as input and output.
 #include "rows.h"
 
 #include <fmt/format.h>

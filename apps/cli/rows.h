@@ -1,4 +1,4 @@
-// JSON lines in, JSON lines out.
+// JSON lines as input and output.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace gptq::cli {
 
-// Calls use(row, "line 3 of FILE") for every line of a file (- for standard input); empty lines are passed over. A row
-// that is not JSON, or from which `use` cannot get its fields, is an Error with its place and with `expected`.
+// Calls use(row, "line 3 of FILE") for every line of a file (- for standard input); empty lines are skipped. A row that
+// is not JSON, or lacks the fields that `use` reads, is an Error with its position and `expected`.
 void for_each_row(const std::string& path, const std::string& expected,
                   const std::function<void(const Json& row, const std::string& place)>& use);
 

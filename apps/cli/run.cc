@@ -22,18 +22,18 @@ namespace gptq::cli {
 
 namespace {
 
-// What people type who know other programs: what does it here.
+// Commands of other programs, and what to use here instead.
 std::string hint_for(const std::string& command) {
   static const std::map<std::string, std::string> kHints = {
-      {"login", "logging in is `gptq auth login`"},
-      {"logout", "logging out is `gptq auth logout`"},
-      {"whoami", "it is `gptq auth whoami`"},
+      {"login", "use `gptq auth login`"},
+      {"logout", "use `gptq auth logout`"},
+      {"whoami", "use `gptq auth whoami`"},
       {"run", "to talk with a model: `gptq chat MODEL`; to continue a text: `gptq generate MODEL -p TEXT`"},
       {"list", "the models on this disk: `gptq cache ls`"},
       {"ls", "the models on this disk: `gptq cache ls`"},
       {"show", "what is in a model: `gptq inspect MODEL`"},
       {"rm", "to remove a model from the cache: `gptq cache rm MODEL`"},
-      {"ps", "no models stay loaded between commands, so there is nothing to list"},
+      {"ps", "models are not kept loaded between commands, so there is nothing to list"},
       {"serve", "gptq has no server; vLLM serves its checkpoints (`vllm serve DIR`), and `gptq chat DIR` talks here"},
   };
   const auto found = kHints.find(command);
@@ -65,15 +65,15 @@ void listen_to_library(const CommonOptions& common) {
   });
 }
 
-// The first argument that is no option: options that stand before the command take no values.
+// The first argument that is not an option: options before the command take no values.
 auto command_in(const std::vector<std::string>& arguments) {
   return std::find_if(arguments.begin(), arguments.end(), [](const auto& word) { return word[0] != '-'; });
 }
 
-// Parses, and fills in what the environment and the file say. The required options are looked at after that.
+// Parses, then fills in values of the environment and the file; required options are checked after that.
 void parse(Program& program, std::vector<std::string> arguments) {
   CLI::App& app = program.app();
-  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  std::reverse(arguments.begin(), arguments.end());  // in the order that CLI11 expects
   std::optional<CLI::RequiredError> missing;
   try {
     app.parse(arguments);
@@ -109,7 +109,7 @@ int run_command(int argc, char** argv) {
     const std::string guess = nearest(*command, names);
     std::string hint = hint_for(*command);
     if (hint.empty() && !guess.empty()) hint = fmt::format("; did you mean {}?", guess);
-    return usage_error(fmt::format("there is no command '{}'{}", *command, hint), "");
+    return usage_error(fmt::format("no command '{}'{}", *command, hint), "");
   }
   try {
     parse(program, arguments);
@@ -124,7 +124,7 @@ int run_command(int argc, char** argv) {
   return program.run(*program.app().get_subcommands().front());
 }
 
-// Says what the exception on its way is about; gives the exit code.
+// Prints the message of the current exception; returns the exit code.
 int report() {
   try {
     throw;

@@ -1,4 +1,4 @@
-// How answers are drawn: flags, /set parameter, and the model's own defaults below them.
+// Sampling parameters: flags, /set parameter, and the model's defaults.
 #include "sampling.h"
 
 #include <fmt/format.h>
@@ -29,18 +29,18 @@ struct Parameter {
 };
 
 const Parameter kParameters[] = {
-    {"max_new_tokens", "-n,--max-new-tokens", "Most tokens to answer with", 1, kMaxInteger, true,
+    {"max_new_tokens", "-n,--max-new-tokens", "Maximum number of tokens to generate", 1, kMaxInteger, true,
      [](SamplingFlags& f, double v) { f.max_new_tokens = static_cast<int>(v); }},
-    {"temperature", "--temperature", "0 always takes the most likely token; 1 draws as the model was trained", 0, 100,
-     false, [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
-    {"top_k", "--top-k", "Draw from the N most likely tokens; 0 from all", 0, kMaxInteger, true,
+    {"temperature", "--temperature", "Sampling temperature; 0 always takes the most likely token", 0, 100, false,
+     [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
+    {"top_k", "--top-k", "Sample from the N most likely tokens; 0 disables it", 0, kMaxInteger, true,
      [](SamplingFlags& f, double v) { f.top_k = static_cast<int>(v); }},
-    {"top_p", "--top-p", "Draw from the smallest set with this total probability; 1 from all", kAbove0, 1, false,
-     [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
-    {"min_p", "--min-p", "Drop tokens below this share of the best one's probability", 0, 1, false,
+    {"top_p", "--top-p", "Sample from the smallest set of tokens with this total probability; 1 disables it", kAbove0,
+     1, false, [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
+    {"min_p", "--min-p", "Drop tokens below this fraction of the highest probability; 0 disables it", 0, 1, false,
      [](SamplingFlags& f, double v) { f.min_p = static_cast<float>(v); }},
-    {"repetition_penalty", "--repetition-penalty", "Above 1 makes tokens already seen less likely", kAbove0, 100, false,
-     [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
+    {"repetition_penalty", "--repetition-penalty", "Values above 1 make repeated tokens less likely; 1 disables it",
+     kAbove0, 100, false, [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
     {"seed", "--seed",
      "Same seed, prompt and device: same text (default: a new one each time, shown with -v and --json)", 0,
      9007199254740992.0, true, [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
@@ -79,9 +79,9 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags) {
   app.add_option("--stop", flags.stop, "End the answer before this text (may be repeated)")
       ->allow_extra_args(false)
       ->type_name("TEXT");
-  app.add_flag("--ignore-eos", flags.ignore_eos, "Go on after the model's end-of-text token");
+  app.add_flag("--ignore-eos", flags.ignore_eos, "Continue after the model's end-of-text token");
   app.add_flag("--keep-special-tokens", flags.keep_special_tokens,
-               "Print special tokens that the model writes, too, such as </s>");
+               "Also print special tokens that the model generates, such as </s>");
   put_into_group(app, kQualityOptions, {"top-k", "top-p", "min-p", "repetition-penalty"});
   put_into_group(app, kExpertOptions, {"ignore-eos", "keep-special-tokens"});
 }
@@ -91,7 +91,7 @@ void set_parameter(SamplingFlags& flags, const std::string& name, const std::str
     if (name == parameter.name) return parameter.set(flags, parse_number(parameter, value));
   }
   throw Error(ErrorKind::kUsage,
-              fmt::format("there is no parameter '{}'; there are {}", name, fmt::join(parameter_names(), ", ")));
+              fmt::format("no parameter '{}'; expected one of {}", name, fmt::join(parameter_names(), ", ")));
 }
 
 std::vector<std::string> parameter_names() {
@@ -133,7 +133,7 @@ Request make_request(const Engine& engine, const SamplingFlags& flags, std::vect
 std::string greedy_warning(const Engine& engine, const SamplingFlags& flags) {
   const float temperature = flags.temperature.value_or(engine.default_sampling().temperature);
   if (temperature > 0 || !(flags.top_k || flags.top_p || flags.min_p || flags.seed)) return "";
-  return "at temperature 0 the most likely token is always taken, so that top-k, top-p, min-p and seed "
+  return "at temperature 0 the most likely token is always taken, so top-k, top-p, min-p and seed "
          "change "
          "nothing; add --temperature 0.7";
 }

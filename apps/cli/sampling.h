@@ -1,4 +1,4 @@
-// How answers are drawn: flags, /set parameter, and the model's own defaults below them.
+// Sampling parameters: flags, /set parameter, and the model's defaults.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -25,13 +25,13 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags);
 void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value);
 std::vector<std::string> parameter_names();
 
-// The request for this prompt: flags, else the model's defaults, else `fallback_tokens` (or to the end of the
-// context when absent). Without a seed a new one is drawn for each request (Result::seed shows it). Throws Error(kUsage)
-// when the prompt leaves no room for an answer.
+// The request for this prompt: flags, else the model's defaults, else `fallback_tokens` (absent: to the end of the
+// context). Without a seed each request draws a new one (see Result::seed). Throws Error(kUsage) when the prompt leaves
+// no room for an answer.
 Request make_request(const Engine& engine, const SamplingFlags& flags, std::vector<TokenId> prompt,
                      std::optional<int> fallback_tokens);
 
-// A warning when flags ask for random draws while the temperature is 0; "" otherwise.
+// A warning when sampling flags are given while the temperature is 0; else "".
 std::string greedy_warning(const Engine& engine, const SamplingFlags& flags);
 
 void say_rates(const Result& result);  // prompt and answer tokens, rates and the seed, on standard error

@@ -1,4 +1,4 @@
-// Reads config.toml, and gives its values and those of the environment to options.
+// Reads config.toml, and applies its values and those of the environment to options.
 #include "settings.h"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ std::string long_name(const CLI::Option& option) {
   return option.get_lnames().empty() ? "" : option.get_lnames().front();
 }
 
-// The options of a command that may be set, by name.
+// The configurable options of a command, by name.
 std::map<std::string, const CLI::Option*> settable(const CLI::App& command) {
   std::map<std::string, const CLI::Option*> options;
   for (const CLI::Option* option : command.get_options()) {
@@ -42,7 +42,7 @@ std::map<std::string, const CLI::Option*> settable(const CLI::App& command) {
 
 int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
 
-// What the command line would say. Empty for what no option takes: tables, dates.
+// The value as written on a command line; empty for types that no option takes: tables, dates.
 std::vector<std::string> words_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return {text->get()};
   if (const auto* number = node.as_integer()) return {std::to_string(number->get())};
@@ -64,7 +64,7 @@ std::string guess_text(const std::string& word, const std::vector<std::string>& 
   return guess.empty() ? "" : fmt::format("; did you mean {}?", guess);
 }
 
-// Adds the values as the command line would, and lets the option take them.
+// Adds the values as from the command line, and lets the option parse them.
 void give(CLI::Option& option, const std::vector<std::string>& values, const std::string& origin) {
   const auto refuse = [&](const std::string& reason) {
     return Error(ErrorKind::kUsage, fmt::format("{}: {}", origin, reason));
@@ -188,17 +188,17 @@ void Settings::read(const CLI::App& program, const std::string& text) {
     if (section == nullptr) {
       const auto has_it = [&](const auto& command) { return command.second.count(name) > 0; };
       if (std::none_of(options.begin(), options.end(), has_it)) {
-        throw refuse(line_of(node), fmt::format("no option {} may be set{}", name, guess_text(name, anywhere)));
+        throw refuse(line_of(node), fmt::format("no option {} can be set{}", name, guess_text(name, anywhere)));
       }
       shared_[name] = entry(key, node);
       continue;
     }
     if (!options.count(name))
-      throw refuse(line_of(node), fmt::format("there is no command [{}]{}", name, guess_text(name, commands)));
+      throw refuse(line_of(node), fmt::format("no command [{}]{}", name, guess_text(name, commands)));
     for (const auto& [option_key, value] : *section) {
       const std::string option(option_key.str());
       if (!options[name].count(option)) {
-        throw refuse(line_of(value), fmt::format("gptq {} has no option {} that may be set{}", name, option,
+        throw refuse(line_of(value), fmt::format("gptq {} has no option {} that can be set{}", name, option,
                                                  guess_text(option, names_of(options[name]))));
       }
       sections_[name][option] = entry(option_key, value);

@@ -1,4 +1,4 @@
-// Options that come from the environment and from the configuration file.
+// Values of options from the environment and the configuration file.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,28 +8,28 @@
 
 namespace gptq::cli {
 
-// $XDG_CONFIG_HOME/gptq/config.toml, else ~/.config/gptq/config.toml; "" when there is no home folder.
+// $XDG_CONFIG_HOME/gptq/config.toml, else ~/.config/gptq/config.toml; "" without a home folder.
 std::string config_path();
 
-// Options that say what one call is about (texts, outputs, --force) and secrets are given on the command line alone.
-// Call once, when the tree is complete.
+// Excludes options that concern one call (texts, outputs, --force) and secrets: those are accepted on the command line
+// only. Call once, when the tree is complete.
 void mark_what_settings_may_hold(CLI::App& program);
 
 std::string environment_name(const CLI::Option& option);  // "GPTQ_GROUP_SIZE" for --group-size
 
-// The command line goes before the environment, that before the file, and that before the defaults. In the file, keys
-// are long names of options: at the top they hold for every command that has the option, below [COMMAND] for it alone.
+// Precedence: command line, environment, file, defaults. Keys in the file are long names of options: at the top they
+// apply to every command that has the option, below [COMMAND] to that command.
 class Settings {
  public:
-  // Reads the file; that it is absent is fine. Throws Error(kUsage), or kPermission, naming file and line: it is not
-  // TOML, or has a key or section that does not exist.
+  // Reads the file; a missing one is not an error. Throws Error(kUsage), or kPermission, naming file and line: it is
+  // not TOML, or has an unknown key or section.
   static Settings load(const CLI::App& program);
 
-  // Gives values to the options of the command that have none. Throws Error(kUsage) naming the variable, or file and
-  // line, for values that the option does not take.
+  // Sets the options of the command that have no value. Throws Error(kUsage) naming the variable, or file and line,
+  // for invalid values.
   void apply(const CLI::App& program, CLI::App& command);
 
-  // Where the option's value comes from: "" (the command line or the default), "GPTQ_BITS", "FILE:12". After apply().
+  // Source of the option's value: "" (the command line or the default), "GPTQ_BITS", "FILE:12". After apply().
   std::string origin(const CLI::Option& option) const;
 
  private:

@@ -1,4 +1,4 @@
-// A sign that the program works although it shows nothing yet.
+// A spinner on the terminal while there is no output.
 #include "spinner.h"
 
 #include <unistd.h>
@@ -25,7 +25,7 @@ constexpr size_t kMaxDots = 3;
 struct Spinner::State {
   std::jthread thread = {};
 
-  // The cursor waits at the beginning of the line, so that what is written there replaces the text.
+  // The cursor stays at the start of the line, so that other output replaces the text.
   static void draw(const std::string& text) {
     const bool colour = colour_on_stderr();
     put_error("\r" + std::string(colour ? "\033[2m" : "") + text + (colour ? "\033[0m" : "") + "\033[K\r");
@@ -51,13 +51,13 @@ Spinner::Spinner(const std::string& text, bool shown) {
   try {
     state_ = std::make_unique<State>();
     state_->thread = std::jthread([text](const std::stop_token& stop) { State::run(stop, text); });
-  } catch (const std::system_error&) {  // no thread is left for it: the work counts more
+  } catch (const std::system_error&) {  // no thread available: continue without a spinner
     state_.reset();
   }
 }
 
 Spinner::~Spinner() = default;
 
-void Spinner::stop() { state_.reset(); }  // asks the thread and waits for it
+void Spinner::stop() { state_.reset(); }  // stops the thread and waits for it
 
 }  // namespace gptq::cli

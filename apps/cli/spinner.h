@@ -1,4 +1,4 @@
-// A sign that the program works although it shows nothing yet.
+// A spinner on the terminal while there is no output.
 #pragma once
 
 #include <memory>
@@ -6,14 +6,14 @@
 
 namespace gptq::cli {
 
-// Appears on standard error, when that is a terminal, if it is not stopped soon; moves from a thread of its own. Other
-// lines written to standard error meanwhile take its place.
+// Appears on standard error, if that is a terminal, unless it is stopped soon; runs in a separate thread. Other lines
+// written to standard error replace it.
 class Spinner {
  public:
   explicit Spinner(const std::string& text, bool shown = true);
   ~Spinner();
 
-  void stop();  // nothing of it is left on the screen
+  void stop();  // removes it from the screen
 
  private:
   struct State;

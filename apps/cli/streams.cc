@@ -1,4 +1,4 @@
-// The three standard streams: that they exist, and writing to standard error whatever happens to it.
+// The standard streams: opened if missing, and robust writing to standard error.
 #include "streams.h"
 
 #include <fcntl.h>
@@ -12,7 +12,7 @@ namespace gptq::cli {
 void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
-    // The lowest free number is this one. Input that can only be written and output that can only be read fail.
+    // The lowest free descriptor is this one. Reading from output and writing to input fail.
     (void)!open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
   }
 }

@@ -1,4 +1,4 @@
-// The three standard streams: that they exist, and writing to standard error whatever happens to it.
+// The standard streams: opened if missing, and robust writing to standard error.
 #pragma once
 
 #include <cstddef>
@@ -6,14 +6,14 @@
 
 namespace gptq::cli {
 
-// Call first. A stream that the program was started without becomes /dev/null, opened so that using it fails: otherwise
-// the first file that is opened, a model's weights perhaps, would take its number and receive what is printed.
+// Call first. A missing stream is opened as /dev/null, such that using it fails: otherwise the first file opened,
+// perhaps a model's weights, would get its descriptor and receive output.
 void open_standard_streams();
 
-// To standard error, at once. A closed one, a full disk or a reader that has left are ignored: the work counts more.
+// Writes to standard error unbuffered. Failures (closed, full disk, no reader) are ignored: the work continues.
 void put_error(std::string_view text) noexcept;
 
-size_t terminal_columns(int stream);  // 80 when it is no terminal
-size_t line_width(int stream);        // of pages: COLUMNS when it is set, else the above
+size_t terminal_columns(int stream);  // 80 when it is not a terminal
+size_t line_width(int stream);        // for pages: COLUMNS if set, else the above
 
 }  // namespace gptq::cli

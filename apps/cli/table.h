@@ -17,7 +17,7 @@ class Table {
     Align align = Align::kLeft;
   };
 
-  explicit Table(std::vector<Column> columns);  // with no titles at all there is no head line
+  explicit Table(std::vector<Column> columns);  // without any title there is no header line
   void add(std::vector<std::string> cells);
   std::string str() const;  // ends with a newline
 

@@ -1,4 +1,4 @@
-// gptq template: a conversation as the model's chat template writes it.
+// gptq template: renders a conversation with the model's chat template.
 #include <fmt/format.h>
 #include <memory>
 
@@ -70,7 +70,7 @@ int run_template_command(TemplateArguments& a, const CommonOptions& common) {
   if (a.abilities) return show_abilities(chat, common);
   if (a.messages.empty()) {
     throw Error(ErrorKind::kUsage,
-                "there is nothing to render: pass --messages FILE (- for standard input), --show or --abilities");
+                "nothing to render: pass --messages FILE (- for standard input), --show or --abilities");
   }
   if (!a.tools.empty()) a.render.tools = read_text(a.tools);
   const Prompt prompt = chat.render_json(read_text(a.messages), a.render);
@@ -99,9 +99,9 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
   app.add_option("--messages", arguments->messages, "Conversation to render, a JSON list; - for standard input")
       ->type_name("FILE");
   CLI::Option* generation = app.add_flag("--add-generation-prompt", arguments->render.add_generation_prompt,
-                                         "End with what begins an answer (default: off)");
+                                         "Append the start of an assistant message (default: off)");
   app.add_flag("--continue-final-message", arguments->render.continue_final_message,
-               "Leave the last message open, for the model to go on with it (default: off)")
+               "Leave the last message open for the model to continue (default: off)")
       ->excludes(generation);
   app.add_option("--tools", arguments->tools, "Tool definitions, a JSON list")->type_name("FILE");
   app.add_option("--variables", arguments->render.variables, "Further template variables, a JSON object")
@@ -113,7 +113,7 @@ Action add_template(CLI::App& app, const CommonOptions& common) {
       ->configurable(false);
   app.add_flag("--show", arguments->show, "Print the template's source (default: off)");
   app.add_flag("--abilities", arguments->abilities,
-               "Print what the template can do: system messages, tools, thinking and more (default: off)");
+               "Print the features the template supports: system messages, tools, thinking and more (default: off)");
   app.footer(kTemplateFooter);
   return [arguments, &common] { return run_template_command(*arguments, common); };
 }

@@ -1,4 +1,4 @@
-// What a terminal sends, as keys: characters, cursor keys, and pastes as a whole (bracketed paste).
+// Decodes terminal input into keys: characters, cursor keys, and whole pastes (bracketed paste).
 #include "terminal_keys.h"
 
 #include <utf8proc.h>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kPasteBegin = "\033[200~", kPasteEnd = "\033[201~";
 
-// Behind the escape: what xterm and those that follow it send, in both cursor modes, and rxvt's and the console's.
+// After the escape: sequences of xterm and compatible terminals, in both cursor modes, of rxvt and of the console.
 const std::map<std::string_view, char32_t> kSequences = {
     {"[A", keys::kUp},
     {"OA", keys::kUp},
@@ -45,7 +45,7 @@ bool is_between(char c, unsigned char low, unsigned char high) {
   return static_cast<unsigned char>(c) >= low && static_cast<unsigned char>(c) <= high;
 }
 
-// Bytes of the sequence at the front, an escape first; 0 when its end is missing, 1 when it is none.
+// Length of the escape sequence at the front; 0 if incomplete, 1 if it is not a sequence.
 size_t sequence_length(const std::string& bytes) {
   if (bytes.size() < 2) return 0;
   if (bytes[1] == 'O') return bytes.size() < 3 ? 0 : 3;

@@ -1,4 +1,4 @@
-// What a terminal sends, as keys: characters, cursor keys, and pastes as a whole (bracketed paste).
+// Decodes terminal input into keys: characters, cursor keys, and whole pastes (bracketed paste).
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 
 namespace gptq::cli {
 
-// Keys without a character of their own become control characters, those that Emacs has for the same or free ones.
+// Keys without a character become control characters: Emacs's ones, or unused ones.
 namespace keys {
 constexpr char32_t kBegin = 1, kLeft = 2, kEnd = 5, kRight = 6, kDown = 14, kUp = 16;  // Ctrl-A B E F N P
 constexpr char32_t kInterrupt = 3;
@@ -15,22 +15,22 @@ constexpr char32_t kEscape = 27;
 constexpr char32_t kNextWord = 28, kDelete = 29, kPaste = 30, kPreviousWord = 31;
 }  // namespace keys
 
-// Bytes in any pieces; no state outlives the keys that they make. Broken UTF-8 and unknown sequences are left out.
+// Accepts bytes in any pieces. Invalid UTF-8 and unknown sequences are dropped.
 class KeyDecoder {
  public:
   void feed(std::string_view bytes) { bytes_ += bytes; }
 
-  // The next key; nothing until more bytes arrive.
+  // The next key; nullopt until more bytes arrive.
   std::optional<char32_t> next();
 
-  // What is here may be a key of its own or begin a sequence: call flush() when nothing follows soon.
+  // True if the pending byte may be a key of its own or start a sequence: call flush() when nothing follows soon.
   bool undecided() const { return undecided_; }
-  void flush();  // it was a key of its own
+  void flush();  // treats it as a key
 
-  // After kPaste: its text, valid UTF-8 whose lines end with '\n', the last one without; nothing in it steers a terminal.
+  // After kPaste: its text, valid UTF-8 with '\n' between lines and without control sequences.
   std::string take_paste();
 
-  void clear();  // forgets what was not given out yet
+  void clear();  // discards pending input
 
  private:
   std::optional<char32_t> escape_sequence();
@@ -38,9 +38,9 @@ class KeyDecoder {
   std::optional<char32_t> character();
 
   std::string bytes_, paste_;
-  size_t searched_ = 0;  // bytes of a paste without its end
+  size_t searched_ = 0;  // bytes of an incomplete paste
   bool undecided_ = false;
-  bool literal_escape_ = false;  // the escape in front is a key of its own
+  bool literal_escape_ = false;  // the leading escape is a key of its own
 };
 
 }  // namespace gptq::cli

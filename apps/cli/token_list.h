@@ -10,7 +10,7 @@
 
 namespace gptq::cli {
 
-// "id<TAB>token" on one line, without its end.
+// "id<TAB>token" on one line, without the newline.
 void append_token(std::string& text, const Tokenizer& tokenizer, TokenId id);
 // Such lines.
 std::string tokens_text(const Tokenizer& tokenizer, const std::vector<TokenId>& ids);

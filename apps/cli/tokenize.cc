@@ -1,4 +1,4 @@
-// gptq tokenize: text to token ids, their spellings and their places in the text.
+// gptq tokenize: text to token ids, spellings and offsets.
 #include <fmt/format.h>
 #include <cstdint>
 #include <deque>
@@ -27,8 +27,8 @@ constexpr const char* kTokenizeFooter = R"(Examples:
   gptq tokenize models/demo --jsonl rows.jsonl               each {"text": ...} becomes {"ids": [...]}
   gptq tokenize models/demo --jsonl rows.jsonl --offsets     ... and "offsets": [[begin, end], ...]
 
-Every line is a token: its id, its spelling in the vocabulary, and the characters of the text that it stands
-for, from the first to the one behind the last. See also: gptq detokenize.
+Every line is a token: its id, its spelling in the vocabulary, and its range of characters in the text, the end
+excluded. See also: gptq detokenize.
 )";
 
 struct TokenizeArguments {
@@ -38,7 +38,7 @@ struct TokenizeArguments {
   bool offsets = false;
 };
 
-// Prints in blocks, so that a long text's tokens are never all in memory as text.
+// Prints in blocks, so that the tokens of a long text are never all in memory as text.
 class BlockWriter {
  public:
   std::string& text() { return block_; }
@@ -67,7 +67,7 @@ void print_tokens(const Tokenizer& tokenizer, const std::string& text, bool spec
 
 // {"ids": [...], "tokens": [...], "offsets": [[begin, end], ...]}
 void print_tokens_json(const Tokenizer& tokenizer, const std::string& text, bool special) {
-  std::deque<TokenId> ids;                            // which take no second copy while they grow
+  std::deque<TokenId> ids;                            // grow without copies
   std::deque<std::pair<uint32_t, uint32_t>> offsets;  // a text has at most 512 MiB
   tokenizer.encode_with_offsets(text, special, [&](TokenId id, size_t begin, size_t end) {
     ids.push_back(id);
@@ -103,7 +103,7 @@ int run_tokenize_command(const TokenizeArguments& a, const CommonOptions& common
     });
     return 0;
   }
-  if (a.offsets) throw Error(ErrorKind::kUsage, "--offsets goes with --jsonl; for a single text they are always shown");
+  if (a.offsets) throw Error(ErrorKind::kUsage, "--offsets requires --jsonl; a single text always shows them");
   const std::string text = read_prompt(a.text.has_value(), a.text.value_or(""), a.file);
   common.json ? print_tokens_json(tokenizer, text, special) : print_tokens(tokenizer, text, special);
   return 0;
@@ -120,8 +120,8 @@ Action add_tokenize(CLI::App& app, const CommonOptions& common) {
                  "Convert a file row by row, one JSON object per line; - for standard input")
       ->type_name("FILE");
   app.add_flag("--no-special-tokens", arguments->no_special_tokens,
-               "Leave out what the tokenizer adds around a text, such as BOS (default: added)");
-  app.add_flag("--offsets", arguments->offsets, "With --jsonl: rows get \"offsets\" too (default: ids only)");
+               "Do not add special tokens such as BOS (default: added)");
+  app.add_flag("--offsets", arguments->offsets, "With --jsonl: also write \"offsets\" (default: ids only)");
   app.footer(kTokenizeFooter);
   return [arguments, &common] { return run_tokenize_command(*arguments, common); };
 }

@@ -1,4 +1,4 @@
-// gptq version: which build this is, and what it runs on.
+// gptq version: shows the build and the machine.
 #include <gptq/gptq.h>
 
 #include "checks.h"

@@ -1,4 +1,4 @@
-// Text that arrives in pieces, with line breaks between words where the terminal's lines end.
+// Word wrap of streamed text at the terminal's width.
 #include "word_wrap.h"
 
 #include <unistd.h>
@@ -16,7 +16,7 @@ namespace gptq::cli {
 namespace {
 
 constexpr size_t kTabStop = 8;
-constexpr size_t kMinWidth = 10;  // what is narrower is left to the terminal
+constexpr size_t kMinWidth = 10;  // narrower terminals wrap by themselves
 constexpr std::string_view kJoiner = "\u200d";
 
 // The character at the front of valid UTF-8.
@@ -45,7 +45,7 @@ bool is_list_marker(std::string_view word) {
   return digits > 0 && digits < 4 && word.size() == digits + 1 && (word.back() == '.' || word.back() == ')');
 }
 
-// "```" and longer, or of tildes; empty when the word is none.
+// "```" and longer, or of tildes; "" when the word is not a fence.
 std::string fence_of(std::string_view word) {
   if (word.empty() || (word[0] != '`' && word[0] != '~')) return "";
   const size_t length = std::min(word.find_first_not_of(word[0]), word.size());
@@ -92,7 +92,7 @@ void WordWrap::add(std::string_view character) {
     return;
   }
   const size_t columns = character_columns(character);
-  // Lines may also end beside a wide character, as in Chinese and Japanese, unless it is joined to the next one.
+  // Lines may also end beside a wide character, as in Chinese and Japanese, unless a joiner follows.
   if (columns > 0 && (line_.wide || columns == 2) && !line_.joined) {
     end_word();
     line_.released = false;

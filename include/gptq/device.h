@@ -1,4 +1,4 @@
-// Where the arithmetic runs.
+// Devices for computation, and the resources they may use.
 #pragma once
 
 #include <cstdint>

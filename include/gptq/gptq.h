@@ -1,4 +1,4 @@
-// The whole front door of the library.
+// All public headers of the library.
 #pragma once
 
 #include <functional>
@@ -21,11 +21,12 @@ namespace gptq {
 
 std::string version();  // "0.1.0"
 
-// The path of the model file whose mapping holds `address`, nullptr when none does. May be called in a signal handler:
-// reading a file that was cut short in use raises SIGBUS.
+// The path of the model file whose memory mapping contains `address`; nullptr if there is none. Async-signal-safe:
+// reading a file that was truncated while in use raises SIGBUS.
 const char* mapped_file_at(const void* address);
 
-// Notes and warnings go to `sink`; silent until set. Set once at start-up.
+// Sends notes and warnings of the library to `sink`, from any thread; without a sink they are discarded. Call it once at
+// start-up, before other functions.
 void on_message(std::function<void(bool warning, const std::string& text)> sink);
 
 }  // namespace gptq

@@ -19,7 +19,7 @@ namespace {
 
 using Tokens = std::map<std::string, std::string>;
 
-// One template with what is known about it. Parsed and probed when that is first needed.
+// One template. Parsed and probed on first use.
 class NamedTemplate {
  public:
   NamedTemplate(TemplateFile file, const Tokens& tokens) : file_(std::move(file)), tokens_(tokens) {}
@@ -65,11 +65,11 @@ class NamedTemplate {
 
  private:
   std::optional<std::string> attempt(const Trial& trial) const {
-    constexpr Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times what a short conversation takes
+    constexpr Bounds kBounds{200'000, 1 << 24, 1 << 22, 100'000};  // many times the cost of a short conversation
     try {
       return render({*trial.messages, *trial.tools, *trial.variables, trial.generation_prompt}, 0, kBounds).text;
     } catch (const Error&) {
-      return std::nullopt;  // that is an answer too
+      return std::nullopt;  // a refusal is a result too
     }
   }
 
@@ -96,7 +96,7 @@ namespace gptq {
 
 class ChatTemplate::Impl {
  public:
-  // `name`: the only one that is used, or "" to choose by the name of each.
+  // `name`: the only template to use, or "" to choose by name.
   Impl(chat::TemplateFolder folder, const std::string& name) : tokens_(std::move(folder.special_tokens)) {
     for (auto& [key, file] : folder.templates) templates_.try_emplace(key, std::move(file), tokens_);
     plain_ = &find(name.empty() ? "default" : name);

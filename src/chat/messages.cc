@@ -1,4 +1,4 @@
-// Messages on their way into a template.
+// Reads messages and prepares them for a template.
 #include "chat/messages.h"
 
 #include <algorithm>
@@ -25,10 +25,10 @@ constexpr std::string_view kContinueMark = kContinueTag.substr(0, kContinueTag.s
 [[noreturn]] void cannot_continue() {
   throw Error(ErrorKind::kUsage,
               "continuing the final message: it has no text content, or the chat template does not print it; "
-              "let the last message be an assistant's with text");
+              "the last message must be an assistant message with text");
 }
 
-// A role is the template's business, not people's: it may become part of a control token. So it must be a plain word.
+// Roles are chosen by the application, and the template may make them part of a control token: only plain words.
 bool is_plain_role(const std::string& role) {
   return std::all_of(role.begin(), role.end(), [](char c) { return is_ascii_alnum(c) || c == '_' || c == '-'; });
 }
@@ -42,7 +42,7 @@ Value message_value(Runtime& runtime, const OrderedJson& json) {
   return message;
 }
 
-// Calls `change` with the arguments of every tool call.
+// Calls `change` with the arguments of each tool call.
 template <typename Messages, typename Change>
 void each_arguments(Messages& messages, const Change& change) {
   for (auto& message : messages) {
@@ -60,7 +60,7 @@ void turn_to_object(OrderedJson& arguments) {
     OrderedJson object = parse_input(arguments.get_ref<const std::string&>(), "the arguments of a tool call");
     if (object.is_object()) arguments = std::move(object);
   } catch (const Error&) {
-    // Models do write broken JSON; what a model wrote is shown to it as it is.
+    // Models do generate malformed JSON; it is passed on unchanged.
   }
 }
 
@@ -93,7 +93,7 @@ std::optional<std::string> text_of(const OrderedJson& message) {
   return text;
 }
 
-// A system message at the beginning becomes the beginning of the user's message behind it.
+// Prepends an initial system message to the user message after it.
 void merge_system(OrderedJson& messages) {
   const auto has_role = [&](size_t index, const char* role) {
     return messages[index].is_object() && messages[index].contains("role") && messages[index]["role"] == role;

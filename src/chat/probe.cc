@@ -1,4 +1,4 @@
-// One question after another: does the needle appear in what the template prints?
+// Probes a template: is a marker text in its output?
 #include "chat/probe.h"
 
 #include "core/json.h"
@@ -41,7 +41,7 @@ class Prober {
   }
 
  private:
-  // Text in the form that the template reads.
+  // Text in a form that the template supports.
   OrderedJson text(const std::string& words) const {
     if (abilities_.text_content || !abilities_.content_parts) return words;
     return OrderedJson::array({part(words)});
@@ -75,7 +75,7 @@ class Prober {
     const auto object = with_arguments({{"argkey", "argvalue"}});
     const auto string = with_arguments("{\"argkey\": \"argvalue\"}");
     abilities_.tool_calls = has(object, kNeedle) || has(string, kNeedle);
-    // Python's own spelling of a dict is no JSON; quotes in quotes mean that text was written as JSON once more.
+    // Python's repr of a dict is not JSON; escaped quotes mean that JSON text was encoded again.
     abilities_.object_arguments = has(object, "argkey") && has(object, "argvalue") && !has(object, "'argkey'");
     abilities_.string_arguments = has(string, "\"argkey\": \"argvalue\"");
     if (!abilities_.tool_calls) return;
@@ -85,7 +85,7 @@ class Prober {
     abilities_.tool_results = has(answered({call("f", arguments)}, true), kOther);
   }
 
-  // A question, the calls, and perhaps a result. Some templates want content beside the calls, some want none.
+  // A question, the calls, and optionally a result. Some templates require content beside the calls, some reject it.
   std::optional<std::string> answered(const std::vector<OrderedJson>& calls, bool with_result) const {
     for (const OrderedJson& content : {text(""), OrderedJson(nullptr)}) {
       OrderedJson message = say("assistant", content);
@@ -97,7 +97,7 @@ class Prober {
         result["name"] = "f";
         messages.push_back(std::move(result));
       }
-      // Tools that are offered are printed too, which would answer the question in advance.
+      // Offered tools are printed too, which would give a false positive.
       if (auto prompt = render(std::move(messages))) return prompt;
     }
     return std::nullopt;

@@ -1,4 +1,4 @@
-// What a template can do, found out by rendering short conversations with words that nothing else prints.
+// Detects the features of a template by rendering short conversations with marker texts.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ struct Trial {
   bool generation_prompt = false;
 };
 
-// Renders a trial; nothing when the template refuses it.
+// Renders a trial; nullopt when the template refuses it.
 using TryRender = std::function<std::optional<std::string>(const Trial& trial)>;
 
 ChatAbilities probe(const TryRender& render, const std::string& bos_token);

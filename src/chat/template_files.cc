@@ -1,4 +1,4 @@
-// chat_template.jinja, additional_chat_templates/, tokenizer_config.json, chat_template.json, in this order.
+// Reads chat_template.jinja, additional_chat_templates/, tokenizer_config.json, chat_template.json, in this order.
 #include "chat/template_files.h"
 
 #include <gptq/error.h>
@@ -11,7 +11,7 @@ namespace gptq::chat {
 
 namespace {
 
-// Takes in what "chat_template" says, without replacing what is there.
+// Adds the templates in "chat_template" that do not exist yet.
 void add_from_config(const Json& config, const std::string& what, std::map<std::string, TemplateFile>& templates) {
   const Json* found = JsonReader(config, what).find("chat_template");
   if (found == nullptr) return;

@@ -17,8 +17,8 @@ struct TemplateFolder {
   std::map<std::string, std::string> special_tokens;  // "bos_token" -> "<s>"
 };
 
-// Where they are found is told in gptq/chat.h. Throws Error(kNotFound) when there is none, Error(kVerification) for
-// a broken tokenizer_config.json.
+// Reads the files listed in gptq/chat.h. Throws Error(kNotFound) when there are none, Error(kVerification) for
+// a malformed tokenizer_config.json.
 TemplateFolder read_template_folder(const std::filesystem::path& folder);
 
 }  // namespace gptq::chat

@@ -1,4 +1,4 @@
-// One thread that does tasks behind the caller's back, in order and at most some bytes late.
+// A background thread that runs tasks in order, with a limit on the memory they hold.
 #pragma once
 
 #include <condition_variable>
@@ -11,16 +11,16 @@
 
 namespace gptq {
 
-// The first exception of a task ends the work: tasks behind it are dropped, and every later call rethrows it.
+// The first exception of a task stops the work: later tasks are dropped, and every later call rethrows it.
 class BackgroundThread {
  public:
   explicit BackgroundThread(int64_t max_bytes);  // throws what start_thread() does
-  ~BackgroundThread();                           // does the tasks it still has, without saying how they went
+  ~BackgroundThread();                           // runs the remaining tasks and ignores their failures
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;
 
-  // Hands over a task that holds `bytes` until it is done; waits while tasks that hold more than max_bytes together
-  // are not done. A task of any size passes once the ones before it are done.
+  // Queues a task that holds `bytes` until it is done; waits while unfinished tasks hold more than max_bytes. A task of
+  // any size is accepted once the ones before it are done.
   void add(int64_t bytes, std::function<void()> task);
 
   void drain();  // returns when all tasks are done
@@ -34,9 +34,9 @@ class BackgroundThread {
   void wait_while(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition);
 
   const int64_t max_bytes_;
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards everything below
   std::condition_variable added_, done_;
-  std::deque<Task> tasks_;  // the first one is being done
+  std::deque<Task> tasks_;  // the front one is running
   int64_t bytes_ = 0;       // of tasks_
   bool stop_ = false;
   std::exception_ptr failure_;

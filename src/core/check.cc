@@ -1,4 +1,4 @@
-// Turns a failed CHECK into an Error, so that even our own bugs unwind cleanly.
+// Turns a failed CHECK into an Error, so that bugs of gptq unwind cleanly.
 #include "core/check.h"
 
 #include <gptq/error.h>

@@ -1,4 +1,4 @@
-// CHECK: for our own bugs only; bad input from outside throws an Error with its own words instead.
+// CHECK: for bugs of gptq only; bad input throws an Error with a specific message instead.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Seconds since a point in time, of the steady clock.
+// A stopwatch on the steady clock, in seconds.
 #pragma once
 
 #include <chrono>

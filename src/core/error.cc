@@ -1,4 +1,4 @@
-// Errors and their messages of bounded length.
+// Errors; bounds the length of their messages.
 #include <gptq/error.h>
 
 #include "core/log.h"

@@ -76,7 +76,7 @@ const char* kind_of(mode_t mode) {
   return "a device";
 }
 
-// Without waiting: a pipe that nobody writes to would be waited for.
+// Non-blocking: opening a pipe without a writer would wait forever.
 int open_for_reading(const fs::path& path, struct stat& info) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0 && errno == ENXIO) refuse(path, "a socket or a device");
@@ -199,10 +199,10 @@ std::string read_small_file(const fs::path& path) { return read_file(path, kMaxS
 
 namespace {
 
-// Creates a file beside `path` under a name that nobody has, be it a file or a link.
+// Creates a file beside `path` under an unused name.
 int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
-  static std::atomic<int> count{0};  // with the process, a name that no other writer has
-  constexpr int kTries = 100;        // left-over files of a process with the same number
+  static std::atomic<int> count{0};  // with the process id: unique among running writers
+  constexpr int kTries = 100;        // files left by an earlier process with the same id
   for (int tries = 0;; ++tries) {
     temporary = path.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -215,8 +215,9 @@ int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
-    throw Error(ErrorKind::kUsage, "writing " + path.string() +
-                                       ": found a device, a folder or a pipe, which is not replaced; choose another name");
+    throw Error(ErrorKind::kUsage,
+                "writing " + path.string() +
+                    ": found a device, a folder or a pipe, which is not replaced; choose another name");
   }
   fs::path temporary;
   {

@@ -1,4 +1,4 @@
-// Files: mapped reading, whole reading, and writing that is atomic or not at all.
+// Files: memory mapping, reading, and atomic writing.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,8 @@ namespace gptq {
 
 namespace fs = std::filesystem;
 
-// A read-only mapping of a whole file. Only regular files are opened, here and below: pipes, devices and the files
-// of /proc would be waited for, or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral)
-// naming the path.
+// A read-only mapping of a whole file. Here and below only regular files are opened: pipes, devices and files of /proc
+// could block or never end. Throws Error(kNotFound | kPermission | kVerification | kGeneral) naming the path.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -31,34 +30,33 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A descriptor to read `path`, which is the caller's to close; throws like MappedFile.
+// A descriptor to read `path`, closed by the caller; throws like MappedFile.
 int open_regular_file(const fs::path& path);
 
 // Reads a part of a mapping from the disk, if it is not in memory yet, and maps its pages.
 void bring_to_memory(std::span<const std::byte> mapped);
 
-// Declared in include/gptq/gptq.h, too. The path of the MappedFile that holds `address`, nullptr when there is none.
-// Safe in a signal handler: touching a page behind the end of a file that was cut short raises SIGBUS.
+// Also declared in include/gptq/gptq.h. The path of the MappedFile that contains `address`; nullptr if there is none.
+// Async-signal-safe: touching a page past the end of a truncated file raises SIGBUS.
 const char* mapped_file_at(const void* address);
 
 // The whole file as bytes; throws like MappedFile, and Error(kVerification) when it is larger than `max_bytes`.
 std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 30);
 
-// read_file for what people and tools write by hand: configs, indexes, templates, notes. At most 100 MiB.
+// read_file for small files such as configs, indexes, templates and notes: at most 100 MiB.
 std::string read_small_file(const fs::path& path);
 
-// Writes `content` to a temporary name of its own in the same folder, syncs and renames: readers see the old file or
-// the new one, never a part. The temporary file is always made by this call, with `mode` less the umask. Throws
-// Error(kUsage) when `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the system's reason (a full
-// disk among them).
+// Writes `content` to a temporary file in the same folder, syncs and renames it: readers see the old file or the
+// new one, never a part. The temporary file is always a new one, with `mode` less the umask. Throws Error(kUsage)
+// when `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the system's reason (including
+// a full disk).
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
-// The name of the file that `name` is a temporary of, as write_file_atomic makes them and a killed process leaves them;
-// empty when it is none.
+// The target of a temporary file of write_file_atomic (a killed process leaves such files); "" for other names.
 std::string_view target_of_temporary(std::string_view name);
 
-// A file of a size known in advance, filled in any order. The space is reserved at once, so that a full disk is
-// an error before any work is done. Writes from several threads to different ranges are safe.
+// A file of known size, written in any order. Its space is reserved first, so that a full disk is an error before any
+// work is done. Concurrent writes to different ranges are safe.
 class PreallocatedFile {
  public:
   PreallocatedFile(const fs::path& path, uint64_t size);  // creates; an existing file of that size is kept
@@ -74,7 +72,7 @@ class PreallocatedFile {
   int descriptor_ = -1;
 };
 
-// The reason of the last failed system call on `path`, as an Error: "<verb> <path>: <reason>; <advice>".
+// Throws the error of the last failed system call on `path`: "<verb> <path>: <reason>; <advice>".
 [[noreturn]] void throw_system_error(const std::string& verb, const fs::path& path, int error_number);
 
 }  // namespace gptq

@@ -172,8 +172,9 @@ Document parse(std::string_view text, const std::string& what, const std::vector
     Document::sax_parse(text, &builder);
     return builder.take();
   } catch (const Error& error) {
-    throw Error(ErrorKind::kVerification, "parsing " + what + " as JSON: " + error.what() +
-                                              "; the file is damaged, hostile or not JSON: fetch or write it again");
+    throw Error(ErrorKind::kVerification,
+                "parsing " + what + " as JSON: " + error.what() +
+                    "; the file is damaged, malicious or not JSON: download or write it again");
   }
 }
 

@@ -23,12 +23,12 @@ using OrderedJson = nlohmann::ordered_json;  // keeps insertion order, linear lo
 Json parse_json(std::string_view text, const std::string& what);
 OrderedJson parse_ordered_json(std::string_view text, const std::string& what);
 
-// Takes the events of one large container instead of letting it become part of a document: a vocabulary of 262,144
-// tokens loads several times faster that way. May throw to refuse what it gets.
+// Receives the events of one large container instead of building a document from it: a vocabulary of 262,144 tokens
+// loads several times faster that way. May throw to reject values.
 class JsonTap {
  public:
   virtual ~JsonTap() = default;
-  virtual void key(std::string& name) = 0;  // duplicates are the tap's business
+  virtual void key(std::string& name) = 0;  // duplicates are handled by the tap
   virtual void string(std::string& value) = 0;
   virtual void integer(int64_t value) = 0;
   virtual void real(const std::string& digits) = 0;  // a number with a point or an exponent, as the file writes it
@@ -37,11 +37,11 @@ class JsonTap {
   virtual void close_array() = 0;
 };
 
-// Where to tap: at a key of an object that itself stands under a key of the root, when it holds this container.
+// The location of a container to tap: a key of an object that is itself the value of a key of the root.
 struct JsonTapPoint {
   std::string parent;  // "model"
   std::string key;     // "vocab"
-  bool array = false;  // an array, else an object; anything else stays in the document
+  bool array = false;  // an array, else an object; any other value is parsed into the document
   JsonTap* tap = nullptr;
 };
 

@@ -13,8 +13,8 @@ void set_log_sink(LogSink sink);  // not thread-safe: set once at start-up
 void note(const std::string& message);
 void warn(const std::string& message);
 
-// A message as people get it: of one longer than about 4 kB the middle is left out, at the borders of characters, and
-// how much that was is said. Errors, notes and warnings pass through here.
+// Shortens a message of more than about 4 kB: the middle is replaced by its size, at character boundaries. Applied to
+// errors, notes and warnings.
 std::string shortened_message(const std::string& message);
 
 }  // namespace gptq

@@ -1,4 +1,4 @@
-// The table of files, and where links may lead.
+// The table of model files, and the check of links.
 #include "core/model_files.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Which files of a model folder go with its weights: one table for downloads, tokenizers and the writer of checkpoints.
+// The files of a model folder that accompany its weights: one table for downloads, tokenizers and
+// the checkpoint writer.
 #pragma once
 
 #include <span>
@@ -9,15 +10,15 @@
 namespace gptq {
 
 enum class FileRole {
-  kConfig,        // config.json and what older tools wrote beside it; a new checkpoint gets its own
+  kConfig,        // config.json and related files of older tools; a new checkpoint writes its own
   kGeneration,    // generation_config.json
   kTokenizer,     // every file that opening a tokenizer reads
   kChatTemplate,  // template files beside the tokenizer's configuration
-  kLicence,       // what must go with copies
+  kLicence,       // must accompany copies of the model
   kCard,          // README.md
 };
 
-// Names that opening a tokenizer asks for, in src/tokenizer/formats.
+// Names that src/tokenizer/formats opens.
 namespace model_file {
 inline constexpr const char* kTokenizerJson = "tokenizer.json";
 inline constexpr const char* kTekken = "tekken.json";
@@ -32,18 +33,18 @@ inline constexpr const char* kVocabText = "vocab.txt";
 }  // namespace model_file
 
 struct ModelFile {
-  std::string_view pattern;  // a path in the folder with at most one '*', which also crosses slashes
+  std::string_view pattern;  // a path in the folder with at most one '*', which also matches slashes
   FileRole role;
 };
 
 std::span<const ModelFile> model_files();
 
-// The row whose pattern `path` (relative, with '/') fits, nullptr when there is none.
+// The row whose pattern matches `path` (relative, with '/'); nullptr if there is none.
 const ModelFile* find_model_file(std::string_view path);
 
-// True when `path` is no link, or leads to a file inside `folder`; also when `folder` is a snapshot of the Hub's cache
-// (.../snapshots/COMMIT) and the file is one of the blobs beside it. A folder from others may have links to files of
-// ours, which must go nowhere with a copy.
+// True when `path` is not a link, or leads to a file inside `folder`; also when `folder` is a snapshot of the Hub's
+// cache (.../snapshots/COMMIT) and the file is one of its blobs. An untrusted folder may contain links to private
+// files, which must not be copied or uploaded.
 bool stays_in_model_folder(const fs::path& folder, const fs::path& path);
 
 }  // namespace gptq

@@ -77,7 +77,7 @@ std::optional<OwnerLock> OwnerLock::acquire(const fs::path& path, const std::str
     throw_held(verb, owner, ", or delete " + path.string() + " if that process is gone");
   }
   if (!is_at(file, path)) return std::nullopt;
-  // Written over the old note, then cut: the file is never empty in between.
+  // Overwritten, then truncated: the file is never empty in between.
   const std::string note = std::string(kFirstLine) + "\n" + std::to_string(::getpid()) + "\n" + this_host() + "\n";
   if (::pwrite(file, note.data(), note.size(), 0) != static_cast<ssize_t>(note.size()) ||
       ::ftruncate(file, static_cast<off_t>(note.size())) != 0) {

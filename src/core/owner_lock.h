@@ -1,4 +1,4 @@
-// A lock file that names its holder: one process at a time works on a folder.
+// A lock file that names its holder: one process at a time works in a folder.
 #pragma once
 
 #include <optional>
@@ -8,17 +8,18 @@
 
 namespace gptq {
 
-// Held through flock() for the life of the object, so that the lock of a process that died is free. The file says who
-// holds it (process id and host name) and stays where it is; remove_file() takes it away while it is still held. On a
-// file system without flock() the note decides: a holder on this host whose process is gone is no holder.
+// Held by flock() for the lifetime of the object, so that the lock of a dead process is free. The file names the holder
+// (process id and host) and is not removed; remove_file() removes it while it is still held. On a file system without
+// flock() the note decides: a holder on this host whose process does not exist is ignored.
 class OwnerLock {
  public:
-  // nullopt when the folder or the file disappeared on the way: look again. Throws Error(kGeneral), "`verb`: another
+  // nullopt when the folder or the file disappeared meanwhile: check again. Throws Error(kGeneral), "`verb`: another
   // gptq (process 1 on host) is at work there", when it is held; Error(kPermission | kGeneral) from the system. Does
   // not follow a symbolic link.
   static std::optional<OwnerLock> acquire(const fs::path& path, const std::string& verb);
 
-  // Whether `path` is a regular file that acquire() may have made: empty (a process died in between) or with its note.
+  // True if `path` is a regular file that acquire() may have created: empty (the process died in between) or
+  // with its note.
   static bool made(const fs::path& path);
 
   OwnerLock(OwnerLock&& other) noexcept;

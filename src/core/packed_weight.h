@@ -1,4 +1,4 @@
-// A GPTQ-packed linear weight in the one canonical layout used in memory by every room.
+// A GPTQ-packed linear weight in the canonical layout that all modules use in memory.
 #pragma once
 
 #include <cstdint>

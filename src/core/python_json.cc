@@ -1,4 +1,4 @@
-// The three words travel through the strict parser and the writer as strings that no file holds.
+// NaN, Infinity and -Infinity pass through the strict parser and the writer as unique marked strings.
 #include "core/python_json.h"
 
 #include <array>
@@ -23,7 +23,7 @@ constexpr std::string_view kMark = "\x7f python number: ";
 
 std::string marked(const Word& word) { return std::string(kMark) + std::string(word.text); }
 
-// The words outside strings, in quotes and marked. Nothing changes in a text without them.
+// Quotes and marks the three words outside strings. A text without them is unchanged.
 std::string with_marks(std::string_view text) {
   std::string result;
   result.reserve(text.size());

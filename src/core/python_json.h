@@ -1,4 +1,4 @@
-// JSON as Python's json module writes it: with NaN, Infinity and -Infinity, which JSON itself does not have.
+// JSON as Python's json module writes it: with NaN, Infinity and -Infinity, which standard JSON lacks.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace gptq {
 
-// Like parse_json and parse_ordered_json; the three words are numbers that are not finite.
+// Like parse_json and parse_ordered_json; the three words become non-finite numbers.
 Json parse_python_json(std::string_view text, const std::string& what);
 OrderedJson parse_ordered_python_json(std::string_view text, const std::string& what);
 
-// Indented by two spaces, not finite numbers as those words.
+// Indented by two spaces, non-finite numbers as those words.
 std::string python_json_text(OrderedJson json);
 
 }  // namespace gptq

@@ -1,4 +1,4 @@
-// Regular expressions: PCRE2 with UTF-8, Unicode properties and JIT, with limits against hostile patterns.
+// Regular expressions: PCRE2 with UTF-8, Unicode properties and JIT, with limits for untrusted patterns.
 #pragma once
 
 #include <memory>

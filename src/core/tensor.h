@@ -20,8 +20,8 @@ using Shape = std::vector<int64_t>;
 int64_t element_count(const Shape& shape);
 std::string to_string(const Shape& shape);  // "[4096, 128]"
 
-// A view of somebody else's bytes; the bytes need no alignment (files promise none), so typed access goes
-// through `values<T>()` only where the owner aligned them, and through copies elsewhere.
+// A view of memory owned by others. The bytes need not be aligned (files do not guarantee it): use `values<T>()` only
+// where the owner aligned them, and copies elsewhere.
 struct TensorView {
   DType dtype = DType::kF32;
   Shape shape;
@@ -44,7 +44,7 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(DType dtype, Shape shape);
-  static Tensor uninitialized(DType dtype, Shape shape);  // for one that is filled right away
+  static Tensor uninitialized(DType dtype, Shape shape);  // uninitialized memory
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
@@ -74,7 +74,7 @@ class Tensor {
   std::unique_ptr<std::byte[], Free> data_;
 };
 
-// Whether no element of an F32, F16 or BF16 tensor is NaN or infinite. Reads with all threads of the pool.
+// True unless an element of an F32, F16 or BF16 tensor is NaN or infinite. Uses all threads of the pool.
 bool all_finite(const TensorView& view, ThreadPool& pool);
 
 // Copies any of F32, F16, BF16, F64 into fp32. Throws Error(kVerification) naming `what` for other types.

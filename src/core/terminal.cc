@@ -1,4 +1,4 @@
-// Which characters a terminal may get from untrusted text.
+// Removes from untrusted text what a terminal could interpret.
 #include <gptq/terminal.h>
 
 #include "core/utf8.h"

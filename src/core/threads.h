@@ -1,4 +1,4 @@
-// A fixed pool of threads that splits index ranges; the only threading primitive of the compute rooms.
+// A fixed pool of threads that splits index ranges; the only threading primitive of numerical code.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@
 
 namespace gptq {
 
-// A thread that runs `body`. Throws Error(kGeneral) when the system refuses another one, with what to do.
+// Starts a thread that runs `body`. Throws Error(kGeneral), with advice, when the system refuses another one.
 std::jthread start_thread(std::function<void()> body);
 
 class ThreadPool {
  public:
-  // The calling thread counts as one of them; 0 = all hardware threads. Throws Error(kGeneral) when the system does not
-  // give as many.
+  // The calling thread counts as one; 0 = all hardware threads. Throws Error(kGeneral) when the system
+  // refuses that many.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   int size() const { return threads_; }

@@ -1,4 +1,4 @@
-// UTF-8 as bytes: decoding that knows exactly where broken text breaks, and encoding.
+// UTF-8: decoding with exact positions of invalid bytes, and encoding.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@ namespace gptq {
 constexpr char32_t kReplacementChar = 0xFFFD;
 constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
 
-// One decoding step over any bytes: a character, or a maximal invalid subpart (Unicode 15, section 3.9), which
-// is what becomes one U+FFFD. `size` is at least 1.
+// One decoding step over arbitrary bytes: a character, or a maximal invalid subpart (Unicode 15, section 3.9), which is
+// replaced by one U+FFFD. `size` is at least 1.
 struct Utf8Step {
   char32_t code = kReplacementChar;
   size_t size = 1;
@@ -20,7 +20,7 @@ struct Utf8Step {
 };
 Utf8Step utf8_step(std::string_view text, size_t position);
 
-// The character that starts at `position` of valid UTF-8; `position` moves behind it.
+// The character at `position` of valid UTF-8; advances `position` past it.
 char32_t next_char(std::string_view text, size_t& position);
 
 void append_utf8(std::string& out, char32_t code);

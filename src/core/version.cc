@@ -1,4 +1,4 @@
-// The library's version and its message callback, as the front door declares them.
+// The library's version and its log callback, as declared in the public headers.
 #include <gptq/gptq.h>
 
 #include "core/log.h"

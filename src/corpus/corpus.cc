@@ -1,4 +1,4 @@
-// Files and folders to rows, rows to tokens.
+// The public functions of corpus.h: files and folders to rows, rows to tokens.
 #include <gptq/corpus.h>
 
 #include <algorithm>
@@ -49,12 +49,12 @@ class Reader {
 
   Corpus take() {
     if (without_tools_ > 0) {
-      corpus_.notes.push_back("the chat template prints no tools: those of " + count(without_tools_, "row") +
+      corpus_.notes.push_back("the chat template ignores tools: those of " + count(without_tools_, "row") +
                               " left out");
     }
     if (merged_ > 0) {
       corpus_.notes.push_back("the chat template has no system role: the system text of " + count(merged_, "row") +
-                              " goes in front of the first question");
+                              " is prepended to the first user message");
     }
     return std::move(corpus_);
   }
@@ -123,7 +123,7 @@ class Reader {
   Corpus corpus_;
 };
 
-// "org/name", or an address of the Hub.
+// "org/name", or a URL of the Hub.
 bool looks_like_data_set(const std::string& path) {
   if (path.find("://") != std::string::npos) return true;
   return std::count(path.begin(), path.end(), '/') == 1 && path.front() != '/' && path.front() != '.' &&
@@ -134,10 +134,11 @@ void check_path(const std::string& path) {
   std::error_code ignored;
   const fs::file_status status = fs::status(path, ignored);
   if (status.type() == fs::file_type::not_found && looks_like_data_set(path)) {
-    throw Error(ErrorKind::kNotFound, "opening " + path +
-                                          ": No such file or directory; data sets of the Hub are not fetched: get one "
-                                          "of its files (hf download --repo-type dataset " +
-                                          path + ") and give the file, or check the path");
+    throw Error(ErrorKind::kNotFound,
+                "opening " + path +
+                    ": No such file or directory; data sets on the Hub are not downloaded: download one "
+                    "of its files (hf download --repo-type dataset " +
+                    path + ") and pass the file, or check the path");
   }
   if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
     throw Error(ErrorKind::kVerification, "opening " + path + ": it is " +

@@ -1,4 +1,4 @@
-// One row's document: which keys hold it, in the ways that data sets for training have.
+// The document in one row: the keys and forms that training data sets use.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -141,7 +141,7 @@ bool read_row(const OrderedJson& json, Row& row) {
   if (has("instruction") && has("output")) return instruction(json, row);
   if (has("content")) return text(json, "content", row);
   if (has("input_ids")) return tokens(json, row);
-  // The key is there and its value is null: nothing to read, which is not the same as an unknown form.
+  // The key is present with the value null: an empty row, not an unknown form.
   for (const char* key : {"text", "messages", "conversations", "content", "input_ids"}) {
     if (json.contains(key)) return false;
   }
@@ -151,7 +151,7 @@ bool read_row(const OrderedJson& json, Row& row) {
   }
   fail(row, "found " + keys_of(json) +
                 ", expected one of: \"text\"; \"messages\"; \"conversations\"; \"prompt\" and \"completion\"; "
-                "\"instruction\" and \"output\"; \"content\"; \"input_ids\"; rename the one that holds the text to "
+                "\"instruction\" and \"output\"; \"content\"; \"input_ids\"; rename the one with the text to "
                 "\"text\"");
 }
 

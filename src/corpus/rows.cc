@@ -1,4 +1,4 @@
-// Telling JSON lines, JSON arrays, tables and plain text apart, and going through their rows.
+// Distinguishes JSON lines, JSON arrays, tables and plain text, and iterates over their rows.
 #include "corpus/rows.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ size_t skip_space(std::string_view text, size_t position) {
   throw Error(ErrorKind::kVerification, "reading " + where + ": " + reason);
 }
 
-// The parser's words without the text that it has read.
+// The parser's message without the text it quotes.
 std::string parser_reason(std::string reason) {
   for (const char* from : {"syntax error ", "as JSON: "}) {
     if (const size_t at = reason.find(from); at != std::string::npos)
@@ -46,7 +46,7 @@ std::optional<OrderedJson> try_parse(std::string_view text, std::string* reason 
   }
 }
 
-// Hands on one row after the other and counts those without content.
+// Passes rows on one by one and counts those without content.
 class Rows {
  public:
   explicit Rows(const RowSink& sink) : sink_(sink) {}
@@ -84,7 +84,7 @@ void read_json_lines(std::string_view text, const std::string& name, Rows& rows)
   }
 }
 
-// The end of the JSON value at `position`: where the ',' or ']' behind it stands; text.size() when there is none.
+// The end of the JSON value at `position`: the position of the ',' or ']' after it; text.size() when there is none.
 size_t value_end(std::string_view text, size_t position) {
   size_t depth = 0;
   bool inside_string = false;
@@ -105,7 +105,7 @@ size_t value_end(std::string_view text, size_t position) {
   return text.size();
 }
 
-// `text` begins with '['. One item is parsed at a time: an array may be many times larger than its rows.
+// `text` begins with '['. Items are parsed one at a time: an array may be much larger than memory for its values.
 void read_json_array(std::string_view text, const std::string& name, Rows& rows) {
   size_t line = 1, counted = 0;
   const auto place = [&](size_t position) {
@@ -128,7 +128,7 @@ void read_json_array(std::string_view text, const std::string& name, Rows& rows)
   }
   if (end == text.size()) fail(place(position), "the JSON array has no end; the file is damaged or cut short");
   if (skip_space(text, end + 1) < text.size()) {
-    fail(place(end), "found text behind the JSON array; expected one array, or one object on each line");
+    fail(place(end), "found text after the JSON array; expected one array, or one object on each line");
   }
 }
 
@@ -163,7 +163,7 @@ Form find_form(std::string_view text, const std::string& name) {
     const size_t inside = skip_space(text, begin + 1);
     const auto first = try_parse(text.substr(inside, value_end(text, inside) - inside));
     if (named || (first && (first->is_object() || first->is_string()))) return Form::kArray;
-    // A row that is cut short is not a plain text.
+    // A truncated row is not plain text.
     if (inside + 1 < text.size() && text[inside] == '{' && text[skip_space(text, inside + 1) % text.size()] == '"') {
       return Form::kArray;
     }

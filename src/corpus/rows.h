@@ -1,4 +1,4 @@
-// The documents of a text file: the whole of it, or its rows when it is JSON or a table.
+// The documents of a text file: the whole text, or its rows if it is JSON or a table.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@ namespace gptq::corpus {
 
 struct Row {
   enum class Kind {
-    kText,          // text, whole: it may have been rendered by a chat template already
-    kConversation,  // messages and tools; when there is no chat template, `text` unless it is empty
+    kText,          // text; it may already have been rendered by a chat template
+    kConversation,  // messages and tools; without a chat template `text` is used, unless it is empty
     kTokens         // ids
   };
   Kind kind = Kind::kText;
@@ -27,16 +27,16 @@ struct Row {
 
 using RowSink = std::function<void(Row& row)>;
 
-// Calls `sink` for every row of valid UTF-8 text; a plain text is one row whose `where` is the name, and none when it
-// is blank. Returns how many rows were left out because what they hold is null or empty. The name's ending (.jsonl,
-// .csv...) only says what damaged text was meant to be. Throws Error(kVerification) naming file, line or item, and
+// Calls `sink` for every row of valid UTF-8 text. Plain text is one row whose `where` is the name; blank text has no
+// rows. Returns the number of rows skipped because their value is null or empty. The extension in the name (.jsonl,
+// .csv ...) only improves errors about damaged text. Throws Error(kVerification) naming the file, the line or item, and
 // the keys found.
 size_t read_rows(std::string_view text, const std::string& name, const RowSink& sink);
 
-// One row of JSON. False when what it holds is null or empty.
+// Reads one row of JSON. False when its value is null or empty.
 bool read_row(const OrderedJson& json, Row& row);
 
-// Python's NaN, Infinity and -Infinity become null, halves of surrogate pairs U+FFFD; otherwise the text is as it was.
+// Replaces Python's NaN, Infinity and -Infinity by null, and unpaired surrogates by U+FFFD.
 std::string standard_json(std::string_view text);
 
 }  // namespace gptq::corpus

@@ -1,4 +1,4 @@
-// Fields in quotes may hold separators, newlines and doubled quotes.
+// CSV records; quoted fields may contain separators, newlines and doubled quotes.
 #include "corpus/table.h"
 
 #include <algorithm>
@@ -23,10 +23,10 @@ class Records {
  public:
   Records(std::string_view text, char separator) : text_(text), separator_(separator) {}
 
-  size_t line() const { return line_; }        // where the last record began
+  size_t line() const { return line_; }        // line where the last record began
   bool unclosed() const { return unclosed_; }  // the last record ended inside quotes
 
-  // False at the end. Empty lines are passed over.
+  // False at the end. Skips empty lines.
   bool next(std::vector<std::string>& fields) {
     while (position_ < text_.size() && (text_[position_] == '\n' || text_[position_] == '\r')) {
       lines_ += text_[position_++] == '\n' ? 1 : 0;

@@ -9,12 +9,12 @@
 
 namespace gptq::corpus {
 
-// A table's first line is its header: names without spaces, one of them a column that rows are read from ("text",
-// "prompt"...), and the second record has as many fields. With `named` the file's name says that it is one.
+// True when the first line is a header, i.e. names without spaces, one of them a column that rows are read from
+// ("text", "prompt" ...), and the second record has as many fields. `named`: the file name says that it is a table.
 bool is_table(std::string_view text, bool named);
 
-// Empty fields are null. Throws Error(kVerification) naming file and line for a record with another number of fields
-// than the header, and for a quote that is never closed.
+// Calls `sink` for every record. Empty fields are null. Throws Error(kVerification) naming the file and line for a
+// record with another number of fields than the header, and for an unclosed quote.
 void read_table(std::string_view text, const std::string& name,
                 const std::function<void(const OrderedJson& row, const std::string& where)>& sink);
 

@@ -1,4 +1,4 @@
-// Packed text, magic numbers, UTF-16, and the check for UTF-8.
+// Decompression, magic numbers, UTF-16, and the UTF-8 check.
 #include "corpus/text_source.h"
 
 #include <algorithm>
@@ -56,7 +56,7 @@ constexpr Format kFormats[] = {
 
 enum class TextEncoding { kOther, kUtf16Little, kUtf16Big };
 
-// By the byte order mark, or by the zero bytes that every second place of Latin text has.
+// By the byte order mark, or by the zero bytes in every second position of Latin text.
 TextEncoding find_encoding(std::string_view bytes) {
   if (bytes.size() % 2 != 0) return TextEncoding::kOther;
   if (bytes.starts_with("\xFF\xFE")) return TextEncoding::kUtf16Little;
@@ -71,7 +71,7 @@ TextEncoding find_encoding(std::string_view bytes) {
   return TextEncoding::kOther;
 }
 
-// Half a pair becomes U+FFFD.
+// An unpaired surrogate becomes U+FFFD.
 std::string from_utf16(std::string_view bytes, bool little) {
   std::string text;
   const auto unit = [&](size_t i) {

@@ -1,4 +1,4 @@
-// Streaming decoding: text is given out once no later id can change it.
+// Streaming decoding: text is returned once no later id can change it.
 #include <algorithm>
 
 #include <gptq/tokenizer.h>
@@ -10,8 +10,8 @@ namespace gptq {
 
 namespace {
 
-// Enough ids in front of new ones that decoding them alone gives the same tail as decoding everything: four or more
-// bytes put a cut inside a character back in step, and any text at all uses up what decoders do at the beginning.
+// Number of context ids whose decoding ends like the decoding of all ids: four or more bytes resynchronize a cut inside
+// a character, and any text at all consumes what decoders do at the beginning.
 constexpr size_t kContext = 5;
 
 }  // namespace
@@ -24,7 +24,7 @@ void StreamingDecoder::follow(const std::vector<TokenId>& ids) {
   for (auto id = ids.rbegin(); id != ids.rend() && window_.size() < 2 * kContext; ++id) {
     const std::string* token = impl.token(*id);
     if (token == nullptr || (skip_special_tokens_ && impl.is_special(*id))) continue;
-    // Bytes that end the text in front would form one run with those that follow, valid or not as a whole.
+    // Bytes at the end of the preceding text would form one run with those that follow, valid or invalid as a whole.
     if (window_.empty() && impl.decoder().has_byte_runs() && tokenizer::byte_of_token(*token) >= 0) continue;
     window_.insert(window_.begin(), *id);
   }
@@ -38,14 +38,14 @@ std::string StreamingDecoder::push(TokenId id) {
   const std::string* token = impl.token(id);
   if (token == nullptr || (skip_special_tokens_ && impl.is_special(id))) return "";  // decode() leaves them out too
   window_.push_back(id);
-  // A run of byte tokens is valid or not as a whole: nothing of it is certain before it ends.
+  // A run of byte tokens is valid or invalid as a whole, so none of it is final before it ends.
   if (impl.decoder().has_byte_runs() && tokenizer::byte_of_token(*token) >= 0) return "";
   const std::string text = impl.decode(window_.data(), window_.size(), false);
   if (!followed_.empty() && text != followed_) {
     if (!text.starts_with(followed_)) emitted_ -= kReplacementUtf8.size();
     followed_.clear();
   }
-  // A replacement character at the end may be a character whose bytes are still to come.
+  // A replacement character at the end may be a character whose bytes are incomplete.
   const size_t certain = text.size() - (text.ends_with(kReplacementUtf8) ? kReplacementUtf8.size() : 0);
   std::string fresh = certain > emitted_ ? text.substr(emitted_, certain - emitted_) : "";
   emitted_ = std::max(emitted_, certain);
@@ -53,7 +53,7 @@ std::string StreamingDecoder::push(TokenId id) {
   return fresh;
 }
 
-// Keeps the last few ids as context, unless they alone decode to nothing. `pending` bytes of text are not out yet.
+// Keeps the last few ids as context, unless they alone decode to nothing. `pending` bytes of text are not returned yet.
 void StreamingDecoder::forget(size_t pending) {
   const Tokenizer::Impl& impl = tokenizer_->impl();
   const std::vector<TokenId> context(window_.end() - static_cast<std::ptrdiff_t>(kContext), window_.end());

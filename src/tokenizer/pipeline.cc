@@ -1,4 +1,4 @@
-// Builds the pipeline from tokenizer.json; encodes, traces and decodes through its components.
+// Builds the pipeline from tokenizer.json; encodes and decodes with its components.
 #include "tokenizer/pipeline.h"
 
 #include <algorithm>
@@ -38,7 +38,7 @@ size_t trailing_spaces(std::string_view text) {
   return count;
 }
 
-// From bytes to characters of one text, which must outlive it.
+// Converts byte offsets to character offsets of one text, which must outlive it.
 class CharIndex {
  public:
   explicit CharIndex(std::string_view text) : text_(text) {
@@ -49,7 +49,7 @@ class CharIndex {
     }
   }
 
-  // Where nothing corresponds, what the reference answers: bytes.
+  // Without a corresponding character, bytes are returned, as the reference implementation does.
   std::pair<size_t, size_t> range(size_t begin, size_t end) const {
     const size_t size = text_.size();
     if (begin >= size) return {begin, end};
@@ -120,8 +120,8 @@ void Pipeline::add_tokens(const Json& list, const std::string& what, const Token
   added_.prepare(*normalizer_, what + ": added_tokens");
 }
 
-// Where tokenizer_config.json has the keys, they replace the post-processor; a key that is missing leaves its side
-// as the post-processor has it.
+// The keys of tokenizer_config.json, if present, replace the post-processor; the side of a missing key stays as the
+// post-processor defines it.
 void Pipeline::apply_bos_eos_settings(const TokenizerConfig& config) {
   if (!config.add_bos_token && !config.add_eos_token) return;
   std::vector<TokenId> frame;
@@ -181,7 +181,7 @@ void Pipeline::encode_with_offsets(const std::string& text, const TokenSink& sin
       const Origin* origins = words.origins.data() + words.spans[i].begin;
       const std::string_view word = words.word(i);
       model_->encode_with_offsets(word, [&](const TokenSpan& token) {
-        // Where a token is said to end behind the word, the reference gives its place in the word.
+        // For a token that ends after the word, the reference implementation returns its offsets in the word.
         std::pair<size_t, size_t> bytes{token.begin, token.end};
         const bool inside = token.begin < token.end && token.end <= word.size();
         if (inside) bytes = {origins[token.begin].byte(), end_of(origins[token.end - 1])};

@@ -29,9 +29,9 @@ class Pipeline {
   // From the text of tokenizer.json.
   static std::unique_ptr<Pipeline> parse(std::string_view text, const std::string& what, const TokenizerConfig& config);
 
-  // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that touch marks are plain text.
+  // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that overlap marks are ordinary text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
-  // The same ids for text without marks, one after the other, and where they come from.
+  // The same ids for text without marks, one by one, with their offsets.
   using TokenSink = std::function<void(TokenId id, const TokenOffset& place)>;
   void encode_with_offsets(const std::string& text, const TokenSink& sink) const;
   std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
@@ -46,7 +46,7 @@ class Pipeline {
   const TokenDecoder& decoder() const { return *decoder_; }
 
  private:
-  // Added tokens and the words between them, in order.
+  // Passes on added tokens and the words between them, in order.
   template <typename OnToken, typename OnWords>
   void each_part(AlignedText text, bool protect, const OnToken& on_token, const OnWords& on_words) const;
   void add_tokens(const Json& list, const std::string& what, const TokenizerConfig& config);

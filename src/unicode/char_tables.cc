@@ -1,4 +1,4 @@
-// How the reference classifies characters; made by tests/golden/make_char_tables.py, not edited by hand.
+// Character classes of the reference implementation; made by tests/golden/make_char_tables.py, not edited by hand.
 #include "unicode/char_tables.h"
 
 namespace gptq::unicode {

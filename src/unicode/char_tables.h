@@ -1,4 +1,5 @@
-// Classes of characters as the reference has them: its libraries know several versions of Unicode, none of them ours.
+// Character classes of the reference tokenizers, whose libraries use several versions of Unicode, none
+// of them utf8proc's.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,7 @@ struct CharRange {
   char32_t first, last;
 };
 
-// The range with the character, or nullptr.
+// The range that contains the character, or nullptr.
 template <typename Range>
 const Range* range_of(std::span<const Range> ranges, char32_t code) {
   const auto range =
@@ -41,7 +42,7 @@ extern const CharClass kWordChars;         // \w of Whitespace and of single_wor
 extern const CharClass kMarkChars;         // what StripAccents drops
 extern const CharClass kBertMarkChars;     // what BertNormalizer drops after decomposing
 extern const CharClass kBertControlChars;  // what its clean_text drops
-extern const CharClass kDecomposingChars;  // those that normal forms know, but for Hangul syllables
+extern const CharClass kDecomposingChars;  // characters that normal forms change, without Hangul syllables
 
 struct LowercaseRange {
   char32_t first, last;
@@ -51,7 +52,7 @@ extern const std::span<const LowercaseRange> kLowercaseRanges;
 
 struct ScriptRange {
   char32_t first, last;
-  int script;  // a number of no meaning outside; characters in no range go with every script
+  int script;  // an arbitrary number per script; characters outside all ranges match every script
 };
 extern const std::span<const ScriptRange> kScriptRanges;
 

@@ -65,7 +65,7 @@ char32_t to_lower(char32_t code) {
 }
 
 void append_lowercase(std::string& out, char32_t code) {
-  if (code == 0x130) {  // the only character whose lower case is two characters everywhere
+  if (code == 0x130) {  // the only character whose lower case always is two characters
     out += "i\xCC\x87";
   } else {
     append_utf8(out, to_lower(code));

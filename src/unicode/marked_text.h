@@ -1,4 +1,4 @@
-// Text whose bytes may carry the mark "written by a person".
+// Text with a mark for each byte that comes from a message of a conversation.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace gptq::unicode {
 
-// `marks` is empty (no byte is marked) or has one byte per byte of `text`: 1 for input, 0 for anything else.
+// `marks` is empty (no byte is marked) or has one byte per byte of `text`: 1 for marked, 0 for not.
 struct MarkedText {
   std::string text;
   std::string marks;

@@ -1,4 +1,4 @@
-// Decomposition by utf8proc's tables, canonical order, and composition by a table turned round.
+// Decomposition with utf8proc's tables, canonical ordering, and composition with an inverted table.
 #include "unicode/normal_form.h"
 
 #include <utf8proc.h>
@@ -25,7 +25,7 @@ int combining_class(char32_t code) {
   return value != 0 && kDecomposingChars.has(code) ? value : 0;
 }
 
-// Appends the full decomposition; every character but the first is an added one.
+// Appends the full decomposition; all characters but the first count as added.
 void decompose(char32_t code, bool compatibility, std::vector<ChangedChar>& out) {
   if (code < 0xA0) {
     out.push_back({code, 0});
@@ -58,7 +58,7 @@ void decompose(char32_t code, bool compatibility, std::vector<ChangedChar>& out)
   for (utf8proc_ssize_t i = 0; i < count; ++i) out.push_back({static_cast<char32_t>(parts[i]), i == 0 ? 0 : 1});
 }
 
-// Canonical ordering: every run of marks sorted by combining class, equal classes in their old order.
+// Canonical ordering: each run of marks sorted by combining class, stably.
 void order_marks(std::vector<ChangedChar>& chars) {
   for (size_t begin = 0; begin < chars.size();) {
     if (combining_class(chars[begin].code) == 0) {
@@ -76,7 +76,7 @@ void order_marks(std::vector<ChangedChar>& chars) {
 
 uint64_t pair_key(char32_t first, char32_t second) { return static_cast<uint64_t>(first) << 32 | second; }
 
-// Primary composites: characters whose decomposition is a pair that their normal form C puts together again.
+// Primary composites: characters whose decomposition is a pair that normal form C composes again.
 std::unordered_map<uint64_t, char32_t> composites() {
   std::unordered_map<uint64_t, char32_t> pairs;
   for (utf8proc_int32_t code = 0xC0; code <= 0x2FFFF; ++code) {
@@ -91,7 +91,7 @@ std::unordered_map<uint64_t, char32_t> composites() {
       constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
       return size > 0 && utf8proc_normalize_utf32(parts.data(), size, kOptions) == 1;
     };
-    // The pair is the last character of the full decomposition and what the ones before it compose to.
+    // The pair is the last character of the full decomposition and the composition of the ones before it.
     if (count < 2 || !composes_to_one(count) || parts[0] != code || !composes_to_one(count - 1)) continue;
     pairs[pair_key(static_cast<char32_t>(parts[0]), static_cast<char32_t>(full[static_cast<size_t>(count - 1)]))] =
         static_cast<char32_t>(code);
@@ -99,7 +99,7 @@ std::unordered_map<uint64_t, char32_t> composites() {
   return pairs;
 }
 
-// What the two become together, or 0.
+// The composition of the two, or 0.
 char32_t composed(char32_t first, char32_t second) {
   static const std::unordered_map<uint64_t, char32_t> kPairs = composites();
   if (second < 0x300 || (second > 0x30FF && second < 0x11000)) return 0;  // no pair ends with these
@@ -114,11 +114,11 @@ char32_t composed(char32_t first, char32_t second) {
   return found == kPairs.end() ? 0 : found->second;
 }
 
-// Puts every starter together with what follows and is not blocked from it.
+// Composes every starter with the following characters that are not blocked.
 void compose(std::vector<ChangedChar>& chars) {
   constexpr size_t kNone = SIZE_MAX;
-  size_t starter = kNone;  // in the part already written
-  int last_class = -1;     // of the mark before; -1 right behind the starter
+  size_t starter = kNone;  // in the output so far
+  int last_class = -1;     // of the previous mark; -1 directly after the starter
   size_t written = 0;
   for (const ChangedChar here : chars) {
     const int its_class = combining_class(here.code);

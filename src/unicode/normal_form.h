@@ -1,4 +1,4 @@
-// Unicode normal forms, as the reference computes them: characters newer than its tables stay as they are.
+// Unicode normal forms as the reference computes them: characters newer than its tables do not change.
 #pragma once
 
 #include <string>
@@ -9,14 +9,14 @@ namespace gptq::unicode {
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
-// A character of a rewritten text, and how it came about: 0 takes the place of one character, 1 was added behind the
-// one before it, -n takes the place of one character and of the n behind it.
+// A character of a rewritten text and its origin: 0 replaces one character, 1 was added after the previous one, -n
+// replaces one character and the n after it.
 struct ChangedChar {
   char32_t code;
   int change;
 };
 
-// n log n even for hostile runs of combining marks. `text` must be valid UTF-8.
+// O(n log n) even for malicious runs of combining marks. `text` must be valid UTF-8.
 std::vector<ChangedChar> normal_form_changes(std::string_view text, NormalForm form);
 std::string to_normal_form(std::string_view text, NormalForm form);
 

@@ -1,4 +1,4 @@
-// Hostile templates and conversations: each ends in an error that says where, or soon enough.
+// Malicious templates and conversations: each ends in an error with its position, or in bounded time.
 #include <gtest/gtest.h>
 
 #include <gptq/chat.h>

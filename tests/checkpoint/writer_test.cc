@@ -121,7 +121,7 @@ TEST(CheckpointWriter, Resumes) {
   writer.finish();
   EXPECT_EQ(raw_bytes(SafetensorsFile(folder / "model-00003-of-00004.safetensors").tensor("large")),
             raw_bytes(bytes_tensor(kSpecs[4], 4).view()));
-  // A lost shard is made anew, and the caller hears that not everything was there.
+  // A lost shard is created again, and the caller learns that the output was incomplete.
   fs::remove(folder / "model-00003-of-00004.safetensors");
   EXPECT_FALSE(CheckpointWriter(folder.path(), kSpecs, 60).resumed());
 }
@@ -304,7 +304,7 @@ TEST(Configs, AreReadAlikeByBothGenerationsOfTransformers) {
   EXPECT_EQ(scaled["partial_rotary_factor"], 0.5);
   EXPECT_EQ(scaled["rope_scaling"].dump(), R"({"rope_type":"llama3","factor":8.0})");
   EXPECT_EQ(scaled["rope_parameters"]["rope_theta"], 5e5);
-  // What the source says under the old names, or only there, stays as it is.
+  // What the source says under the old names, or only there, is kept unchanged.
   for (const char* source :
        {R"({"rope_theta":1.0,"rope_scaling":{"type":"linear","factor":2.0},"torch_dtype":"float16"})",
         R"({"rope_parameters":{"rope_theta":2.0},"rope_theta":1.0})", R"({"rope_parameters":null})",

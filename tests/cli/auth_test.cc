@@ -83,7 +83,7 @@ TEST_F(CliAuth, TypingShowsNothing) {
     termios settings{};
     EXPECT_EQ(tcgetattr(terminal, &settings), 0);
     EXPECT_EQ(settings.c_lflag & ECHO, 0u);
-    const std::string keys = std::string("wrong\x15") + kToken + "x\x7f\r";  // ^U and Backspace mend mistakes
+    const std::string keys = std::string("wrong\x15") + kToken + "x\x7f\r";  // ^U and Backspace correct mistakes
     EXPECT_EQ(write(terminal, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
   }
   int status = 0;

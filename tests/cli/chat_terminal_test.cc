@@ -31,7 +31,7 @@ class ChatTerminal : public ::testing::Test {
     const std::string file = scratch_ / "talk.json";
     fs::remove(file);
     const std::string said = terminal.enter("/save " + file);
-    EXPECT_TRUE(has(said, "are saved")) << said;
+    EXPECT_TRUE(has(said, "saved ")) << said;
     std::vector<std::string> texts;
     for (const Json& message : Json::parse(read_whole(file), nullptr, false)) {
       if (message.is_object() && message["role"] == "user") texts.push_back(message["content"]);
@@ -106,8 +106,8 @@ TEST_F(ChatTerminal, WithoutAPlaceForTheHistoryItGoesOn) {
   write_whole(scratch_ / "state", "a file");
   Terminal terminal(chat(), variables());
   ASSERT_TRUE(terminal.prompt());
-  EXPECT_TRUE(has(terminal.enter("Hi"), "the history is not kept"));
-  EXPECT_FALSE(has(terminal.enter("Hi"), "the history is not kept")) << "once only";
+  EXPECT_TRUE(has(terminal.enter("Hi"), "the history is not saved"));
+  EXPECT_FALSE(has(terminal.enter("Hi"), "the history is not saved")) << "once only";
   EXPECT_EQ(questions(terminal), (Texts{"Hi", "Hi"}));
 }
 

@@ -31,7 +31,7 @@ TEST(Chat, LoopThroughAPipe) {
   EXPECT_EQ(loop.code, 0) << loop.err;
   EXPECT_EQ(loop.out, once.out + once.out) << "a cleared conversation begins like a new one";
   EXPECT_FALSE(has(loop.err, ">>>")) << "no prompts through a pipe";
-  EXPECT_TRUE(has(loop.err, "forgotten"));
+  EXPECT_TRUE(has(loop.err, "conversation cleared"));
   EXPECT_EQ(gptq({"chat", kDemo, "-n", "12"}, "Who are you?").out, once.out) << "the end of the input leaves, too";
 }
 
@@ -151,8 +151,8 @@ TEST(Chat, UndoAndRetry) {
   const Outcome outcome = gptq({"chat", kDemo, "-n", "8", "--temperature", "1.5", "--seed", "3"},
                                "/undo\n/retry\nHi\nMore\n/undo\n/save " + file + "\n/retry\n/save " + other + "\n");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_TRUE(has(outcome.err, "there is no question yet")) << outcome.err;
-  EXPECT_TRUE(has(outcome.err, "forgotten: \"More\"")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "the conversation has no question yet")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "removed: \"More\"")) << outcome.err;
   const Json before = saved(file), after = saved(other);
   ASSERT_EQ(before.size(), 2u) << before;
   ASSERT_EQ(after.size(), 2u) << after;
@@ -170,7 +170,7 @@ TEST(Chat, RetryAnswersALoadedQuestion) {
   const std::string file = scratch / "talk.json";
   write_whole(file, Json({message("user", "Hi")}).dump());
   const Outcome outcome = gptq({"chat", kDemo, "-n", "4", "--temperature", "0"}, "/load " + file + "\n/retry\n");
-  EXPECT_TRUE(has(outcome.err, "/retry answers")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "/retry generates an answer")) << outcome.err;
   EXPECT_EQ(outcome.out, gptq({"chat", kDemo, "-n", "4", "--temperature", "0", "-p", "Hi"}).out);
 }
 
@@ -251,7 +251,7 @@ TEST(Chat, CtrlCStopsTheAnswerOnly) {
   const Outcome outcome = process.finish();
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_TRUE(has(outcome.err, "ended by cancelled")) << outcome.err;
-  EXPECT_TRUE(has(outcome.err, "forgotten")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, "conversation cleared")) << outcome.err;
 }
 
 TEST(Chat, SigtermEndsIt) {

@@ -64,7 +64,7 @@ TEST(CliUsage, MistakesGetASuggestion) {
   const Outcome nothing = gptq({});
   EXPECT_EQ(nothing.code, 2);
   EXPECT_EQ(nothing.out, "");
-  EXPECT_TRUE(has(nothing.err, "First day:"));
+  EXPECT_TRUE(has(nothing.err, "Getting started:"));
 }
 
 TEST(CliUsage, CommandsOfOtherProgramsAreTranslated) {
@@ -76,7 +76,7 @@ TEST(CliUsage, CommandsOfOtherProgramsAreTranslated) {
                                                                                       {"ls", "`gptq cache ls`"},
                                                                                       {"show", "`gptq inspect MODEL`"},
                                                                                       {"rm", "`gptq cache rm MODEL`"},
-                                                                                      {"ps", "no models stay loaded"},
+                                                                                      {"ps", "models are not kept loaded"},
                                                                                       {"serve", "`vllm serve DIR`"}}) {
     expect_failure(gptq({command}), 2, {"no command '" + command + "'", hint});
     expect_failure(gptq({command, "org/name", "--flag"}), 2, {"no command '" + command + "'", hint});

@@ -82,7 +82,7 @@ TEST(CliHelp, ExamplesStayCommandsWhenTheyAreWrapped) {
   const Variable width("COLUMNS", "60");
   const std::string help = gptq({"quantize", "--help"}).out;
   EXPECT_TRUE(has(help, " \\\n      ")) << help;
-  EXPECT_TRUE(has(help, "  # go on after Ctrl-C or a crash\n  gptq quantize mistral-7b")) << help;
+  EXPECT_TRUE(has(help, "  # continue after Ctrl-C or a crash\n  gptq quantize mistral-7b")) << help;
 }
 
 TEST(CliHelp, OptionsStandInGroups) {

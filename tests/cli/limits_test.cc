@@ -92,7 +92,7 @@ TEST(CliMappedFiles, AModelCutShortMeanwhileIsAnErrorThatNamesIt) {
   const std::string cut = "truncate -s 2000000 " + model + "/model.safetensors";
   const Outcome outcome = shell(behind_first_layer(long_job(model, output), output, cut));
   EXPECT_EQ(outcome.code, 6) << outcome.err;
-  EXPECT_TRUE(has(outcome.err, model + "/model.safetensors: it was cut short")) << outcome.err;
+  EXPECT_TRUE(has(outcome.err, model + "/model.safetensors: it was truncated")) << outcome.err;
   EXPECT_FALSE(fs::exists(output));
 }
 

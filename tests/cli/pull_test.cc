@@ -111,7 +111,7 @@ TEST_F(CliHub, RefusalsHaveTheirExitCodes) {
   EXPECT_EQ(gptq({"pull", "a--b"}).code, 2);
   const Outcome missing = gptq({"inspect", "org/none"});
   EXPECT_EQ(missing.code, 3);
-  EXPECT_NE(missing.err.find("there is no folder org/none here"), std::string::npos) << missing.err;
+  EXPECT_NE(missing.err.find("no folder org/none exists"), std::string::npos) << missing.err;
   hub_.edit("org/demo", [](HubRepo& repo) { repo.gated = "manual"; });
   const Outcome gated = gptq({"pull", "org/demo"});
   EXPECT_EQ(gated.code, 4);

@@ -26,7 +26,8 @@ std::string wrapped(const std::string& text, size_t width) {
 const std::string kMarkdown =
     "A paragraph of several words, which is longer than a line.  \nSecond line\n\n"
     "- an item whose text goes on below its text, not below its marker\n  - one inside of it, which is long as well\n"
-    "12. numbered, and also longer than this line\n\n```python\nprint('a line of code stays as it is, however long it "
+    "12. numbered, and also longer than this line\n\n```python\nprint('a line of code is kept unchanged, however long "
+    "it "
     "is')\n"
     "\tif x:   y\n```\nAfterwards words are wrapped again, as before the code.\n"
     "| a table | has rows | which are left | as they are |\n"

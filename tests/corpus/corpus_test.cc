@@ -149,7 +149,7 @@ TEST(CorpusRows, ErrorsNameTheLineAndTheKeys) {
   expect_in(refused("{\"text\": 5}"), {"line 1", "\"text\" is number, expected a string"});
   expect_in(refused("[{\"text\": \"a\"},\n{\"x\": 1}]", "c.json"), {"c.json line 2 (item 2)", "\"x\""});
   expect_in(refused("[{\"text\": \"a\"},\n{\"text\": ", "c.json"), {"c.json line 2", "cut short"});
-  expect_in(refused("[\"a\"] more", "c.json"), {"behind the JSON array"});
+  expect_in(refused("[\"a\"] more", "c.json"), {"after the JSON array"});
   expect_in(refused("Hello", "c.json"), {"c.json line 1", "not a JSON value"});
   expect_in(refused("a,b\n1,2\n", "c.csv"), {"c.csv line 2", "\"a\", \"b\""});
   expect_in(refused("id,text\n1\n", "c.csv"), {"c.csv line 2", "1 fields, the header has 2"});
@@ -227,7 +227,7 @@ TEST_F(CorpusTest, PathsThatAreNoFiles) {
   const auto refused = [&](const std::string& path, ErrorKind kind) {
     return failure([&] { read_corpus({path}, kDemoFolder, tokenizer_); }, kind);
   };
-  expect_in(refused("allenai/c4", ErrorKind::kNotFound), {"allenai/c4", "data sets of the Hub are not fetched"});
+  expect_in(refused("allenai/c4", ErrorKind::kNotFound), {"allenai/c4", "data sets on the Hub are not downloaded"});
   expect_in(refused("/nowhere/c.txt", ErrorKind::kNotFound), {"/nowhere/c.txt", "check the path"});
   expect_in(refused("/dev/zero", ErrorKind::kVerification), {"/dev/zero", "a device"});
 }

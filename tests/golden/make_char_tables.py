@@ -95,7 +95,7 @@ def main():
     classes = {"Punctuation": split_by(pre_tokenizers.Punctuation()), "Numeric": split_by(pre_tokenizers.Digits(True)),
                "Word": joined, "Mark": removed_by(normalizers.StripAccents()), "BertMark": bert_marks(),
                "BertControl": removed_by(control), "Decomposing": with_normal_form()}
-    parts = ["// How the reference classifies characters; made by tests/golden/make_char_tables.py, not edited by hand.",
+    parts = ["// Character classes of the reference implementation; made by tests/golden/make_char_tables.py, not edited by hand.",
              '#include "unicode/char_tables.h"\n', "namespace gptq {\n", "// clang-format off", "namespace {\n"]
     parts += [array("CharRange", f"k{name}", ranges(points)) for name, points in classes.items()]
     parts += [array("LowercaseRange", "kLowercase", lowercase_pairs()), array("ScriptRange", "kScripts", scripts())]

@@ -81,7 +81,7 @@ TEST_F(AuthTest, TheFilesCanLieElsewhere) {
 TEST_F(AuthTest, AWrongTokenIsNotStored) {
   const Error error = error_of([] { log_in("hf_wrongwrong1234"); });
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);
-  EXPECT_EQ(contains(error.what(), {"--token", "not valid", "/settings/tokens"}), "");
+  EXPECT_EQ(contains(error.what(), {"--token", "is invalid", "/settings/tokens"}), "");
   EXPECT_FALSE(fs::exists(file("token")));
   EXPECT_FALSE(fs::exists(file("stored_tokens")));
   EXPECT_EQ(error_of([] { log_in(" \n"); }).kind(), ErrorKind::kUsage);

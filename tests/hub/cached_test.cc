@@ -74,7 +74,7 @@ TEST_F(CachedTest, DamageIsFound) {
   EXPECT_EQ(faults[0].path, blob(sha256_hex(weights_)).string());
   EXPECT_EQ(contains(faults[0].what, {"damaged", sha256_hex(wrong)}), "");
   EXPECT_EQ(contains(faults[1].what, {"leads out"}), "");
-  EXPECT_EQ(contains(faults[2].what, {"not there"}), "");
+  EXPECT_EQ(contains(faults[2].what, {"missing blob"}), "");
   EXPECT_EQ(faults[2].path, (snapshot() / "config.json").string());
 }
 

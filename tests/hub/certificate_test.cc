@@ -1,4 +1,4 @@
-// A server whose certificate nobody signed: said at once, with what to do, and not tried again.
+// A server with an untrusted certificate: an immediate error with advice, without retries.
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>

@@ -58,7 +58,7 @@ TEST_F(ErrorsTest, PaymentAndLawAreNoConnectionErrorsEither) {
   hub_.server().add_fault(Fault::refuse("/api/models", 402, "", "Private repository storage limit reached"));
   expect(error_of_pull(), ErrorKind::kPermission, {"paid plan", "storage limit", "/settings/billing"});
   hub_.server().add_fault(Fault::refuse("/api/models", 451, "", "Taken down at the request of a court"));
-  expect(error_of_pull(), ErrorKind::kPermission, {"by law", kId, "court"});
+  expect(error_of_pull(), ErrorKind::kPermission, {"legal reasons", kId, "court"});
 }
 
 TEST_F(ErrorsTest, NotFoundOrPrivate) {
@@ -71,11 +71,11 @@ TEST_F(ErrorsTest, NotFoundOrPrivate) {
 
 TEST_F(ErrorsTest, AWrongTokenIsNamedByItsSource) {
   environment_.set("HF_TOKEN", "hf_wrong");
-  expect(error_of_pull(), ErrorKind::kPermission, {"the token from HF_TOKEN", "not valid", "unset the variable"});
+  expect(error_of_pull(), ErrorKind::kPermission, {"the token from HF_TOKEN", "is invalid", "unset the variable"});
   environment_.unset("HF_TOKEN");
   const fs::path file = scratch_ / "home" / "token";
   write_whole(file, "hf_wrong");
-  expect(error_of_pull(), ErrorKind::kPermission, {"the token from " + file.string(), "not valid"});
+  expect(error_of_pull(), ErrorKind::kPermission, {"the token from " + file.string(), "is invalid"});
 }
 
 TEST_F(ErrorsTest, NoSuchRevision) {
@@ -117,7 +117,7 @@ TEST_F(ErrorsTest, NoSuchFile) {
 
 TEST_F(ErrorsTest, RateLimited) {
   hub_.server().add_fault(Fault::refuse("/api/models", 429, "", "", {{"ratelimit", "\"api\";r=0;t=42"}}).repeated(-1));
-  expect(error_of_pull(), ErrorKind::kNetwork, {"no more requests", "wait 42 s", "log in", "5 times"});
+  expect(error_of_pull(), ErrorKind::kNetwork, {"rate limit", "wait 42 s", "log in", "5 times"});
 }
 
 TEST_F(ErrorsTest, TheServerFails) {

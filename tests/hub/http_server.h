@@ -74,7 +74,7 @@ struct Fault {
 
   Fault on(Host which) const;  // the same on another host
   Fault of(const std::string& verb) const;
-  Fault repeated(int count) const;  // -1: for ever
+  Fault repeated(int count) const;  // -1: always
   Fault after(int requests) const;
 };
 

@@ -1,4 +1,4 @@
-// Listings from strangers: what is read, what is refused, and the copy that huggingface_hub reads.
+// Listings from untrusted servers: what is parsed, what is rejected, and the copy that huggingface_hub reads.
 #include <gtest/gtest.h>
 
 #include "core/json.h"
@@ -76,8 +76,8 @@ TEST(Listing, HostileRepliesAreRefused) {
   expect_refused(reply({sibling(".git/hooks/post-checkout")}), "git");
   expect_refused(reply({sibling("a\\..\\b")}), "backslash");
   expect_refused(reply({sibling("a"), sibling("a")}), "twice");
-  expect_refused(reply({sibling("a/b"), sibling("a")}), "which is a file too");
-  expect_refused(reply({sibling("a"), sibling("a/b/c")}), "which is a file too");
+  expect_refused(reply({sibling("a/b"), sibling("a")}), "which is also listed as a file");
+  expect_refused(reply({sibling("a"), sibling("a/b/c")}), "which is also listed as a file");
   expect_refused(reply({sibling("a", -1)}), "size");
   expect_refused(reply({sibling("a", int64_t{1} << 60)}), "size");
   Json odd = sibling("a");

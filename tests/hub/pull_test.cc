@@ -345,16 +345,16 @@ TEST_F(PullTest, MoreThanTheDiskHoldsIsRefusedBeforeAnythingComes) {
   hub_.server().add_fault(Fault::body("/api/models", reply));
   const Error error = error_of_pull();
   EXPECT_EQ(error.kind(), ErrorKind::kGeneral);
-  EXPECT_EQ(contains(error.what(), {"9000000 MB", "are free", "nothing was fetched"}), "");
+  EXPECT_EQ(contains(error.what(), {"9000000 MB", "are free", "nothing was downloaded"}), "");
   EXPECT_EQ(requests(), 1);
 }
 
 TEST_F(PullTest, PicklesNameTheirConversion) {
   hub_.commit("org/old", {{"config.json", "{}"}, {"pytorch_model.bin", noise(1000, 3)}});
-  EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pytorch_model.bin", "pickles"}), "");
+  EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pytorch_model.bin", "pickled weights"}), "");
   const std::string converted = hub_.commit("org/old", {{"model.safetensors", noise(1000, 4)}}, "converted");
   hub_.edit("org/old", [&](HubRepo& repo) { repo.pull_requests[7] = converted; });
-  EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pickles", "--revision refs/pr/7"}), "");
+  EXPECT_EQ(contains(error_of_pull({}, "org/old").what(), {"pickled weights", "--revision refs/pr/7"}), "");
   EXPECT_EQ(pull({}, "org/old@refs/pr/7").commit, converted);
 }
 

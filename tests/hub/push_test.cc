@@ -143,7 +143,7 @@ TEST_F(PushTest, PeoplesOwnCardsStay) {
   fs::remove(folder() / "README.md");
   const PushResult result = push();
   EXPECT_EQ(card(), "---\nlicense: mit\n---\n# Mine");
-  EXPECT_EQ(contains(all(result.notes), {"README.md", "stays"}), "");
+  EXPECT_EQ(contains(all(result.notes), {"README.md", "kept unchanged"}), "");
 }
 
 TEST_F(PushTest, ACardThatTheHubCannotReadIsRefusedBeforeAnythingIsMade) {
@@ -342,7 +342,7 @@ TEST_F(PushTest, ANameAloneIsTheUsersOwn) {
   environment_.set("HF_TOKEN", "hf_wrongwrongwrong");
   const Error error = error_of_push({}, "tiny-4bit");
   EXPECT_EQ(error.kind(), ErrorKind::kPermission);
-  EXPECT_EQ(contains(error.what(), {"pushing to tiny-4bit", "not valid"}), "");
+  EXPECT_EQ(contains(error.what(), {"pushing to tiny-4bit", "is invalid"}), "");
   hub_.server().add_fault(Fault::body("whoami", R"({"name": "../evil"})"));
   EXPECT_EQ(error_of_push({}, "tiny-4bit").kind(), ErrorKind::kUsage);
 }
@@ -356,7 +356,7 @@ TEST_F(PushTest, HiddenFilesStayHere) {
   const HubRepo::Tree& files = repo.commits.at(result.commit).files;
   for (const auto& [path, file] : files) EXPECT_NE(*file.bytes, "secret") << path;
   EXPECT_EQ(files.count(".gitattributes"), 1u);
-  EXPECT_EQ(contains(all(result.notes), {"hidden files stay here", "and 3 more"}), "");
+  EXPECT_EQ(contains(all(result.notes), {"hidden files are not uploaded", "and 3 more"}), "");
 }
 
 TEST_F(PushTest, LinksOutOfTheFolderAreRefused) {

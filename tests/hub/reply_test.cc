@@ -1,4 +1,4 @@
-// Bounds of JSON from the network, and the memory that hostile text costs.
+// Limits of JSON from the network, and the memory that malicious text costs.
 #include "hub/http/reply.h"
 #include "core/json.h"
 

@@ -119,10 +119,10 @@ TEST(TokenizerSource, SentencePieceTokensUnderOtherNames) {
 
 TEST(TokenizerSource, BrokenSentencePieceModels) {
   const std::string good = bpe_model(kPieces);
-  EXPECT_NE(refusal({{"tokenizer.model", good.substr(0, good.size() - 3)}}).find("ends behind its message"),
+  EXPECT_NE(refusal({{"tokenizer.model", good.substr(0, good.size() - 3)}}).find("extends past its message"),
             std::string::npos);
   const std::map<std::string, std::string> cases = {
-      {std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"), "ends behind its message"},
+      {std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"), "extends past its message"},
       {std::string("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"), "more than ten bytes"},
       {std::string("\x0A\x80"), "an end inside a number"},
       {std::string("\x0B"), "the wire type 3"},
@@ -155,7 +155,7 @@ TEST(TokenizerSource, MergesOfHostileVocabulariesAreBounded) {
     for (size_t length = 1; length <= 300; ++length)
       tokens.push_back(std::string(length, static_cast<char>('0' + letter)));
   }
-  EXPECT_NE(message_of([&] { all_splits(tokens, false, "input"); }).find("damaged or hostile"), std::string::npos);
+  EXPECT_NE(message_of([&] { all_splits(tokens, false, "input"); }).find("damaged or malicious"), std::string::npos);
   tokens.resize(300);
   EXPECT_EQ(all_splits(tokens, false, "input").size(), 299u * 300 / 2);
 }

@@ -70,7 +70,7 @@ Evaluator::Flow Evaluator::execute_if(const Statement& statement, Scope& scope) 
   return Flow::kNext;
 }
 
-// The items for which the condition of a for tag holds. They are looked at one by one, between the turns of the loop.
+// The items for which the condition of a for tag holds, evaluated one by one between the iterations.
 class Evaluator::FilteredItems : public Iterator {
  public:
   FilteredItems(Evaluator& evaluator, const Statement& statement, Scope& scope, Iterator& source)
@@ -108,7 +108,8 @@ void Evaluator::run_loop(const Statement& statement, Scope& scope, const Value& 
     loop->size = known_length(runtime_, items);
   if (statement.condition || statement.recursive) scope.pin();
   if (statement.recursive) loop->recurse = runtime_.heap.make<RecursiveLoop>(*this, statement, scope, depth + 1);
-  bool completed = false;  // any turn, up to its end: after break and continue alone, Jinja goes on with the else part
+  // any iteration, up to its end: after break and continue only, Jinja continues with the else part
+  bool completed = false;
   while (loop->advance(runtime_)) {
     runtime_.limits.step();
     LocalScope inner(runtime_, scope);
@@ -155,8 +156,7 @@ Evaluator::Flow Evaluator::execute_filter_block(const Statement& statement, Scop
   return flow;
 }
 
-// A text that only the variable has is lengthened where it is, so that a thousand small additions are not a thousand
-// copies of the whole.
+// A text without other references is extended in place, so that a thousand small additions are not a thousand copies.
 void Evaluator::execute_append(const Statement& statement, Scope& scope) {
   std::vector<Value> operands = evaluate_all(statement.expr->operands, scope);
   const bool concat = statement.expr->kind == ExprKind::kConcat;

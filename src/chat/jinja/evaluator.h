@@ -1,4 +1,4 @@
-// Walks the syntax tree of a template and writes its output.
+// Evaluates the syntax tree of a template and writes its output.
 #pragma once
 
 #include <string>
@@ -33,7 +33,7 @@ class Evaluator {
   Flow execute_set_block(const Statement& statement, Scope& scope);
   Flow execute_filter_block(const Statement& statement, Scope& scope);
   void execute_call_block(const Statement& statement, Scope& scope);
-  // What the body prints, in a scope of its own. Leaving a loop from inside of it drops the text.
+  // The output of the body, in a scope of its own. Leaving a loop from inside discards it.
   MarkedText captured(const Body& body, Scope& scope, Flow& flow);
   Value filtered(const Expr& filters, const Value& value, Scope& scope);
   void assign(const Target& target, const Value& value, Scope& scope);
@@ -55,7 +55,7 @@ class Evaluator {
   Runtime& runtime_;
   const Scope& globals_;
   MarkedText out_;
-  Value block_value_;  // what a filter block filters
+  Value block_value_;  // the input of a filter block
   Scope* root_ = nullptr;
   Place place_;
 };

@@ -36,8 +36,7 @@ class ExpressionParser {
 
   SpecialNames special_names_;  // seen so far in the macro being read
 
-  // Filters and tests that do not exist. They are an error at once, except under a condition: there it is one only
-  // when they are reached.
+  // Filters and tests that do not exist. They are an error at once, except under a condition: then only when evaluated.
   std::vector<TemplateError> unknown_;
 
   [[noreturn]] void fail(const std::string& reason) const { throw TemplateError{peek().place, reason}; }
@@ -64,7 +63,7 @@ class ExpressionParser {
   ExprPtr filter_chain(ExprPtr base);  // | f | g after a base that may be null
   CallArguments call_arguments();      // after "("
   ExprPtr make(ExprKind kind) const;
-  void append_child(Expr& parent, ExprPtr child) const;  // as the next operand; null is allowed
+  void append_child(Expr& parent, ExprPtr child) const;  // as the next operand; may be null
   void append_child(Expr& parent, CallArguments call) const;
 
  private:

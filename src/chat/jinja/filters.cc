@@ -1,4 +1,4 @@
-// Looking a filter up in the tables.
+// Looks a filter up in the tables.
 #include "chat/jinja/filters.h"
 
 #include <set>

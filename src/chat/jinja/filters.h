@@ -11,10 +11,10 @@ namespace gptq::chat {
 // The filter's function, or nullptr when the name is unknown.
 Native find_filter(const std::string& name);
 
-// The reason to give for such a name: not known at all, or one of Jinja's that is left out.
+// The reason for an unknown name: not known at all, or one of Jinja's that is not supported.
 std::string no_such_filter(const std::string& name);
 
-// The tables behind it, by what the filters work on.
+// The tables, by the types that the filters work on.
 const std::map<std::string, Native>& text_filters();
 const std::map<std::string, Native>& number_filters();
 const std::map<std::string, Native>& list_filters();

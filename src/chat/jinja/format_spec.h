@@ -1,4 +1,4 @@
-// Python's format(value, spec): the little language behind the colon of "{:>8.3f}".
+// Python's format(value, spec): the format specification after the colon of "{:>8.3f}".
 #pragma once
 
 #include "chat/jinja/value.h"

@@ -8,7 +8,7 @@
 
 namespace gptq::chat {
 
-// With `marked`, every string that is not a key counts as written by a person.
+// With `marked`, every string that is not a key is marked as input.
 Value from_json(Runtime& runtime, const OrderedJson& json, bool marked);
 
 }  // namespace gptq::chat

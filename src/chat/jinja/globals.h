@@ -1,4 +1,4 @@
-// The functions that every template can call: range, dict, namespace, raise_exception, strftime_now, joiner, cycler.
+// The global functions of a template: range, dict, namespace, raise_exception, strftime_now, joiner, cycler.
 #pragma once
 
 #include <map>
@@ -8,10 +8,10 @@
 
 namespace gptq::chat {
 
-// Name to function. Made anew for each rendering, because the functions live in its heap.
+// Name to function. Created for each rendering, because the functions live in its heap.
 std::map<std::string, Value> make_globals(Runtime& runtime);
 
-// Thrown by raise_exception: the template's own words.
+// Thrown by raise_exception, with the template's message.
 struct RaisedByTemplate {
   std::string message;
 };

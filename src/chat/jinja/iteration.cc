@@ -1,4 +1,4 @@
-// One iterator for each kind of value.
+// One iterator per kind of value.
 #include "chat/jinja/iteration.h"
 
 #include "chat/jinja/operations.h"

@@ -1,4 +1,4 @@
-// Going through values: of a string its characters, of a dict its keys, of a sequence or iterator its items.
+// Iteration over values: the characters of a string, the keys of a dict, the items of a sequence or iterator.
 #pragma once
 
 #include <vector>
@@ -7,17 +7,17 @@
 
 namespace gptq::chat {
 
-// Can a for loop go through it?
+// True if a for loop can iterate over it.
 bool is_iterable(const Value& value);
 
-// Starts from the first item; an iterator goes on where it stands. Fails for what is not iterable. The iterator lives
-// as long as the rendering and refers to the value's items.
+// Starts at the first item; an iterator continues at its position. Fails for values that are not iterable. The iterator
+// lives as long as the rendering and refers to the value's items.
 Iterator& start_iteration(Runtime& runtime, const Value& value);
 
-// All items at once. Uses an iterator up.
+// All items at once. Exhausts an iterator.
 std::vector<Value> iterate(Runtime& runtime, const Value& value);
 
-// How many items there are when that is known without going through them, else -1.
+// The number of items if it is known without iterating, else -1.
 int64_t known_length(Runtime& runtime, const Value& value);
 
 }  // namespace gptq::chat

@@ -1,4 +1,4 @@
-// Filters whose result is gone through once, item by item, as Python's generators are: map, select, unique, batch.
+// Filters whose result is a lazy iterator, like Python's generators: map, select, unique, batch.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -16,7 +16,7 @@ namespace gptq::chat {
 
 namespace {
 
-// Arguments are looked at when the first item is asked for, and not at all when the value is empty or false.
+// Arguments are evaluated when the first item is requested, and not at all when the value is empty or false.
 class Lazy : public Iterator {
  public:
   Lazy(Value value, Arguments arguments) : value_(std::move(value)), arguments_(std::move(arguments)) {}

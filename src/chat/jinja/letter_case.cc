@@ -1,4 +1,4 @@
-// Case by utf8proc, and tables of what it leaves out (made from Python 3.11's own functions, Unicode 14).
+// Case conversion with utf8proc, and tables of what it lacks (made from Python 3.11's own functions, Unicode 14).
 #include "chat/jinja/letter_case.h"
 
 #include <utf8proc.h>
@@ -14,7 +14,7 @@ namespace gptq::chat {
 
 namespace {
 
-// Letters whose upper case is several characters; an empty title case means that it is one, as utf8proc has it.
+// Letters whose upper case is several characters; an empty title case means that it is a single one, as in utf8proc.
 struct LongCase {
   char32_t code;
   const char* upper;
@@ -187,7 +187,7 @@ void append_title(std::string& out, char32_t code) {
     append_utf8(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(code))));
 }
 
-// What stands between the letters of a word without ending it, for the final sigma.
+// Characters inside a word that do not end it, for the final sigma.
 bool is_case_ignorable(char32_t code) {
   static constexpr std::array<char32_t, 17> kInsideWords = {0x27,   0x2E,   0x3A,   0xB7,   0x387,  0x55F,
                                                             0x5F4,  0x2018, 0x2019, 0x2024, 0x2027, 0xFE13,
@@ -202,7 +202,7 @@ bool is_case_ignorable(char32_t code) {
   }
 }
 
-// A capital sigma at [begin, end) ends a word when a letter stands before it and none behind it.
+// A capital sigma at [begin, end) is final when a letter precedes it and none follows.
 bool is_final_sigma(const std::string& text, size_t begin, size_t end) {
   bool after_letter = false;
   while (begin > 0) {
@@ -320,7 +320,7 @@ MarkedText python_title(Runtime& runtime, const MarkedText& text) {
   });
 }
 
-// Jinja cuts the text at those characters and lowers each piece on its own, so a sigma looks at its piece only.
+// Jinja splits the text at those characters and lowers each piece on its own, so the context of a sigma is its piece.
 MarkedText jinja_title(Runtime& runtime, const MarkedText& text) {
   const auto ends_word = [](char32_t code) {
     return is_python_space(code) || code == '-' || code == '(' || code == '{' || code == '[' || code == '<';

@@ -1,4 +1,4 @@
-// Template source cut into text and the tokens of its tags, with Jinja's rules for white space around tags.
+// Splits template source into text and the tokens of its tags, with Jinja's rules for white space around tags.
 #pragma once
 
 #include <string>

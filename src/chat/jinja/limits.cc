@@ -1,4 +1,4 @@
-// The bounds of a rendering.
+// The limits of a rendering.
 #include "chat/jinja/limits.h"
 
 #include <string>

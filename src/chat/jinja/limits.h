@@ -1,5 +1,5 @@
-// What one rendering may use up: templates come from the internet, and some would run or grow without end. Whatever
-// reads, copies or makes text or lists says so here before or while it does it (tests/chat/template_costs_test.cc).
+// Limits of one rendering: templates are untrusted and may loop or grow without end. Every operation that reads, copies
+// or produces text or lists is counted here before or while it runs (tests/chat/template_costs_test.cc).
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ class Limits {
 
   void step();                 // one evaluated node
   void work(size_t bytes);     // text read: searched, compared, counted
-  void produce(size_t bytes);  // text made, whether or not it is still in use
-  void hold(size_t items);     // items of lists and dicts, and other objects: held to the end
+  void produce(size_t bytes);  // text produced, whether or not it is still in use
+  void hold(size_t items);     // items of lists and dicts, and other objects: kept until the end
   void enter();                // one level of nesting: blocks, calls, macros, values inside values
   void leave() { --depth_; }
 

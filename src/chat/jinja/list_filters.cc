@@ -1,4 +1,4 @@
-// Filters that go through all of a value at once: joining, sorting, counting, grouping.
+// Filters that need all of a value at once: joining, sorting, counting, grouping.
 #include <algorithm>
 #include <tuple>
 

@@ -1,4 +1,4 @@
-// Filters for HTML and addresses. Jinja's Markup type, which escapes what is joined to it, does not exist here.
+// Filters for HTML and URLs. Jinja's Markup type, which escapes what is joined to it, does not exist here.
 #include <string_view>
 
 #include "chat/jinja/arguments.h"
@@ -27,13 +27,13 @@ Value escape(Runtime& runtime, const Value& value, const Arguments& arguments) {
   return runtime.string(escaped(runtime, to_text(runtime, value)));
 }
 
-// Changes nothing. That is what the authors of chat templates mean by it, and a documented difference.
+// The identity. This is what authors of chat templates expect, and a documented difference.
 Value safe(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "safe");
   return value.is_string() ? value : runtime.string(to_text(runtime, value));
 }
 
-// Percent signs for everything but letters, digits, "_.-~" and, outside of query strings, the slash.
+// Percent-encodes everything but letters, digits, "_.-~" and, outside query strings, the slash.
 MarkedText quoted(Runtime& runtime, const MarkedText& text, bool query) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
   static constexpr std::string_view kPlain = "_.-~";

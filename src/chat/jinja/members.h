@@ -1,4 +1,4 @@
-// What stands behind a dot: methods of strings, dicts and lists, attributes of loops and namespaces.
+// Members of values: methods of strings, dicts and lists, attributes of loops and namespaces.
 #pragma once
 
 #include <string>
@@ -14,8 +14,7 @@ Value attribute(Runtime& runtime, const Value& object, const std::string& name);
 // object[key]: a key first, then, for strings, a method or attribute.
 Value subscript(Runtime& runtime, const Value& object, const Value& key);
 
-// A path like "function.name" or "0.id", as the attribute argument of filters has it. With a `fallback`, that stands
-// for every part that is undefined.
+// A path like "function.name" or "0.id", as in the attribute argument of filters. `fallback` replaces undefined parts.
 Value attribute_path(Runtime& runtime, const Value& object, const Value& path, const Value* fallback = nullptr);
 
 // The method of strings with that name, or nullptr.

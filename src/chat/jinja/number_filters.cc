@@ -21,7 +21,7 @@ namespace {
 
 enum class Outcome { kRead, kMalformed, kTooLarge };
 
-// Digits of any script as ASCII ones, white space around removed. Python reads numbers that way.
+// Replaces digits of any script by ASCII ones and strips white space, as Python does when it reads numbers.
 std::string plain_digits(Runtime& runtime, const std::string& text) {
   runtime.limits.work(text.size());
   std::string out;
@@ -42,7 +42,7 @@ std::string plain_digits(Runtime& runtime, const std::string& text) {
   return stripped({out, ""}, Side::kBoth).text;
 }
 
-// Underscores stand alone and between digits; after a prefix such as 0x one may stand too.
+// Underscores are allowed alone and between digits; after a prefix such as 0x one is allowed too.
 bool remove_underscores(std::string& text) {
   const auto joins = [&](size_t i) {
     const auto alphanumeric = [&](size_t at) { return is_ascii_alnum(text[at]); };

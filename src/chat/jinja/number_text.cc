@@ -1,4 +1,4 @@
-// std::to_chars with Python's spelling around it.
+// std::to_chars in Python's format.
 #include "chat/jinja/number_text.h"
 
 #include <algorithm>
@@ -80,7 +80,7 @@ std::string general_digits(double number, int precision) {
   if (!std::isfinite(number)) return float_text(number);
   const int digits = std::clamp(precision, 1, kMaxPrecision);
   const int exponent = rounded_exponent(number, digits);
-  // One digit behind the point must have room, so the border to the scientific form lies one lower than for g.
+  // One digit after the point must fit, so the limit for the scientific form is one lower than for g.
   if (exponent < -4 || exponent >= digits - 1) {
     return without_trailing_zeros(to_chars(number, std::chars_format::scientific, digits - 1));
   }

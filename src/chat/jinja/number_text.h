@@ -1,4 +1,4 @@
-// Numbers as Python's format codes spell them: d x o b, e f g.
+// Numbers in Python's format codes: d x o b, e f g.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What Python does with values: truth, equality, order, arithmetic, membership and subscripts.
+// Python's operations on values: truth, equality, order, arithmetic, membership and subscripts.
 #pragma once
 
 #include <compare>

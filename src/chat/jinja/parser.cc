@@ -1,4 +1,4 @@
-// Statements: one function for each tag.
+// Statements: one function per tag.
 #include "chat/jinja/parser.h"
 
 #include <map>
@@ -68,7 +68,7 @@ class Parser : private ExpressionParser {
     return body;
   }
 
-  // Filters and tests that do not exist are forgiven inside of an if, where they may never be reached.
+  // Unknown filters and tests are accepted inside an if, where they may never be evaluated.
   void check_names() {
     if (!forgives_ && !unknown_.empty()) throw unknown_.front();
     unknown_.clear();
@@ -223,7 +223,7 @@ class Parser : private ExpressionParser {
 
   static bool is_sum(const Expr& expr) { return expr.kind == ExprKind::kBinary && expr.operation == Operator::kAdd; }
 
-  // target + more + ... becomes one sum of many operands; anything else stays as it is.
+  // target + more + ... becomes one sum of many operands; any other expression is returned unchanged.
   ExprPtr as_append(ExprPtr expr, const Target& target) const {
     const Expr* first = expr.get();
     while (is_sum(*first)) first = first->operands[0].get();
@@ -328,14 +328,14 @@ class Parser : private ExpressionParser {
     return statement;
   }
 
-  // Marks what a model is trained on; for prompts it is its body.
+  // Marks training targets; for prompts it is its body.
   StatementPtr generation_tag() {
     StatementPtr statement = make_statement(StatementKind::kScope);
     statement->body = scoped_body("endgeneration");
     return statement;
   }
 
-  // A part that other templates could replace. Here it is printed where it stands.
+  // A block that other templates could override. Here it is printed in place.
   StatementPtr block_tag() {
     StatementPtr statement = make_statement(StatementKind::kBlock);
     const std::string name = take_name();

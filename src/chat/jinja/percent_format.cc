@@ -1,4 +1,4 @@
-// Python's old way of putting values into a text: "%s has %05.2f" % (name, number).
+// Python's % formatting: "%s has %05.2f" % (name, number).
 #include <algorithm>
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// Python's str, repr and json.dumps over template values, with the marks of input strings carried along.
+// Python's str, repr and json.dumps of template values; marks of input strings are preserved.
 #include "chat/jinja/printing.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ std::string escaped(char32_t code) {
   return "\\U" + hex(code, 8);
 }
 
-// Rewrites every character by `spell(code)`, an empty result meaning "as it is"; marks follow their characters.
+// Rewrites every character with `spell(code)`, where "" means unchanged; marks follow their characters.
 template <typename Spell>
 void append_spelled(Runtime& runtime, MarkedText& out, const MarkedText& text, const Spell& spell) {
   runtime.limits.work(text.text.size());

@@ -1,4 +1,4 @@
-// How values become text: as Python prints them, and as JSON.
+// Values as text: as Python prints them, and as JSON.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Variables by name, in scopes that see the ones around them.
+// Variables by name, in nested scopes.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ class Scope : public Object {
  public:
   explicit Scope(const Scope* parent) : parent_(parent) {}
 
-  // Something that may be called later refers to this scope: it and those around it must live to the end.
+  // Something that may be called later refers to this scope: it and its parents must live to the end.
   void pin() const {
     for (const Scope* scope = this; scope != nullptr && !scope->pinned_; scope = scope->parent_) scope->pinned_ = true;
   }
@@ -28,7 +28,7 @@ class Scope : public Object {
     return nullptr;
   }
 
-  // The variable of this very scope, or nullptr.
+  // The variable of this scope, without its parents; nullptr if there is none.
   Value* own(const std::string& name) {
     const auto found = variables_.find(name);
     return found == variables_.end() ? nullptr : &found->second;
@@ -42,7 +42,7 @@ class Scope : public Object {
   std::unordered_map<std::string, Value> variables_;
 };
 
-// A scope for one block, one turn of a loop or one call; it outlives that only when something has pinned it.
+// The scope of one block, loop iteration or call; destroyed at its end unless it was pinned.
 class LocalScope {
  public:
   LocalScope(Runtime& runtime, const Scope& parent) : runtime_(runtime), scope_(std::make_unique<Scope>(&parent)) {}

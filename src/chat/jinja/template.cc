@@ -1,4 +1,4 @@
-// Parsing and rendering with failures turned into the library's errors.
+// Parsing and rendering; failures become errors of the library.
 #include "chat/jinja/template.h"
 
 #include <gptq/error.h>

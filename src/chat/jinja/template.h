@@ -9,19 +9,18 @@
 
 namespace gptq::chat {
 
-// Immutable; safe to share between threads.
+// Immutable and thread-safe.
 class Template {
  public:
-  // Throws Error(kVerification) with the line, the column and the reason. `origin` is the file it came from, for
-  // errors, or empty.
+  // Throws Error(kVerification) with line, column and reason. `origin` is the file of the source, for errors, or "".
   explicit Template(const std::string& source, const std::string& origin = "");
 
-  // `define` puts the variables into the scope. Throws as ChatTemplate::render does.
+  // `define` sets the variables of the scope. Throws as ChatTemplate::render does.
   using Define = std::function<void(Runtime& runtime, Scope& variables)>;
   MarkedText render(int64_t clock, const Define& define, const Bounds& bounds = {}) const;
 
  private:
-  std::string name_;  // "the chat template", and of which file
+  std::string name_;  // "the chat template", with its file
   Body body_;
 };
 

@@ -1,4 +1,4 @@
-// Filters that make or change text, JSON among them.
+// Filters that produce or change text, including JSON.
 #include <algorithm>
 
 #include "chat/jinja/arguments.h"
@@ -140,11 +140,11 @@ Value tojson(Runtime& runtime, const Value& value, const Arguments& arguments) {
   return runtime.string(to_json(runtime, value, style));
 }
 
-// Not in Jinja, but some templates ask for it. What comes out is marked if any of the text is.
+// Not in Jinja, but used by some templates. The result is marked if any of the text is.
 Value parse(Runtime& runtime, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "from_json");
   if (!value.is_string()) fail("from_json expects a string, not " + type_name(value));
-  constexpr size_t kWork = 4;  // what parsing takes, counted in passes over the text
+  constexpr size_t kWork = 4;  // the cost of parsing, in passes over the text
   runtime.limits.work(kWork * value.text().size());
   const bool marked = value.marked().any_marked(0, value.text().size());
   return from_json(runtime, parse_ordered_json(value.text(), "the text given to from_json"), marked);

@@ -1,4 +1,4 @@
-// Python's string functions on marked text: the marks of people's input stay with their bytes.
+// Python's string functions on marked text: marks stay with their bytes.
 #pragma once
 
 #include <functional>
@@ -11,11 +11,11 @@ namespace gptq::chat {
 bool is_python_space(char32_t code);
 
 enum class Side { kBoth, kLeft, kRight };
-// Without white space at its ends; or, with `characters`, without any character of that set.
+// Strips white space at the ends; with `characters`, any character of that set.
 MarkedText stripped(const MarkedText& text, Side side);
 MarkedText stripped(Runtime& runtime, const MarkedText& text, Side side, const std::string* characters);
 
-// Bytes [begin, end) of a part of a text. What a sink keeps, it counts.
+// Bytes [begin, end) of a part of a text. A sink charges what it keeps to the limits.
 using PartSink = std::function<void(size_t begin, size_t end)>;
 
 // Python's split: without a separator at runs of white space, with one at each; `limit` < 0 means no limit. From the
@@ -30,10 +30,10 @@ MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& 
 // Byte offset to character offset, for results that templates see.
 int64_t chars_before(const std::string& text, size_t byte);
 
-// format % values, with every conversion that Python has.
+// format % values, with all of Python's conversions.
 MarkedText percent_format(Runtime& runtime, const MarkedText& format, const Value& values);
 
-// Python's "{} {0.a[b]!r:>{width}}" filled in from `arguments`.
+// Python's "{} {0.a[b]!r:>{width}}", filled in from `arguments`.
 MarkedText brace_format(Runtime& runtime, const MarkedText& format, const Arguments& arguments);
 
 }  // namespace gptq::chat

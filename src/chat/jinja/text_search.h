@@ -1,4 +1,4 @@
-// Finding one text in another in linear time, whatever the two look like.
+// Substring search in linear time for any input.
 #pragma once
 
 #include <string>

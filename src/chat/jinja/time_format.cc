@@ -1,4 +1,4 @@
-// C's strftime in the C locale, after what Python replaces before it calls that.
+// C's strftime in the C locale, after the replacements that Python makes before calling it.
 #include "chat/jinja/time_format.h"
 
 #include <locale.h>

@@ -1,4 +1,4 @@
-// strftime with English names whatever the locale, and with all that the C library adds, such as "%-d".
+// strftime with English names in any locale, including extensions of the C library such as "%-d".
 #pragma once
 
 #include <ctime>

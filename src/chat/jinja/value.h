@@ -1,4 +1,4 @@
-// The values that a template works with, and the memory and limits of one rendering.
+// The values of a template, and the memory and limits of one rendering.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ using unicode::MarkedText;
 
 class Runtime;
 
-// Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, so
-// values point to them without owning: cycles do no harm and nothing is destroyed recursively.
+// Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, and
+// values point to them without ownership: cycles are harmless and nothing is destroyed recursively.
 enum class Kind {
   kUndefined,
   kNone,
@@ -31,8 +31,8 @@ enum class Kind {
   kList,
   kTuple,
   kRange,     // range(...): a sequence that is not stored
-  kView,      // what keys(), values() and items() of a dict give: iterable, with a length, without subscripts
-  kIterator,  // what most filters on lists give: can be gone through once, is always true, has no length
+  kView,      // result of keys(), values() and items() of a dict: iterable, with a length, without subscripts
+  kIterator,  // result of most filters on lists: can be iterated once, is always true, has no length
   kDict,
   kNamespace,
   kCallable,
@@ -76,7 +76,7 @@ class Value {
   double real() const { return kind_ == Kind::kFloat ? real_ : static_cast<double>(integer_); }
   const MarkedText& marked() const { return *text_; }
   const std::string& text() const { return text_->text; }
-  MarkedText* unshared();           // the text, when no other value has it, else nullptr
+  MarkedText* unshared();           // the text if this value is its only owner, else nullptr
   const std::string& name() const;  // of an undefined value
   ListObject& list() const;         // of kList, kTuple and kView
   RangeObject& range() const;
@@ -107,7 +107,7 @@ struct RangeObject : Object {
   Value at(int64_t index) const { return Value::integer(start + index * step); }
 };
 
-// Gives its items one by one, each once.
+// Yields its items one by one, each once.
 struct Iterator : Object {
   virtual bool next(Runtime& runtime, Value& item) = 0;  // false: there are no more
 };
@@ -127,7 +127,7 @@ struct DictObject : Object {
   std::unordered_map<std::string, size_t> index_;  // by hash_key
 };
 
-// What a call passes.
+// The arguments of a call.
 struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string, Value>> named;
@@ -143,7 +143,7 @@ struct Callable : Object {
 
 using Native = Value (*)(Runtime& runtime, const Value& self, const Arguments& arguments);
 
-// A built-in function, or a method together with the value that it belongs to.
+// A built-in function, or a method with the value it is bound to.
 struct NativeCallable : Callable {
   NativeCallable(const char* function_name, Native function, Value owner)
       : name_(function_name), function_(function), self_(std::move(owner)) {}
@@ -156,10 +156,10 @@ struct NativeCallable : Callable {
   Value self_;
 };
 
-// `loop` inside a for block. It looks ahead only as far as it is asked to.
+// `loop` inside a for block. Looks ahead only as far as requested.
 struct LoopObject : Object {
   Iterator* source = nullptr;
-  int64_t size = -1;  // when it is known without going through the items
+  int64_t size = -1;  // if it is known without iterating
   int64_t index = -1;
   int depth = 1;
   bool has_before = false, has_after = false;
@@ -193,7 +193,7 @@ class Heap {
   std::deque<std::unique_ptr<Object>> objects_;
 };
 
-// What operations, filters and functions share during one rendering.
+// State that operations, filters and functions share during one rendering.
 class Runtime {
  public:
   explicit Runtime(int64_t clock_seconds, const Bounds& bounds = {}) : limits(bounds), clock(clock_seconds) {}
@@ -211,13 +211,13 @@ class Runtime {
   Value string(std::string text) { return string(MarkedText{std::move(text), ""}); }
   Value native(const char* name, Native function, Value self = Value());
 
-  // Counts going through, or copying, this many items.
+  // Charges an iteration over, or a copy of, this many items.
   void visit(size_t items) { limits.work(items * sizeof(Value)); }
 
-  // Appends within the limits; for every builder of text.
+  // Appends within the limits; used by all code that builds text.
   void append(MarkedText& out, const MarkedText& more);
   void append(MarkedText& out, std::string_view more, char mark = 0);
-  void append(Value& string, const MarkedText& more);  // in place when nobody else has the text
+  void append(Value& string, const MarkedText& more);  // in place if there is no other owner
 
   Heap heap;
   Limits limits;

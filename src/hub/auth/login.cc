@@ -1,4 +1,4 @@
-// Logins: asking the Hub who a token belongs to, and the tokens that this machine keeps.
+// Logins: identifying the owner of a token with the Hub, and the tokens stored on this machine.
 #include <gptq/hub.h>
 
 #include <cstdlib>
@@ -17,7 +17,7 @@ namespace gptq::hub {
 
 namespace {
 
-// The endpoint allows few requests, so there is exactly one, and nothing is tried again.
+// The endpoint has a low rate limit: one request, no retries.
 Identity ask_who(const Settings& settings, const Token& token, const std::string& doing) {
   if (token.value.empty()) {
     throw Error(ErrorKind::kPermission, doing + ": found no token (HF_TOKEN is not set and " +
@@ -48,7 +48,7 @@ const char* token_variable() {
 
 void warn_of_variable(const std::string& what) {
   if (const char* name = token_variable())
-    warn(what + ", but " + name + " is set and goes before it; unset the variable to use the stored login");
+    warn(what + ", but " + name + " is set and takes precedence; unset the variable to use the stored login");
 }
 
 }  // namespace
@@ -67,9 +67,8 @@ Identity log_in(const std::string& token, const std::string& token_name) {
   const hub::Settings settings = hub::Settings::from_environment();
   const hub::Token given = hub::find_token(settings, token);
   if (token.empty() || given.value.empty()) {
-    throw Error(ErrorKind::kUsage,
-                "logging in: the token is empty or has characters in it that no token has; make one at " +
-                    settings.endpoint + "/settings/tokens");
+    throw Error(ErrorKind::kUsage, "logging in: the token is empty or contains invalid characters; create one at " +
+                                       settings.endpoint + "/settings/tokens");
   }
   Identity identity = hub::ask_who(settings, given, "logging in");
   if (!token_name.empty()) identity.token_name = token_name;
@@ -81,7 +80,7 @@ Identity log_in(const std::string& token, const std::string& token_name) {
 
 Identity who_am_i(const std::string& token) {
   const hub::Settings settings = hub::Settings::from_environment();
-  return hub::ask_who(settings, hub::find_token(settings, token), "asking the Hub who you are");
+  return hub::ask_who(settings, hub::find_token(settings, token), "checking your login with the Hub");
 }
 
 std::vector<StoredLogin> stored_logins() {
@@ -101,9 +100,9 @@ void switch_login(const std::string& token_name) {
   if (found == tokens.end()) {
     std::string known;
     for (const auto& [name, value] : tokens) known += (known.empty() ? "" : ", ") + name;
-    throw Error(ErrorKind::kNotFound, "switching to the login \"" + token_name + "\": it is not in " +
-                                          settings.stored_tokens_file.string() + "; there is " +
-                                          (known.empty() ? "none; log in with `gptq auth login`" : known));
+    throw Error(ErrorKind::kNotFound,
+                "switching to login \"" + token_name + "\": it is not in " + settings.stored_tokens_file.string() +
+                    "; stored: " + (known.empty() ? "none; log in with `gptq auth login`" : known));
   }
   hub::make_active(settings, found->second);
   hub::warn_of_variable("the login \"" + token_name + "\" is active now");

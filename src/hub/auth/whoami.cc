@@ -1,4 +1,4 @@
-// Reading who a token belongs to, and what it may do.
+// Parses the owner and the permissions of a token.
 #include "hub/auth/whoami.h"
 
 #include "core/json.h"

@@ -1,4 +1,4 @@
-// The answer of /api/whoami-v2.
+// The response of /api/whoami-v2.
 #pragma once
 
 #include <gptq/hub.h>
@@ -8,7 +8,7 @@
 
 namespace gptq::hub {
 
-// All but token_source. Throws Error(kVerification) for an answer of another shape.
+// Everything but token_source. Throws Error(kVerification) for a malformed response.
 Identity parse_identity(std::string_view json, const std::string& where);
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// Blobs, links and refs, each of which appears by a rename.
+// Writes blobs, links and refs, each atomically by a rename.
 #include "hub/cache/cache.h"
 
 #include "core/log.h"
@@ -50,7 +50,7 @@ std::optional<Listing> Cache::snapshot(const std::string& commit) const {
   if (!fs::is_directory(top, ignored)) return std::nullopt;
   Listing listing{commit, {}};
   for (const auto& entry : fs::recursive_directory_iterator(top)) {
-    if (!entry.is_regular_file(ignored)) continue;  // through the link; a broken one is no file
+    if (!entry.is_regular_file(ignored)) continue;  // follows the link; a broken one is not a file
     listing.files.push_back(
         {entry.path().lexically_relative(top).string(), static_cast<int64_t>(entry.file_size()), "", "", ""});
   }
@@ -71,7 +71,7 @@ void Cache::ensure_file(const Session& session, const std::string& commit, const
   write_cache_tag(cache_);
   const FileLock lock(session, locks() / (file.etag() + ".lock"), "fetches " + file.path);
   std::error_code absent;
-  // A blob that some other revision brought: a name is given to right content only.
+  // A blob downloaded for another revision: it is linked only if its hash is correct.
   const bool there = refresh == Refresh::kIfMissing && static_cast<int64_t>(fs::file_size(blob, absent)) == file.size &&
                      !absent &&
                      digest_of_file(blob, file.etag(), [&](int64_t) { session.throw_if_stopped(); }) == file.etag();

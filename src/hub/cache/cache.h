@@ -1,4 +1,4 @@
-// The cache that huggingface_hub shares: one model's folder in it.
+// The cache shared with huggingface_hub: the folder of one model.
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ class Cache : public Store {
   void write_ref(const std::string& revision, const std::string& commit) const;   // best effort: it may be read-only
   void write_no_exist(const std::string& commit, const std::string& path) const;  // best effort
 
-  // A listing made of the files that the snapshot has; nullopt without a snapshot.
+  // A listing made from the files of the snapshot; nullopt without a snapshot.
   std::optional<Listing> snapshot(const std::string& commit) const;
 
   fs::path folder(const std::string& commit) const override;

@@ -1,4 +1,4 @@
-// What the cache holds: listing, removing, verifying. Source: huggingface_hub's _cache_manager.py.
+// Lists, removes and verifies cached models. Source: huggingface_hub's _cache_manager.py.
 #include <gptq/hub.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ int64_t size_of(const fs::path& file) {
   return absent ? 0 : size;
 }
 
-// The blob that a name in a snapshot leads to: "" when it is a real file, or leads out of the blobs.
+// The blob that a name in a snapshot links to; "" for a regular file, and for a link that leads out of the blobs.
 fs::path blob_of(const fs::path& name, const fs::path& root) {
   std::error_code failure;
   const fs::path target = fs::read_symlink(name, failure);
@@ -78,19 +78,19 @@ Cache cache_of(const std::string& id) {
   Cache cache(Settings::from_environment(), id);
   if (!fs::is_directory(cache.root())) {
     throw Error(ErrorKind::kNotFound, "looking for " + id + " in the cache: found no " + cache.root().string() +
-                                          "; `gptq cache ls` shows what is there");
+                                          "; `gptq cache ls` lists the cached models");
   }
   return cache;
 }
 
-// The snapshot goes first: from then on nobody finds its files.
+// Remove the snapshot first: from then on its files cannot be found.
 int64_t remove_revision(const Cache& cache, const ModelName& name) {
   const std::string commit = cache.commit_of(name.revision);
   const fs::path& root = cache.root();
   if (commit.empty() || !fs::is_directory(cache.folder(commit))) {
     throw Error(ErrorKind::kNotFound, "removing " + name.id + "@" + name.revision +
                                           " from the cache: found no such "
-                                          "revision; `gptq cache ls` shows what is there");
+                                          "revision; `gptq cache ls` lists the cached models");
   }
   std::set<fs::path> kept, unused;
   int64_t freed = 0;
@@ -124,7 +124,7 @@ int64_t remove_model(const Cache& cache) {
   return freed;
 }
 
-// Looks at one model; what is wrong goes to `faults`.
+// Checks one model and appends what is wrong to `faults`.
 class Verification {
  public:
   Verification(const fs::path& root, TransferMonitor& monitor, std::vector<CacheFault>& faults)
@@ -138,7 +138,7 @@ class Verification {
  private:
   void check_blob(const fs::path& blob) {
     const std::string etag = blob.filename().string();
-    if (!is_etag(etag)) return;  // arriving, or a server's own name
+    if (!is_etag(etag)) return;  // an incomplete download, or a name that the server chose
     const auto check = [&](int64_t bytes) {
       monitor_.add(blob.string(), bytes);
       if (!monitor_.should_continue()) throw Error(ErrorKind::kInterrupted, "verifying the cache: stopped");
@@ -155,7 +155,7 @@ class Verification {
       if (blob_of(file, root_).empty()) {
         add(file, "a link that leads out of the model's blobs");
       } else if (!fs::is_regular_file(file, ignored)) {
-        add(file, "a link to a blob that is not there");
+        add(file, "a link to a missing blob");
       }
     }
   }

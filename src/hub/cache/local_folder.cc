@@ -1,4 +1,4 @@
-// Files under their own names; notes about them in hidden ones.
+// Files under their own names, with metadata files in a hidden folder.
 #include "hub/cache/local_folder.h"
 
 #include <openssl/evp.h>
@@ -17,7 +17,7 @@ namespace gptq::hub {
 
 namespace {
 
-// SHA-1 in URL-safe base64: huggingface_hub's short names for files that are arriving.
+// SHA-1 in URL-safe base64: huggingface_hub's short names for incomplete files.
 std::string short_hash(const std::string& text) {
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned size = 0;
@@ -99,7 +99,7 @@ void LocalFolder::ensure_file(const Session& session, const std::string& commit,
   const fs::path path = folder_ / file.path;
   if (file.path.starts_with(".cache/huggingface/")) {
     throw Error(ErrorKind::kVerification, "fetching " + file.path + " into " + folder_.string() +
-                                              ": the name is reserved for notes about downloads; leave it out with "
+                                              ": the name is reserved for download metadata; exclude it with "
                                               "--exclude '.cache/*'");
   }
   prepare();

@@ -1,4 +1,4 @@
-// Real files in a folder of the user's, with huggingface_hub's bookkeeping below .cache/huggingface.
+// Downloads into a folder of the user, with huggingface_hub's metadata below .cache/huggingface.
 #pragma once
 
 #include <map>
@@ -9,11 +9,11 @@
 
 namespace gptq::hub {
 
-// .cache/huggingface/download/PATH.metadata has three lines: commit, etag, and when that was so (seconds). A file
-// changed since then is hashed again. Source: huggingface_hub's _local_folder.py.
+// .cache/huggingface/download/PATH.metadata has three lines: commit, etag, and the time of the check (seconds). A file
+// modified since then is hashed again. Source: huggingface_hub's _local_folder.py.
 class LocalFolder : public Store {
  public:
-  LocalFolder(const fs::path& folder, const Cache& cache);  // a file that `cache` has is copied from there
+  LocalFolder(const fs::path& folder, const Cache& cache);  // files that `cache` has are copied from it
 
   fs::path folder(const std::string& commit) const override;
   bool has(const Session& session, const std::string& commit, const RepoFile& file) override;
@@ -26,14 +26,15 @@ class LocalFolder : public Store {
 
  private:
   fs::path bookkeeping(const RepoFile& file, const char* ending) const;
-  std::string known_etag(const RepoFile& file) const;  // of the file as it is now; "" when nothing says
+  std::string known_etag(const RepoFile& file) const;  // of the current file; "" when it is unknown
   void note_etag(const std::string& commit, const RepoFile& file) const;
   void prepare() const;
 
   fs::path folder_;
   Cache cache_;
-  std::mutex mutex_;                                           // guards hashed_
-  std::map<fs::path, std::pair<double, std::string>> hashed_;  // files without notes: when they were so, their etag
+  std::mutex mutex_;  // guards hashed_
+  // files without metadata: their modification time and etag
+  std::map<fs::path, std::pair<double, std::string>> hashed_;
 };
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// flock() without blocking in the kernel, so that a wait can be interrupted.
+// flock() without blocking in the kernel, so that waiting can be interrupted.
 #include "hub/cache/lock.h"
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ bool is_still_at(int file, const fs::path& path) {
          mine.st_dev == there.st_dev;
 }
 
-// Never through a link, and only a file that is made here gets the group's mode: the folder may be shared.
+// Never follows a link. Only a file created here gets the group's mode: the folder may be shared.
 int open_lock(const fs::path& path) {
   constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   for (;;) {
@@ -36,7 +36,7 @@ int open_lock(const fs::path& path) {
     }
     if (errno != EEXIST) return -1;
     file = ::open(path.c_str(), kFlags);
-    if (file >= 0 || errno != ENOENT) return file;  // ENOENT: its last holder took it away
+    if (file >= 0 || errno != ENOENT) return file;  // ENOENT: the previous holder deleted it
   }
 }
 
@@ -51,11 +51,11 @@ FileLock::FileLock(const Session& session, const fs::path& path, const std::stri
     }
     if (::flock(file_, LOCK_EX | LOCK_NB) == 0) {
       if (is_still_at(file_, path)) return;
-      ::close(file_);  // its last holder took the file away
+      ::close(file_);  // the previous holder deleted the file
       file_ = -1;
       continue;
     }
-    if (errno != EWOULDBLOCK && errno != EINTR) return;  // no locks here
+    if (errno != EWOULDBLOCK && errno != EINTR) return;  // the file system has no locks
     if (waited <= kSayAfter && waited + kLookAgain > kSayAfter) note("waiting for another process that " + what);
     try {
       session.wait(kLookAgain);

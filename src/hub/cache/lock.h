@@ -1,12 +1,12 @@
-// An advisory lock that huggingface_hub's processes honour too.
+// An advisory lock that processes of huggingface_hub respect too.
 #pragma once
 
 #include "hub/http/session.h"
 
 namespace gptq::hub {
 
-// flock() on a file of mode 0664, which stays there. Waits for other holders, saying so once; where the file system has
-// no locks it holds nothing, and what it guards must bear that. Source: huggingface_hub's WeakFileLock.
+// flock() on a file of mode 0664, which is not removed. Waits for other holders and reports that once. On a file system
+// without locks it locks nothing; callers must stay correct then. Source: huggingface_hub's WeakFileLock.
 class FileLock {
  public:
   // `what` completes "waiting for another process that ...". Throws Error(kInterrupted | kPermission | kGeneral).

@@ -1,4 +1,4 @@
-// What the cache and local folders have in common.
+// What the cache and local folders share.
 #include "hub/cache/store.h"
 
 #include "core/log.h"
@@ -22,7 +22,7 @@ std::optional<Listing> Store::load_listing(const std::string& commit) const {
   try {
     return parse_tree(read_small_file(path), commit, path.string());
   } catch (const Error& error) {
-    note(std::string(error.what()) + "; the Hub is asked again");
+    note(std::string(error.what()) + "; fetching it from the Hub again");
     return std::nullopt;
   }
 }
@@ -34,7 +34,7 @@ void Store::save_listing(const Listing& listing) const {
   try {
     write_replacing(path, tree_text(listing));
   } catch (const Error& error) {
-    note(std::string(error.what()) + "; the listing is not kept");
+    note(std::string(error.what()) + "; the listing is not cached");
   }
 }
 
@@ -48,7 +48,7 @@ void move_into_place(const fs::path& from, const fs::path& target, int64_t size)
   std::error_code absent;
   const auto found = static_cast<int64_t>(fs::file_size(from, absent));
   if (absent || found != size) {
-    throw Error(ErrorKind::kGeneral, "moving " + from.string() + " to its place: found " +
+    throw Error(ErrorKind::kGeneral, "moving " + from.string() + " into place: found " +
                                          (absent ? "no such file" : std::to_string(found) + " bytes") + ", expected " +
                                          std::to_string(size) +
                                          " bytes; has another program changed the cache? Run the same command again");
@@ -68,7 +68,7 @@ void write_cache_tag(const fs::path& folder) {
   try {
     write_replacing(path, kCacheTag);
   } catch (const std::exception& error) {
-    note(error.what());  // only backup programs miss it
+    note(error.what());  // only backup programs need it
   }
 }
 

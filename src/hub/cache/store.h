@@ -1,4 +1,4 @@
-// Where files of a model go: the shared cache, or a folder of the user's. Both keep the layout of huggingface_hub.
+// Destination of a download: the shared cache, or a folder of the user. Both use the layout of huggingface_hub.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace gptq::hub {
 
-// Fills the partial file that it is given until it is whole and right, or throws.
+// Completes and verifies the partial file at this path, or throws.
 using Fill = std::function<void(const fs::path& partial)>;
 
 enum class Refresh { kIfMissing, kAlways };
@@ -19,16 +19,16 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  virtual fs::path folder(const std::string& commit) const = 0;  // where the files of a commit appear
+  virtual fs::path folder(const std::string& commit) const = 0;  // folder of the files of a commit
 
-  // The commit's listing, as an earlier run left it; nullopt when none did or its file is damaged.
+  // The commit's listing, as an earlier run saved it; nullopt when there is none or the file is damaged.
   std::optional<Listing> load_listing(const std::string& commit) const;
   void save_listing(const Listing& listing) const;  // best effort, as in huggingface_hub
 
-  // True when the file is there, whole, with the content that the commit has.
+  // True when the file is present and complete, with the content of this commit.
   virtual bool has(const Session& session, const std::string& commit, const RepoFile& file) = 0;
 
-  // Bytes of the file that an interrupted run has left.
+  // Bytes of the file that an interrupted download left.
   int64_t resumable_bytes(const RepoFile& file) const;
 
   // Makes has() true: with kIfMissing from what is on the disk where possible, else by `fill`; with kAlways by `fill`.
@@ -43,9 +43,9 @@ class Store {
 
 // ---- for both
 
-// Throws unless `partial` is a file of this size, which is what `fill` must leave; then renames it.
+// Renames `partial` to `target`. Throws Error(kGeneral) unless it has this size.
 void move_into_place(const fs::path& partial, const fs::path& target, int64_t size);
-void write_replacing(const fs::path& path, std::string_view text);  // and makes the folders above
-void write_cache_tag(const fs::path& folder);                       // CACHEDIR.TAG, where there is none; best effort
+void write_replacing(const fs::path& path, std::string_view text);  // creates the folders above it
+void write_cache_tag(const fs::path& folder);                       // CACHEDIR.TAG, if missing; best effort
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// The loop around GET: resume, redirect, renew, repeat, verify.
+// The download loop: resume, redirect, renew signed addresses, retry, verify.
 #include "hub/download/download.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr int kMaxFailures = 5;  // in a row without a byte
+constexpr int kMaxFailures = 5;  // consecutive failures without a byte received
 constexpr double kPause = 1;     // seconds after a failure
 
 class Download {
@@ -45,11 +45,11 @@ class Download {
                                                 ": the Hub's listing and the file's own headers disagree (" +
                                                 std::to_string(file_.size) + " bytes with hash " + file_.etag() +
                                                 ", and " + std::to_string(address_.size) + " bytes with hash " +
-                                                address_.etag + "); nothing was fetched; try again later");
+                                                address_.etag + "); nothing was downloaded; try again later");
     }
   }
 
-  // What a helper has, or one GET and what follows from its answer.
+  // Takes bytes from a helper connection, or sends one GET and handles its response.
   void fetch() {
     if (!ranges_ && partial_.position() > 0) start_over();
     const int64_t before = partial_.position();
@@ -70,7 +70,8 @@ class Download {
     if (refused && session_.is_hub(address_.url)) throw_explained(response);
     pause(response);
     const bool unreachable = response.status == 0 && !session_.is_hub(address_.url);
-    if (refused || unreachable) find_address();  // a signed address that has expired, or another storage host
+    // a signed address that has expired, or the storage host is unreachable
+    if (refused || unreachable) find_address();
   }
 
   HttpResponse get(int64_t end) {
@@ -96,7 +97,7 @@ class Download {
     return client_.send(request);
   }
 
-  // Before the first byte of an answer is kept: does it begin where we stand?
+  // Called before the first byte of a response is kept: does it start at our position?
   bool starts_right(const HttpResponse& response, int64_t from, int64_t end) {
     if (response.status != 206) {
       start_over();
@@ -105,7 +106,7 @@ class Download {
     return answers_range(response, from, end, file_.size) || distrust_ranges();
   }
 
-  bool distrust_ranges() {  // this server does not mean by them what we mean
+  bool distrust_ranges() {  // this server does not implement ranges correctly
     prefetch_.stop();
     return ranges_ = false;
   }
@@ -133,7 +134,7 @@ class Download {
     session_.wait(std::max(kPause, asked));
   }
 
-  // An answer that ends early without a failure of its own is a broken connection too.
+  // A response that ends early without an error of its own counts as a broken connection.
   [[noreturn]] void throw_explained(HttpResponse response) const {
     response.tries = std::max(1, failures_);
     if (response.status < 300 && response.failure.empty()) {
@@ -142,9 +143,9 @@ class Download {
     }
     if (response.status >= 400 && response.status < 500 && !session_.is_hub(address_.url)) {
       throw Error(ErrorKind::kNetwork, name_.context().action + ": the storage at " + host_of(address_.url) +
-                                           " refuses the address that the Hub gave (status " +
+                                           " rejected the URL that the Hub returned (status " +
                                            std::to_string(response.status) +
-                                           "); what arrived is kept: run the same command again later");
+                                           "); the partial download is kept: run the same command again later");
     }
     throw explain(response, name_.context(), session_.settings, session_.token);
   }
@@ -153,7 +154,7 @@ class Download {
     if (!partial_.complete()) return false;
     const std::string found = partial_.hex();
     if (found == file_.etag()) return true;
-    const bool again = partial_.resumed();  // bytes of an earlier run may be at fault
+    const bool again = partial_.resumed();  // the bytes of an earlier run may be wrong
     if (again) {
       start_over();
       return false;
@@ -161,8 +162,8 @@ class Download {
     partial_.discard();
     throw Error(ErrorKind::kVerification, name_.context().action + ": found the hash " + found + ", expected " +
                                               file_.etag() +
-                                              "; what arrived was damaged on the way and is deleted: try again, or "
-                                              "look at the network and at HF_ENDPOINT");
+                                              "; the download was corrupted and has been deleted: try again, or "
+                                              "check the network and HF_ENDPOINT");
   }
 
   const Session& session_;

@@ -1,4 +1,4 @@
-// One file from the Hub into a partial file, until it is whole and its hash is right.
+// Downloads one file from the Hub into a partial file until it is complete and its hash is verified.
 #pragma once
 
 #include "hub/download/prefetch.h"
@@ -8,12 +8,12 @@
 
 namespace gptq::hub {
 
-// The rules: goes on behind what is there (Range; an answer 200 starts over, 416 too), follows redirects without the
-// token to other hosts, asks for a new address when a signed one has expired, tries again after a broken connection
-// (5 times without a byte, 1 s apart or as long as the server asks), and starts once more from nothing when the bytes
-// of an earlier run turn out wrong. Throws what explain() says; Error(kVerification) with both hashes, leaving nothing;
-// Error(kGeneral) for a full disk and Error(kInterrupted), leaving a partial that the next call goes on with. Large
-// files come over several connections while there are spare ones.
+// Resumes after the bytes that exist (Range; status 200 restarts from the beginning, 416 too), follows redirects
+// without sending the token to other hosts, requests a new address when a signed one has expired, retries broken
+// connections (5 times without a byte, 1 s apart or as long as the server requests), and restarts once when bytes of an
+// earlier run turn out to be wrong. Throws what explain() returns; Error(kVerification) with both hashes, after
+// deleting the partial file; Error(kGeneral) for a full disk and Error(kInterrupted), keeping a partial file that the
+// next call resumes. Large files use several connections while `budget` has some.
 void download(const Session& session, HttpClient& client, TransferMonitor& monitor, ConnectionBudget& budget,
               const FileName& name, const RepoFile& file, const fs::path& partial);
 

@@ -1,4 +1,4 @@
-// Matching by going back to the last star only: time is pattern times path at most.
+// Matching with backtracking to the last star only: at most O(pattern × path).
 #include "hub/download/glob.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ std::u32string code_points(std::string_view valid_text) {
   return points;
 }
 
-// The set that starts at pattern[at] == '['; moves `at` behind it. A '[' without its end stands for itself.
+// The set that starts at pattern[at] == '['; moves `at` past it. A '[' without an end is an ordinary character.
 bool set_matches(std::u32string_view pattern, size_t& at, char32_t c) {
   size_t end = at + 1;
   const bool negated = end < pattern.size() && pattern[end] == '!';
@@ -42,7 +42,7 @@ bool set_matches(std::u32string_view pattern, size_t& at, char32_t c) {
 
 bool matches(std::u32string_view pattern, std::u32string_view path) {
   constexpr size_t kNone = std::u32string_view::npos;
-  size_t p = 0, s = 0, star = kNone, resume = 0;  // the last *, and where its text may go on
+  size_t p = 0, s = 0, star = kNone, resume = 0;  // the last *, and where matching resumes after it
   while (s < path.size()) {
     size_t next = p + 1;
     bool same = false;

@@ -7,7 +7,7 @@
 
 namespace gptq::hub {
 
-// Python's fnmatchcase on code points: * (crosses slashes too), ?, [abc], [!a-z]. A trailing slash means everything
+// Python's fnmatchcase on code points: * (also matches slashes), ?, [abc], [!a-z]. A trailing slash means everything
 // below, a backslash in the pattern is a slash. Invalid UTF-8 matches nothing.
 bool glob_matches(std::string_view pattern, std::string_view path);
 

@@ -1,4 +1,4 @@
-// Appending at a position of our own, so that two processes with a lock that does not hold write the same bytes.
+// Writes at an explicit position, so that two processes whose lock fails write the same bytes.
 #include "hub/download/partial_file.h"
 
 #include <fcntl.h>
@@ -14,8 +14,8 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kPiece = 64 << 10;        // pages in one write, so that the kernel takes them together
-constexpr int64_t kWriteBehind = 8 << 20;  // the disk starts early: sync() waits for the rest only
+constexpr size_t kPiece = 64 << 10;        // bytes per write
+constexpr int64_t kWriteBehind = 8 << 20;  // the kernel starts writing early, so that sync() waits for the rest only
 
 }  // namespace
 
@@ -51,7 +51,7 @@ void PartialFile::append(std::string_view bytes) {
     discard();
     throw Error(ErrorKind::kVerification, "fetching " + path_.filename().string() + ": found more bytes than the " +
                                               std::to_string(size_) +
-                                              " that the Hub announced; nothing of it is kept; try again later");
+                                              " that the Hub announced; the partial file was deleted; try again later");
   }
   position_ += static_cast<int64_t>(bytes.size());
   while (!bytes.empty()) {
@@ -69,7 +69,7 @@ void PartialFile::flush() {
     throw Error(reason == EACCES || reason == EPERM ? ErrorKind::kPermission : ErrorKind::kGeneral,
                 "writing " + path_.string() + ": " + std::strerror(reason) + "; the " + std::to_string(written_) +
                     " of " + std::to_string(size_) +
-                    " bytes that arrived are kept: make room, or set HF_HOME to a larger disk, and run the same "
+                    " bytes that arrived are kept: free some space, or set HF_HOME to a larger disk, and run the same "
                     "command again");
   }
   if (written_ - flushing_ < kWriteBehind) return;

@@ -1,4 +1,4 @@
-// A file that is arriving: what is there survives this process and is gone on with.
+// A partially downloaded file; it survives the process and is resumed.
 #pragma once
 
 #include <cstdint>
@@ -12,43 +12,45 @@
 
 namespace gptq::hub {
 
-// Bytes are hashed as they pass, and reach the file in pieces of 64 KiB. A partial of an earlier run is hashed first;
-// that it is right shows at the end, where the hash decides. Nothing is reserved on the disk: the file's length is
-// what has arrived.
+// Bytes are hashed as they arrive and written in pieces of 64 KiB. The bytes of an earlier run are hashed first; the
+// hash of the whole file shows in the end whether they are correct. No disk space is reserved: the length of the file
+// is the number of bytes received.
 class PartialFile {
  public:
-  // Opens or creates; `on_bytes` hears of bytes that are there already. Throws Error(kPermission | kGeneral).
+  // Opens or creates the file; `on_bytes` receives the number of bytes that exist already. Throws
+  // Error(kPermission | kGeneral).
   PartialFile(const fs::path& path, const std::string& etag, int64_t size,
               const std::function<void(int64_t bytes)>& on_bytes);
   PartialFile(const PartialFile&) = delete;
   PartialFile& operator=(const PartialFile&) = delete;
   ~PartialFile();
 
-  int64_t position() const { return position_; }  // where the next byte goes
+  int64_t position() const { return position_; }  // offset of the next byte
   bool complete() const { return position_ == size_; }
-  bool resumed() const { return resumed_; }  // some bytes are of an earlier run
+  bool resumed() const { return resumed_; }  // some bytes are from an earlier run
 
-  // Throws Error(kGeneral) for a full disk, saying that what is there is kept, and Error(kVerification) for more bytes
-  // than the file has.
+  // Throws Error(kGeneral) for a full disk, saying that the bytes so far are kept, and Error(kVerification) for more
+  // bytes than the file has.
   void append(std::string_view bytes);
 
-  void start_over();  // from the first byte; what is there is written over, so a second writer of it does no harm
+  // restarts at the first byte; the old bytes are overwritten in place, which is safe with a second writer
+  void start_over();
 
   std::string hex();  // the hash of all bytes, once complete
-  void discard();     // for bytes that are wrong
-  void sync();        // to the disk, and to the right length
+  void discard();     // deletes the file
+  void sync();        // truncates to the exact size and flushes to the disk
 
  private:
-  void flush();       // hashes and writes what is in piece_
-  int write_piece();  // errno, 0 when all of it is in the file
+  void flush();       // hashes and writes piece_
+  int write_piece();  // errno; 0 on success
 
   fs::path path_;
   std::string etag_;
   int64_t size_;
   int file_ = -1;
   int64_t position_ = 0;
-  int64_t written_ = 0, flushing_ = 0;  // bytes in the file; of those, on their way to the disk
-  std::vector<char> piece_;             // bytes behind written_
+  int64_t written_ = 0, flushing_ = 0;  // bytes in the file, and bytes handed to the kernel for writing
+  std::vector<char> piece_;             // bytes after written_
   bool resumed_ = false;
   Digest digest_;
 };

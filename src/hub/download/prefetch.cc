@@ -1,4 +1,4 @@
-// Pieces ahead of the owner, a bounded number of them in memory.
+// Downloads ranges ahead of the main connection, a bounded number of them in memory.
 #include "hub/download/prefetch.h"
 
 #include <algorithm>
@@ -13,10 +13,10 @@ namespace gptq::hub {
 namespace {
 
 constexpr int64_t kPrefetchPiece = int64_t{8} << 20;
-constexpr int64_t kAlone = int64_t{128} << 20;  // without helpers: how soon to look for some
-constexpr double kFast = 200e6;                 // bytes a second: a connection that gives so much needs no help
+constexpr int64_t kAlone = int64_t{128} << 20;  // without helpers: bytes until the speed is measured again
+constexpr double kFast = 200e6;                 // bytes per second: a connection this fast needs no helpers
 constexpr int kMaxPrefetchFailures = 3;
-constexpr auto kPollInterval = std::chrono::milliseconds(100);  // at session.keep_going, while waiting
+constexpr auto kPollInterval = std::chrono::milliseconds(100);  // of session.should_continue, while waiting
 
 }  // namespace
 
@@ -37,7 +37,7 @@ bool answers_range(const HttpResponse& response, int64_t begin, int64_t end, int
 Prefetch::Prefetch(const Session& session, TransferMonitor& monitor, ConnectionBudget& budget, const RepoFile& file)
     : session_(session), monitor_(monitor), budget_(budget), file_(file) {}
 
-Prefetch::~Prefetch() { stop(); }  // and the threads end
+Prefetch::~Prefetch() { stop(); }  // waits for the threads
 
 void Prefetch::stop() {
   stopped_ = true;
@@ -82,7 +82,7 @@ void Prefetch::start_helpers() {
          budget_.try_acquire()) {
     try {
       threads_.push_back(start_thread([this] { help(); }));
-    } catch (const Error&) {  // no more threads: the owner goes on alone
+    } catch (const Error&) {  // no more threads: continue with the main connection alone
       budget_.release();
       return;
     }
@@ -94,7 +94,7 @@ void Prefetch::help() {
   HttpClient client(session_.settings);
   std::unique_lock lock(mutex_);
   while (!stopped_ && claimed_ < file_.size && failures_ < kMaxPrefetchFailures) {
-    if (claimed_ >= position_ + (running_ + 2) * kPrefetchPiece) {  // far enough ahead
+    if (claimed_ >= position_ + (running_ + 2) * kPrefetchPiece) {  // far enough ahead of the main connection
       changed_.wait_for(lock, kPollInterval);
       continue;
     }
@@ -141,7 +141,7 @@ bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, 
   try {
     piece.reserve(size);
     client.send(request);
-  } catch (...) {  // no memory, or what the meter's sink throws: the owner meets it too
+  } catch (...) {  // out of memory, or an exception of the progress callback: the main connection will meet it too
   }
   return piece.size() == size;
 }

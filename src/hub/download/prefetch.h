@@ -1,4 +1,4 @@
-// Further connections for one large file: they fetch what comes later while its own connection is at work.
+// Additional connections for one large file: they download later ranges while the main connection works.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@
 
 namespace gptq::hub {
 
-// Connections that an operation may open beyond those at work.
+// Connections that an operation may still open.
 class ConnectionBudget {
  public:
   explicit ConnectionBudget(int count) : count_(count) {}
@@ -29,11 +29,11 @@ class ConnectionBudget {
   std::atomic<int> count_;
 };
 
-// Is this 206 the bytes [begin, end) of a file of `size` bytes, as they are?
+// True for a 206 response with exactly the bytes [begin, end) of a file of `size` bytes, not encoded.
 bool answers_range(const HttpResponse& response, int64_t begin, int64_t end, int64_t size);
 
-// Storages give each connection only so much. The owner takes bytes in the file's order and deals with everything that
-// goes wrong; helpers only help: one that meets any trouble leaves its piece to the owner.
+// Storage servers limit the speed of a connection. The main connection takes bytes in the order of the file and handles
+// all failures. Helper connections are best effort: a failed range falls back to the main connection.
 class Prefetch {
  public:
   Prefetch(const Session& session, TransferMonitor& monitor, ConnectionBudget& budget, const RepoFile& file);
@@ -41,29 +41,29 @@ class Prefetch {
   Prefetch& operator=(const Prefetch&) = delete;
   ~Prefetch();
 
-  // What the owner, who needs the byte at `position` next, gets: bytes, which the meter has counted already and which
-  // stay until the next call, or none, and then it fetches up to `end` itself, from `url`. Waits for a helper that is
-  // at it; throws Error(kInterrupted).
+  // Next step of the main connection, which needs the byte at `position`. `bytes` are already counted by the monitor
+  // and valid until the next call; when empty, the caller downloads up to `end` itself, from `url`. Waits for a helper
+  // that is downloading this range; throws Error(kInterrupted).
   struct Next {
     int64_t end = 0;
     std::string_view bytes = {};
   };
   Next next(const std::string& url, int64_t position);
 
-  void stop();  // from now on the owner is alone
+  void stop();  // stops the helpers for good
 
  private:
   struct Piece {
     int64_t end = 0;
     bool done = false;
-    std::string bytes = {};  // "" when it went wrong
+    std::string bytes = {};  // "" after a failure
   };
 
   using Clock = std::chrono::steady_clock;
 
-  void start_helpers();  // mutex_ is held
+  void start_helpers();  // requires mutex_
   void help();
-  // Into `piece`; false when it went wrong.
+  // Downloads into `piece`; false on failure.
   bool fetch(HttpClient& client, const std::string& url, int64_t begin, int64_t end, std::string& piece);
 
   const Session& session_;
@@ -71,19 +71,19 @@ class Prefetch {
   ConnectionBudget& budget_;
   const RepoFile& file_;
   std::atomic<bool> stopped_ = false;
-  std::mutex mutex_;  // guards all below
+  std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   std::string url_;
-  std::map<int64_t, Piece> pieces_;   // of the helpers, by their begin
+  std::map<int64_t, Piece> pieces_;   // ranges of the helpers, by their first byte
   std::string taken_;                 // the owner's
-  std::vector<std::string> buffers_;  // to be used again: fresh memory costs as much as the network
-  int64_t position_ = 0;              // of the owner
-  int64_t owned_ = 0;                 // where the owner's own piece ends
-  int64_t began_ = 0;                 // where the owner's last own piece began
+  std::vector<std::string> buffers_;  // reused: page faults of fresh memory cost as much as the network
+  int64_t position_ = 0;              // of the main connection
+  int64_t owned_ = 0;                 // end of the main connection's current range
+  int64_t began_ = 0;                 // start of the main connection's last range
   Clock::time_point since_;           // and when
   bool slow_ = false;                 // was it?
-  int64_t claimed_ = 0;               // everything before is somebody's
-  int running_ = 0, failures_ = 0;    // helpers, pieces that went wrong
+  int64_t claimed_ = 0;               // all bytes before are assigned
+  int running_ = 0, failures_ = 0;    // running helpers, failed ranges
   std::vector<std::jthread> threads_;
 };
 

@@ -1,4 +1,4 @@
-// From a model's name to a folder of verified files.
+// Downloads a model: from its name to a folder of verified files.
 #include "hub/download/pull.h"
 
 #include <sys/statvfs.h>
@@ -23,11 +23,11 @@ namespace {
 
 constexpr int64_t kMaxIndexBytes = int64_t{64} << 20;
 constexpr int kTries = 5;
-constexpr size_t kMaxNamedFiles = 3;  // files in an error
+constexpr size_t kMaxNamedFiles = 3;  // files listed in an error
 
 std::string megabytes(int64_t bytes) { return std::to_string((bytes + 999'999) / 1'000'000) + " MB"; }
 
-// Of the file system that `folder` is on or will be on.
+// Of the file system that contains `folder` or will contain it.
 int64_t free_space(fs::path folder) {
   while (!fs::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
   struct statvfs info {};
@@ -35,7 +35,7 @@ int64_t free_space(fs::path folder) {
   return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
 }
 
-// A folder that disappears with the object.
+// Removed with its content when the object is destroyed.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -55,11 +55,11 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-// What to have, at which commit.
+// The files to download and their commit.
 struct Choice {
   std::string commit;
   std::vector<RepoFile> files;
-  bool from_listing = true;  // else from what lies in the snapshot, which may lack what we do not know of
+  bool from_listing = true;  // false: from the files of the snapshot, which may be incomplete
 };
 
 class Pull {
@@ -104,8 +104,8 @@ class Pull {
     return answer;
   }
 
-  // A commit's listing never changes; a branch's is asked for. nullopt when the Hub is not to be had, but what is there
-  // will do.
+  // The listing of a commit never changes; that of a branch is requested. nullopt: the Hub is unreachable and the local
+  // copy is complete.
   std::optional<Listing> find_listing(const std::optional<Choice>& there) {
     if (is_commit(name_.revision)) {
       if (std::optional<Listing> known = store_->load_listing(name_.revision)) return known;
@@ -115,7 +115,7 @@ class Pull {
     } catch (const Error& error) {
       const bool unreachable = error.kind() == ErrorKind::kNetwork || error.kind() == ErrorKind::kPermission;
       if (!there || !unreachable || options_.force_download) throw;
-      warn(std::string(error.what()) + "; using the complete copy of commit " + there->commit + " that is here");
+      warn(std::string(error.what()) + "; using the complete local copy of commit " + there->commit + "");
       return std::nullopt;
     }
   }
@@ -153,13 +153,13 @@ class Pull {
       const std::string proposal = find_conversion(session_, client_, name_.id);
       if (proposal.empty()) throw;
       throw Error(error.kind(), std::string(error.what()) + "; the pull request " + proposal +
-                                    " has them converted: look at it at " + session_.settings.endpoint + "/" +
+                                    " has a safetensors conversion: review it at " + session_.settings.endpoint + "/" +
                                     name_.id + "/discussions, then `gptq pull " + name_.id + " --revision " + proposal +
                                     "`");
     }
   }
 
-  // Everything that the options ask for, as far as this machine knows, is here.
+  // All files that the options select, as far as they are known locally, are present.
   std::optional<Choice> complete_on_disk() {
     const std::string commit = cache_.commit_of(name_.revision);
     if (commit.empty()) return std::nullopt;
@@ -179,7 +179,7 @@ class Pull {
       }
       if (missing_.empty()) return choice;
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::kInterrupted) throw;  // any other one: the copy is not complete
+      if (error.kind() == ErrorKind::kInterrupted) throw;  // any other error: the copy is incomplete
     }
     return std::nullopt;
   }
@@ -191,7 +191,7 @@ class Pull {
     if (missing_.size() > kMaxNamedFiles) lacking += " and more";
     throw Error(ErrorKind::kNotFound,
                 doing() +
-                    (options_.force_download ? ": a download was asked for"
+                    (options_.force_download ? ": a download was requested"
                      : lacking.empty()       ? ": it is not in " + cache_.root().string()
                                              : ": " + cache_.root().string() + " lacks " + lacking) +
                     ", and offline mode is on (HF_HUB_OFFLINE); run it once without offline mode");
@@ -219,12 +219,13 @@ class Pull {
     const fs::path folder = store_->folder(choice.commit);
     const int64_t free = free_space(folder);
     if (needed <= free) return;
-    throw Error(ErrorKind::kGeneral, doing() + ": it needs " + megabytes(needed) + " more at " + folder.string() +
-                                         ", where " + megabytes(free) +
-                                         " are free; make room, or set HF_HOME to a larger disk; nothing was fetched");
+    throw Error(ErrorKind::kGeneral,
+                doing() + ": it needs " + megabytes(needed) + " more at " + folder.string() + ", where " +
+                    megabytes(free) +
+                    " are free; free some space, or set HF_HOME to a larger disk; nothing was downloaded");
   }
 
-  // Every worker has its own connection and takes the largest file that is left; connections without a file help.
+  // Each worker has its own connection and takes the largest remaining file; idle connections help with large files.
   void fetch_all(const Choice& choice) {
     std::vector<RepoFile> files = choice.files;
     std::stable_sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.size > b.size; });
@@ -255,7 +256,7 @@ class Pull {
     monitor_.finish_file(file.path);
   }
 
-  // Of config.json and the index, which decide what else to fetch.
+  // config.json and the index, which decide what else to download.
   std::string text_of(const std::string& commit, const RepoFile& file) {
     if (file.size > kMaxIndexBytes) {
       throw Error(ErrorKind::kVerification, doing() + ": " + file.path + " has " + megabytes(file.size) +
@@ -281,7 +282,7 @@ class Pull {
   HttpClient client_;
   ConnectionBudget budget_{0};
   std::atomic<int64_t> bytes_fetched_ = 0;
-  std::vector<std::string> missing_;  // what complete_on_disk() did not find
+  std::vector<std::string> missing_;  // the local copy that complete_on_disk() did not find
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Pulling a model, with everything that tests replace given from outside.
+// Downloading a model with an explicit session, so that tests can replace its parts.
 #pragma once
 
 #include <gptq/hub.h>
@@ -7,7 +7,7 @@
 
 namespace gptq::hub {
 
-// gptq::pull() with a session: its keep_going is taken over by the sink.
+// gptq::pull() with a session; session.should_continue is replaced by the progress callback.
 PullResult pull(Session session, const ModelName& name, const PullOptions& options, const TransferSink& on_progress);
 
 }  // namespace gptq::hub

@@ -40,7 +40,7 @@ void read_headers(const HttpResponse& response, FileAddress& address) {
 [[noreturn]] void throw_no_hub(const Session& session, const FileName& file, const std::string& fault) {
   throw Error(ErrorKind::kNetwork,
               file.context().action + ": the answer of " + session.settings.endpoint + " " + fault +
-                  "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?");
+                  "; is HF_ENDPOINT a Hugging Face Hub, or does a proxy or this network's login page intercept it?");
 }
 
 }  // namespace
@@ -58,7 +58,7 @@ FileAddress resolve(const Session& session, HttpClient& client, const FileName& 
   if (!found || address.url.empty()) throw_refusal(session, file, response);
   read_headers(response, address);
   if (address.commit.empty()) throw_no_hub(session, file, "has no X-Repo-Commit");
-  if (!is_etag(address.etag)) throw_no_hub(session, file, "names the file by no hash");
+  if (!is_etag(address.etag)) throw_no_hub(session, file, "gives no hash for the file");
   return address;
 }
 

@@ -1,4 +1,4 @@
-// Where the bytes of one file are, and their name: the HEAD request that comes before a download.
+// Address and hash of one file: the HEAD request before a download.
 #pragma once
 
 #include <cstdint>
@@ -16,19 +16,19 @@ struct FileName {
 };
 
 struct FileAddress {
-  std::string url;     // the Hub's, or a signed one of its storage, which expires
+  std::string url;     // on the Hub, or a signed address of its storage, which expires
   std::string commit;  // X-Repo-Commit
   std::string etag;    // X-Linked-Etag, else ETag, without W/ and quotes
-  int64_t size = -1;   // X-Linked-Size, else Content-Length of an answer that is no redirect; -1: not said
+  int64_t size = -1;   // X-Linked-Size, else Content-Length if the response is not a redirect; -1: unknown
 };
 
-// The Hub says that the commit has no such file.
+// The commit has no such file.
 struct MissingFile : Error {
   using Error::Error;
 };
 
-// Redirects on the Hub's host are followed, the token going along; the first one to another host is the address.
-// Throws what explain() says, MissingFile among it, and Error(kNetwork) when the answer is not a Hub's.
+// Redirects on the Hub's host are followed with the token; the first redirect to another host is the address. Throws
+// what explain() returns, MissingFile included, and Error(kNetwork) when the response is not from a Hub.
 FileAddress resolve(const Session& session, HttpClient& client, const FileName& file);
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// Tables of names to take and to leave.
+// Tables of included and excluded names.
 #include "hub/download/selection.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace gptq::hub {
 
 namespace {
 
-// Other formats of the same weights, and other programs' files that look like ours.
+// Other formats of the same weights, and files of other programs with similar names.
 const std::vector<std::string> kExcluded = {"original/", "metal/", "onnx/", "consolidated*.safetensors",
                                             "consolidated*.safetensors.index.json"};
 
@@ -22,11 +22,11 @@ const std::vector<std::string> kPickles = {"*.bin", "*.pt", "*.pth", "*.ckpt"};
 constexpr const char* kWhole = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr size_t kMaxShards = 10'000;
-constexpr size_t kMaxPullRequests = 8;  // pull requests to look into
+constexpr size_t kMaxPullRequests = 8;  // pull requests to inspect
 
 bool is_at_top(const std::string& path) { return path.find('/') == std::string::npos; }
 
-// The paths of the weights, empty when there are none that gptq reads. An index that is excluded is not read.
+// The paths of the weights; empty when there are none that gptq reads. An excluded index is not read.
 std::set<std::string> weights_of(const Listing& listing, const Selection& selection, const std::string& id,
                                  const ReadText& read_text) {
   if (listing.find(kWhole) != nullptr) return {kWhole};
@@ -36,7 +36,7 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
     if (any_matches(selection.exclude, kIndex)) return paths;
     for (const std::string& shard : shards_of_index(read_text(*index), std::string(kIndex) + " of " + id)) {
       if (listing.find(shard) == nullptr) {
-        throw Error(ErrorKind::kNotFound, "choosing the files of " + id + ": " + kIndex + " names " + shard +
+        throw Error(ErrorKind::kNotFound, "selecting the files of " + id + ": " + kIndex + " names " + shard +
                                               ", which the repository does not have; is it still being uploaded?");
       }
       paths.insert(shard);
@@ -56,10 +56,10 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
                                     [&](const RepoFile& file) { return any_matches(globs, file.path); });
     return found == listing.files.end() ? "" : found->path;
   };
-  const std::string what = "choosing the files of " + id + ": ";
+  const std::string what = "selecting the files of " + id + ": ";
   if (const std::string pickle = first(kPickles); !pickle.empty()) {
-    throw NoSafetensors(ErrorKind::kNotFound, what + "its weights are pickles only (" + pickle +
-                                                  "), which run code when they are read; gptq reads safetensors");
+    throw NoSafetensors(ErrorKind::kNotFound, what + "it has pickled weights only (" + pickle +
+                                                  "), which can execute code when loaded; gptq reads safetensors only");
   }
   if (const std::string gguf = first({"*.gguf"}); !gguf.empty()) {
     throw Error(ErrorKind::kNotFound, what + "its weights are in another format (" + gguf +
@@ -94,7 +94,7 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   std::set<std::string> weights;
   if (selection.include.empty()) {
     weights = weights_of(listing, selection, id, read_text);
-    const bool unwanted = any_matches(selection.exclude, kWhole);  // a tokenizer is enough for some
+    const bool unwanted = any_matches(selection.exclude, kWhole);  // some users only want the tokenizer
     if (weights.empty() && !unwanted) throw_no_weights(listing, id);
   }
   std::vector<RepoFile> files;
@@ -106,9 +106,9 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
     if (taken && !any_matches(selection.exclude, file.path)) files.push_back(file);
   }
   if (files.empty()) {
-    throw Error(ErrorKind::kNotFound, "choosing the files of " + id + ": none of its " +
+    throw Error(ErrorKind::kNotFound, "selecting the files of " + id + ": none of its " +
                                           std::to_string(listing.files.size()) +
-                                          " files is left by --include and --exclude; the patterns are globs over "
+                                          " files matches --include and --exclude; the patterns are globs over "
                                           "whole paths, like '*.json' or 'original/*'");
   }
   return files;
@@ -130,7 +130,7 @@ std::string find_conversion(const Session& session, HttpClient& client, const st
       const Listing listing = fetch_listing(session, client, ModelName::parse(id, ref), 1);
       if (listing.find(kWhole) != nullptr || listing.find(kIndex) != nullptr) return ref;
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::kInterrupted) throw;  // any other one: not this pull request
+      if (error.kind() == ErrorKind::kInterrupted) throw;  // any other error: not this pull request
     }
   }
   return "";

@@ -1,4 +1,4 @@
-// Waiting, and the chance in it: real for users, replaced by tests.
+// Time and randomness of waits; tests replace them.
 #pragma once
 
 namespace gptq::hub {

@@ -1,4 +1,4 @@
-// The table of refusals. Source: huggingface_hub's hf_raise_for_status, and what the Hub's servers answer.
+// Explanations of failed responses. Source: huggingface_hub's hf_raise_for_status, and what the Hub's servers answer.
 #include "hub/http/errors.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace gptq::hub {
 
 namespace {
 
-// The server's own words: X-Error-Message, else {"error": ...} of the body, else "".
+// The server's message: X-Error-Message, else {"error": ...} of the body, else "".
 std::string message_of(const HttpResponse& response) {
   std::string message = response.header("x-error-message");
   if (message.empty() && !response.body.empty()) {
@@ -43,7 +43,7 @@ double number(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() && value >= 0 && value <= 1e9 ? value : -1;
 }
 
-// The number behind ";key=", -1 when there is none.
+// The number after ";key="; -1 when there is none.
 double field(const std::string& header, const std::string& key) {
   const std::string before = ";" + key + "=";
   const size_t at = header.find(before);
@@ -74,9 +74,10 @@ struct FailedResponse {
 Explanation gated(const FailedResponse& c) {
   const std::string& id = c.context.id;
   if (says(c.message, "awaiting a review")) {
-    return {ErrorKind::kPermission,
-            "access to " + id +
-                " was requested, but its authors have not approved it yet; wait for their mail, then try again"};
+    return {
+        ErrorKind::kPermission,
+        "access to " + id +
+            " was requested, but its authors have not approved it yet; wait for their approval e-mail, then try again"};
   }
   if (c.token.value.empty()) {
     return {ErrorKind::kPermission, id + " is gated, and you are not logged in; 1. accept its terms at " + c.page() +
@@ -89,7 +90,7 @@ Explanation gated(const FailedResponse& c) {
 
 Explanation wrong_token(const FailedResponse& c) {
   return {ErrorKind::kPermission,
-          c.your_token() + " is not valid (wrong, expired or revoked); make a new one at " + c.settings.endpoint +
+          c.your_token() + " is invalid (wrong, expired or revoked); create a new one at " + c.settings.endpoint +
               "/settings/tokens and run `gptq auth login`" +
               (c.token.source.starts_with("HF_") || c.token.source.starts_with("HUGGING") ? ", or unset the variable"
                                                                                           : "")};
@@ -98,7 +99,7 @@ Explanation wrong_token(const FailedResponse& c) {
 Explanation no_repository(const FailedResponse& c) {
   const std::string advice = c.token.value.empty()
                                  ? "check the spelling; if it is private, log in first: `gptq auth login`"
-                                 : "check the spelling, and that the account of " + c.your_token() + " may read it";
+                                 : "check the spelling, and that the account of " + c.your_token() + " has read access";
   return {ErrorKind::kNotFound,
           c.context.id + " was not found on " + c.settings.endpoint + ", or is private; " + advice};
 }
@@ -107,17 +108,17 @@ Explanation forbidden(const FailedResponse& c) {
   if (c.code == "GatedRepo") return gated(c);
   if (says(c.message, "fine-grained token settings") || says(c.message, "insufficient permissions") ||
       says(c.message, "required scope")) {
-    return {
-        ErrorKind::kPermission,
-        c.your_token() + " lacks a permission for this" + quoted(c.message) + "; edit it at " + c.settings.endpoint +
-            "/settings/tokens (reading gated repositories and writing have boxes of their own), or use another token"};
+    return {ErrorKind::kPermission, c.your_token() + " lacks a permission for this" + quoted(c.message) +
+                                        "; edit it at " + c.settings.endpoint +
+                                        "/settings/tokens (access to gated repositories and write access are separate "
+                                        "permissions), or use another token"};
   }
   if (says(c.message, "disabled"))
     return {ErrorKind::kPermission, "the Hub has disabled access to " + c.context.id + quoted(c.message)};
-  return {ErrorKind::kPermission, "the Hub refuses access" + quoted(c.message) + "; check at " + c.settings.endpoint +
-                                      "/settings/tokens that " +
-                                      (c.token.value.empty() ? "you have a token and are logged in"
-                                                             : c.your_token() + " has the right to do this")};
+  return {
+      ErrorKind::kPermission,
+      "the Hub refuses access" + quoted(c.message) + "; check at " + c.settings.endpoint + "/settings/tokens that " +
+          (c.token.value.empty() ? "you have a token and are logged in" : c.your_token() + " has permission for this")};
 }
 
 Explanation not_found(const FailedResponse& c) {
@@ -130,7 +131,7 @@ Explanation not_found(const FailedResponse& c) {
                                       c.context.revision + "; its files are listed at " + c.page() + "/tree/main"};
   }
   if (c.code == "RepoNotFound" || (c.code.empty() && !c.message.empty())) return no_repository(c);
-  return {ErrorKind::kNotFound, c.settings.endpoint + " has nothing at this address" + quoted(c.message) +
+  return {ErrorKind::kNotFound, c.settings.endpoint + " has nothing at this URL" + quoted(c.message) +
                                     "; is HF_ENDPOINT a Hugging Face Hub?"};
 }
 
@@ -140,7 +141,7 @@ Explanation explanation_of(const FailedResponse& c) {
     return {ErrorKind::kNetwork, "the connection to " + c.settings.endpoint + " failed (" +
                                      printable(c.response.failure) + ")" + c.tried() +
                                      "; check the network, HTTPS_PROXY and HF_ENDPOINT, then run the same command "
-                                     "again: what is there is kept"};
+                                     "again: completed downloads are kept"};
   }
   if (status == 401 && c.code == "GatedRepo") return gated(c);
   if (status == 401 && !c.token.value.empty() &&
@@ -154,17 +155,17 @@ Explanation explanation_of(const FailedResponse& c) {
   }
   if (status == 403) return forbidden(c);
   if (status == 402) {
-    return {ErrorKind::kPermission, "the Hub wants a paid plan for this" + quoted(c.message) + "; see " +
+    return {ErrorKind::kPermission, "the Hub requires a paid plan for this" + quoted(c.message) + "; see " +
                                         c.settings.endpoint + "/settings/billing"};
   }
   if (status == 451)
-    return {ErrorKind::kPermission,
-            "the Hub may not give access to " + c.context.id + " by law" + quoted(c.message) + "; use another model"};
+    return {ErrorKind::kPermission, "" + c.context.id + " is unavailable for legal reasons (HTTP 451)" +
+                                        quoted(c.message) + "; use another model"};
   if (status == 404) return not_found(c);
   if (status == 429) {
     const double wait = seconds_to_wait(c.response);
     return {ErrorKind::kNetwork,
-            "the Hub allows no more requests for now" + c.tried() +
+            "the Hub's rate limit is exceeded" + c.tried() +
                 (wait >= 0 ? "; wait " + std::to_string(static_cast<int64_t>(std::ceil(wait))) + " s"
                            : std::string("; wait a few minutes")) +
                 (c.token.value.empty() ? ", or log in, which doubles the limit: `gptq auth login`" : "")};
@@ -174,11 +175,11 @@ Explanation explanation_of(const FailedResponse& c) {
                                      quoted(c.message) + "; try again later"};
   }
   if (status >= 300 && status < 400) {
-    return {ErrorKind::kNetwork, "the server redirects to where the Hub would not (status " + std::to_string(status) +
-                                     "); is HF_ENDPOINT right, or is this network's login page in between?"};
+    return {ErrorKind::kNetwork, "the server redirects to an unexpected location (status " + std::to_string(status) +
+                                     "); check HF_ENDPOINT, and whether this network has a login page"};
   }
   return {ErrorKind::kNetwork, "the Hub answered with status " + std::to_string(status) + quoted(c.message) +
-                                   "; HF_DEBUG=1 shows each request; if it stays so, report it"};
+                                   "; HF_DEBUG=1 shows each request; if it persists, report it"};
 }
 
 }  // namespace
@@ -214,7 +215,7 @@ double seconds_to_wait(const HttpResponse& response) {
   const std::string retry_after = response.header("retry-after");
   if (const double wait = number(retry_after); wait >= 0) return wait;
   if (!retry_after.empty()) return seconds_until(retry_after);
-  // RateLimit: "api";r=0;t=55   nothing remains for 55 seconds; it stands in every answer, so r matters
+  // RateLimit: "api";r=0;t=55 no requests remain for 55 seconds; the header is in every response, so r matters
   const std::string limit = response.header("ratelimit");
   return field(limit, "r") == 0 ? field(limit, "t") : -1;
 }

@@ -20,11 +20,11 @@ namespace gptq::hub {
 namespace {
 
 constexpr size_t kMaxBody = size_t{64} << 20;
-constexpr size_t kMaxErrorBody = size_t{64} << 10;  // what an error says fits; more is not read
+constexpr size_t kMaxErrorBody = size_t{64} << 10;  // enough for error messages
 constexpr size_t kMaxHeaders = size_t{1} << 20;
 constexpr curl_off_t kLowSpeed = 200;  // bytes per second; eight connections on a 56 kbit/s line are faster
 
-// Distributions keep the certificates of the web at different places, and the package runs on all of them.
+// Distributions keep the CA certificates in different places, and the package runs on all of them.
 std::string certificates() {
   for (const char* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) {
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
@@ -37,18 +37,18 @@ std::string certificates() {
   return "";
 }
 
-// One exchange in the making: what libcurl's callbacks share.
+// State of one exchange, shared by libcurl's callbacks.
 struct Exchange {
   const HttpRequest* request;
   CURL* curl;
   int low_speed_time = 60;  // seconds
   HttpResponse response = {};
   size_t header_bytes = 0;
-  const char* too_large = nullptr;  // what is, for the failure
-  bool error_cut = false;           // the body of an error was longer than is read
+  const char* too_large = nullptr;  // size so far, for the error message
+  bool error_cut = false;           // the body of an error was truncated
   std::chrono::steady_clock::time_point window_start = std::chrono::steady_clock::now();
-  curl_off_t window_bytes = 0;          // that had come and gone by its start
-  std::exception_ptr thrown = nullptr;  // exceptions may not cross libcurl
+  curl_off_t window_bytes = 0;          // bytes transferred before this request started
+  std::exception_ptr thrown = nullptr;  // exceptions must not pass through libcurl
 };
 
 size_t take_header(char* data, size_t size, size_t count, void* user) {
@@ -57,7 +57,7 @@ size_t take_header(char* data, size_t size, size_t count, void* user) {
   const std::string_view line(data, size * count);
   exchange.header_bytes += line.size();
   if (exchange.header_bytes > kMaxHeaders) {
-    exchange.too_large = "the answer's headers are larger than 1 MiB";
+    exchange.too_large = "the response headers are larger than 1 MiB";
     return 0;
   }
   if (line.starts_with("HTTP/")) response.headers.clear();  // an answer behind "100 Continue" or a proxy's
@@ -89,14 +89,14 @@ size_t take_body(char* data, size_t size, size_t count, void* user) {
     return 0;
   }
   if (length > kMaxBody) {
-    exchange.too_large = "the answer is larger than 64 MiB";
+    exchange.too_large = "the response is larger than 64 MiB";
     return 0;
   }
   exchange.response.body += bytes;
   return bytes.size();
 }
 
-// libcurl's own limit of speed gives up when nothing arrives; this one also when next to nothing does.
+// libcurl's own speed limit only detects connections without any bytes; this one also detects very slow ones.
 bool is_too_slow(Exchange& exchange, curl_off_t bytes) {
   const auto now = std::chrono::steady_clock::now();
   if (now - exchange.window_start < std::chrono::seconds(exchange.low_speed_time)) return false;
@@ -130,7 +130,7 @@ int seek_body(void* user, curl_off_t position, int origin) {
   return origin == SEEK_SET && source.seek(position) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-// The query of a signed address is as good as a password.
+// The query of a signed address is a credential.
 std::string without_secrets(const std::string& url) {
   const size_t query = url.find('?');
   return query == std::string::npos || url.find("/api/") < query ? url : url.substr(0, query) + "?…";
@@ -149,8 +149,8 @@ struct HttpClient::State {
   std::string user_agent, certificates;
   CURL* curl = nullptr;
 
-  // Options of a handle whose last exchange failed may be refused (libcurl 7.88 refuses the size of the buffer after a
-  // host name was not found), so that such a handle is not used again.
+  // A handle whose last exchange failed may reject options (libcurl 7.88 rejects the buffer size after a host name was
+  // not found), so it is not reused.
   void renew() {
     curl_easy_cleanup(curl);
     curl = curl_easy_init();
@@ -159,7 +159,7 @@ struct HttpClient::State {
 };
 
 HttpClient::HttpClient(const Settings& settings) : state_(std::make_unique<State>()) {
-  static const std::string library = [] {  // once: curl_version() writes into memory of its own
+  static const std::string library = [] {  // once: curl_version() writes to static memory
     curl_global_init(CURL_GLOBAL_DEFAULT);
     return curl_version();
   }();
@@ -179,7 +179,7 @@ const Settings& HttpClient::settings() const { return state_->settings; }
 HttpResponse HttpClient::send(const HttpRequest& request) {
   CURL* curl = state_->curl;
   curl_easy_reset(curl);
-  const std::string url = without_user_info(request.url);  // a server's addresses do not log us in
+  const std::string url = without_user_info(request.url);  // ignore credentials in a server's addresses
   Exchange exchange{&request, curl};
   Slist headers;
   for (const std::string& header : request.headers) headers.add(header);

@@ -1,4 +1,4 @@
-// Counting what a parser would build.
+// Bounds the size of JSON before it is parsed.
 #include "hub/http/reply.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct Shape {
   size_t values = 0, depth = 0;
 };
 
-// Counts separators and brackets outside of strings; an upper bound for valid JSON, any number for other text.
+// Counts separators and brackets outside strings: an upper bound for valid JSON, an arbitrary number for other text.
 Shape shape_of(std::string_view text) {
   Shape shape;
   size_t depth = 0;
@@ -43,7 +43,7 @@ Json parse_reply(std::string_view text, const std::string& what, size_t max_valu
   const Shape shape = shape_of(text);
   const auto refuse = [&](const std::string& fault) {
     throw Error(ErrorKind::kVerification,
-                "parsing " + what + ": found " + fault + ", far beyond what belongs there; nothing of it is used");
+                "parsing " + what + ": found " + fault + ", more than any valid response has; it is ignored");
   };
   if (shape.depth > kMaxDepth) refuse("JSON nested deeper than " + std::to_string(kMaxDepth));
   if (shape.values > max_values) refuse("more than " + std::to_string(max_values) + " JSON values");

@@ -1,4 +1,4 @@
-// Patience: repeated requests and interruptible waiting.
+// Retries with backoff, cancellable waits.
 #include "hub/http/session.h"
 
 #include <algorithm>
@@ -14,10 +14,10 @@ namespace {
 
 constexpr double kFirstWait = 1, kMaxWait = 8;  // seconds, as huggingface_hub waits
 constexpr double kWorthANote = 5;
-constexpr double kSlice = 0.1;  // between two looks at keep_going
+constexpr double kSlice = 0.1;  // between two polls of should_continue
 constexpr size_t kMaxWarnings = 20;
 
-// "X-HF-Warning: topic; message", which a server may put into every answer: each is passed on once.
+// "X-HF-Warning: topic; message", which a server may send with every response: each is logged once.
 void pass_on_warning(const HttpResponse& response) {
   static std::mutex mutex;
   static std::set<std::string> told;
@@ -42,7 +42,7 @@ Session open_session(const std::string& token) {
 }
 
 void Session::throw_if_stopped() const {
-  if (!should_continue()) throw Error(ErrorKind::kInterrupted, "stopped; run the same command again to go on");
+  if (!should_continue()) throw Error(ErrorKind::kInterrupted, "interrupted; run the same command again to resume");
 }
 
 void Session::wait(double seconds) const {
@@ -77,7 +77,7 @@ HttpResponse request_with_retries(const Session& session, HttpClient& client, Ht
       const double whole = std::min(kMaxWait, kFirstWait * std::pow(2, attempt - 1));
       seconds = whole * (0.5 + 0.5 * session.clock->chance());
     } else if (seconds > kWorthANote) {
-      note("the Hub asks to wait " + std::to_string(static_cast<int>(seconds)) + " s");
+      note("the Hub requests a pause of " + std::to_string(static_cast<int>(seconds)) + " s");
     }
     session.wait(seconds);
   }

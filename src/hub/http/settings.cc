@@ -1,4 +1,4 @@
-// Reading the environment with the defaults of huggingface_hub.
+// Reads the environment with the defaults of huggingface_hub.
 #include "hub/http/settings.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ std::string first_of(std::initializer_list<const char*> names) {
   return "";
 }
 
-bool is_true(std::initializer_list<const char*> names) {  // of the first that is set
+bool is_true(std::initializer_list<const char*> names) {  // of the first variable that is set
   std::string value = first_of(names);
   std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::toupper(c); });
   return value == "1" || value == "ON" || value == "YES" || value == "TRUE";
@@ -45,7 +45,7 @@ int seconds(const char* name, int fallback) {
   return result == 0 ? fallback : result;
 }
 
-// "$NAME" and "${NAME}"; what is not set stays as it is written.
+// Expands "$NAME" and "${NAME}"; unset variables are left as they are written.
 std::string with_variables(const std::string& path) {
   std::string out;
   for (size_t i = 0; i < path.size();) {

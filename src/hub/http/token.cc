@@ -1,4 +1,4 @@
-// Token files as huggingface_hub writes them: `token` holds the active one, `stored_tokens` is an INI file of all.
+// Token files in the format of huggingface_hub: `token` holds the active one, `stored_tokens` is an INI file of all.
 #include "hub/http/token.h"
 
 #include <algorithm>
@@ -18,20 +18,20 @@ namespace gptq::hub {
 
 namespace {
 
-// The token in `text`; one with other characters inside is refused, for it stands in a header of every request.
+// The token in `text`. Other characters are rejected, because it is sent in a header of every request.
 std::string token_in(const std::string& text, const std::string& source) {
   std::string token(trim(text));
   std::erase_if(token, [](char c) { return c == '\r' || c == '\n'; });
   for (const char c : token) {
     if (static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7F) continue;
     throw Error(ErrorKind::kPermission, "reading the token from " + source +
-                                            ": it has spaces or other characters in it that no token has; copy it "
+                                            ": it contains spaces or other invalid characters; copy it "
                                             "again from the settings of your account");
   }
   return token;
 }
 
-// Owner only, from its first byte on; readers see the old file or the new one.
+// Readable by the owner only from its first byte; readers see the old file or the new one.
 void write_private(const fs::path& path, const std::string& content) {
   std::error_code ignored;
   if (!fs::exists(path.parent_path(), ignored)) {
@@ -41,7 +41,7 @@ void write_private(const fs::path& path, const std::string& content) {
   write_file_atomic(path, content, 0600);
 }
 
-// The INI file, with keys that are not ours kept: section -> (key, value) in order.
+// The INI file; unknown keys are preserved. section -> (key, value) in order.
 struct Section {
   std::string name;
   std::vector<std::pair<std::string, std::string>> values;
@@ -153,8 +153,8 @@ void forget_token(const Settings& settings, const std::string& name) {
   if (found == sections.end()) {
     std::string known;
     for (const Section& section : sections) known += (known.empty() ? "" : ", ") + section.name;
-    throw Error(ErrorKind::kNotFound, "forgetting the token \"" + name + "\": there is no such login here; stored: " +
-                                          (known.empty() ? "none" : known));
+    throw Error(ErrorKind::kNotFound, "removing the token \"" + name +
+                                          "\": no such login is stored; stored: " + (known.empty() ? "none" : known));
   }
   const bool active = value_of(*found, "hf_token") == active_token(settings);
   sections.erase(found);

@@ -1,4 +1,4 @@
-// The access token: where it comes from, and the logins that this machine stores.
+// The access token: where it is found, and the logins stored on this machine.
 #pragma once
 
 #include <map>
@@ -8,14 +8,14 @@
 
 namespace gptq::hub {
 
-// Never printed or logged; `source` names where it came from, for errors.
+// Never printed or logged; `source` tells where it was found, for errors.
 struct Token {
   std::string value;   // "" when there is none
   std::string source;  // "--token", "HF_TOKEN", a path
 };
 
-// The first that is there: `given`, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Line breaks and spaces around it
-// are removed. With HF_HUB_DISABLE_IMPLICIT_TOKEN only `given` counts.
+// The first of: `given`, HF_TOKEN, HUGGING_FACE_HUB_TOKEN, the token file. Surrounding white space is removed. With
+// HF_HUB_DISABLE_IMPLICIT_TOKEN only `given` is used.
 Token find_token(const Settings& settings, const std::string& given);
 
 std::string redacted(const std::string& token);  // "hf_…wxyz"
@@ -26,7 +26,7 @@ void store_token(const Settings& settings, const std::string& name,
                  const std::string& token);                            // and makes it the active one
 void make_active(const Settings& settings, const std::string& token);  // "": none
 
-// Drops one stored token, or with "" all of them; the active one goes too when it is among them.
+// Removes one stored token; "" removes all. If the active one is among them, it is removed too.
 void forget_token(const Settings& settings, const std::string& name);
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// Counting, a few times a second aloud. Workers count without waiting for each other.
+// Thread-safe transfer counters; reports a few times per second.
 #include "hub/http/transfer_monitor.h"
 
 namespace gptq::hub {

@@ -1,4 +1,4 @@
-// A thread for each connection.
+// One thread per connection.
 #include "hub/http/workers.h"
 
 #include <algorithm>
@@ -37,7 +37,7 @@ void run_workers(size_t count, int workers, const Settings& settings, TransferMo
         threads.push_back(start_thread(work));
       } catch (...) {
         if (threads.empty()) throw;
-        for (; i < size; ++i) on_idle();  // those that run do the work of all
+        for (; i < size; ++i) on_idle();  // the running threads do the remaining work
       }
     }
   }

@@ -1,4 +1,4 @@
-// Several connections at work on one list of tasks.
+// Runs a list of tasks on several connections.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace gptq::hub {
 
-// Calls task(client, i) for every i below `count`, in order of their beginning, on at most `workers` threads, each with
-// a connection of its own. The first exception stops the meter, and with it the others, and is thrown here. `on_idle`
-// is called once for each of `workers` when it has nothing more to do.
+// Calls task(client, i) for each i below `count`, started in this order, on at most `workers` threads, each with its
+// own connection. The first exception stops the monitor, and with it the other workers, and is rethrown. `on_idle` is
+// called once for each of `workers` when it has no more work.
 void run_workers(
     size_t count, int workers, const Settings& settings, TransferMonitor& monitor,
     const std::function<void(HttpClient& client, size_t i)>& task, const std::function<void()>& on_idle = [] {});

@@ -1,4 +1,4 @@
-// The hash that names a file on the Hub, computed as its bytes pass.
+// The hash that identifies a file on the Hub, computed incrementally.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace gptq::hub {
 
-// 64 digits: SHA-256 of the content (files in Git LFS). 40 digits: Git's blob hash, SHA-1 of "blob SIZE\0"
-// and the content.
+// 64 digits: SHA-256 of the content (files in Git LFS). 40 digits: Git's blob hash, SHA-1 of "blob SIZE\0" followed
+// by the content.
 bool is_etag(std::string_view text);
 
 // Source: git-lfs's pointer specification; Git's object format.
 class Digest {
  public:
-  Digest(const std::string& etag, int64_t size);  // of the kind that this name has; throws unless is_etag()
+  Digest(const std::string& etag, int64_t size);  // of the same kind as this etag; throws unless is_etag()
   Digest(Digest&&) noexcept;
   Digest& operator=(Digest&&) noexcept;
   ~Digest();
@@ -31,11 +31,10 @@ class Digest {
   std::unique_ptr<State> state_;
 };
 
-// Reads a file from its beginning and hands it out in pieces; gives how many bytes that were. Throws like read_file.
+// Reads a file from the beginning in pieces; returns the number of bytes. Throws like read_file.
 int64_t read_pieces(const fs::path& path, const std::function<void(std::string_view bytes)>& take);
 
-// The name that the content of a file deserves, of the same kind as `etag`. `on_bytes` hears how far it is
-// and may throw.
+// Computes the content hash of a file in the same format as `etag`. `on_bytes` receives progress and may throw.
 std::string digest_of_file(const fs::path& path, const std::string& etag,
                            const std::function<void(int64_t bytes)>& on_bytes);
 

@@ -1,4 +1,4 @@
-// The part of YAML that model cards use for what we copy.
+// The subset of YAML in the metadata of model cards.
 #include "hub/repository/front_matter.h"
 
 #include <algorithm>
@@ -10,9 +10,9 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kMaxCardBytes = size_t{1} << 20;  // bytes of a card that are looked at
+constexpr size_t kMaxCardBytes = size_t{1} << 20;  // bytes of a card that are read
 
-// A scalar at the beginning of `text`, up to one of `ends` when it has no quotes; moves `text` behind it.
+// The scalar at the start of `text`, ending at one of `ends` if it is not quoted; moves `text` past it.
 std::string take_scalar(std::string_view& text, std::string_view ends) {
   text = trim(text);
   std::string value;
@@ -42,7 +42,7 @@ std::string take_scalar(std::string_view& text, std::string_view ends) {
   return value;
 }
 
-// "value", "[a, b]", or nothing, for what stands behind the colon.
+// The value after a colon: "value", "[a, b]", or nothing.
 std::vector<std::string> take_values(std::string_view text) {
   std::vector<std::string> values;
   text = trim(text);
@@ -92,13 +92,13 @@ FrontMatter parse_front_matter(std::string_view readme) {
     }
     const size_t colon = text.find(':');
     if (line.front() == ' ' || line.front() == '\t' || colon == text.npos) {
-      key.clear();  // something nested: its items are not the key's
+      key.clear();  // nested: its items do not belong to this key
       continue;
     }
     key = std::string(trim(text.substr(0, colon)));
     matter[key] = take_values(text.substr(colon + 1));
   }
-  return {};  // the block has no end
+  return {};  // the block is not closed
 }
 
 std::string yaml_text(const std::string& value) {
@@ -107,7 +107,7 @@ std::string yaml_text(const std::string& value) {
     return is_ascii_alnum(c) || c == '-' || c == '_' || c == '.' || c == '/';
   }) && std::find(std::begin(kWords), std::end(kWords), ascii_lower(value)) == std::end(kWords);
   if (plain) return value;
-  return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);  // JSON's strings are YAML's
+  return Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);  // JSON strings are valid YAML
 }
 
 }  // namespace gptq::hub

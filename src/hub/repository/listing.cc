@@ -1,4 +1,4 @@
-// Reading listings, all of whose bytes may be hostile.
+// Parses listings; all of their bytes are untrusted.
 #include "hub/repository/listing.h"
 
 #include <algorithm>
@@ -14,9 +14,9 @@ namespace gptq::hub {
 namespace {
 
 constexpr const char* kNoHub =
-    "; is HF_ENDPOINT a Hugging Face Hub, or is a proxy or this network's login page in between?";
+    "; is HF_ENDPOINT a Hugging Face Hub, or does a proxy or this network's login page intercept it?";
 constexpr size_t kMaxFiles = 200'000;
-constexpr size_t kReliable = 50'000;  // files that the one-call listing holds for certain
+constexpr size_t kReliable = 50'000;  // files that the one-call listing is known to contain
 constexpr size_t kMaxPages = 1'000;
 constexpr int64_t kLargestFile = int64_t{1} << 44;  // 16 TiB; the Hub allows 0.5 TB
 
@@ -72,13 +72,13 @@ const RepoFile* Listing::find(std::string_view path) const {
 void check_paths(const Listing& listing, const std::string& where) {
   std::unordered_set<std::string_view> paths;
   for (const RepoFile& file : listing.files) {
-    if (!paths.insert(file.path).second) refuse(where, file.path, "stands in it twice");
+    if (!paths.insert(file.path).second) refuse(where, file.path, "is listed twice");
   }
   for (const RepoFile& file : listing.files) {
     const std::string_view path = file.path;
     for (size_t slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
       if (paths.count(path.substr(0, slash)) > 0)
-        refuse(where, file.path, "lies below " + std::string(path.substr(0, slash)) + ", which is a file too");
+        refuse(where, file.path, "is below " + std::string(path.substr(0, slash)) + ", which is also listed as a file");
     }
   }
 }
@@ -127,7 +127,7 @@ std::string next_page(const HttpResponse& response) {
   return begin == std::string::npos ? "" : absolute_url(response.url, link.substr(begin + 1, end - begin - 1));
 }
 
-// Of the commit that `attempt` names.
+// Of the commit that `context` names.
 std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, const RequestContext& context,
                                   const std::string& where) {
   std::vector<RepoFile> files;
@@ -141,7 +141,7 @@ std::vector<RepoFile> fetch_pages(const Session& session, HttpClient& client, co
     request.url = next_page(response);
     if (files.size() > kMaxFiles || page == kMaxPages) {
       throw Error(ErrorKind::kVerification, where + ": found more than " + std::to_string(kMaxFiles) +
-                                                " files, or pages without an end; is this a language model?");
+                                                " files, or endless pages; is this a language model?");
     }
     if (!request.url.empty() && !session.is_hub(request.url)) {
       throw Error(ErrorKind::kVerification, where + ": its next page is at " + host_of(request.url) +
@@ -188,7 +188,7 @@ Listing parse_tree(std::string_view json, const std::string& commit, const std::
   return listing;
 }
 
-// As Python's json.dump(indent=1) puts it, with the paths sorted.
+// In the format of Python's json.dump(indent=1), with sorted paths.
 std::string tree_text(const Listing& listing) {
   std::vector<const RepoFile*> files;
   for (const RepoFile& file : listing.files) files.push_back(&file);

@@ -1,4 +1,4 @@
-// What is in a repository at one commit: the Hub's one-call listing, and its copy in the cache.
+// The files of a repository at one commit: the Hub's one-call listing, and its copy in the cache.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ namespace gptq::hub {
 struct RepoFile {
   std::string path;
   int64_t size = 0;
-  std::string blob_id;   // Git's hash: of the content, or of the pointer when the content is in LFS
-  std::string sha256;    // of the content when it is in LFS, else ""
-  std::string xet_hash;  // of the newer storage, kept for huggingface_hub; "" when the listing does not say
+  std::string blob_id;   // Git's hash: of the content, or of the pointer if the content is in LFS
+  std::string sha256;    // of the content if it is in LFS, else ""
+  std::string xet_hash;  // of Xet storage, kept for huggingface_hub; "" when the listing does not say
 
-  const std::string& etag() const { return sha256.empty() ? blob_id : sha256; }  // the name of its content
+  const std::string& etag() const { return sha256.empty() ? blob_id : sha256; }  // the hash that identifies its content
 };
 
-// Paths are safe to use below a folder, differ, and none is a folder of another; hashes and sizes are plausible.
+// Paths are safe to use below a folder, distinct, and none is a folder of another; hashes and sizes are plausible.
 struct Listing {
   std::string commit;
   std::vector<RepoFile> files;
@@ -29,20 +29,20 @@ struct Listing {
   const RepoFile* find(std::string_view path) const;
 };
 
-// GET /api/models/ID/revision/REVISION?blobs=true: one call, for the Hub counts them; from 50,000 files on, where that
-// list may be cut short (huggingface_hub's snapshot_download), the pages of /api/models/ID/tree/COMMIT. Throws what
-// explain() says, and Error(kVerification) for a listing that cannot be.
+// GET /api/models/ID/revision/REVISION?blobs=true: one request, because the Hub limits their number; from 50,000 files
+// on, where that list may be truncated (huggingface_hub's snapshot_download), the pages of /api/models/ID/tree/COMMIT.
+// Throws what explain() returns, and Error(kVerification) for a malformed listing.
 Listing fetch_listing(const Session& session, HttpClient& client, const ModelName& name, int tries);
 
-Listing parse_listing(std::string_view json, const std::string& where);             // of the one call
-std::vector<RepoFile> parse_page(std::string_view json, const std::string& where);  // of one of the pages
+Listing parse_listing(std::string_view json, const std::string& where);             // of the single request
+std::vector<RepoFile> parse_page(std::string_view json, const std::string& where);  // of one page
 
-// trees/COMMIT.json of huggingface_hub, format_version 1: byte for byte what it writes.
-// Reading throws Error(kVerification).
+// trees/COMMIT.json of huggingface_hub, format_version 1, byte for byte as it writes it.
+// Parsing throws Error(kVerification).
 std::string tree_text(const Listing& listing);
 Listing parse_tree(std::string_view json, const std::string& commit, const std::string& where);
 
-// Refuses two files of one path, and a file where another one needs a folder.
+// Rejects duplicate paths, and a file whose path is a folder of another.
 void check_paths(const Listing& listing, const std::string& where);
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// The rules of huggingface_hub for names, and our own for paths that come from a server.
+// huggingface_hub's rules for names, and our own for paths that come from a server.
 #include "hub/repository/names.h"
 
 #include <algorithm>
@@ -14,19 +14,19 @@ namespace {
 
 bool is_name_char(char c) { return is_ascii_alnum(c) || c == '.' || c == '_' || c == '-'; }
 
-// What is wrong with the id, "" when nothing is.
+// The fault of an id; "" when it is valid.
 std::string fault_of(std::string_view id) {
   if (id.empty()) return "it is empty";
   if (std::count(id.begin(), id.end(), '/') > 1) return "it has more than one slash";
-  if (id.find("--") != id.npos || id.find("..") != id.npos) return "it has \"--\" or \"..\" in it";
+  if (id.find("--") != id.npos || id.find("..") != id.npos) return "it contains \"--\" or \"..\"";
   if (id.ends_with(".git")) return "it ends in \".git\"";
   for (size_t begin = 0; begin <= id.size();) {
     const size_t end = std::min(id.find('/', begin), id.size());
     const std::string_view part = id.substr(begin, end - begin);
-    if (part.empty()) return "a name is missing beside the slash";
+    if (part.empty()) return "a name before or after the slash is missing";
     if (part.size() > 96) return "a name has more than 96 characters";
     if (!std::all_of(part.begin(), part.end(), is_name_char))
-      return "only letters, digits, '.', '_' and '-' may stand in it";
+      return "only letters, digits, '.', '_' and '-' are allowed";
     for (const char c : {part.front(), part.back()}) {
       if (c == '.' || c == '-') return "a name begins or ends with '.' or '-'";
     }
@@ -44,7 +44,7 @@ bool is_revision(std::string_view revision) {
   });
 }
 
-// Git has no such path in a repository, and a program that git would run may lie behind it.
+// Git has no such path in a repository; writing to it could make git run a program.
 bool is_git_folder(std::string_view part) { return ascii_lower(part) == ".git"; }
 
 }  // namespace
@@ -58,10 +58,10 @@ ModelName ModelName::parse(const std::string& text, const std::string& revision)
   const std::string behind = at == std::string::npos ? "" : text.substr(at + 1);
   if (at != std::string::npos && behind.empty()) {
     throw Error(ErrorKind::kUsage,
-                "reading the model name \"" + text + "\": nothing stands behind the @; write org/name@revision");
+                "reading the model name \"" + text + "\": nothing follows the @; write org/name@revision");
   }
   if (!behind.empty() && !revision.empty() && behind != revision) {
-    throw Error(ErrorKind::kUsage, "reading the model name \"" + text + "\": it says revision " + behind +
+    throw Error(ErrorKind::kUsage, "reading the model name \"" + text + "\": it contains revision " + behind +
                                        " and --revision says " + revision + "; give one of them");
   }
   name.revision = !revision.empty() ? revision : !behind.empty() ? behind : "main";
@@ -92,13 +92,13 @@ void check_repo_path(const std::string& path, const std::string& where) {
   if (!is_valid_utf8(path)) refuse("is not valid UTF-8");
   for (const char c : path) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '\\')
-      refuse("has a control character or a backslash in it");
+      refuse("contains a control character or a backslash");
   }
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view part = std::string_view(path).substr(begin, end - begin);
     if (part.empty() || part == "." || part == "..") refuse("leads out of the folder");
-    if (is_git_folder(part)) refuse("leads into the folder of a git checkout");
+    if (is_git_folder(part)) refuse("leads into a .git folder");
     if (part.size() > 255) refuse("has a part of more than 255 bytes");
     begin = end + 1;
   }

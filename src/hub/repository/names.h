@@ -1,4 +1,4 @@
-// Names on the Hub: repositories, revisions, paths in a repository; what may be one, and how it stands in a URL.
+// Names on the Hub: repositories, revisions, paths in a repository; their syntax and URL encoding.
 #pragma once
 
 #include <string>
@@ -14,15 +14,15 @@ struct ModelName {
   std::string id;
   std::string revision;  // "main" unless given
 
-  // "org/name", "org/name@revision". Throws Error(kUsage) saying what is wrong with it.
+  // "org/name", "org/name@revision". Throws Error(kUsage) naming the fault.
   static ModelName parse(const std::string& text, const std::string& revision = "");
 };
 
 bool is_commit(std::string_view revision);  // 40 hexadecimal digits, lower case
 
-// A path that a listing names becomes a path below a folder of ours: relative, no "..", no empty or "." part, no
-// ".git", no backslash or control character, at most 1024 bytes and 255 a part, valid UTF-8. Throws
-// Error(kVerification) otherwise.
+// Checks a path from a listing before it is used below a local folder: relative, no "..", no empty or "."
+// part, no ".git", no backslash or control character, at most 1024 bytes and 255 per part, valid UTF-8.
+// Throws Error(kVerification) otherwise.
 void check_repo_path(const std::string& path, const std::string& where);
 
 // Percent-encoding of everything but unreserved characters; `keep_slashes` for paths of files.
@@ -30,6 +30,6 @@ std::string url_encoded(std::string_view text, bool keep_slashes);
 
 // "models--org--name", the folder in the cache.
 std::string cache_folder_name(const std::string& id);
-std::string id_of_cache_folder(const std::string& name);  // "" when it is none
+std::string id_of_cache_folder(const std::string& name);  // "" when it is not such a name
 
 }  // namespace gptq::hub

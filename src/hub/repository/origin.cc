@@ -1,4 +1,4 @@
-// Reading the path of a snapshot and the metadata of its card.
+// Parses the path of a snapshot and the metadata of its card.
 #include "hub/repository/origin.h"
 
 #include "core/json.h"

@@ -1,4 +1,4 @@
-// Where a model folder came from and under which terms it may be passed on.
+// Origin and licence of a model folder.
 #pragma once
 
 #include <string>
@@ -9,15 +9,15 @@
 
 namespace gptq::hub {
 
-// Every field may be empty.
+// Every field may be "".
 struct Origin {
-  std::string id, commit;  // of a folder that the Hub's cache holds
+  std::string id, commit;  // of a folder in the Hub's cache
   std::string license, license_name, license_link;
   std::vector<std::string> languages;
 };
 
-// The names come from the path (.../models--org--name/snapshots/COMMIT), the terms from README.md. Never throws for
-// what is not there.
+// The name comes from the path (.../models--org--name/snapshots/COMMIT), the licence from README.md. Missing
+// information is not an error.
 Origin origin_of(const fs::path& folder);
 
 // As `meta.base_model` of quantize_config.json; null when nothing is known.

@@ -1,4 +1,4 @@
-// A model repository on the Hub as writers see it: is it there, who may see it, make it, make a branch.
+// Model repositories for uploads: existence, visibility, creation, branches.
 #pragma once
 
 #include <optional>
@@ -9,21 +9,21 @@
 namespace gptq::hub {
 
 struct RepositoryInfo {
-  std::string id;      // as the Hub calls it now; a renamed repository still answers to its old name
-  std::string commit;  // of the branch that was asked about
+  std::string id;      // its current name; a renamed repository can still be read by its old one
+  std::string commit;  // of the requested branch
   bool is_private = false;
   bool gated = false;
 };
 
-// Nothing when there is none that this token may see, or no such revision (`code` says which, as the Hub words it).
+// nullopt when there is no repository that this token can see, or no such revision; `code` is the Hub's error code.
 std::optional<RepositoryInfo> find_repository(const Session& session, HttpClient& client, const std::string& id,
                                               const std::string& revision, std::string* code = nullptr);
 
-// "org/name". Fine when it exists already.
+// "org/name". Succeeds when it exists already.
 void create_repository(const Session& session, HttpClient& client, const std::string& id, bool is_private);
 void create_branch(const Session& session, HttpClient& client, const std::string& id, const std::string& branch);
 
-// A POST with a JSON body to a path of the endpoint. Throws what explain() says unless the answer is 2xx.
+// A POST with a JSON body to a path of the endpoint. Throws what explain() returns unless the response is 2xx.
 HttpResponse post_json(const Session& session, HttpClient& client, const std::string& path, const std::string& body,
                        const RequestContext& context);
 

@@ -1,4 +1,4 @@
-// Asking the Hub's search and the list of refs.
+// Queries the Hub's search and the list of refs.
 #include "hub/repository/suggest.h"
 
 #include <vector>
@@ -19,7 +19,7 @@ Json reply(const Session& session, HttpClient& client, const std::string& path) 
   return response.ok() ? reply_or_null(response.body) : Json();
 }
 
-// The strings under `key` of a list's objects that may be shown.
+// The strings under `key` of a list of objects, if safe to print.
 void add_names(const Json& list, const char* key, std::vector<std::string>& names) {
   if (!list.is_array()) return;
   for (const Json& entry : list) {
@@ -36,7 +36,7 @@ std::string joined(const std::vector<std::string>& names, const char* last) {
 }
 
 std::string models_like(const Session& session, HttpClient& client, const std::string& id) {
-  const std::string name = id.substr(id.find('/') + 1);  // all of it when there is no slash
+  const std::string name = id.substr(id.find('/') + 1);  // the whole name when there is no slash
   std::vector<std::string> ids;
   add_names(reply(session, client, "/api/models?limit=3&search=" + url_encoded(name, false)), "id", ids);
   std::erase(ids, id);

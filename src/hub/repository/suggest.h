@@ -1,4 +1,4 @@
-// What else a name that the Hub does not know could have meant.
+// Suggestions for a name that the Hub does not know.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace gptq::hub {
 
-// Behind a refusal: "; did you mean org/tiny-v2?" for a repository, "; it has main, v1.0" for a revision, "" for
-// anything else and when the Hub does not say. One request, asked once; throws Error(kInterrupted) only.
+// Text to append to an error: "; did you mean org/tiny-v2?" for a repository, "; it has main, v1.0" for a revision, ""
+// for anything else and when the Hub does not answer. One request without retries; throws Error(kInterrupted) only.
 std::string suggestion(const Session& session, HttpClient& client, const ModelName& name, const HttpResponse& refusal);
 
 }  // namespace gptq::hub

@@ -16,11 +16,11 @@ namespace gptq::hub {
 namespace {
 
 constexpr size_t kFilesOfAQuestion = 256;
-constexpr size_t kSample = 512;       // bytes of a file that the Hub looks at
-constexpr int kCommitPatience = 120;  // seconds that the Hub may take over a commit
+constexpr size_t kSample = 512;       // bytes of a file that the Hub inspects
+constexpr int kCommitPatience = 120;  // seconds that the Hub may take for a commit
 
 std::string base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // and a zero that EVP writes
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // and a terminating zero that EVP writes
   const int size =
       EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
                       reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
@@ -55,7 +55,7 @@ void preupload(const Session& session, HttpClient& client, const CommitTarget& t
     }
     const std::string path = path_of(target, "preupload");
     const HttpResponse response = post_json(session, client, path, Json{{"files", std::move(list)}}.dump(),
-                                            {"asking how to upload to " + target.id, target.id, target.revision, ""});
+                                            {"preparing the upload to " + target.id, target.id, target.revision, ""});
     take_preupload(response.body, begin, end, files, "the answer of " + session.settings.endpoint + path);
   }
 }
@@ -101,7 +101,7 @@ CommitReply commit(const Session& session, HttpClient& client, const CommitTarge
   request.headers = {"Content-Type: application/x-ndjson"};
   request.body = commit_lines(target, files);
   request.stall_timeout = kCommitPatience;
-  // A commit whose answer got lost does no harm twice, a pull request does.
+  // Repeating a commit whose response was lost is harmless; repeating a pull request is not.
   const HttpResponse response = target.create_pr ? request_with_retries(session, client, request, 1)
                                                  : request_with_retries(session, client, request);
   const RequestContext context{"committing to " + target.id, target.id, target.revision, ""};

@@ -1,4 +1,4 @@
-// One commit: what the Hub wants to do with each file, and the list of operations.
+// One commit: how the Hub wants each file to be sent, and the list of operations.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 
 namespace gptq::hub {
 
-// A file of the folder, or one of ours that exists in memory only (the model card).
+// A file of the folder, or one that exists in memory only (the model card).
 struct UploadFile {
   std::string path;  // in the repository
-  fs::path place;    // "" when `content` is the file
+  fs::path place;    // "" when `content` holds the file
   std::string content;
   int64_t size = 0;
   // From the Hub's answer to preupload:
@@ -24,7 +24,7 @@ struct UploadFile {
   // Computed here, of the same kind as remote_oid:
   std::string oid;
 
-  std::string bytes() const;  // of a small file
+  std::string bytes() const;  // the content of a small file
 };
 
 struct CommitTarget {
@@ -37,14 +37,14 @@ struct CommitReply {
   std::string commit, url;
 };
 
-// Asks how each file is to be sent, 256 in a request. Source: huggingface_hub's _commit_api.py.
+// Asks the Hub how each file is to be sent, 256 per request. Source: huggingface_hub's _commit_api.py.
 void preupload(const Session& session, HttpClient& client, const CommitTarget& target, std::vector<UploadFile>& files);
 
-// Takes the reply for files[begin, end). Throws Error(kVerification).
+// Parses the response for files[begin, end). Throws Error(kVerification).
 void take_preupload(std::string_view json, size_t begin, size_t end, std::vector<UploadFile>& files,
                     const std::string& where);
 
-// The body, one JSON object a line. Small files travel in it, large ones by their oid.
+// The request body, one JSON object per line. Small files are included, large ones referenced by their oid.
 std::string commit_lines(const CommitTarget& target, const std::vector<const UploadFile*>& files);
 
 CommitReply commit(const Session& session, HttpClient& client, const CommitTarget& target,

@@ -1,4 +1,4 @@
-// The batch protocol: asking, sending pieces in parallel, completing and verifying.
+// The batch protocol: requesting actions, sending parts in parallel, completing and verifying.
 #include "hub/upload/lfs.h"
 
 #include <algorithm>
@@ -16,9 +16,9 @@ namespace gptq::hub {
 
 namespace {
 
-constexpr size_t kBatch = 256;         // objects of one request
-constexpr int kPatience = 120;         // seconds that the storage may take over a large file
-constexpr int kRounds = 4;             // of asking for addresses again
+constexpr size_t kBatch = 256;         // objects per request
+constexpr int kPatience = 120;         // seconds that the storage may take for a large file
+constexpr int kRounds = 4;             // requests for new addresses
 constexpr int64_t kMaxParts = 10'000;  // of S3
 constexpr const char* kType = "application/vnd.git-lfs+json";
 
@@ -92,14 +92,14 @@ struct Piece {
   int64_t begin = 0, size = 0;
 };
 
-// An object on its way.
+// An object being uploaded.
 struct Transfer {
   const LfsObject* object = nullptr;
   LfsAction action;
   std::unique_ptr<MappedFile> file;
-  std::vector<std::string> etags;    // of the parts
+  std::vector<std::string> etags;    // ETags of the parts
   std::atomic<size_t> left = 0;      // pieces
-  std::atomic<int64_t> counted = 0;  // bytes that the meter has
+  std::atomic<int64_t> counted = 0;  // bytes reported to the monitor
   std::atomic<bool> expired = false;
 };
 
@@ -127,7 +127,7 @@ class Upload {
     return parse_batch(response.body, objects, "the answer of " + request.url);
   }
 
-  // Sends what is missing; gives the objects whose addresses expired on the way.
+  // Sends what is missing; returns the objects whose addresses expired meanwhile.
   std::vector<LfsObject> send(const std::vector<LfsObject>& objects, const std::vector<LfsAction>& actions,
                               int workers) {
     std::vector<std::unique_ptr<Transfer>> transfers;
@@ -144,8 +144,8 @@ class Upload {
       transfer.file = std::make_unique<MappedFile>(objects[i].place);
       if (static_cast<int64_t>(transfer.file->bytes().size()) != objects[i].size) {
         throw Error(ErrorKind::kGeneral, "uploading " + objects[i].path +
-                                             ": the file changed since it was read first; "
-                                             "let no other program write to the folder, and try again");
+                                             ": the file changed during the upload; "
+                                             "stop other programs from writing to the folder, and try again");
       }
       const int64_t step = actions[i].part_size > 0 ? actions[i].part_size : objects[i].size;
       for (int64_t begin = 0; begin < objects[i].size; begin += step) {
@@ -278,8 +278,8 @@ int64_t upload_objects(const Session& session, TransferMonitor& monitor, const s
       if (round > kRounds) {
         throw Error(ErrorKind::kNetwork,
                     "uploading " + left.front().path + " to " + id +
-                        ": the storage refused the addresses that the Hub gave for it, " + std::to_string(kRounds) +
-                        " times; is this machine's clock right? What is stored is kept: try again");
+                        ": the storage rejected the upload URLs that the Hub returned, " + std::to_string(kRounds) +
+                        " times; is this machine's clock correct? Uploaded parts are kept: try again");
       }
       left = upload.send(left, upload.ask_for(left), workers);
     }

@@ -1,4 +1,4 @@
-// Large files on their way to the Hub: Git LFS's batch protocol, one PUT or several parts for each file.
+// Uploads of large files: Git LFS's batch protocol, one PUT or several parts per file.
 #pragma once
 
 #include <cstdint>
@@ -20,24 +20,23 @@ struct LfsObject {
   std::string oid;  // sha256 of the content
 };
 
-// What the Hub wants to have done with an object. Source: git-lfs's batch API; huggingface_hub's
-// lfs.py for "multipart".
+// What the Hub requires for an object. Source: git-lfs's batch API; huggingface_hub's lfs.py for "multipart".
 struct LfsAction {
   std::string oid;
   bool stored = false;             // nothing to send
-  std::string href;                // PUT the whole there, or, with parts, POST their list there
-  int64_t part_size = 0;           // 0: one piece
-  std::vector<std::string> parts;  // where to PUT each
-  std::string verify;              // POST {oid, size} there afterwards; "": no need
+  std::string href;                // URL to PUT the whole file to, or, with parts, to POST their list to
+  int64_t part_size = 0;           // 0: a single part
+  std::vector<std::string> parts;  // URL of each part
+  std::string verify;              // URL to POST {oid, size} to afterwards; "": not required
 };
 
-// The reply to a batch for these objects: one action for each, in their order. Throws Error(kVerification) when it
-// is no such reply, and Error(kPermission | kGeneral) for objects that the Hub refuses.
+// Parses the batch response for these objects: one action each, in the same order. Throws Error(kVerification) when it
+// is malformed, and Error(kPermission | kGeneral) for objects that the Hub rejects.
 std::vector<LfsAction> parse_batch(std::string_view json, const std::vector<LfsObject>& objects,
                                    const std::string& where);
 
-// Sends what the Hub has not stored yet and gives how many bytes that were. Signed addresses that expire are asked for
-// again. Throws what explain() says, Error(kInterrupted).
+// Sends what the Hub has not stored yet and returns the number of bytes sent. Expired signed addresses are requested
+// again. Throws what explain() returns, and Error(kInterrupted).
 int64_t upload_objects(const Session& session, TransferMonitor& monitor, const std::string& id,
                        const std::string& revision, const std::vector<LfsObject>& objects, int workers);
 

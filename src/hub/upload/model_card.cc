@@ -1,4 +1,4 @@
-// The card's text, from what is known; nothing is claimed that was not measured.
+// The text of the model card; nothing is claimed that was not measured.
 #include "hub/upload/model_card.h"
 
 #include <charconv>
@@ -25,7 +25,7 @@ std::string number(double value, int digits) {
 std::string decimals(double value, int digits) {
   char text[64];
   const auto [end, error] = std::to_chars(text, text + sizeof(text), value, std::chars_format::fixed, digits);
-  return error == std::errc() ? std::string(text, end) : number(value, 6);  // 1e300 has no room, and no use, in digits
+  return error == std::errc() ? std::string(text, end) : number(value, 6);  // 1e300 in digits would overflow the buffer
 }
 
 std::string size_text(int64_t bytes) {
@@ -35,7 +35,7 @@ std::string size_text(int64_t bytes) {
 
 std::string yes(bool value) { return value ? "yes" : "no"; }
 
-// Untrusted text in Markdown: one line, without the start of a table cell or of HTML.
+// Untrusted text in Markdown: one line, without table cells or HTML.
 std::string cell(const std::string& text) {
   std::string out;
   for (const char c : printable(text)) {
@@ -70,7 +70,7 @@ std::string metadata(const CardFacts& facts) {
   return text + "---\n\n";
 }
 
-// The options that differ from the program's own.
+// The options that differ from the defaults.
 std::string command(const CardFacts& facts) {
   const QuantizationRecord& record = facts.record;
   std::string text = "gptq quantize " + (is_repo_id(record.origin.id) ? record.origin.id : "MODEL");

@@ -1,4 +1,4 @@
-// README.md for a quantized model: metadata that the Hub understands, what was done, how to run it.
+// README.md of a quantized model: metadata for the Hub, what was done, how to run it.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,19 @@
 
 namespace gptq::hub {
 
-// Of one text, before and after.
+// Perplexities of one text, before and after.
 struct Perplexities {
   std::string text;
   int64_t window = 0;
   double before = 0, after = 0;
 };
 
-// Two files that `gptq perplexity --json` wrote. Throws Error(kUsage) unless both measured the same text alike.
+// Reads two files that `gptq perplexity --json` wrote. Throws Error(kUsage) unless both measured the same text in
+// the same way.
 Perplexities read_perplexities(const fs::path& before, const fs::path& after);
 
 struct CardFacts {
-  std::string id;        // of the repository that the card is for
+  std::string id;        // repository of the card
   std::string endpoint;  // of the Hub, for links
   int64_t weight_bytes = 0;
   QuantizationRecord record;

@@ -1,4 +1,4 @@
-// A model folder becomes a commit on the Hub: data first, the commit last.
+// Uploads a model folder as one commit: data first, the commit last.
 #include "hub/upload/push.h"
 
 #include <algorithm>
@@ -25,8 +25,8 @@ namespace {
 constexpr const char* kCard = "README.md";
 constexpr size_t kMaxPushFiles = 10'000;
 
-// What `folder` offers, but nothing hidden (.git, .env, .cache and the rest may hold what nobody means to publish)
-// except .gitattributes; `hidden` gets the names of what was left out. Links out of the folder are refused.
+// The files of `folder`, without hidden ones (.git, .env, .cache and others may hold private data) except
+// .gitattributes; `hidden` receives the names of those. Links that lead out of the folder are rejected.
 std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string>& hidden) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
@@ -65,7 +65,7 @@ std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string
   return files;
 }
 
-// Whose token it is: the owner of what is pushed to a name without one.
+// The account of the token: the owner of a repository given without one.
 std::string user_name(const Session& session, HttpClient& client, const std::string& doing) {
   HttpRequest request;
   request.url = session.settings.endpoint + "/api/whoami-v2";
@@ -91,7 +91,7 @@ class Push {
     std::vector<std::string> hidden;
     files_ = files_of(folder_, hidden);
     if (!hidden.empty()) {
-      result_.notes.push_back("hidden files stay here: " + hidden.front() +
+      result_.notes.push_back("hidden files are not uploaded: " + hidden.front() +
                               (hidden.size() > 1 ? " and " + std::to_string(hidden.size() - 1) + " more" : ""));
     }
     find_target();
@@ -109,7 +109,7 @@ class Push {
     }
     count(changed);
     if (changed.empty()) {
-      result_.notes.push_back("nothing to upload: the repository has all of it");
+      result_.notes.push_back("nothing to upload: the repository is up to date");
       result_.commit = there_ ? there_->commit : "";
       result_.url = session_.settings.endpoint + "/" + target_.id;
       return result_;
@@ -129,7 +129,7 @@ class Push {
   }
 
  private:
-  // The card that we would write, checked by the Hub as huggingface_hub does before an upload; adds it to the files.
+  // Adds the model card to the files after the Hub has validated it, as huggingface_hub does before an upload.
   std::string own_card() {
     const auto found =
         std::find_if(files_.begin(), files_.end(), [](const UploadFile& file) { return file.path == kCard; });
@@ -170,9 +170,9 @@ class Push {
     if (!options_.perplexity_before.empty() && !options_.perplexity_after.empty())
       facts.perplexities = read_perplexities(options_.perplexity_before, options_.perplexity_after);
     if (record_.origin.id.empty())
-      result_.notes.push_back("the card names no base model: the folder does not say which; give it with --base-model");
+      result_.notes.push_back("the card names no base model: the folder does not record it; give it with --base-model");
     if (record_.origin.license.empty())
-      result_.notes.push_back("the card names no licence: the base model's README.md was not there or names none");
+      result_.notes.push_back("the card names no licence: the base model's README.md is missing or names none");
     return model_card(facts);
   }
 
@@ -198,13 +198,13 @@ class Push {
     if (response.ok()) return;
     if (const std::string errors = messages("errors"); response.status == 400 && !errors.empty()) {
       throw Error(ErrorKind::kVerification, "uploading " + (folder_ / kCard).string() +
-                                                ": the Hub refuses its metadata block (" + errors +
-                                                "); correct what stands between the lines \"---\"");
+                                                ": the Hub rejects its metadata block (" + errors +
+                                                "); fix the YAML between the `---` lines");
     }
     throw explain(response, {"checking README.md for " + target_.id, "", "", ""}, session_.settings, session_.token);
   }
 
-  // What is there under the name that was given. Only reading requests follow a renamed repository, so the others use
+  // The repository under the given name. Only read requests follow a renamed repository, so all others use
   // its new name.
   void find_target() {
     std::string code;
@@ -216,7 +216,7 @@ class Push {
     target_.id = there_->id;
   }
 
-  // Afterwards the repository and its branch are there, and people were warned.
+  // Creates the repository and the branch if they are missing, and warns about visibility.
   void open_repository() {
     if (there_ && options_.private_repo && !there_->is_private)
       result_.notes.push_back(target_.id + " exists and is public; --private does not change that");
@@ -236,24 +236,24 @@ class Push {
       info = find_repository(session_, client_, base, "main");
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kInterrupted) throw;
-      result_.notes.push_back("whether " + base + " is gated is not known: " + error.what());
+      result_.notes.push_back("whether " + base + " is gated could not be determined: " + error.what());
     }
     if (!info || !info->gated) return;
-    warn(base + " is gated: its owners decide who may have it, and its licence holds for this copy too; " + target_.id +
-         " is public. If that may not be, press Ctrl-C now and use --private");
+    warn(base + " is gated: its owners control access, and its licence also applies to this copy; " + target_.id +
+         " is public. If it should be private, press Ctrl-C and rerun with --private");
     session_.wait(kSecondsToThink);
   }
 
-  // People may have changed a card on the Hub; one that we made does not replace it.
+  // The card on the Hub may have been edited; a generated one does not replace it.
   void keep_existing_readme(const std::string& card) {
     std::erase_if(files_, [&](const UploadFile& file) {
       const bool drop = file.place.empty() && !file.remote_oid.empty() && file.content == card;
-      if (drop) result_.notes.push_back("README.md of " + target_.id + " stays as it is");
+      if (drop) result_.notes.push_back("the README.md of " + target_.id + " is kept unchanged");
       return drop;
     });
   }
 
-  // Names of contents; large files are read in parallel, once.
+  // Hashes of contents; large files are read in parallel, once.
   void compute_oids() {
     run_workers(files_.size(), options_.max_workers, session_.settings, monitor_, [&](HttpClient&, size_t i) {
       UploadFile& file = files_[i];
@@ -288,7 +288,7 @@ class Push {
   HttpClient client_;
   std::vector<UploadFile> files_;
   QuantizationRecord record_;
-  std::optional<RepositoryInfo> there_;  // the target before this upload, at its revision or else at main
+  std::optional<RepositoryInfo> there_;  // the state before this upload, at its revision or else at main
   bool has_revision_ = false;
   PushResult result_;
 };
@@ -307,7 +307,7 @@ PushResult push(Session session, const std::string& folder, const std::string& r
   }
   if (session.token.value.empty()) {
     throw Error(ErrorKind::kPermission,
-                doing + ": this needs a login with the right to write; run `gptq auth login` with a token of " +
+                doing + ": this needs a login with write access; run `gptq auth login` with a token from " +
                     session.settings.endpoint + "/settings/tokens, or set HF_TOKEN");
   }
   if (name.id.find('/') == std::string::npos) {

@@ -1,4 +1,4 @@
-// Uploads, with a session from outside.
+// Uploads with an explicit session.
 #pragma once
 
 #include <gptq/hub.h>

@@ -1,4 +1,4 @@
-// Reading quantize_config.json for the model card.
+// Reads quantize_config.json for the model card.
 #include "hub/upload/quantization_record.h"
 
 #include "core/json.h"
@@ -23,7 +23,7 @@ std::string quantizer_of(const JsonReader& meta) {
   return first.is_string() ? first.get<std::string>() : "";
 }
 
-// GPTAQ's strength: null is 0, an object has it as "alpha"; other forms, from other programs, say nothing.
+// GPTAQ's strength: null is 0, an object has it as "alpha"; other forms, from other programs, are unknown.
 double gptaq_of(const JsonReader& meta) {
   const auto found = meta.json().find("gptaq");
   if (found == meta.json().end()) return -1;

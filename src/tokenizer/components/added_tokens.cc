@@ -75,7 +75,7 @@ void AddedTokens::prepare(const Normalizer& normalizer, const std::string& what)
     if ((size += content.size()) > kMaxBytes) {
       throw Error(ErrorKind::kVerification, "reading " + what +
                                                 ": the texts of the added tokens have more than 8 MiB in " +
-                                                "all; the file is damaged or hostile: fetch it again");
+                                                "all; the file is damaged or malicious: download it again");
     }
   };
   const auto put = [&](const Pattern& pattern) {
@@ -104,8 +104,8 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
   const auto put_text = [&](size_t begin, size_t end) {
     if (begin < end) on_text(whole.substr(begin, end - begin));
   };
-  size_t gap = 0;                     // where the text behind the last token begins
-  size_t run_begin = 1, run_end = 0;  // white space seen last, so that tokens inside it do not search it again
+  size_t gap = 0;                     // start of the text after the last token
+  size_t run_begin = 1, run_end = 0;  // the last run of white space, so that tokens inside it do not search it again
   for (size_t position = 0; position < text.size();) {
     if (!trie.may_start(text[position])) {
       ++position;
@@ -120,7 +120,7 @@ void AddedTokens::cut(AlignedText whole, bool normalized, bool protect, const On
     size_t begin = position;
     size_t end = position + size;
     if (protect && is_special(token.content) && whole.any_marked(begin, end)) {
-      ++position;  // a token of the template may begin inside this one
+      ++position;  // another token may begin inside this one
       continue;
     }
     position = end;

@@ -1,4 +1,4 @@
-// Added tokens: strings that are found in the text before anything else happens to it, such as control tokens.
+// Added tokens: strings that are matched before the rest of the pipeline sees the text, such as control tokens.
 #pragma once
 
 #include <functional>
@@ -18,41 +18,38 @@ namespace gptq::tokenizer {
 
 struct AddedToken {
   std::string content;
-  bool single_word = false;  // only where no word character stands on either side
-  bool lstrip = false;       // takes the white space on its left with it
+  bool single_word = false;  // matches only without word characters on either side
+  bool lstrip = false;       // includes the white space on its left
   bool rstrip = false;       // and on its right
-  bool normalized = true;    // looked for after normalization, in its own normalized form
-  bool special = false;      // a control token: left out when decoding, and never read from people's input
+  bool normalized = true;    // matched after normalization, in its own normalized form
+  bool special = false;      // a control token: omitted when decoding, and not matched in protected input
 
-  // From {"content": ..., flags}; `normalized` is the opposite of `special` unless given.
+  // From {"content": ..., flags}; `normalized` defaults to the opposite of `special`.
   static AddedToken from_json(const Json& json, const std::string& what);
   static AddedToken control(std::string content);
   bool operator==(const AddedToken&) const = default;
 };
 
-// A part of a text: an added token, or text without any.
-// An added token, and the bytes of the text that it was cut from.
+// An added token and its byte range in the text.
 struct FoundToken {
   TokenId id = -1;
   size_t begin = 0;
   size_t end = 0;
 };
 
-// Filled by add() and then closed by prepare(); from there on immutable and safe to share between threads.
+// Filled by add(), then completed by prepare(); immutable and thread-safe afterwards.
 class AddedTokens {
  public:
-  // Gives every token its id: the one it has in the vocabulary, else the next free one (counted before the batch).
-  // Of tokens with one id the last one's flags count, but where it is looked for (`normalized`) is what the first
-  // control token with its content said, or else each of the others. Once a control token, always one.
+  // Assigns every token its id: the one in the vocabulary, else the next free one (counted before the batch). Of
+  // several tokens with one id the flags of the last one are used, except `normalized`: that of the first control token
+  // with this content, else of each token. A control token stays one.
   void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
-  // Throws Error(kVerification) naming `what` when all their texts together, as written and normalized, are larger
-  // than 8 MiB.
+  // Throws Error(kVerification) naming `what` when all texts together, as written and normalized, exceed 8 MiB.
   void prepare(const Normalizer& normalizer, const std::string& what);
 
-  // Cuts the text at the tokens that are looked for before (`normalized` false) or after normalization, and hands out
-  // tokens and the texts between them in order.
-  // A token whose normalized form is empty is never found (the reference panics on most texts then).
-  // With `protect`, control tokens that touch marked bytes are left in the text.
+  // Splits the text at the tokens that are matched before (`normalized` false) or after normalization, and passes on
+  // tokens and the texts between them in order. A token with an empty normalized form never matches (the reference
+  // implementation panics on most texts then). With `protect`, control tokens that overlap marked bytes remain text.
   using OnToken = std::function<void(const AlignedText& whole, const FoundToken& token)>;
   using OnText = std::function<void(AlignedText text)>;
   void cut(AlignedText whole, bool normalized, bool protect, const OnToken& on_token, const OnText& on_text) const;
@@ -71,8 +68,8 @@ class AddedTokens {
   };
   const AddedToken& flags(TokenId id) const { return by_id_.at(id); }
 
-  std::vector<Pattern> control_patterns_;   // looked for before
-  std::vector<Pattern> ordinary_patterns_;  // the others with the same spelling
+  std::vector<Pattern> control_patterns_;   // matched before normalization
+  std::vector<Pattern> ordinary_patterns_;  // other tokens with the same spelling
   std::unordered_map<std::string, TokenId> by_content_;
   std::unordered_map<TokenId, AddedToken> by_id_;
   std::unordered_set<std::string> specials_;

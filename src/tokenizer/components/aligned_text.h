@@ -1,4 +1,4 @@
-// Text on its way to the model: it carries its marks along and, when they are asked for, the places it came from.
+// Text inside the pipeline, with its marks and, on request, the offsets of its origin.
 #pragma once
 
 #include <algorithm>
@@ -16,8 +16,8 @@ namespace gptq::tokenizer {
 
 using unicode::MarkedText;
 
-// Where in the whole input a byte comes from: the character that begins at byte(), or, where nothing corresponds, the
-// empty place in front of it. The input has less than 2^31 bytes.
+// Origin of a byte in the input: the character that begins at byte(), or, if there is none, the empty range before it.
+// The input has less than 2^31 bytes.
 class Origin {
  public:
   Origin() = default;
@@ -32,9 +32,9 @@ class Origin {
   uint32_t bits_ = 0;
 };
 
-// `origins` is empty (nobody asked) or has one entry per byte of `text`; the bytes of a character share one.
+// `origins` is empty (not requested) or has one entry per byte of `text`; the bytes of a character share one.
 struct AlignedText : MarkedText {
-  size_t start_size = 0;  // this many bytes at the front come from the first character of the whole input
+  size_t start_size = 0;  // number of leading bytes that come from the first character of the input
   std::vector<Origin> origins;
 
   AlignedText() = default;
@@ -62,7 +62,8 @@ struct AlignedText : MarkedText {
   }
 };
 
-// Rebuilds an AlignedText from left to right, within a budget. New content is marked when any byte that it replaces was.
+// Rebuilds an AlignedText from left to right, within a budget. New content is marked if any byte it
+// replaces was marked.
 class Rewriter {
  public:
   Rewriter(AlignedText& source, TextBudget& budget) : source_(source), budget_(budget) {
@@ -85,7 +86,8 @@ class Rewriter {
     if (!source_.origins.empty()) result_.origins.resize(result_.text.size(), source_.origins[begin]);
   }
 
-  // A match of a pattern, perhaps an empty one, becomes `content`, which belongs to the character before its end.
+  // Replaces a match of a pattern, which may be empty, by `content`, which is attributed to the character
+  // before its end.
   void replace(size_t begin, size_t end, std::string_view content) {
     if (end <= source_.start_size) result_.start_size += content.size();
     put_text(begin, end, content);
@@ -94,9 +96,9 @@ class Rewriter {
     result_.origins.resize(result_.text.size(), end == 0 ? start : source_.origins[end - 1]);
   }
 
-  // A stretch of text becomes other characters that say how they came about.
+  // Replaces a segment of text by other characters with their changes.
   void change(size_t begin, size_t end, const std::vector<unicode::ChangedChar>& chars) {
-    size_t from = begin, to = begin;  // what the last character replaced
+    size_t from = begin, to = begin;  // bytes that the last character replaced
     const size_t written = result_.text.size();
     for (const unicode::ChangedChar& c : chars) {
       const size_t before = result_.text.size();
@@ -104,7 +106,7 @@ class Rewriter {
       const size_t size = result_.text.size() - before;
       if (c.change <= 0) from = to;
       for (int used = c.change; used <= 0 && to < end; ++used) next_char(source_.text, to);
-      // An added character belongs to the one before the place that has been reached.
+      // An added character is attributed to the one before the current position.
       const size_t source = c.change <= 0 ? from : to - std::min<size_t>(to, 1);
       if (source < source_.start_size) result_.start_size += size;
       if (!source_.origins.empty()) {

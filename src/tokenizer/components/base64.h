@@ -22,7 +22,7 @@ inline std::string encode_base64(std::string_view bytes) {
   return text;
 }
 
-// nullopt for anything else than whole groups of four characters.
+// nullopt unless the text consists of complete groups of four characters.
 inline std::optional<std::string> decode_base64(std::string_view text) {
   const auto digit = [](char c) {
     if (c >= 'A' && c <= 'Z') return c - 'A';
@@ -43,7 +43,7 @@ inline std::optional<std::string> decode_base64(std::string_view text) {
       bits = bits << 6 | static_cast<uint32_t>(value);
     }
     for (size_t j = 0; j < 3 - padding; ++j) bytes.push_back(static_cast<char>(bits >> (16 - 8 * j) & 0xFF));
-    if (padding > 0 && (bits >> (8 * (padding - 1)) & 0xFF) != 0) return std::nullopt;  // bits that belong to no byte
+    if (padding > 0 && (bits >> (8 * (padding - 1)) & 0xFF) != 0) return std::nullopt;  // unused bits
   }
   return bytes;
 }

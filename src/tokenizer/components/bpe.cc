@@ -1,4 +1,4 @@
-// The merge loop of byte-pair encoding: a priority queue of pairs over a linked list of symbols, n log n in all.
+// The merge loop of byte-pair encoding: a priority queue of pairs over a linked list of symbols, O(n log n).
 #include "tokenizer/components/bpe.h"
 
 #include <algorithm>
@@ -29,8 +29,8 @@ size_t pair_hash(uint64_t key) {
   return static_cast<size_t>(key >> 32);
 }
 
-// A pair that may be joined: rank and place of its left symbol in one number, so that the lowest rank comes first, and
-// of equal ranks the leftmost. It is stale once either side has changed.
+// A candidate merge: rank and position of its left symbol in one number, so that the lowest rank comes first, and of
+// equal ranks the leftmost. It is stale once either side has changed.
 using Candidate = uint64_t;
 
 Candidate candidate(uint32_t rank, uint32_t left) { return static_cast<uint64_t>(rank) << 32 | left; }
@@ -88,7 +88,7 @@ void Bpe::add_merge(TokenId left, TokenId right, Merge merge) {
   const uint64_t key = pair_key(left, right);
   size_t slot = pair_hash(key) & (merges_.size() - 1);
   while (merges_[slot].pair != UINT64_MAX && merges_[slot].pair != key) slot = (slot + 1) & (merges_.size() - 1);
-  merges_[slot] = {key, merge};  // a pair listed twice has its last rank
+  merges_[slot] = {key, merge};  // the last rank of a duplicate pair is used
   results_.push_back(merge.result);
 }
 
@@ -101,7 +101,7 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
   return {};
 }
 
-// Many models get a whole prompt as one word: cutting it before every "▁" that ends a stretch of other characters
+// Many models treat a whole prompt as one word. Splitting it before every "▁" that ends a segment of other characters
 // gives the same ids, and the parts are found in the cache.
 template <typename OnPart>
 void Bpe::each_part(std::string_view word, const OnPart& on_part) const {
@@ -159,7 +159,7 @@ void Bpe::encode_with_offsets(std::string_view word, const Sink& sink) const {
 
 void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<uint32_t>* sizes) const {
   std::string spelling;
-  size_t pending_unknown = 0;  // bytes of an unknown token that the next unknown character may still be fused into
+  size_t pending_unknown = 0;  // bytes of an unknown token that the next unknown character may be fused into
   const auto add = [&](TokenId id, size_t size) {
     symbols.push_back({id, 0});
     if (sizes != nullptr) sizes->push_back(static_cast<uint32_t>(size));
@@ -186,7 +186,8 @@ void Bpe::split_into_symbols(std::string_view word, std::vector<Symbol>& symbols
     } else if (byte_fallback_ && bytes_.spell(character)) {
       for (const char byte : character) add(bytes_.id(byte), 1);
     } else if (!unknown_name_.empty()) {  // without an unknown token the character is dropped
-      if (unknown_ < 0) {  // many byte-level files name one that they neither have nor need: no error at loading
+      // many byte-level files name one that is not in the vocabulary and not needed: not an error at loading
+      if (unknown_ < 0) {
         throw Error(ErrorKind::kVerification, "encoding \"" + std::string(character) +
                                                   "\": it is not in the vocabulary"
                                                   " and neither is the unknown token \"" +
@@ -220,7 +221,7 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
     queue.pop();
     Symbol& left = symbols[at];
     if (left.next == kRemoved || left.next == count) continue;
-    // Stale unless the pair that stands there now would become the same token: the reference's own test.
+    // Stale unless merging the current pair gives the same token: the test of the reference implementation.
     Symbol& right = symbols[left.next];
     if (find_merge(left.id, right.id).result != results_[rank]) continue;
     left = {results_[rank], right.next};

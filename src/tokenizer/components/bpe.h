@@ -1,4 +1,4 @@
-// Byte-pair encoding: a word starts as characters, and the pair of lowest rank is joined until none is left.
+// Byte-pair encoding: a word starts as characters, and the pair with the lowest rank is merged until none is left.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace gptq::tokenizer {
 
 class Bpe : public SubwordModel {
  public:
-  // From the "model" object. `dropout` is a device of training and is ignored: encoding is deterministic.
+  // From the "model" object. `dropout` is used in training only and ignored: encoding is deterministic.
   Bpe(const JsonReader& reader, const ModelTables& tables);
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
@@ -30,8 +30,8 @@ class Bpe : public SubwordModel {
     Merge merge;
   };
   struct Symbol {
-    TokenId id;     // where a symbol was removed that was the last one of a joined symbol: the joined one's index
-    uint32_t next;  // index of the next symbol, the number of symbols at the end; kRemoved once it has been joined
+    TokenId id;     // of a removed symbol at the end of a merged one: the index of the merged symbol
+    uint32_t next;  // index of the next symbol; the number of symbols at the end; kRemoved after a merge
   };
   static constexpr uint32_t kRemoved = 0;
 
@@ -41,12 +41,12 @@ class Bpe : public SubwordModel {
   template <typename OnPart>
   void each_part(std::string_view word, const OnPart& on_part) const;
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const;
-  // With `sizes`, also how many bytes of the word each symbol stands for.
+  // With `sizes`, also the number of bytes of the word that each symbol covers.
   void split_into_symbols(std::string_view word, std::vector<Symbol>& symbols, std::vector<uint32_t>* sizes) const;
   void join(std::vector<Symbol>& symbols) const;
 
   Vocabulary vocabulary_;
-  std::vector<Slot> merges_;      // open addressing, a power of two
+  std::vector<Slot> merges_;      // open addressing; size is a power of two
   std::vector<TokenId> results_;  // by rank
   std::string prefix_;            // continuing_subword_prefix: written before every character but the first
   std::string suffix_;            // end_of_word_suffix: written after the last character
@@ -54,10 +54,10 @@ class Bpe : public SubwordModel {
   TokenId unknown_ = -1;
   bool fuse_unknown_;
   bool byte_fallback_;
-  bool ignore_merges_;       // a word that is a token is that token, whatever the merges say
-  bool cut_at_space_marks_;  // no merge reaches across the beginning of a "▁...", so words may be cut there
+  bool ignore_merges_;       // a word in the vocabulary is one token, regardless of the merges
+  bool cut_at_space_marks_;  // no merge crosses the start of a "▁...", so words may be split there
   ByteTokens bytes_;
-  std::array<TokenId, 0x250> narrow_ids_;  // of the commonest characters, without a hash look-up
+  std::array<TokenId, 0x250> narrow_ids_;  // of the most common characters, without a hash look-up
   mutable WordCachePool caches_;
 };
 

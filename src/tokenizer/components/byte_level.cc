@@ -1,4 +1,4 @@
-// The byte alphabet's tables, computed once.
+// Tables of the byte alphabet, computed once.
 #include "tokenizer/components/byte_level.h"
 
 #include <array>

@@ -1,4 +1,4 @@
-// The tokens <0x00> ... <0xFF> of a vocabulary, which spell what has no token of its own.
+// The tokens <0x00> ... <0xFF> of a vocabulary, used for text that no other token spells.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Walking the double array with every step checked, because the bytes come from a file.
+// Walks the double array and checks every step, because the bytes come from a file.
 #include "tokenizer/components/charsmap.h"
 
 #include <gptq/error.h>

@@ -1,4 +1,4 @@
-// The "precompiled_charsmap" of SentencePiece: what characters and short clusters of characters are rewritten to.
+// The "precompiled_charsmap" of SentencePiece: replacements of characters and short clusters of characters.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,15 @@
 
 namespace gptq::tokenizer {
 
-// The bytes hold a double-array trie (Darts-clone) over UTF-8 keys, and behind it the replacements, each ended by a
-// zero byte. Immutable; safe to share between threads.
+// The bytes hold a double-array trie (Darts-clone) over UTF-8 keys, followed by the replacements, each terminated by a
+// zero byte. Immutable and thread-safe.
 class Charsmap {
  public:
   // Throws Error(kVerification) naming `what`.
   Charsmap(std::string_view bytes, const std::string& what);
 
-  // What replaces the shortest key that `text` begins with. The reference asks with whole clusters and takes the
-  // answer for all of the cluster; so do we.
+  // The replacement of the shortest key that `text` begins with. As in the reference implementation, callers pass whole
+  // clusters and use the result for the entire cluster.
   std::optional<std::string_view> find(std::string_view text) const;
 
  private:

@@ -1,4 +1,4 @@
-// One pass for each rule, in the order of transformers: a later rule sees what an earlier one left.
+// One pass per rule, in the order of transformers: a later rule sees the result of an earlier one.
 #include "tokenizer/components/clean_up.h"
 
 #include <string_view>

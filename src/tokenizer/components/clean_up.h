@@ -1,4 +1,4 @@
-// The clean-up of spaces that transformers calls clean_up_tokenization_spaces.
+// The removal of spaces that transformers calls clean_up_tokenization_spaces.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Reading vocabulary, merges and pieces event by event, with errors that name the entry.
+// Reads vocabulary, merges and pieces event by event, with errors that name the entry.
 #include "tokenizer/components/model_tables.h"
 
 #include <algorithm>
@@ -83,19 +83,19 @@ void PiecesTap::close_array() {
 }
 
 void PiecesTap::string(std::string& value) {
-  if (fields_ != 0) other("a string that is not a pair's first value");
+  if (fields_ != 0) other("a string that is not the first value of a pair");
   entries_.push_back({std::move(value), 0});
   fields_ = 1;
 }
 
 void PiecesTap::score(double value) {
-  if (fields_ != 1) other("a number that is not a pair's second value");
+  if (fields_ != 1) other("a number that is not the second value of a pair");
   if (!std::isfinite(value)) other("a score out of range");
   entries_.back().score = value;
   fields_ = 2;
 }
 
-// As many digits as 64 bits hold, as an integer, times or over a power of ten.
+// The leading digits that fit in 64 bits, as an integer, multiplied or divided by a power of ten.
 double reference_score(std::string_view digits) {
   size_t position = 0;
   const bool negative = !digits.empty() && digits[0] == '-';

@@ -1,4 +1,4 @@
-// The large tables of a model, taken from tokenizer.json while it is read: vocabulary, merges, scored pieces.
+// The large tables of a model, collected while tokenizer.json is parsed: vocabulary, merges, scored pieces.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace gptq::tokenizer {
 
-// "vocab": {"token": id, ...}, in the order of the file. Duplicate tokens are still in it.
+// "vocab": {"token": id, ...}, in the order of the file, including duplicates.
 class VocabTap : public JsonTap {
  public:
   const std::vector<std::pair<std::string, int64_t>>& entries() const { return entries_; }
@@ -29,8 +29,8 @@ class VocabTap : public JsonTap {
   std::vector<std::pair<std::string, int64_t>> entries_;
 };
 
-// "merges": ["left right", ...] in old files, [["left", "right"], ...] in newer ones, which alone can hold tokens
-// with spaces. Both may be mixed.
+// "merges": ["left right", ...] in old files, [["left", "right"], ...] in newer ones, which can also hold tokens with
+// spaces. Both may be mixed.
 class MergesTap : public JsonTap {
  public:
   size_t size() const { return middles_.size(); }
@@ -50,7 +50,7 @@ class MergesTap : public JsonTap {
   size_t begin(size_t index) const { return index == 0 ? 0 : ends_[index - 1]; }
   std::string_view text(size_t from, size_t to) const { return std::string_view(text_).substr(from, to - from); }
 
-  std::string text_;  // all tokens behind each other
+  std::string text_;  // all tokens, concatenated
   std::vector<size_t> middles_;
   std::vector<size_t> ends_;
   bool in_pair_ = false;
@@ -79,11 +79,12 @@ class PiecesTap : public JsonTap {
   void score(double value);
 
   std::vector<Piece> entries_;
-  int fields_ = -1;  // of the pair that is open; -1 between pairs
+  int fields_ = -1;  // of the current pair; -1 between pairs
 };
 
-// The value that `digits` (JSON syntax) have in the reference, which rounds twice: up to two units in the last place
-// beside the nearest double. Scores of whole paths tie often enough that this decides between segmentations.
+// The value of `digits` (JSON syntax) in the reference implementation, which rounds twice: up to two units in
+// the last place from the nearest double. Ties between the scores of whole paths are common enough for this
+// to change segmentations.
 double reference_score(std::string_view digits);
 
 struct ModelTables {

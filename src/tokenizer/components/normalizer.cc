@@ -1,4 +1,4 @@
-// One small class for each normalizer type, and the table that builds them from JSON.
+// One small class per normalizer type, and the table that builds them from JSON.
 #include "tokenizer/components/normalizer.h"
 
 #include <functional>
@@ -35,8 +35,8 @@ class ToNormalForm : public Normalizer {
  public:
   explicit ToNormalForm(unicode::NormalForm form) : form_(form) {}
 
-  // An ASCII character never joins with what stands before it, so the text may be treated in stretches that
-  // begin with one; pure ASCII stays as it is.
+  // An ASCII character never composes with the character before it, so the text may be processed in segments that begin
+  // with one; pure ASCII does not change.
   void rewrite(AlignedText& text, TextBudget& budget) const override {
     Rewriter out(text, budget);
     const std::string& all = text.text;
@@ -46,7 +46,8 @@ class ToNormalForm : public Normalizer {
       while (plain < all.size() && ascii(plain)) ++plain;
       size_t end = plain;
       while (end < all.size() && !ascii(end)) ++end;
-      const size_t joining = plain > begin && end > plain ? plain - 1 : plain;  // the last ASCII one may take a mark
+      // the last ASCII character may compose with a mark
+      const size_t joining = plain > begin && end > plain ? plain - 1 : plain;
       out.keep(begin, joining);
       const std::string_view stretch = std::string_view(all).substr(joining, end - joining);
       if (joining < end) {
@@ -109,7 +110,7 @@ class ReplaceNormalizer : public Normalizer {
   std::string content_;
 };
 
-// Each character by itself becomes zero or more characters.
+// Replaces each character by zero or more characters.
 class EachChar : public Normalizer {
  public:
   using Rule = void (*)(std::string& out, char32_t code);
@@ -199,7 +200,7 @@ class Precompiled : public Normalizer {
   }
 
  private:
-  // Characters in excess are added ones; those that are missing were behind the last one.
+  // Excess characters are added ones; missing ones were removed after the last one.
   static void put(std::vector<unicode::ChangedChar>& chars, size_t old_count, std::string_view content) {
     size_t count = 0;
     for (size_t position = 0; position < content.size(); ++count) {

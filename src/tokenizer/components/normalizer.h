@@ -1,4 +1,4 @@
-// The "normalizer" of tokenizer.json: text rewritten before it is cut into words.
+// The "normalizer" of tokenizer.json: rewrites text before it is split into words.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace gptq::tokenizer {
 
-// Immutable; safe to share between threads. Works on valid UTF-8, keeps it valid, carries marks and origins along.
+// Immutable and thread-safe. Input is valid UTF-8, output too; marks and origins are preserved.
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
@@ -19,14 +19,14 @@ class Normalizer {
     rewrite(text, budget);
   }
 
-  std::string place;  // in tokenizer.json, for errors; empty for a part that has no place of its own
+  std::string place;  // path in tokenizer.json, for errors; "" for a part without a path of its own
 
  protected:
   virtual void rewrite(AlignedText& text, TextBudget& budget) const = 0;
 };
 
-// `json` is the component, or null for none (the result then changes nothing). `what` names it in errors.
-// Throws Error(kVerification) for a broken component and for a type that is not supported.
+// `json` is the component, or null for none (a normalizer that changes nothing). `what` names it in errors. Throws
+// Error(kVerification) for a malformed component and for an unsupported type.
 std::unique_ptr<Normalizer> make_normalizer(const Json& json, const std::string& what);
 
 }  // namespace gptq::tokenizer

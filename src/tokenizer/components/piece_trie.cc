@@ -1,4 +1,4 @@
-// Building the trie level by level from sorted strings.
+// Builds the trie level by level from sorted strings.
 #include "tokenizer/components/piece_trie.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Many strings in one compact trie: which of them a text has at a position, byte by byte.
+// A compact trie of many strings, matched byte by byte at a position of a text.
 #pragma once
 
 #include <array>
@@ -10,8 +10,8 @@
 
 namespace gptq::tokenizer {
 
-// Nodes lie in breadth-first order, so the children of a node are neighbours and their bytes can be searched at once.
-// Immutable; safe to share between threads.
+// Nodes are stored in breadth-first order, so the children of a node are adjacent and their bytes can be searched at
+// once. Immutable and thread-safe.
 class PieceTrie {
  public:
   using Entry = std::pair<std::string_view, int>;  // a string and its value, which is not negative
@@ -19,7 +19,7 @@ class PieceTrie {
   static constexpr uint32_t kNone = UINT32_MAX;
 
   PieceTrie() : PieceTrie(std::vector<Entry>{}) {}
-  explicit PieceTrie(std::vector<Entry> entries);  // copies what it needs; of equal strings the first one counts
+  explicit PieceTrie(std::vector<Entry> entries);  // copies what it needs; of equal strings the first one is used
 
   uint32_t child(uint32_t node, char byte) const {
     if (node == kRoot) return roots_[static_cast<unsigned char>(byte)];
@@ -32,13 +32,13 @@ class PieceTrie {
 
   bool may_start(char byte) const { return roots_[static_cast<unsigned char>(byte)] != kNone; }
 
-  // The value and size of the longest string that is not empty and that `text` has at `position`; value -1 for none.
+  // Value and size of the longest non-empty string that matches at `position`; value -1 for none.
   std::pair<int, size_t> longest_match(std::string_view text, size_t position) const;
 
  private:
   std::array<uint32_t, 256> roots_;
-  std::vector<char> bytes_;         // by node: the byte that leads to it
-  std::vector<uint32_t> children_;  // by node: its first child; the next node's first child ends the list
+  std::vector<char> bytes_;         // by node: the byte on the edge to it
+  std::vector<uint32_t> children_;  // by node: its first child; the first child of the next node ends the list
   std::vector<int> values_;
   size_t max_string_bytes_ = 0;
 };

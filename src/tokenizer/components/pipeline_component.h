@@ -14,13 +14,13 @@
 
 namespace gptq::tokenizer {
 
-// What an object without a type is in old files: the first one whose keys it has.
+// The type of an object without "type" (old files): the first entry whose keys it has.
 struct TypeByKeys {
   const char* type;
   std::vector<const char*> keys;
 };
 
-// Borrows the JSON, which must outlive it.
+// Keeps a reference to the JSON, which must outlive it.
 class PipelineComponent {
  public:
   PipelineComponent(const Json& json, const std::string& what)
@@ -42,7 +42,7 @@ class PipelineComponent {
     return result;
   }
 
-  // The table's entry for this type. Where the component has none, `untyped` may tell.
+  // The table's entry for this type. `untyped` determines the type of components without one.
   template <typename Maker>
   Maker pick(const std::map<std::string, Maker>& makers, const std::vector<TypeByKeys>& untyped = {}) const {
     const auto found = makers.find(type_.empty() ? type_by_keys(untyped) : type_);
@@ -74,7 +74,7 @@ class PipelineComponent {
   JsonReader reader_;
   std::string type_;
   int depth_;
-  std::shared_ptr<int> count_;  // of all components of the whole
+  std::shared_ptr<int> count_;  // of all components of the file
 };
 
 }  // namespace gptq::tokenizer

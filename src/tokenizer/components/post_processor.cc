@@ -1,4 +1,4 @@
-// Every post-processor changes the list of parts that the ones before it have left; the table is at the end.
+// Each post-processor transforms the list of parts made by the ones before it; the table is at the end.
 #include "tokenizer/components/post_processor.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 using Part = PostProcessor::Part;
 using Parts = PostProcessor::Parts;
 
-// The two lists that are being made: without and with special tokens.
+// The two lists under construction: without and with special tokens.
 using Lists = std::array<Parts, 2>;
 
 void check_growth(const Parts& parts, const std::string& what) {
@@ -31,7 +31,7 @@ void check_growth(const Parts& parts, const std::string& what) {
   throw Error(ErrorKind::kVerification, "reading " + what + ": it repeats the text more than " +
                                             std::to_string(kMaxTexts) + " times or adds more than " +
                                             std::to_string(kMaxTokens) +
-                                            " tokens; the file is damaged or hostile: fetch it again");
+                                            " tokens; the file is damaged or malicious: download it again");
 }
 
 Part tokens(std::vector<TokenId> ids) { return {false, {}, std::move(ids)}; }
@@ -102,7 +102,7 @@ void add_trim(Lists& lists, const PipelineComponent& component) {
   }
 }
 
-// Bert's and Roberta's alike: the reference looks at the keys, not at the type.
+// The same for Bert and Roberta: the reference implementation looks at the keys, not at the type.
 void add_cls_sep_trim(Lists& lists, const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
   if (reader.has("trim_offsets") && reader.has("add_prefix_space")) add_trim(lists, component);

@@ -1,4 +1,4 @@
-// The "post_processor" of tokenizer.json: control tokens put around the ids of a text.
+// The "post_processor" of tokenizer.json: adds control tokens around the ids of a text.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace gptq::tokenizer {
 
-// Characters [begin, end) of the input, and how many white-space characters the token's spelling has at its ends.
+// Characters [begin, end) of the input, and the number of white-space characters at both ends of the token's spelling.
 struct TokenOffset {
   size_t begin = 0;
   size_t end = 0;
@@ -20,40 +20,40 @@ struct TokenOffset {
   size_t trailing = 0;
 };
 
-// Immutable; safe to share between threads.
+// Immutable and thread-safe.
 class PostProcessor {
  public:
-  // What leaves white space at the ends of tokens out of their places.
+  // Excludes white space at the ends of tokens from their offsets.
   struct Trim {
-    bool add_prefix_space = false;  // one space before the first token is taken for the one that was added
-    bool first = false;             // the text's first token is the first of all
+    bool add_prefix_space = false;  // one space before the first token is the one that was added
+    bool first = false;             // the first token of the text is the first of all tokens
   };
   struct Part {
-    bool text = false;  // the ids of the text, their places trimmed,
+    bool text = false;  // the ids of the text, with trimmed offsets,
     std::vector<Trim> trims;
-    std::vector<TokenId> ids;  // or these control tokens, which stand for 0 to 0
+    std::vector<TokenId> ids;  // or these control tokens, with the offsets 0 to 0
   };
   using Parts = std::vector<Part>;
 
   // The text alone.
   PostProcessor();
-  // [before...] text [after...]: what add_bos_token and add_eos_token of tokenizer_config.json ask for.
+  // [before...] text [after...]: for add_bos_token and add_eos_token of tokenizer_config.json.
   PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after);
   PostProcessor(Parts with_special_tokens, Parts without);
 
-  // What the result is made of, in order.
+  // The parts of the result, in order.
   const Parts& parts(bool add_special_tokens) const { return parts_[add_special_tokens ? 1 : 0]; }
   void apply(std::vector<TokenId>& ids, bool add_special_tokens) const;
 
-  // The place of a text's token; `index` counts the text's tokens.
+  // The trimmed offsets of a token of the text; `index` counts the tokens of the text.
   static TokenOffset trimmed(TokenOffset place, size_t index, const std::vector<Trim>& trims);
 
  private:
   std::array<Parts, 2> parts_;  // without and with special tokens
 };
 
-// `json` is the component, or null for none. Throws Error(kVerification) naming `what` for a broken component, for a type
-// that is not supported, and for one that repeats the text more than 16 times or adds more than 65,536 tokens.
+// `json` is the component, or null for none. Throws Error(kVerification) naming `what` for a malformed component, for
+// an unsupported type, and for one that repeats the text more than 16 times or adds more than 65,536 tokens.
 PostProcessor make_post_processor(const Json& json, const std::string& what);
 
 }  // namespace gptq::tokenizer

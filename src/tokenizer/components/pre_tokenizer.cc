@@ -1,4 +1,4 @@
-// One small class for each pre-tokenizer type, and the table that builds them from JSON.
+// One small class per pre-tokenizer type, and the table that builds them from JSON.
 #include "tokenizer/components/pre_tokenizer.h"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ namespace gptq::tokenizer {
 
 namespace {
 
-// Cuts every word further, as the behaviour says. `cut(text, sink)` gives the word's stretches to sink(stretch).
+// Splits every word further according to the behaviour. `cut(text, sink)` passes the segments of a
+// word to sink(segment).
 template <typename Cut>
 void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
   std::vector<Span> spans;
@@ -32,7 +33,7 @@ void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
   words.spans = std::move(spans);
 }
 
-// Rewrites words: what is put stands for one byte of the old text.
+// Rewrites words: each put() replaces one byte of the old text.
 class WordWriter {
  public:
   explicit WordWriter(Words& words) : words_(words) {
@@ -51,7 +52,7 @@ class WordWriter {
     origins_.insert(origins_.end(), words_.origins.begin() + static_cast<std::ptrdiff_t>(begin),
                     words_.origins.begin() + static_cast<std::ptrdiff_t>(end));
   }
-  // In the byte alphabet. Most text is far from its start and nobody asks for origins: that goes fast.
+  // Converts to the byte alphabet; fast when no origins are requested.
   void spell_bytes(size_t begin, size_t end) {
     const bool plain = begin >= words_.start_size && words_.origins.empty();
     for (size_t i = begin; i < end; ++i) {
@@ -73,7 +74,7 @@ class WordWriter {
   std::vector<Origin> origins_;
 };
 
-// Rewrites every word. `rewrite(word, begin, out)` puts into out; `begin` is where the word stands.
+// Rewrites every word. `rewrite(word, begin, out)` writes to out; `begin` is the word's position.
 template <typename Rewrite>
 void rewrite_words(Words& words, TextBudget& budget, const Rewrite& rewrite) {
   WordWriter out(words);
@@ -86,7 +87,7 @@ void rewrite_words(Words& words, TextBudget& budget, const Rewrite& rewrite) {
   out.finish();
 }
 
-// The stretches of single characters for which `is_match` holds; gaps between them are whole.
+// Segments of single characters for which `is_match` holds; gaps between them are not split.
 template <typename IsMatch, typename Sink>
 void cut_at_chars(std::string_view text, const IsMatch& is_match, const Sink& sink) {
   size_t gap = 0;
@@ -131,7 +132,7 @@ class SplitAtChars : public WordStep {
   SplitBehavior behavior_;
 };
 
-// The first step of ByteLevel, where it is asked for.
+// The optional first step of ByteLevel.
 class PrefixSpace : public WordStep {
  public:
   void apply(Words& words, TextBudget& budget) const override {
@@ -195,7 +196,7 @@ class Metaspace : public WordStep {
   bool split_ = true;
 };
 
-// White space removed, punctuation alone.
+// White space removed, punctuation isolated.
 class BertWords : public WordStep {
  public:
   void apply(Words& words, TextBudget&) const override {
@@ -239,7 +240,7 @@ class FixedLength : public WordStep {
   int64_t length_;
 };
 
-// Cuts where the script changes. What goes with every script (spaces) before the first real character is dropped.
+// Splits where the script changes. Characters of every script (spaces) before the first other character are dropped.
 class UnicodeScripts : public WordStep {
  public:
   void apply(Words& words, TextBudget&) const override {
@@ -261,7 +262,7 @@ class UnicodeScripts : public WordStep {
   }
 };
 
-// Runs of \w and runs of what is neither \w nor white space.
+// Runs of \w, and runs of what is neither \w nor white space.
 class Whitespace : public WordStep {
  public:
   void apply(Words& words, TextBudget&) const override {

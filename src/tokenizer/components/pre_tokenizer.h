@@ -1,4 +1,4 @@
-// The "pre_tokenizer" of tokenizer.json: a piece of text cut into the words that the model sees one by one.
+// The "pre_tokenizer" of tokenizer.json: splits a segment of text into the words that the model encodes.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@
 
 namespace gptq::tokenizer {
 
-// Bytes [begin, end) of a text that the text budget keeps below 2 GiB.
+// Bytes [begin, end) of a text, which the text budget keeps below 2 GiB.
 struct Span {
   uint32_t begin = 0;
   uint32_t end = 0;
 };
 
-// One piece of text and its words, in order, none of them empty. Bytes outside the words are dropped.
+// A segment of text and its words, in order, none of them empty. Bytes outside the words are dropped.
 struct Words {
   std::string text;
   std::vector<Span> spans;
@@ -36,11 +36,11 @@ struct Words {
   std::string_view word(size_t index) const {
     return std::string_view(text).substr(spans[index].begin, spans[index].end - spans[index].begin);
   }
-  Words block(size_t first, size_t end) const;  // these words alone; first < end
+  Words block(size_t first, size_t end) const;  // these words only; first < end
 };
 
-// One component that has no parts. Immutable; safe to share between threads. Works on valid UTF-8 and keeps it valid,
-// and on every word by itself, so that it makes no difference how many are given to it at once.
+// One elementary step. Immutable and thread-safe. Input and output are valid UTF-8. Each word is processed on its own,
+// so that words may be passed in any number of calls.
 class WordStep {
  public:
   virtual ~WordStep() = default;
@@ -49,7 +49,7 @@ class WordStep {
   std::string place;  // in tokenizer.json, for errors
 };
 
-// All steps, one after the other. Immutable; safe to share between threads.
+// All steps in sequence. Immutable and thread-safe.
 class PreTokenizer {
  public:
   using Steps = std::vector<std::unique_ptr<WordStep>>;
@@ -57,8 +57,8 @@ class PreTokenizer {
 
   explicit PreTokenizer(Steps steps) : steps_(std::move(steps)) {}
 
-  // Gives `sink` the words in order. Where a step leaves many words, the ones behind it get them in blocks, so that a
-  // long text is never in memory in its last, longest form.
+  // Passes the words to `sink` in order. Steps that produce many words pass them on in blocks, so that a long text is
+  // never in memory in its final, longest form.
   void apply(AlignedText piece, TextBudget& budget, const Sink& sink) const {
     run(0, Words(std::move(piece)), budget, sink);
   }
@@ -69,8 +69,8 @@ class PreTokenizer {
   Steps steps_;
 };
 
-// `json` is the component, or null for none (every piece is then one word). Throws Error(kVerification) naming
-// `what` for a broken component and for a type that is not supported.
+// `json` is the component, or null for none (every segment is then one word). Throws Error(kVerification) naming `what`
+// for a malformed component and for an unsupported type.
 PreTokenizer make_pre_tokenizer(const Json& json, const std::string& what);
 
 }  // namespace gptq::tokenizer

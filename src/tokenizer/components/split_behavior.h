@@ -1,4 +1,4 @@
-// What becomes of the delimiters when a text is split: the five behaviours of Split and Punctuation.
+// What happens to the delimiters when a text is split: the five behaviours of Split and Punctuation.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWith
 
 SplitBehavior split_behavior(const PipelineComponent& component, const std::string& fallback);
 
-// Joins the stretches of one text, given in order, and passes on those that remain: `sink(begin, end)`.
+// Joins the segments of one text, given in order, and passes on the resulting ones: `sink(begin, end)`.
 template <typename Sink>
 class SegmentJoiner {
  public:
@@ -36,7 +36,7 @@ class SegmentJoiner {
     }
   }
 
-  // Once, behind the last one.
+  // Call once, after the last segment.
   void finish() {
     if (pending_) sink_(begin_, end_);
   }
@@ -56,7 +56,7 @@ class SegmentJoiner {
 
   SplitBehavior behavior_;
   const Sink& sink_;
-  size_t begin_ = 0, end_ = 0;  // the stretch that the next one may still join
+  size_t begin_ = 0, end_ = 0;  // the segment that the next one may be joined to
   bool pending_ = false;
   bool last_match_ = false;
 };

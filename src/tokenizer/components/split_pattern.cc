@@ -1,4 +1,4 @@
-// A recursive descent over the pattern that writes PCRE2 syntax as it goes; character classes become explicit sets.
+// Recursive descent over the pattern that writes PCRE2 syntax on the way; character classes become explicit sets.
 #include "tokenizer/components/split_pattern.h"
 
 #include <array>
@@ -80,7 +80,7 @@ const std::map<std::string, std::string>& property_names() {
   return kNames;
 }
 
-// What one character can be: members of a flat PCRE2 class, and sub-patterns that cannot stand inside one.
+// The alternatives for one character: members of a flat PCRE2 class, and sub-patterns that cannot be inside one.
 struct CharSet {
   std::string members;              // contents of [...]
   std::vector<std::string> others;  // each matches exactly one character
@@ -113,7 +113,7 @@ class Translator {
   [[noreturn]] void fail(const std::string& reason) const {
     throw Error(ErrorKind::kVerification, "translating the regular expression of " + what_ + ": found " + reason +
                                               " at byte " + std::to_string(position_) + " of \"" +
-                                              std::string(pattern_) + "\", expected what tokenizers use");
+                                              std::string(pattern_) + "\", expected a construct that tokenizers use");
   }
 
   bool at_end() const { return position_ >= pattern_.size(); }
@@ -193,7 +193,7 @@ class Translator {
     if (!known && accept("?")) {
       std::string flags;
       while (peek() == 'i' || peek() == 'm' || peek() == '-') {
-        flags += peek() == 'm' ? 's' : peek();  // Ruby's m is everyone else's s
+        flags += peek() == 'm' ? 's' : peek();  // Ruby's m is the s of other dialects
         ++position_;
       }
       if (accept(")")) {  // the flags hold to the end of the enclosing group, across alternatives
@@ -216,7 +216,7 @@ class Translator {
     return true;
   }
 
-  // Any number of quantifiers may follow each other; each but the first applies to the whole before it.
+  // Quantifiers may be repeated; each but the first applies to everything before it.
   void quantifiers(size_t begin) {
     bool first = true;
     while (true) {
@@ -465,7 +465,7 @@ class Translator {
     char32_t high = 0;
     CharSet other;
     if (peek() == '[' || (accept("\\") ? !class_escape(other, high) : (high = take(), false))) {
-      position_ = before;  // "a-\s": the dash stands for itself
+      position_ = before;  // "a-\s": the dash is a literal
       set.members += escaped(low) + escaped('-');
       ++position_;
       return;

@@ -1,4 +1,4 @@
-// The table of model types, and how files without a type are told apart.
+// The table of model types, and how files without a type are recognised.
 #include "tokenizer/components/subword_model.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The "model" of tokenizer.json: what turns one word into token ids.
+// The "model" of tokenizer.json: encodes one word as token ids.
 #pragma once
 
 #include <functional>
@@ -12,16 +12,16 @@
 
 namespace gptq::tokenizer {
 
-// A token and the bytes of the word that it stands for, counted as the reference counts them: where characters were
-// dropped or a prefix was added, later tokens are displaced, and the end may lie behind the word's.
+// A token and the bytes of the word it covers, counted as in the reference implementation: where characters were
+// dropped or a prefix was added, later tokens are displaced, and the end may be after the end of the word.
 struct TokenSpan {
   TokenId id;
   size_t begin;
   size_t end;
-  bool verbatim = false;  // spelled as the word spells it, not as the vocabulary does
+  bool verbatim = false;  // spelled as in the word, not as in the vocabulary
 };
 
-// Immutable to its users; safe to share between threads.
+// Immutable and thread-safe for callers.
 class SubwordModel {
  public:
   virtual ~SubwordModel() = default;
@@ -30,14 +30,14 @@ class SubwordModel {
   // Appends the ids of every word, in order.
   virtual void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const = 0;
 
-  // The same ids for one word, one after the other, with where they come from. Slower.
+  // The ids of one word, one by one, with their spans. Slower than encode().
   using Sink = std::function<void(const TokenSpan& token)>;
   virtual void encode_with_offsets(std::string_view word, const Sink& sink) const = 0;
 };
 
-// `json` is the component and `tables` what was tapped from it. Throws Error(kVerification) naming `what` for a
-// broken model and for a type that is not supported. Old files have no "type": the first of BPE, WordPiece,
-// WordLevel and Unigram whose keys are there is meant.
+// `json` is the component, `tables` its tapped tables. Throws Error(kVerification) naming `what` for a malformed model
+// and for an unsupported type. Old files have no "type": the first of BPE, WordPiece, WordLevel and Unigram whose keys
+// are present is used.
 std::unique_ptr<SubwordModel> make_subword_model(const Json& json, const ModelTables& tables, const std::string& what);
 
 }  // namespace gptq::tokenizer

@@ -1,4 +1,4 @@
-// How much text the components of a tokenizer may add to one input: tokenizer.json comes from the internet.
+// Limits how much text the components of a tokenizer may add to one input: tokenizer.json is untrusted.
 #pragma once
 
 #include <algorithm>
@@ -9,9 +9,9 @@
 
 namespace gptq::tokenizer {
 
-// Each component may lengthen what it gets (a space becomes "▁", a ligature eighteen letters); all of them together add
-// at most 64 bytes for each byte of the input and 1 MiB, and never more than 1 GiB: with inputs of 512 MiB, texts stay
-// below 2 GiB. Real tokenizers add less than 25 bytes for each. One budget serves one input.
+// A component may lengthen its input (a space becomes "▁", a ligature eighteen letters). All of them together may add
+// at most 64 bytes per byte of input plus 1 MiB, and never more than 1 GiB: with inputs of 512 MiB, texts stay below 2
+// GiB. Real tokenizers add less than 25 bytes per byte. One budget serves one input.
 class TextBudget {
  public:
   static constexpr size_t kPerByte = 64;
@@ -22,8 +22,8 @@ class TextBudget {
   TextBudget(const char* action, size_t input_bytes)
       : action_(action), input_(input_bytes), left_(std::min(kPerByte * input_bytes + kConstant, kMaxBytes)) {}
 
-  // What follows is done by this component ("tokenizer.json: normalizer (Replace)"), which outlives the budget. An
-  // empty place belongs to a part of the component named last.
+  // Names the current component ("tokenizer.json: normalizer (Replace)"), which must outlive the budget. An empty name
+  // keeps the previous one.
   void enter(const std::string& place) {
     if (!place.empty()) place_ = &place;
   }
@@ -35,7 +35,7 @@ class TextBudget {
     left_ -= after - before;
   }
 
-  // Throws as rewrite() would for this many bytes more, which are paid for later.
+  // Throws as rewrite() would for this many additional bytes, which are charged later.
   void check(size_t bytes) const {
     if (bytes > left_) exceed();
   }
@@ -46,7 +46,7 @@ class TextBudget {
                                               (place_ == nullptr ? "the tokenizer" : *place_) +
                                               ": it makes the text longer by more than " + std::to_string(kPerByte) +
                                               " times and 1 MiB, or by 1 GiB; if no tokenizer should do that to this "
-                                              "text, the file is damaged or hostile: fetch "
+                                              "text, the file is damaged or malicious: download "
                                               "it again, otherwise cut the text into parts");
   }
 

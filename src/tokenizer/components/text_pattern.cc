@@ -1,4 +1,4 @@
-// Finding the matches of a literal or a regular expression.
+// Finds the matches of a literal or a regular expression.
 #include "tokenizer/components/text_pattern.h"
 
 #include <gptq/error.h>

@@ -1,4 +1,4 @@
-// The "pattern" of Split and Replace: a literal or a regular expression, and the stretches into which it cuts a text.
+// The "pattern" of Split and Replace: a literal or a regular expression, and the segments into which it splits a text.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ struct Segment {
   bool match = false;
 };
 
-// Immutable; safe to share between threads.
+// Immutable and thread-safe.
 class TextPattern {
  public:
   // From {"String": "..."} or {"Regex": "..."}. Throws Error(kVerification) naming `what`.
@@ -25,7 +25,7 @@ class TextPattern {
   static TextPattern literal(std::string text, const std::string& what);
   static TextPattern regex(const std::string& pattern, const std::string& what);
 
-  // Calls `sink(stretch)` for stretches that cover `text` completely and in order; matches may be empty, gaps are not.
+  // Calls `sink(segment)` for segments that cover `text` completely and in order; matches may be empty, gaps are not.
   // `text` is valid UTF-8.
   template <typename Sink>
   void cut(std::string_view text, const Sink& sink) const {
@@ -36,7 +36,7 @@ class TextPattern {
       const auto range = find(text, from);
       if (!range) break;
       if (range->first == range->second && matched && range->second == gap) {
-        // An empty match right behind the last one would never end: look one character further.
+        // An empty match directly after the last one would repeat forever: search one character further.
         if (from >= text.size()) break;
         next_char(text, from);
         continue;

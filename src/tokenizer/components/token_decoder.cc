@@ -1,4 +1,4 @@
-// One small class for each decoder type, and the table that builds them from JSON.
+// One small class per decoder type, and the table that builds them from JSON.
 #include "tokenizer/components/token_decoder.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 
 using Made = std::unique_ptr<TokenDecoder>;
 
-// Nothing stands between any two characters and at both ends.
+// The empty pattern matches between any two characters and at both ends.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to, TextBudget& budget) {
   std::string out;
   if (from.empty()) {
@@ -42,7 +42,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   }
 }
 
-// The clean-up of the space that WordPiece leaves before punctuation and English endings.
+// Removes the spaces that WordPiece leaves before punctuation and English contractions.
 std::string cleaned(std::string token, TextBudget& budget) {
   static constexpr std::pair<const char*, const char*> kRules[] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
@@ -131,7 +131,7 @@ class FuseDecoder : public TokenDecoder {
   }
 };
 
-// Removes up to `start` (and `stop`) times one character at the ends of every token.
+// Removes up to `start` (and `stop`) occurrences of one character at the ends of every token.
 class StripDecoder : public TokenDecoder {
  public:
   StripDecoder(std::string content, int64_t start, int64_t stop)
@@ -217,7 +217,7 @@ class WordPieceDecoder : public TokenDecoder {
   bool cleanup_;
 };
 
-// Repetitions fall together, the padding that separates true repetitions goes.
+// Repeated tokens are merged; the padding that separates true repetitions is removed.
 class CtcDecoder : public TokenDecoder {
  public:
   CtcDecoder(std::string pad, std::string delimiter, bool cleanup)
@@ -315,7 +315,7 @@ Made decoder_from(const PipelineComponent& component) {
 int byte_of_token(const std::string& token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return -1;
   int byte = 0;
-  for (const char c : {token[3] == '+' ? '0' : token[3], token[4]}) {  // "<0x+A>" too is read as a number
+  for (const char c : {token[3] == '+' ? '0' : token[3], token[4]}) {  // "<0x+A>" is read as a number too
     const int digit = hex_digit(c);
     if (digit < 0) return -1;
     byte = byte * 16 + digit;

@@ -1,4 +1,4 @@
-// The "decoder" of tokenizer.json: a list of token strings turned back into text.
+// The "decoder" of tokenizer.json: turns a list of token strings into text.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,18 @@
 
 namespace gptq::tokenizer {
 
-// Immutable; safe to share between threads.
+// Immutable and thread-safe.
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
 
-  // Rewrites the list; the text is all of it joined.
+  // Rewrites the list; the text is its concatenation.
   void apply(std::vector<std::string>& tokens, TextBudget& budget) const {
     budget.enter(place);
     rewrite(tokens, budget);
   }
 
-  // True when tokens like <0xE2> become bytes: what they mean is then open until the run of such tokens ends.
+  // True when tokens like <0xE2> become bytes: their text is not final before the run of such tokens ends.
   virtual bool has_byte_runs() const { return false; }
 
   std::string place;  // in tokenizer.json, for errors
@@ -30,11 +30,11 @@ class TokenDecoder {
   virtual void rewrite(std::vector<std::string>& tokens, TextBudget& budget) const = 0;
 };
 
-// The byte that a token like <0x0A> stands for, or -1.
+// The byte of a token like <0x0A>; -1 for any other token.
 int byte_of_token(const std::string& token);
 
-// `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification)
-// naming `what` for a broken component and for a type that is not supported.
+// `json` is the component, or null for none (tokens are then joined with spaces). Throws Error(kVerification) naming
+// `what` for a malformed component and for an unsupported type.
 std::unique_ptr<TokenDecoder> make_token_decoder(const Json& json, const std::string& what);
 
 }  // namespace gptq::tokenizer

@@ -1,4 +1,4 @@
-// The search runs once over the word; every position keeps the best way to reach it.
+// Viterbi search over the word; every position keeps the best path that ends there.
 #include "tokenizer/components/unigram.h"
 
 #include <algorithm>
@@ -64,7 +64,7 @@ void Unigram::encode(const std::vector<std::string_view>& words, std::vector<Tok
   }
 }
 
-// The best way to each place of the word. Of the scores only those that a piece may still reach over are kept.
+// The best path to each position. Only the scores that a piece can still reach are kept.
 std::vector<Unigram::Step> Unigram::best_ways(std::string_view word) const {
   std::vector<Step> ways(word.size() + 1);
   std::vector<double> scores(std::bit_ceil(std::min(trie_.max_string_bytes(), word.size()) + 8));
@@ -102,7 +102,7 @@ std::vector<Unigram::Step> Unigram::best_ways(std::string_view word) const {
 
 void Unigram::encode_with_offsets(std::string_view word, const Sink& sink) const {
   std::vector<Step> ways = best_ways(word);
-  // From the end of the word, every step of the way is turned round, so that it can be followed from the start.
+  // Reverses the path, so that it can be followed from the start.
   auto place = static_cast<uint32_t>(word.size());
   for (Step step = ways[place]; place > 0;) {
     const Step before = ways[step.other_end];

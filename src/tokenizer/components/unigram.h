@@ -1,4 +1,4 @@
-// Unigram: the segmentation of a word into pieces whose scores add up to the most.
+// Unigram: the segmentation of a word into pieces with the highest total score.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace gptq::tokenizer {
 
-// Source: the reference's Viterbi search, with its ties (the piece that was found first stays), its doubles and its
-// fusing of neighbouring unknowns, which are then looked up as a whole.
+// Source: the reference's Viterbi search, including its ties (the first piece found is kept), its double precision and
+// the fusing of adjacent unknown pieces, which are then looked up as a whole.
 class Unigram : public SubwordModel {
  public:
   Unigram(const JsonReader& reader, const ModelTables& tables);
@@ -24,7 +24,7 @@ class Unigram : public SubwordModel {
 
  private:
   static constexpr uint32_t kUnreached = UINT32_MAX;
-  // A piece that ends (or, once the way is turned round, begins) here, and where its other end is.
+  // The piece that ends here (after reversal: begins), and its other end.
   struct Step {
     uint32_t other_end = kUnreached;
     TokenId id = 0;

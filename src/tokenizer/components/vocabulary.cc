@@ -1,4 +1,4 @@
-// Open addressing over the token strings, with the strings kept by id.
+// Open addressing over the token strings; strings are stored by id.
 #include "tokenizer/components/vocabulary.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace gptq::tokenizer {
 
 namespace {
 
-// Ids may have gaps, but a small file must not ask for much memory.
+// Ids may have gaps, but a small file must not request much memory.
 int64_t max_id(size_t entries) { return 1'000'000 + 4 * static_cast<int64_t>(entries); }
 
 size_t hash_of(std::string_view token) { return std::hash<std::string_view>{}(token); }

@@ -1,4 +1,4 @@
-// Token strings and their ids, in a compact hash table that loads fast for hundreds of thousands of entries.
+// Token strings and their ids, in a compact hash table that loads hundreds of thousands of entries quickly.
 #pragma once
 
 #include <cstdint>
@@ -16,27 +16,27 @@ class Vocabulary {
  public:
   using Entries = std::vector<std::pair<std::string, int64_t>>;  // token and id
 
-  enum class Twice { kRefused, kLastId };  // what a token that appears twice means
+  enum class Twice { kRefused, kLastId };  // the treatment of duplicate tokens
 
-  // Throws Error(kVerification) for tokens that appear twice (unless find() is to give the last one's id) and for
-  // ids that are negative, absurdly large or used twice.
+  // Throws Error(kVerification) for duplicate tokens (unless find() is to return the last id) and for ids that are
+  // negative, far too large or used twice.
   Vocabulary(const Entries& entries, const std::string& what, Twice twice = Twice::kRefused);
 
   TokenId find(std::string_view token) const;  // -1 when absent
-  // The same for many at once, several times as fast: memory is asked for all of them before any is compared.
+  // The same for many words at once, several times as fast: the memory of all is prefetched before any is compared.
   void find(std::span<const std::string_view> tokens, std::span<TokenId> ids) const;
   const std::string* token(TokenId id) const;       // nullptr when absent
   size_t size() const { return count_; }            // number of tokens
-  size_t id_end() const { return tokens_.size(); }  // one more than the highest id
+  size_t id_end() const { return tokens_.size(); }  // one more than the maximum id
 
  private:
-  // Part of the hash stands beside the id, so that a look-up rarely touches a string that is not the right one.
+  // Part of the hash is stored beside the id, so that a look-up rarely touches the wrong string.
   struct Slot {
     uint32_t tag = 0;
     TokenId id = -1;
   };
 
-  size_t slot_of(std::string_view token, size_t hash) const;  // where the token is, or would be
+  size_t slot_of(std::string_view token, size_t hash) const;  // the slot of the token, or where it would be
 
   std::vector<std::string> tokens_;  // by id; "" where absent, unless it is empty_id_
   std::vector<Slot> slots_;          // open addressing, a power of two

@@ -1,4 +1,4 @@
-// A bounded memory of words already tokenized, one for each thread that is encoding.
+// A bounded cache of words already tokenized, one per encoding thread.
 #pragma once
 
 #include <functional>
@@ -12,14 +12,14 @@
 
 namespace gptq::tokenizer {
 
-// Direct-mapped: a new word takes the place of an older one with the same slot, so the size never grows.
+// Direct-mapped: a new word replaces an older one in the same slot, so the size is constant.
 class WordCache {
  public:
-  static constexpr size_t kMaxWordBytes = 64;  // longer ones rarely come back
+  static constexpr size_t kMaxWordBytes = 64;  // longer words rarely repeat
 
   WordCache() : entries_(kEntries) {}
 
-  // Appends the word's ids: those remembered, or those that `compute` appends.
+  // Appends the ids of the word: cached ones, or those that `compute` appends.
   template <typename Compute>
   void encode(std::string_view word, std::vector<TokenId>& ids, const Compute& compute) {
     if (word.size() > kMaxWordBytes) return compute();
@@ -45,7 +45,7 @@ class WordCache {
   std::vector<Entry> entries_;
 };
 
-// Lends caches out; as many exist as there were ever threads encoding at the same time. Thread-safe.
+// Lends caches to threads; there are as many as threads ever encoded at the same time. Thread-safe.
 class WordCachePool {
  public:
   class Lease {

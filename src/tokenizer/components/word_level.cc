@@ -1,4 +1,4 @@
-// One look-up for each word.
+// One look-up per word.
 #include "tokenizer/components/word_level.h"
 
 #include <gptq/error.h>

@@ -1,4 +1,4 @@
-// The longest match at every step, by walking the trie; a word that does not come out even is unknown as a whole.
+// The longest match at each step, by walking the trie; a word that cannot be split completely is unknown.
 #include "tokenizer/components/word_piece.h"
 
 #include <gptq/error.h>

@@ -1,4 +1,4 @@
-// WordPiece: from the left, the longest token that fits; pieces inside a word carry a prefix such as "##".
+// WordPiece: greedy longest match from the left; tokens inside a word carry a prefix such as "##".
 #pragma once
 
 #include "tokenizer/components/piece_trie.h"
@@ -18,7 +18,7 @@ class WordPiece : public SubwordModel {
  private:
   Vocabulary vocabulary_;
   PieceTrie whole_;   // every token
-  PieceTrie inside_;  // those with the prefix, without it
+  PieceTrie inside_;  // tokens with the prefix, stored without it
   std::string unknown_name_;
   TokenId unknown_;
   int64_t max_word_chars_;  // in characters; a longer word is unknown

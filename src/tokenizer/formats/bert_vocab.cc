@@ -1,4 +1,4 @@
-// vocab.txt, BERT's format: one token on each line, its id the number of the line.
+// vocab.txt, BERT's format: one token per line, its id is the line number.
 #include <gptq/error.h>
 
 #include "core/json.h"

@@ -1,4 +1,4 @@
-// Ranks to vocabulary and merges.
+// Converts ranks to a vocabulary and merges.
 #include "tokenizer/formats/byte_pairs.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Byte-level vocabularies that are lists of byte strings with ranks: tiktoken files and tekken.json.
+// Byte-level vocabularies given as byte strings with ranks: tiktoken files and tekken.json.
 #pragma once
 
 #include <string>
@@ -17,12 +17,12 @@ struct RankedToken {
 // The bytes in the byte alphabet, as vocabularies spell them.
 std::string spelled(std::string_view bytes);
 
-// Vocabulary (id = rank + offset, bytes in the byte alphabet) and merges: everything that makes a token, in the order
-// of the token's rank, then of the ranks of its parts. Throws Error(kVerification) naming `what`.
+// Adds the vocabulary (id = rank + offset, in the byte alphabet) and the merges: every way to make a token, in the
+// order of the token's rank, then of the ranks of its parts. Throws Error(kVerification) naming `what`.
 void add_byte_pairs(const std::vector<RankedToken>& tokens, int64_t offset, const std::string& what,
                     ModelTables& tables);
 
-// What both have: the pattern's words as bytes, and a BPE model that knows whole words first.
+// The common part of both: split by the pattern, convert to the byte alphabet, BPE with whole words first.
 Json byte_pair_document(const std::string& pattern);
 
 }  // namespace gptq::tokenizer

@@ -1,4 +1,4 @@
-// Components of tokenizer.json, written as JSON.
+// Builders for the component objects of tokenizer.json.
 #pragma once
 
 #include <initializer_list>
@@ -13,7 +13,7 @@ Json replace(const char* text, const char* content);
 Json replace_matches(const char* regex, const char* content);
 Json prepend(const char* text);
 Json strip_ends(bool left, bool right);                    // the normalizer
-Json strip_start(const char* character);                   // the decoder: one of them at the start
+Json strip_start(const char* character);                   // the decoder: one at the start
 Json metaspace(bool add_prefix, bool legacy, bool split);  // pre-tokenizer and decoder
 Json split(const std::string& regex);                      // matches and gaps become words
 Json split_behind_spaces();
@@ -25,7 +25,7 @@ Json bpe(const std::string& unknown, bool byte_fallback, bool ignore_merges);
 Json unigram(int64_t unknown, bool byte_fallback);
 Json word_piece(const std::string& unknown);
 
-// tokenizer.json without added tokens and with nothing but a model.
+// A tokenizer.json with a model and nothing else.
 Json document(Json model);
 
 }  // namespace gptq::tokenizer::graph

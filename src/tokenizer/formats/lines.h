@@ -1,4 +1,4 @@
-// The lines of a text file, whichever system wrote it.
+// The lines of a text file with any line ending.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 
 namespace gptq::tokenizer {
 
-// The line that begins at `position`, which moves behind its end.
+// The line that begins at `position`; moves `position` to the next line.
 inline std::string_view next_line(std::string_view text, size_t& position) {
   const size_t end = std::min(text.find('\n', position), text.size());
   std::string_view line = text.substr(position, end - position);

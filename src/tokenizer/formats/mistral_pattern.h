@@ -1,5 +1,5 @@
-// Many copies of Mistral's tekken tokenizers carry the word pattern of Llama-3: other tokens than the model
-// was trained on.
+// Repairs tekken tokenizers of Mistral that were converted with the word pattern of Llama-3, which gives other tokens
+// than those the model was trained on.
 #pragma once
 
 #include "tokenizer/formats/tokenizer_config.h"
@@ -7,10 +7,10 @@
 
 namespace gptq::tokenizer {
 
-// Puts tekken's own pattern in its place, with a warning, where all of this holds: the folder is a Mistral model's and
-// was written by a transformers before 5, the vocabulary has more than 100,000 tokens, and the pre-tokenizer is a
-// sequence that begins with the Split at Llama-3's pattern. "fix_mistral_regex": false in tokenizer_config.json keeps
-// the pattern, true replaces it without a warning. Source: `fix_mistral_regex` of transformers 5, which only warns.
+// Restores tekken's own pattern, with a warning, if all of this holds: the folder belongs to a Mistral model and was
+// written by a transformers before version 5, the vocabulary has more than 100,000 tokens, and the pre-tokenizer is a
+// sequence that begins with a Split at Llama-3's pattern. "fix_mistral_regex": false in tokenizer_config.json keeps the
+// pattern, true replaces it without a warning. Source: `fix_mistral_regex` of transformers 5, which only warns.
 void repair_mistral_pattern(TokenizerSource& source, const TokenizerConfig& config);
 
 }  // namespace gptq::tokenizer

@@ -1,4 +1,4 @@
-// A SentencePiece model as the components that transformers converts it to (convert_slow_tokenizer).
+// Converts a SentencePiece model to components as transformers does (convert_slow_tokenizer).
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -23,19 +23,19 @@ using PieceType = SentencePieceModel::PieceType;
 
 constexpr const char* kUnderline = "\u2581";
 
-// How one tokenizer class reads the model.
+// How one tokenizer class interprets the model.
 struct Family {
   void (*rename)(SentencePieceModel& model, TokenizerConfig& config);
   Json (*normalizer)(const SentencePieceModel& model, const TokenizerConfig& config);
   Json (*pre_tokenizer)(const TokenizerConfig& config);
   Json (*decoder)(const TokenizerConfig& config);
   enum class Bytes { kAlways, kAsModel, kNever } byte_fallback;
-  int64_t unknown;  // its id in a Unigram model; -1: as the model says
-  bool bos;         // the frame of a text, unless add_bos_token and add_eos_token say otherwise
+  int64_t unknown;  // its id in a Unigram model; -1: from the model
+  bool bos;         // the frame of a text, unless add_bos_token and add_eos_token are given
   bool eos;
 };
 
-// Merges by falling score of what they make; the longer left part first, then the longer right part.
+// Merges by descending score of the result; the longer left part first, then the longer right part.
 void add_merges(const SentencePieceModel& model, const std::string& what, MergesTap& merges) {
   std::vector<std::string> tokens;
   tokens.reserve(model.pieces.size());
@@ -52,7 +52,7 @@ void add_merges(const SentencePieceModel& model, const std::string& what, Merges
   for (const Split& split : splits) merges.add(tokens[split.left], tokens[split.right]);
 }
 
-// The score as a tokenizer.json would give it back.
+// The score as tokenizer.json would store it.
 double score_in_json(float score) {
   char digits[40];
   const auto end = std::to_chars(std::begin(digits), std::end(digits), static_cast<double>(score)).ptr;
@@ -73,7 +73,7 @@ Json subword_model(const SentencePieceModel& model, const Family& family, Tokeni
   return graph::bpe(model.text_of(model.unk_id), bytes, false);
 }
 
-// Control and user-defined pieces are found in the text before anything else; only the former are special.
+// Control and user-defined pieces are added tokens; only the former are special.
 Json added_tokens(const SentencePieceModel& model) {
   Json list = Json::array();
   for (size_t id = 0; id < model.pieces.size(); ++id) {
@@ -88,7 +88,7 @@ Json added_tokens(const SentencePieceModel& model) {
 bool is_legacy(const TokenizerConfig& config) { return config.legacy.value_or(true); }
 bool adds_prefix_space(const TokenizerConfig& config) { return config.add_prefix_space.value_or(true); }
 
-// added_tokens_decoder may give the first three pieces other names.
+// added_tokens_decoder may rename the first three pieces.
 void rename_llama(SentencePieceModel& model, TokenizerConfig& config) {
   for (size_t id = 0; id < std::min<size_t>(3, model.pieces.size()); ++id) {
     model.pieces[id].score = 0;
@@ -99,8 +99,8 @@ void rename_llama(SentencePieceModel& model, TokenizerConfig& config) {
   }
 }
 
-// The first three pieces are the named tokens, the marks of turns are special, and models without a tabulator use the
-// place of its byte.
+// The first three pieces are the named tokens, the turn markers are special, and models without a tab character use
+// its byte token.
 void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
   static constexpr std::pair<const char*, const char*> kNames[] = {
       {"pad_token", "<pad>"}, {"eos_token", "<eos>"}, {"bos_token", "<bos>"}};
@@ -123,7 +123,7 @@ void rename_gemma(SentencePieceModel& model, TokenizerConfig& config) {
   byte->score = 0;
 }
 
-// Sentinels stand behind the model's own pieces, the last one first.
+// Sentinels follow the model's own pieces, the last one first.
 void add_sentinels(SentencePieceModel& model, TokenizerConfig& config) {
   constexpr int64_t kMaxSentinels = 100'000;
   for (int64_t number = std::min(config.extra_ids, kMaxSentinels) - 1; number >= 0; --number) {
@@ -159,7 +159,7 @@ Json normalize_t5(const SentencePieceModel& model, const TokenizerConfig&) {
   return graph::sequence("normalizers", parts);
 }
 
-// Other classes hand the text to SentencePiece itself: as the model file says.
+// Other classes use SentencePiece itself, i.e. the settings of the model file.
 Json normalize_as_model(const SentencePieceModel& model, const TokenizerConfig& config) {
   Json parts = Json::array();
   if (!model.charsmap.empty()) parts.push_back(charsmap(model));
@@ -209,7 +209,7 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
       {"GemmaTokenizer", &kGemmaFamily},
       {"T5Tokenizer", &kT5Family},
       {"MT5Tokenizer", &kT5Family},
-      // They number their tokens, or frame a text, in ways of their own.
+      // Classes that number their tokens or frame a text in a way of their own.
       {"AlbertTokenizer", nullptr},
       {"BarthezTokenizer", nullptr},
       {"BigBirdTokenizer", nullptr},
@@ -234,7 +234,7 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
                                             "write one");
 }
 
-// Names of control tokens that tokenizer_config.json does not give.
+// Names of control tokens that tokenizer_config.json does not specify.
 void complete(const SentencePieceModel& model, const Family& family, TokenizerConfig& config) {
   config.name_token("unk_token", model.text_of(model.unk_id));
   if (family.bos) config.name_token("bos_token", model.text_of(model.bos_id));
@@ -248,7 +248,7 @@ TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& wh
   SentencePieceModel model = parse_sentencepiece_model(bytes, what);
   const Family& family = family_of(config, what);
   if (model.space_as_suffix || !model.escape_spaces) {
-    throw Error(ErrorKind::kVerification, "reading " + what + ": its way of writing spaces (" +
+    throw Error(ErrorKind::kVerification, "reading " + what + ": its representation of spaces (" +
                                               (model.space_as_suffix ? "behind words" : "as they are") +
                                               ") is not supported here; supported: as \u2581 in front of words");
   }
@@ -267,7 +267,7 @@ TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& wh
   (*source.json)["normalizer"] = family.normalizer(model, config);
   (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
   (*source.json)["decoder"] = family.decoder(config);
-  if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // it does not look at them
+  if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // they are not used
   config.add_bos_token = config.add_bos_token.value_or(family.bos);
   config.add_eos_token = config.add_eos_token.value_or(family.eos);
   return source;

@@ -1,4 +1,4 @@
-// A reader of the protobuf wire format, and the few fields of the model that matter.
+// A reader of the protobuf wire format, for the few fields of the model that are needed.
 #include "tokenizer/formats/sentencepiece_model.h"
 
 #include <bit>
@@ -13,12 +13,12 @@ namespace gptq::tokenizer {
 
 namespace {
 
-// One message: fields in any order, unknown ones are passed over (protobuf.dev/programming-guides/encoding).
+// One message: fields in any order, unknown ones are skipped (protobuf.dev/programming-guides/encoding).
 class Wire {
  public:
   Wire(std::string_view bytes, const std::string& what) : bytes_(bytes), what_(what) {}
 
-  // The next field's number and value; false at the end.
+  // Reads the number and value of the next field; false at the end.
   bool next() {
     if (position_ == bytes_.size()) return false;
     const uint64_t tag = varint();
@@ -50,7 +50,7 @@ class Wire {
 
   [[noreturn]] void fail(const std::string& found) const {
     throw Error(ErrorKind::kVerification, "reading " + what_ + " as a SentencePiece model: found " + found +
-                                              "; the file is damaged or something else: fetch it again");
+                                              "; the file is damaged or of another format: download it again");
   }
 
  private:
@@ -72,7 +72,7 @@ class Wire {
   }
 
   std::string_view take(uint64_t size) {
-    if (size > bytes_.size() - position_) fail("a field that ends behind its message");
+    if (size > bytes_.size() - position_) fail("a field that extends past its message");
     const std::string_view taken = bytes_.substr(position_, size);
     position_ += size;
     return taken;

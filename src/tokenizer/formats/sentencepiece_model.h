@@ -31,13 +31,13 @@ struct SentencePieceModel {
   bool remove_extra_spaces = true;
   bool escape_spaces = true;
 
-  // The piece's text, "" when the id is not in the model.
+  // The text of a piece; "" for an unknown id.
   std::string text_of(int64_t id) const {
     return id < 0 || id >= static_cast<int64_t>(pieces.size()) ? "" : pieces[static_cast<size_t>(id)].text;
   }
 };
 
-// Throws Error(kVerification) naming `what` for bytes that are not such a model.
+// Throws Error(kVerification) naming `what` unless the bytes are such a model.
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::string& what);
 
 }  // namespace gptq::tokenizer

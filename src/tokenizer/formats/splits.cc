@@ -1,4 +1,4 @@
-// Looking up every beginning of a token and its rest, with limits that keep hostile files from taking long.
+// Looks up every prefix of a token and the rest of it, with limits on the time that malicious files can take.
 #include "tokenizer/formats/splits.h"
 
 #include <algorithm>
@@ -10,13 +10,13 @@ namespace gptq::tokenizer {
 
 namespace {
 
-constexpr size_t kMaxTokenBytes = 1024;  // bytes; the longest of known vocabularies are runs of 128 spaces
+constexpr size_t kMaxTokenBytes = 1024;  // bytes; the longest tokens of known vocabularies are runs of 128 spaces
 constexpr uint32_t kNone = UINT32_MAX;
 
-// Bytes of all merges written out: vocabularies of 262,144 tokens have 10 MB.
+// Total bytes of all merges; vocabularies of 262,144 tokens have 10 MB.
 size_t merge_budget(size_t token_bytes) { return (size_t{16} << 20) + 32 * token_bytes; }
 
-// FNV-1a: the hash of a beginning is a step on the way to the hash of the whole.
+// FNV-1a: the hash of a prefix is an intermediate value of the hash of the whole.
 struct Hash {
   uint64_t value = 0xCBF29CE484222325ULL;
   void add(char byte) { value = (value ^ static_cast<unsigned char>(byte)) * 0x100000001B3ULL; }
@@ -25,7 +25,7 @@ struct Hash {
   }
 };
 
-// Open addressing; of equal tokens the first one counts.
+// Open addressing; of equal tokens the first one is used.
 class TokenIndex {
  public:
   explicit TokenIndex(const std::vector<std::string>& tokens)
@@ -47,7 +47,7 @@ class TokenIndex {
   };
   static uint32_t tag_of(Hash hash) { return static_cast<uint32_t>(hash.value); }
 
-  // Where the token is, or would be.
+  // The slot of the token, or where it would be.
   size_t slot_of(std::string_view token, Hash hash) const {
     size_t slot = hash.value * 0x9E3779B97F4A7C15ULL >> 32 & (slots_.size() - 1);
     while (slots_[slot].token != kNone && (slots_[slot].tag != tag_of(hash) || tokens_[slots_[slot].token] != token)) {
@@ -89,8 +89,8 @@ std::vector<Split> all_splits(const std::vector<std::string>& tokens, bool by_ch
       if (budget < token.size()) {
         throw Error(ErrorKind::kVerification,
                     "reading " + what +
-                        ": its tokens are made of each other in far more ways than in any real "
-                        "vocabulary; the file is damaged or hostile");
+                        ": its tokens can be split in far more ways than those of any real "
+                        "vocabulary; the file is damaged or malicious");
       }
       budget -= token.size();
       splits.push_back({static_cast<uint32_t>(i), left, right});

@@ -1,4 +1,4 @@
-// The ways in which tokens are made of two others: what merges are rebuilt from when a file lists only tokens.
+// All splits of tokens into two other tokens, from which merges are rebuilt when a file lists tokens only.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 namespace gptq::tokenizer {
 
 struct Split {
-  uint32_t token;  // index of the whole, of its left and of its right part
+  uint32_t token;  // index of the token, of its left and of its right part
   uint32_t left;
   uint32_t right;
 };

@@ -1,4 +1,4 @@
-// tekken.json, Mistral's format: base64 tokens with ranks, behind a block of control tokens.
+// tekken.json, Mistral's format: base64 tokens with ranks, after a block of control tokens.
 #include <unordered_set>
 
 #include <gptq/error.h>
@@ -43,7 +43,7 @@ Json special_token(int64_t id, const std::string& content, bool control) {
   return {{"id", id}, {"content", content}, {"special", control}, {"normalized", !control}};
 }
 
-// In the order of their ids, filled up to `count` with tokens that no model was trained on.
+// In the order of their ids, padded to `count` with unused tokens.
 Json special_tokens(const JsonReader& file, int64_t count) {
   std::vector<Json> slots(static_cast<size_t>(count));
   const auto put = [&](int64_t id, const std::string& content, bool control) {

@@ -1,4 +1,4 @@
-// A tiktoken file: one line for each token, its bytes in base64 and its rank.
+// A tiktoken file: one line per token, with its bytes in base64 and its rank.
 #include <charconv>
 #include <map>
 
@@ -30,7 +30,7 @@ bool parse_line(std::string_view line, RankedToken& token) {
   return token.rank >= 0 && token.rank <= kMaxRank;
 }
 
-// The words that a file's own encoding is known to be cut into; else as Llama-3, which transformers takes for all.
+// The word pattern known for this file name; else Llama-3's, which transformers uses for all.
 const char* known_pattern(const std::string& what) {
   static const std::map<std::string, const char*> kPatterns = {
       {"cl100k_base.tiktoken", kLlama3Pattern}, {"gpt2.tiktoken", kGpt2Pattern},

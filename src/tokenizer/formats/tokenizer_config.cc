@@ -1,4 +1,4 @@
-// Reading the token fields of tokenizer_config.json and its neighbours, in the several forms they have had over time.
+// Reads the token fields of tokenizer_config.json and related files, in their forms over time.
 #include "tokenizer/formats/tokenizer_config.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ void read_control_tokens(const JsonReader& reader, TokenizerConfig& config) {
       if (tokens->is_object()) config.named_tokens[name] = content;
     }
   }
-  // Names that only one model has, such as "image_token".
+  // Names that only some models define, such as "image_token".
   for (const auto& [name, token] : reader.json().items()) {
     if (!name.ends_with("_token") || !token.is_string() || config.named_tokens.count(name) > 0) continue;
     config.named_tokens[name] = add(token, name.c_str());
@@ -81,7 +81,7 @@ Json read_if_there(const fs::path& path) {
   return json;
 }
 
-// special_tokens_map.json wins over tokenizer_config.json; its lists are appended.
+// special_tokens_map.json takes precedence over tokenizer_config.json; its lists are appended.
 void merge_special_tokens_map(Json& config, const Json& map) {
   for (const auto& [key, value] : map.items()) {
     const bool list = std::find(kLists.begin(), kLists.end(), key) != kLists.end();
@@ -95,7 +95,7 @@ void merge_special_tokens_map(Json& config, const Json& map) {
   }
 }
 
-// added_tokens.json, {"token": id, ...}: those that nothing else calls special are found after normalization.
+// added_tokens.json, {"token": id, ...}: tokens not listed as special elsewhere are matched after normalization.
 void add_legacy_tokens(const Json& json, const std::string& what, TokenizerConfig& config) {
   std::map<int64_t, AddedToken> by_id;
   for (const auto& [content, id] : json.items()) {

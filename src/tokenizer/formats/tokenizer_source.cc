@@ -12,7 +12,7 @@ namespace gptq::tokenizer {
 
 namespace {
 
-// A folder has at most one of these in practice; of several, the first by name.
+// A folder has at most one of these in practice; otherwise the first by name is used.
 fs::path find_tiktoken(const fs::path& folder) {
   std::vector<fs::path> found;
   if (fs::is_directory(folder)) {
@@ -26,7 +26,7 @@ fs::path find_tiktoken(const fs::path& folder) {
   return found.empty() ? fs::path() : found.front();
 }
 
-// transformers makes the frame of these classes anew from add_bos_token and add_eos_token.
+// transformers rebuilds the frame of these classes from add_bos_token and add_eos_token.
 bool obeys_bos_and_eos(const std::string& tokenizer_class) {
   static const char* const kClasses[] = {
       "", "CodeLlamaTokenizer", "CohereTokenizer", "GPTNeoXTokenizer", "GemmaTokenizer", "LlamaTokenizer"};

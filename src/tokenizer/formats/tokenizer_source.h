@@ -11,20 +11,20 @@
 
 namespace gptq::tokenizer {
 
-// What tokenizer.json holds: the components as JSON, and the two large tables beside it.
+// The contents of a tokenizer.json: the components as JSON, and the two large tables.
 struct TokenizerSource {
   std::string what;  // the file, for errors
   JsonBox<Json> json;
   ModelTables tables;
 };
 
-// Opens the first of these files that the folder has: tokenizer.json, tekken.json, tokenizer.model, a tiktoken file, vocab.json with
-// merges.txt, vocab.txt. Reads the settings that shape the components from `config`, and completes it with what the
-// file specifies and tokenizer_config.json does not say: names of control tokens, whether BOS is added.
-// Throws Error(kNotFound) listing the names when there is none, Error(kVerification) for a broken one.
+// Opens the first of these files that the folder has: tokenizer.json, tekken.json, tokenizer.model, a tiktoken file,
+// vocab.json with merges.txt, encoder.json with vocab.bpe, vocab.txt. Reads the options of converted components from
+// `config`, and adds to it what the file specifies and tokenizer_config.json does not: names of control tokens, whether
+// BOS is added. Throws Error(kNotFound) listing the names when there is none, Error(kVerification) for a malformed one.
 TokenizerSource open_source(const fs::path& folder, TokenizerConfig& config);
 
-// Each of them from the bytes of its file.
+// Each format from the bytes of its file.
 TokenizerSource read_tokenizer_json(std::string_view text, const std::string& what, TokenizerConfig& config);
 TokenizerSource read_tekken(std::string_view text, const std::string& what, TokenizerConfig& config);
 TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& what, TokenizerConfig& config);
@@ -33,7 +33,7 @@ TokenizerSource read_vocab_and_merges(std::string_view vocab, std::string_view m
                                       TokenizerConfig& config);
 TokenizerSource read_bert_vocab(std::string_view text, const std::string& what, TokenizerConfig& config);
 
-// Does the text look like a tiktoken file? Some are called tokenizer.model.
+// True for text that looks like a tiktoken file; some are named tokenizer.model.
 bool is_tiktoken(std::string_view text);
 
 }  // namespace gptq::tokenizer

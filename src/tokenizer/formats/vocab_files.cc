@@ -1,4 +1,4 @@
-// vocab.json with merges.txt, as GPT-2, Qwen and others have them: a byte-level BPE model.
+// vocab.json with merges.txt, used by GPT-2, Qwen and others: a byte-level BPE model.
 #include <algorithm>
 #include <map>
 
@@ -28,11 +28,11 @@ Json words_of_cohere(const TokenizerConfig& config) {
                                                        graph::byte_level(prefix_space_of(config), true)}));
 }
 
-// How one tokenizer class of transformers puts the components together.
+// The components of one tokenizer class of transformers.
 struct VocabFamily {
   Json (*pre_tokenizer)(const TokenizerConfig& config);
   bool nfc;
-  const char* control;  // the content of unnamed bos_token and eos_token; "" for none
+  const char* control;  // content of bos_token and eos_token when they are not named; "" for none
 };
 
 const VocabFamily& vocab_family_of(const TokenizerConfig& config, const std::string& what) {
