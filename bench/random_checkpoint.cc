@@ -50,7 +50,7 @@ class Generator {
     config["torch_dtype"] = wanted_.dtype == DType::kF16 ? "float16" : "bfloat16";
     if (!wanted_.grid) return write_file_atomic(folder_ / "config.json", config.dump(2) + "\n");
     QuantizeConfig quantize = make_quantize_config(plan_, options_);
-    quantize.meta = {{"quantizer", Json::array({"make_model (random weights)"})}};
+    *quantize.meta = {{"quantizer", Json::array({"make_model (random weights)"})}};
     write_configs(folder_, config, quantize);
   }
 

@@ -32,7 +32,8 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"generate", {"core", "backend", "checkpoint", "tokenizer", "chat", "model"}},
 };
 
-// Folder of a module -> folders of the same module that it may include besides itself; "" is the module's own folder.
+// Folder of a module -> folders of the same module that it may include besides itself; "" is the module's own folder. A
+// folder may have a row with folders of its own.
 const std::map<std::string, std::map<std::string, std::set<std::string>>> kFolderArrows = {
     {"hub",
      {{"http", {}},
@@ -43,14 +44,21 @@ const std::map<std::string, std::map<std::string, std::set<std::string>>> kFolde
       {"upload", {"http", "auth", "repository"}}}},
     {"tokenizer", {{"components", {}}, {"formats", {"components"}}, {"", {"components", "formats"}}}},
     {"chat", {{"jinja", {}}, {"", {"jinja"}}}},
+    {"backend", {{"sampling", {}}, {"cpu", {""}}, {"cuda", {"", "sampling"}}, {"", {"cpu", "cuda", "sampling"}}}},
+    {"backend/cuda",
+     {{"device", {}},
+      {"runtime", {"device"}},
+      {"elementwise", {"device", "runtime"}},
+      {"attention", {"device", "runtime"}},
+      {"sampling", {"device", "runtime"}},
+      {"gptq", {"device", "runtime"}},
+      {"linear", {"device", "runtime", "elementwise", "gptq"}},
+      {"decode", {"device", "runtime", "elementwise", "attention", "linear", "sampling"}},
+      {"", {"device", "runtime", "elementwise", "attention", "linear", "sampling", "gptq", "decode"}}}},
 };
 
 // Modules whose code is in namespace gptq::MODULE.
 const std::set<std::string> kNamespaces = {"chat", "corpus", "hub", "tokenizer", "unicode"};
-
-// Files that are being rewritten: their comments are checked when they are done.
-const std::vector<std::string> kUnderConstruction = {"src/backend/cuda/attention/", "src/backend/cuda/decode/",
-                                                     "src/backend/cuda/linear/decode_", "src/model/", "src/quantize/"};
 
 struct Line {
   std::string where;  // "src/core/file.cc:12"
@@ -108,22 +116,22 @@ TEST(Layering, ModulesIncludeOnlyWhatTheArrowsAllow) {
   }
 }
 
-// "http" of "hub/http/session.h"; "" of "chat/messages.h".
-std::string folder_of(const std::string& include) {
-  const size_t begin = include.find('/') + 1, end = include.find('/', begin);
-  return end == std::string::npos ? "" : include.substr(begin, end - begin);
+// "http" of "hub/http/session.h" in "hub"; "" of "chat/messages.h" in "chat".
+std::string folder_in(const std::string& parent, const std::string& file) {
+  const size_t begin = parent.size() + 1, end = file.find('/', begin);
+  return end == std::string::npos ? "" : file.substr(begin, end - begin);
 }
 
 TEST(Layering, FoldersOfAModuleIncludeOnlyWhatTheArrowsAllow) {
   static const std::regex kQuoted("^#include \"([^\"]+)\"");
   for (const auto& [module, folders] : kFolderArrows) {
     for (const fs::path& path : sources_below("src/" + module)) {
-      const std::string folder = folder_of(fs::relative(path, kRoot / "src").string());
+      const std::string folder = folder_in(module, fs::relative(path, kRoot / "src").string());
       ASSERT_TRUE(folders.count(folder)) << path << ": no row in kFolderArrows";
       for (const Line& line : read_lines(path)) {
         std::smatch match;
-        if (!std::regex_search(line.text, match, kQuoted) || module_of(match[1]) != module) continue;
-        const std::string target = folder_of(match[1]);
+        if (!std::regex_search(line.text, match, kQuoted) || match[1].str().rfind(module + "/", 0) != 0) continue;
+        const std::string target = folder_in(module, match[1]);
         EXPECT_TRUE(target == folder || folders.at(folder).count(target))
             << line.where << ": " << module << "/" << folder << " -> " << module << "/" << target;
       }
@@ -201,8 +209,6 @@ TEST(Layering, NoCommentLineIsALeftover) {
   for (const std::string folder : {"include", "src", "apps", "tests", "bench", "examples"}) {
     for (const fs::path& path : sources_below(folder)) {
       const std::string name = fs::relative(path, kRoot).string();
-      const auto started = [&](const std::string& prefix) { return name.rfind(prefix, 0) == 0; };
-      if (std::any_of(kUnderConstruction.begin(), kUnderConstruction.end(), started)) continue;
       std::ifstream in(path);
       std::string before;
       int number = 0;
@@ -210,6 +216,61 @@ TEST(Layering, NoCommentLineIsALeftover) {
         ++number;
         if (before.size() <= 100 || !std::regex_search(before, kComment)) continue;
         EXPECT_FALSE(std::regex_search(line, kWord)) << name << ":" << number << ": " << line;
+      }
+    }
+  }
+}
+
+// Families are the only place that knows what the modules of a layer are called and in which order they run.
+TEST(Layering, LayersAreDescribedByFamiliesOnly) {
+  static const std::regex kModule(R"re("[^"]*(_proj|layernorm|self_attn|mlp\.)[^"]*")re"), kComment(R"(//.*$)");
+  static const std::regex kStage(R"(\bk?stages?\b|\b(kLinearSets|kInputGroups)\b|\bgroups\[\d)", std::regex::icase);
+  for (const fs::path& path : sources_below("src")) {
+    const std::string name = fs::relative(path, kRoot / "src").string();
+    if (name.rfind("model/families/", 0) == 0) continue;
+    std::ifstream in(path);
+    int number = 0;
+    for (std::string line; std::getline(in, line);) {
+      ++number;
+      line = std::regex_replace(line, kComment, "");
+      EXPECT_FALSE(std::regex_search(line, kModule)) << name << ":" << number << ": " << line;
+      const std::string module = module_of(name);
+      if (module != "model" && module != "quantize" && module != "generate") continue;
+      EXPECT_FALSE(std::regex_search(line, kStage)) << name << ":" << number << ": " << line;
+    }
+  }
+}
+
+// What depends on the device is a backend's answer (Capabilities).
+TEST(Layering, OnlyTheBackendAsksWhichDeviceItIs) {
+  static const std::regex kKind(R"(\bKind::k(Cpu|Cuda)\b)");
+  for (const fs::path& path : sources_below("src")) {
+    if (module_of(fs::relative(path, kRoot / "src").string()) == "backend") continue;
+    for (const Line& line : read_lines(path)) EXPECT_FALSE(std::regex_search(line.text, kKind)) << line.where;
+  }
+}
+
+// clang-format puts the ends of functions where they can be found: "}" at the start of a line, members two columns in.
+TEST(Layering, FunctionsStayShort) {
+  constexpr int kMaxFunctionLines = 80;
+  static const std::regex kType(R"(^ *(template <.*> )?(class|struct|union|enum|namespace|extern)\b)");
+  for (const fs::path& path : sources_below("src")) {
+    std::ifstream in(path);
+    std::map<size_t, int> begins;  // by the columns of indentation
+    int number = 0;
+    for (std::string line; std::getline(in, line);) {
+      ++number;
+      const size_t indent = line.find_first_not_of(' ');
+      if (indent == std::string::npos || indent > 2) continue;
+      if (line[indent] == '}') {
+        const auto begin = begins.find(indent);
+        if (begin == begins.end()) continue;
+        EXPECT_LE(number - begin->second + 1, kMaxFunctionLines) << path << ":" << begin->second;
+        begins.erase(begin);
+      } else if (line.ends_with("{") && !std::regex_search(line, kType)) {
+        begins[indent] = number;
+      } else if (line.ends_with("{")) {
+        begins.erase(indent);
       }
     }
   }

@@ -178,7 +178,11 @@ void Checkpoint::ignore_stale_quantization() {
 
 // Models saved without their head's class lack "model." in front of every name.
 void Checkpoint::complete_names() {
-  if (!contains("layers.0.input_layernorm.weight") || contains("model.layers.0.input_layernorm.weight")) return;
+  const auto has_layers = [&](const std::string& prefix) {
+    const auto found = tensors_.lower_bound(prefix + "layers.");
+    return found != tensors_.end() && found->first.rfind(prefix + "layers.", 0) == 0;
+  };
+  if (!has_layers("") || has_layers("model.")) return;
   std::map<std::string, Place> complete;
   for (auto& [name, place] : tensors_) {
     const bool whole = name.rfind("lm_head.", 0) == 0 || name.rfind("model.", 0) == 0;

@@ -26,9 +26,9 @@ struct RopeSpec {
 
 // Names of a model's tensors outside its linears, as the checkpoint spells them.
 struct TensorNames {
-  std::string embedding = "model.embed_tokens.weight";
-  std::string layers = "model.layers.";  // in front of a layer's number
-  std::string head = "lm_head";          // the module
+  std::string embedding;  // the tensor
+  std::string layers;     // in front of a layer's number
+  std::string head;       // the module
 };
 
 struct Architecture {

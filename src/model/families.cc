@@ -60,6 +60,7 @@ Architecture make_architecture(const DecoderConfig& c) {
   a.context_length = c.context_length;
   a.ropes = {c.rope};
   a.tied_head = c.tied_head;
+  a.names = {"model.embed_tokens.weight", "model.layers.", "lm_head"};
   set_final_norm(a, {NormKind::kRms, "model.norm", false, 0, c.norm_eps});
   return a;
 }

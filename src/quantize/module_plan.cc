@@ -224,7 +224,7 @@ std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
   for (const ModuleRule& rule : rules) {
     const std::string what = "the rule for \"" + rule.pattern + "\"";
     if (rule.pattern.empty())
-      usage(what + ": the pattern is empty; name modules with a regular expression, such as '.*down_proj'");
+      usage(what + ": the pattern is empty; name modules with a regular expression, such as '.*layers\\.0\\.'");
     if (rule.group_size == 0) usage(what + ": group_size is 0, expected -1 (one group per row) or a number of columns");
     try {
       compiled.push_back({&rule, Regex(rule.pattern, what)});

@@ -154,14 +154,4 @@ std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets
   return losses;
 }
 
-void accumulate_hessian(MatrixView h, MatrixView x) {
-  for (int64_t i = 0; i < h.rows; ++i) {
-    for (int64_t j = 0; j <= i; ++j) {
-      double sum = 0;
-      for (int64_t t = 0; t < x.rows; ++t) sum += double{x.row(t)[i]} * x.row(t)[j];
-      h.row(i)[j] += static_cast<float>(sum);
-    }
-  }
-}
-
 }  // namespace gptq::reference

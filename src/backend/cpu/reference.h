@@ -1,4 +1,4 @@
-// The truth: every operation as plain loops, in double where a sum could hide an error. Slow on purpose.
+// Reference implementations of the model operations (backend/model_ops.h) as plain loops, sums in double. Slow on purpose.
 #pragma once
 
 #include <span>
@@ -24,6 +24,5 @@ double activation(Activation kind, double x);
 void activate(MatrixView out, MatrixView x, Activation kind, bool gated);
 void soft_cap(MatrixView x, float cap);
 std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets);
-void accumulate_hessian(MatrixView h, MatrixView x);
 
 }  // namespace gptq::reference

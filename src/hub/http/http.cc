@@ -176,6 +176,35 @@ HttpClient::~HttpClient() {
 
 const Settings& HttpClient::settings() const { return state_->settings; }
 
+namespace {
+
+template <typename Value>
+void set_option(CURL* curl, CURLoption option, Value value) {
+  CHECK(curl_easy_setopt(curl, option, value) == CURLE_OK, "libcurl knows its options");
+}
+
+// The method, and the body that goes with it.
+void set_method(CURL* curl, const HttpRequest& request, Exchange& exchange) {
+  if (request.method == "HEAD") {
+    set_option(curl, CURLOPT_NOBODY, 1L);
+  } else if (request.source != nullptr) {
+    CHECK(request.source->seek(0), "every source has a beginning");
+    set_option(curl, CURLOPT_UPLOAD, 1L);
+    set_option(curl, CURLOPT_READFUNCTION, give_body);
+    set_option(curl, CURLOPT_READDATA, &exchange);
+    set_option(curl, CURLOPT_SEEKFUNCTION, seek_body);
+    set_option(curl, CURLOPT_SEEKDATA, &exchange);
+    set_option(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.source->size));
+    set_option(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  } else if (request.method != "GET") {
+    set_option(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    set_option(curl, CURLOPT_POSTFIELDS, request.body.c_str());
+    set_option(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+}
+
+}  // namespace
+
 HttpResponse HttpClient::send(const HttpRequest& request) {
   CURL* curl = state_->curl;
   curl_easy_reset(curl);
@@ -185,9 +214,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   for (const std::string& header : request.headers) headers.add(header);
   if (!request.token.empty()) headers.add("Authorization: Bearer " + request.token);
   headers.add("Expect:");  // no round trip before a body
-  const auto set = [&](CURLoption option, auto value) {
-    CHECK(curl_easy_setopt(curl, option, value) == CURLE_OK, "libcurl knows its options");
-  };
+  const auto set = [&](CURLoption option, auto value) { set_option(curl, option, value); };
   char reason[CURL_ERROR_SIZE] = "";
   set(CURLOPT_ERRORBUFFER, reason);
   set(CURLOPT_URL, url.c_str());
@@ -217,22 +244,7 @@ HttpResponse HttpClient::send(const HttpRequest& request) {
   set(CURLOPT_NOPROGRESS, 0L);
   set(CURLOPT_XFERINFOFUNCTION, ask_alive);
   set(CURLOPT_XFERINFODATA, &exchange);
-  if (request.method == "HEAD") {
-    set(CURLOPT_NOBODY, 1L);
-  } else if (request.source != nullptr) {
-    CHECK(request.source->seek(0), "every source has a beginning");
-    set(CURLOPT_UPLOAD, 1L);
-    set(CURLOPT_READFUNCTION, give_body);
-    set(CURLOPT_READDATA, &exchange);
-    set(CURLOPT_SEEKFUNCTION, seek_body);
-    set(CURLOPT_SEEKDATA, &exchange);
-    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.source->size));
-    set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  } else if (request.method != "GET") {
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    set(CURLOPT_POSTFIELDS, request.body.c_str());
-    set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  }
+  set_method(curl, request, exchange);
   set(CURLOPT_HTTPHEADER, headers.list);
   if (state_->settings.debug) note("HF_DEBUG: " + request.method + " " + without_secrets(url));
 
