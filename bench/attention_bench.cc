@@ -17,6 +17,7 @@ using namespace gptq::cuda;
 constexpr int kHeads = 32, kKvHeads = 8, kHeadDim = 128;
 constexpr int64_t kWidth = kHeads * kHeadDim, kKvWidth = kKvHeads * kHeadDim;
 constexpr int kPageSize = 64;
+const HeadShape kShape = {kHeads, kKvHeads, kHeadDim, 0.088f, 0, 0};
 constexpr int64_t kL2Bytes = int64_t{256} << 20;  // more than any L2 cache: what a launch reads must come from memory
 
 // Median time of one of `launches` calls in a row, in seconds.
@@ -78,13 +79,11 @@ void bench_prefill(Context& context, int queries) {
   problem.kv.keys = keys.as();
   problem.kv.values = values.as();
   problem.kv.stride = kKvWidth;
-  problem.kv.length = queries;
-  problem.sequences = 1;
-  problem.queries = queries;
-  problem.heads = kHeads;
-  problem.kv_heads = kKvHeads;
-  problem.head_dim = kHeadDim;
-  problem.scale = 0.088f;
+  const Buffer starts = filled(context, std::vector<int32_t>{0, queries}),
+               past = filled(context, std::vector<int32_t>{0});
+  problem.rows = {starts.as<int32_t>(), past.as<int32_t>(), 1};
+  problem.most_rows = problem.most_keys = queries;
+  problem.shape = kShape;
   const double seconds = median_seconds(context, 8, [&](int) { launch_prefill_attention(context, problem); });
   const double flops = 4.0 * queries * queries / 2 * kWidth;  // what is below the diagonal
   std::printf("prefill  T %6d                 %10.1f us %8.1f TFLOP/s\n", queries, seconds * 1e6,
@@ -106,27 +105,21 @@ void bench_decode(Context& context, int batch, int length, double limit) {
   const Buffer pages = filled(context, table);
   const Buffer positions = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - 1));
   const Buffer angles = filled(context, std::vector<float>(static_cast<size_t>(length * kHeadDim / 2), 0.7f));
-  const DecodeAttentionPlan plan =
-      plan_decode_attention(batch, kHeads, kKvHeads, kHeadDim, length, context.multiprocessors());
+  const DecodeAttentionPlan plan = plan_decode_attention(batch, kShape, 1, length, context.multiprocessors());
   const Buffer workspace(context, plan.workspace_floats * sizeof(float));
   const Buffer counters = filled(context, std::vector<unsigned>(static_cast<size_t>(plan.counters), 0));
 
-  DecodeAttentionProblem problem;
+  FusedDecodeAttention problem;
   problem.out = out.as();
   problem.out_stride = kWidth;
   problem.qkv = qkv.as();
   problem.qkv_stride = kWidth + 2 * kKvWidth;
-  problem.kv_stride = kKvWidth;
-  problem.pages = pages.as<int32_t>();
-  problem.pages_per_sequence = pages_per_sequence;
-  problem.page_size = kPageSize;
+  problem.kv = {nullptr, nullptr, kKvWidth, pages.as<int32_t>(), pages_per_sequence, kPageSize};
   problem.positions = positions.as<int32_t>();
   problem.cos = problem.sin = angles.as<float>();
+  problem.rotary_dim = kHeadDim;
   problem.batch = batch;
-  problem.heads = kHeads;
-  problem.kv_heads = kKvHeads;
-  problem.head_dim = kHeadDim;
-  problem.scale = 0.088f;
+  problem.shape = kShape;
   problem.workspace = workspace.as<float>();
   problem.counters = counters.as<unsigned>();
   problem.splits = plan.splits;
@@ -136,8 +129,8 @@ void bench_decode(Context& context, int batch, int length, double limit) {
   cudaGraphExec_t executable;
   GPTQ_CUDA(cudaStreamBeginCapture(context.stream(), cudaStreamCaptureModeThreadLocal));
   for (int layer = 0; layer < layers; ++layer) {
-    problem.keys = keys.as<uint16_t>() + layer * rows * kKvWidth;
-    problem.values = values.as<uint16_t>() + layer * rows * kKvWidth;
+    problem.kv.keys = keys.as<uint16_t>() + layer * rows * kKvWidth;
+    problem.kv.values = values.as<uint16_t>() + layer * rows * kKvWidth;
     launch_decode_attention(context, problem, true);
   }
   GPTQ_CUDA(cudaStreamEndCapture(context.stream(), &graph));

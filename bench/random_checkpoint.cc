@@ -64,34 +64,29 @@ class Generator {
 
   double residual_deviation() const { return kDeviation / std::sqrt(2.0 * static_cast<double>(architecture_.layers)); }
 
-  static bool writes_residual(const std::string& linear) {
-    return linear.ends_with("o_proj") || linear.ends_with("down_proj");
-  }
+  bool writes_residual(const LinearSet& set) const { return set.out_features() == architecture_.hidden_size; }
 
   void list() {
     const Architecture& a = architecture_;
-    add_normal(kEmbeddingName, {a.vocab_size, a.hidden_size}, plain_);
-    if (!a.tied_head) add_normal(kHeadName, {a.vocab_size, a.hidden_size}, plain_);
-    add_ones(kFinalNormName, a.hidden_size);
-    const auto groups = linear_sets(a);
+    add_normal(a.names.embedding, {a.vocab_size, a.hidden_size}, plain_);
+    if (!a.tied_head) add_normal(a.names.head + ".weight", {a.vocab_size, a.hidden_size}, plain_);
+    if (!a.tied_head && a.head_bias) add_normal(a.names.head + ".bias", {a.vocab_size}, plain_);
+    for (const Parameter& parameter : a.final_parameters) add_parameter("", parameter);
     for (int64_t layer = 0; layer < a.layers; ++layer) {
-      const std::string prefix = layer_prefix(layer);
-      add_ones(prefix + "input_layernorm.weight", a.hidden_size);
-      add_ones(prefix + "post_attention_layernorm.weight", a.hidden_size);
-      if (a.qk_norm) {
-        add_ones(prefix + "self_attn.q_norm.weight", a.head_dim);
-        add_ones(prefix + "self_attn.k_norm.weight", a.head_dim);
-      }
-      for (size_t g = 0; g < groups.size(); ++g) {
+      const std::string prefix = a.layer_prefix(layer);
+      const LayerProgram& program = a.program(layer);
+      for (const Parameter& parameter : program.parameters) add_parameter(prefix, parameter);
+      for (size_t s = 0; s < program.linear_sets.size(); ++s) {
+        const LinearSet& set = program.linear_sets[s];
         const auto grid =
-            wanted_.grid ? plan_.layers[static_cast<size_t>(layer)][g].grid : std::optional<GridOptions>{};
-        for (const LinearSpec& linear : groups[g].linears) {
+            wanted_.grid ? plan_.layers[static_cast<size_t>(layer)].sets[s].grid : std::optional<GridOptions>{};
+        for (const LinearSpec& linear : set.linears) {
           if (grid) {
-            add_packed(prefix, groups[g].name, linear, *grid);
+            add_packed(prefix, set, linear, *grid);
             continue;
           }
           add_normal(prefix + linear.name + ".weight", {linear.out_features, linear.in_features},
-                     writes_residual(linear.name) ? residual_ : plain_);
+                     writes_residual(set) ? residual_ : plain_);
           if (linear.bias) add_normal(prefix + linear.name + ".bias", {linear.out_features}, plain_);
         }
       }
@@ -115,29 +110,33 @@ class Generator {
     });
   }
 
-  void add_ones(const std::string& name, int64_t size) {
-    specs_.push_back({name, wanted_.dtype, {size}});
-    tasks_.push_back([this, name, size](CheckpointWriter& writer) {
-      const std::vector<uint16_t> ones(static_cast<size_t>(size), converter()(1.0f));
-      writer.write(name, {wanted_.dtype, {size}, reinterpret_cast<const std::byte*>(ones.data())});
+  // Norms multiply by one and add nothing.
+  void add_parameter(const std::string& prefix, const Parameter& parameter) {
+    const std::string name = prefix + parameter.name;
+    const float value = name.ends_with(".bias") ? 0.0f : 1.0f - parameter.offset;
+    specs_.push_back({name, wanted_.dtype, {parameter.size}});
+    tasks_.push_back([this, name, value, size = parameter.size](CheckpointWriter& writer) {
+      const std::vector<uint16_t> values(static_cast<size_t>(size), converter()(value));
+      writer.write(name, {wanted_.dtype, {size}, reinterpret_cast<const std::byte*>(values.data())});
     });
   }
 
-  void add_packed(const std::string& prefix, const std::string& group, const LinearSpec& linear,
-                  const GridOptions& grid) {
+  void add_packed(const std::string& prefix, const LinearSet& set, const LinearSpec& linear, const GridOptions& grid) {
     const std::string module = prefix + linear.name;
     const auto specs =
         packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
     specs_.insert(specs_.end(), specs.begin(), specs.end());
-    tasks_.push_back([this, prefix, group, linear, grid, module](CheckpointWriter& writer) {
-      PackedWeight w = random_packed(module, linear, grid);
-      fill_g_idx(w, RandomStream(wanted_.seed, prefix + group), grid.desc_act);
+    const double deviation = writes_residual(set) ? residual_deviation() : kDeviation;
+    tasks_.push_back([this, order = prefix + set.name, deviation, linear, grid, module](CheckpointWriter& writer) {
+      PackedWeight w = random_packed(module, linear, grid, deviation);
+      fill_g_idx(w, RandomStream(wanted_.seed, order), grid.desc_act);
       for_each_stored(w, module, plan_.format,
                       [&](const std::string& name, const TensorView& tensor) { writer.write(name, tensor); });
     });
   }
 
-  PackedWeight random_packed(const std::string& module, const LinearSpec& linear, const GridOptions& grid) const {
+  PackedWeight random_packed(const std::string& module, const LinearSpec& linear, const GridOptions& grid,
+                             double deviation) const {
     const int64_t k = linear.in_features, n = linear.out_features, groups = group_count(k, grid.group_size);
     PackedWeight w;
     w.bits = grid.bits;
@@ -151,7 +150,6 @@ class Generator {
     fill_codes(w, RandomStream(wanted_.seed, module + ".qweight"), grid.sym);
 
     const RandomStream random(wanted_.seed, module + ".scales");
-    const double deviation = writes_residual(linear.name) ? residual_deviation() : kDeviation;
     const double scale = deviation / code_deviation(grid.bits, grid.sym);
     const uint32_t middle = 1u << (grid.bits - 1);
     for (int64_t g = 0; g < groups; ++g) {

@@ -21,7 +21,7 @@ struct RandomCheckpoint {
 };
 
 // Writes weights and configs; the folder must exist. Linears are normal with deviation 0.02, those that write to the
-// residual stream (o_proj, down_proj) divided by sqrt(2·layers), embeddings and head 0.02, norms 1, so that activations
+// residual stream divided by sqrt(2·layers), embeddings and head 0.02, norms 1, so that activations
 // keep the size they have in trained models. Packed linears have uniform codes and scales that give the same
 // deviation. The bytes depend on the arguments alone, not on the number of threads.
 // Throws Error(kVerification) for a config that is not supported, Error(kUsage) for a grid that does not fit it, and

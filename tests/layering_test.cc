@@ -300,7 +300,7 @@ TEST(Layering, OneTypeNameHasOneDefinition) {
       }
     }
   }
-  EXPECT_TRUE(defined.count("gptq::Decoder") && defined.count("gptq::tokenizer::TokenDecoder") &&
+  EXPECT_TRUE(defined.count("gptq::Transformer") && defined.count("gptq::tokenizer::TokenDecoder") &&
               defined.count("gptq::Error"));
 }
 

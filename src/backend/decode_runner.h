@@ -1,70 +1,70 @@
-// One token for every sequence as a unit: what a backend that fuses a whole decode step is told, and how it is driven.
+// Interface of a fused decode step, one token for each of several sequences: model, reset, submit, wait.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include <gptq/sampling.h>
 
+#include "backend/layer_program.h"
 #include "backend/matrix.h"
 
 namespace gptq {
 
 class Weight;
 
-// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size]·page_size +
-// j % page_size.
-struct PageTable {
-  MatrixView pages;  // I32 [S, P]
-  int64_t page_size = 0;
+// F32 [positions, rotary_dim / 2]
+struct RopeAngles {
+  MatrixView cos, sin;
 };
 
-struct StepLayer {
-  MatrixView input_norm, post_attention_norm;        // F32 [1, E]
-  MatrixView q_norm, k_norm;                         // F32 [1, D], empty without q/k norms
-  std::array<std::vector<const Weight*>, 4> groups;  // q k v | o | gate up | down
-  MatrixView keys, values;                           // the layer's cache
-  int64_t window = 0;
+// A layer's program with what its steps name, and its part of the cache.
+struct DecodeLayer {
+  const LayerProgram* program = nullptr;
+  std::vector<MatrixView> parameters;  // F32 [1, size]
+  std::vector<std::vector<const Weight*>> linear_sets;
+  MatrixView keys, values;
 };
 
-// Everything a decode step reads. Views stay valid as long as the step lives.
-struct StepModel {
+// Everything a decode step reads. Views stay valid as long as the runner lives.
+struct DecodeModel {
   const Weight* embedding = nullptr;  // [V, E]
-  const Weight* head = nullptr;       // [V, E]
-  MatrixView final_norm;              // F32 [1, E]
-  std::vector<StepLayer> layers;
-  MatrixView cos, sin;  // F32 [positions, D/2]
-  PageTable pages;      // of all sequences: B = pages.pages.rows
-  float rms_norm_eps = 0;
-  float attention_scale = 1;
-  int heads = 0, kv_heads = 0, head_dim = 0;
-  int vocabulary = 0;  // ids from here on are never chosen
+  float embedding_scale = 1;
+  std::vector<DecodeLayer> layers;
+  std::vector<RopeAngles> ropes;
+  NormStep final_norm;
+  std::vector<MatrixView> final_parameters;
+  const Weight* head = nullptr;  // [V, E]
+  float logit_soft_cap = 0;
+  int64_t sequences = 1;  // B, at most
+  int64_t pages_per_sequence = 1, page_size = 1;
+  int vocabulary = 0;  // ids from here on are never sampled
 };
 
-// Where one sequence stands, and how its tokens are chosen.
-struct StepSequence {
-  int token = 0;     // what the next launch reads
+// Where one sequence stands, and how its tokens are sampled.
+struct DecodeSequence {
+  int token = 0;     // what the next submission reads
   int position = 0;  // and the position it takes
   Sampling sampling = {};
-  std::span<const int> seen = {};  // ids that the repetition penalty counts; chosen ones join them
+  std::span<const int> seen = {};       // ids that the repetition penalty counts; sampled ones join them
+  std::span<const int32_t> pages = {};  // of the cache: all positions that will be submitted until the next reset
 };
 
-// Tokens are chosen as `sample_token` does (backend/sampling/sample.h).
+// Tokens are sampled as `sample_token` does (backend/sampling/sample.h).
 class DecodeRunner {
  public:
   virtual ~DecodeRunner() = default;
-  // Starts all sequences anew, forgetting launches that were not taken.                                     [B]
-  virtual void reset(std::span<const StepSequence> sequences) = 0;
-  // Queues one token for every sequence, drawn at `uniforms` in [0, 1); a sequence at temperature 0 reads none, and
-  // when all are, the span may be empty. Without another feed, the launch after it reads the tokens that this one
-  // chose, at the positions behind. At most kMaxInFlight may be untaken.                                           [B]
+  // Resets to these sequences, at most DecodeModel::sequences, and discards tokens still in flight.           [B]
+  virtual void reset(std::span<const DecodeSequence> sequences) = 0;
+  // Queues one token for every sequence. `uniforms` in [0, 1) select from the cumulative distributions; a sequence at
+  // temperature 0 reads none, and when all are, the span may be empty. Without another reset, the submission after it
+  // reads the tokens that this one sampled, at the next positions. At most kMaxInFlight may be in flight.    [B]
   virtual void submit(std::span<const double> uniforms) = 0;
-  // Tokens that the oldest launch not taken yet has chosen; waits for it. Throws Error(kNumerical)
+  // Tokens of the oldest submission in flight; blocks until they are there. Throws Error(kNumerical)
   // where their logits were NaN or infinite.                                                                 [B]
   virtual std::vector<int> wait() = 0;
-  // What the newest launch chose from, once it has been taken; valid until the next one.                  [B, V]
+  // What the newest submission sampled from, once waited for; valid until the next one.                   [B, V]
   virtual MatrixView logits() = 0;
 
   static constexpr int kMaxInFlight = 4;

@@ -198,6 +198,7 @@ JsonReader::JsonReader(const Json& object, std::string what) : object_(object), 
 }
 
 const Json* JsonReader::find(const char* key) const {
+  read_.insert(key);
   const auto found = object_.find(key);
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }

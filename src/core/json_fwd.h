@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,6 +90,9 @@ class JsonReader {
   std::string string(const char* key) const;
   std::string string(const char* key, const std::string& fallback) const;
 
+  // True if one of the functions above was called with this key.
+  bool was_read(const std::string& key) const { return read_.count(key) > 0; }
+
   const std::string& what() const { return what_; }
   const Json& json() const { return object_; }
   [[noreturn]] void fail(const char* key, const std::string& expected) const;
@@ -96,6 +100,7 @@ class JsonReader {
  private:
   const Json& object_;
   std::string what_;
+  mutable std::set<std::string> read_;
 };
 
 }  // namespace gptq

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "checkpoint/checkpoint.h"
 #include "core/clock.h"
 #include "generate/device_rates.h"
+#include "generate/kv_pool.h"
 #include "model/families.h"
 #include "model/model.h"
 
@@ -79,31 +81,46 @@ class BatchRun {
 
   // Room for `capacity` positions of each of `batch` sequences.
   void reset(int batch, int capacity) {
-    step_.reset();
-    cache_ = {};
-    cache_ = model_.make_cache(batch, capacity);
-    tokens_.assign(static_cast<size_t>(batch), 0);
+    runner_.reset();
+    sequences_.clear();
+    pool_.reset();
+    capacity_ = capacity;
+    pool_ = std::make_unique<KvPool>(model_, *backend_, batch * KvCache::pages_for(capacity));
   }
 
-  void fill(int sequence, std::span<const TokenId> prompt) {
-    cache_.set_length(sequence, 0);
-    for (size_t done = 0; done < prompt.size(); done += kChunk) {
-      model_.forward(prompt.subspan(done, std::min(kChunk, prompt.size() - done)), 1, cache_, sequence);
+  // One more sequence, behind its prompt.
+  void add(std::span<const TokenId> prompt) {
+    Sequence& sequence = sequences_.emplace_back(*pool_);
+    sequence.reserve(capacity_);
+    const bool whole = model_.architecture().depends_on_length();
+    const size_t most = whole ? prompt.size() : kChunk;
+    for (size_t done = 0; done < prompt.size(); done += most) {
+      const auto part = prompt.subspan(done, std::min(most, prompt.size() - done));
+      const int last = static_cast<int>(part.size()) - 1;
+      Batch batch;
+      batch.add(part, sequence.length(), sequence.pages());
+      model_.forward(batch, {&last, 1}, pool_->cache());
+      sequence.append(part, false);
     }
-    tokens_[static_cast<size_t>(sequence)] = prompt.back();
   }
 
-  // Seconds of `count` tokens for every sequence, behind `depth` positions.
-  double decode(int depth, int count) {
-    if (!step_) step_ = model_.make_decode_runner(cache_, vocabulary_);
-    std::vector<StepSequence> sequences;
-    for (const int token : tokens_) sequences.push_back({token, depth});
+  // Seconds of `count` tokens for every sequence, behind its prompt.
+  double decode(int count) {
+    if (!runner_) {
+      runner_ =
+          model_.make_decode_runner(pool_->cache(), static_cast<int64_t>(sequences_.size()), capacity_, vocabulary_);
+    }
+    std::vector<DecodeSequence> starts;
+    for (const Sequence& sequence : sequences_) {
+      starts.push_back({sequence.tokens().back(), static_cast<int>(sequence.length())});
+      starts.back().pages = sequence.pages();
+    }
     const auto start = std::chrono::steady_clock::now();
-    step_->reset(sequences);
-    int launched = 0;
-    for (int taken = 0; taken < count; ++taken) {
-      for (; launched < std::min(count, taken + DecodeRunner::kMaxInFlight); ++launched) step_->submit({});
-      step_->wait();
+    runner_->reset(starts);
+    int submitted = 0;
+    for (int done = 0; done < count; ++done) {
+      for (; submitted < std::min(count, done + DecodeRunner::kMaxInFlight); ++submitted) runner_->submit({});
+      runner_->wait();
     }
     return seconds_since(start);
   }
@@ -114,9 +131,10 @@ class BatchRun {
   std::unique_ptr<Backend> backend_;
   Model model_;
   int vocabulary_;
-  KvCache cache_;
-  std::vector<int> tokens_;  // the last of each sequence
-  std::unique_ptr<DecodeRunner> step_;
+  int capacity_ = 0;
+  std::unique_ptr<KvPool> pool_;
+  std::deque<Sequence> sequences_;
+  std::unique_ptr<DecodeRunner> runner_;
 };
 
 class Bench {
@@ -214,8 +232,8 @@ class Bench {
   void measure_batch(int depth, int batch) {
     BatchRun& run = batch_run();
     run.reset(batch, depth + options_.tokens);
-    for (int sequence = 0; sequence < batch; ++sequence) run.fill(sequence, random_prompt(depth));
-    add_decode_row(depth, batch, [&] { return run.decode(depth, options_.tokens); });
+    for (int sequence = 0; sequence < batch; ++sequence) run.add(random_prompt(depth));
+    add_decode_row(depth, batch, [&] { return run.decode(options_.tokens); });
   }
 
   template <typename Run>
@@ -265,35 +283,36 @@ class Bench {
     return prompt;
   }
 
-  // Positions that a query behind `past` others attends to, in all layers together.
-  double attended(double past) const {
-    double total = 0;
-    for (const int64_t window : architecture_.windows) {
-      total += window > 0 ? std::min(past + 1, static_cast<double>(window)) : past + 1;
-    }
-    return total;
+  // Positions that a query of a layer behind `past` others attends to.
+  static double attended(const AttentionStep& attention, double past) {
+    return attention.window > 0 ? std::min(past + 1, static_cast<double>(attention.window)) : past + 1;
   }
 
   double prompt_operations(int length) const {
-    double weights = 0;
-    for (const LinearSet& group : linear_sets(architecture_)) {
-      for (const LinearSpec& linear : group.linears) {
-        weights += static_cast<double>(linear.in_features) * static_cast<double>(linear.out_features);
+    double operations =
+        2 * static_cast<double>(architecture_.hidden_size * architecture_.vocab_size);  // of the last token
+    for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+      const LayerProgram& program = architecture_.program(layer);
+      for (const LinearSet& set : program.linear_sets) {
+        operations += 2.0 * length * static_cast<double>(set.in_features()) * static_cast<double>(set.out_features());
       }
-    }
-    double operations = 2 * weights * static_cast<double>(architecture_.layers) * length;
-    operations += 2 * static_cast<double>(architecture_.hidden_size * architecture_.vocab_size);  // the last token's
-    for (int i = 0; i < length; ++i) {  // scores and their sum over the values
-      operations += 4 * attended(i) * static_cast<double>(architecture_.heads * architecture_.head_dim);
+      const AttentionStep& attention = program.attention();
+      for (int i = 0; i < length; ++i) {  // scores and their sum over the values
+        operations += 4 * attended(attention, i) * static_cast<double>(attention.heads * attention.head_dim);
+      }
     }
     return operations;
   }
 
   double decode_bytes(int depth, int batch) const {
     double bytes = static_cast<double>(report_.weight_bytes) * options_.tokens;
-    const double position = 2.0 * static_cast<double>(architecture_.kv_heads * architecture_.head_dim) *
-                            static_cast<double>(activation_bytes_);
-    for (int i = 0; i < options_.tokens; ++i) bytes += batch * position * attended(depth + i);
+    for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
+      const LayerProgram& program = architecture_.program(layer);
+      const double position = 2.0 * static_cast<double>(program.cache_columns() * activation_bytes_);
+      for (int i = 0; i < options_.tokens; ++i) {
+        bytes += batch * position * attended(program.attention(), depth + i);
+      }
+    }
     return bytes;
   }
 

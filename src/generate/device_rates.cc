@@ -14,10 +14,6 @@ namespace {
 constexpr double kSecondsEach = 0.4;
 constexpr int kFewestPasses = 4;  // the first one only warms up
 
-struct GemmShape {
-  int64_t m, n, k;
-};
-
 // The shortest of several passes of `body`, which queues work on the device.
 double best_seconds(Backend& backend, const std::function<void()>& body) {
   double best = 0, total = 0;
@@ -36,8 +32,7 @@ double best_seconds(Backend& backend, const std::function<void()>& body) {
 double copy_rate(Backend& backend) {
   constexpr int64_t kCols = 4096;
   constexpr size_t kPairs = 4;
-  // In all 256 MB for a CPU, and 768 MB for a GPU: several times its second-level cache.
-  const int64_t rows = backend.device().kind == Device::Kind::kCpu ? 2048 : 12288;
+  const int64_t rows = backend.capabilities().probe_copy_rows;
   std::vector<Matrix> from, to;
   const Matrix source = random_activations(backend, rows, kCols);
   for (size_t i = 0; i < kPairs; ++i) {
@@ -52,9 +47,8 @@ double copy_rate(Backend& backend) {
 }
 
 double gemm_rate(Backend& backend) {
-  const bool cpu = backend.device().kind == Device::Kind::kCpu;
-  const GemmShape shape = cpu ? GemmShape{512, 2048, 2048} : GemmShape{4096, 8192, 8192};
-  const int64_t repeats = cpu ? 1 : 8;  // so that one wait for the device is small beside the work
+  const auto& shape = backend.capabilities().probe_gemm;
+  const int64_t repeats = shape.repeats;
   const std::unique_ptr<Weight> weight = random_dense_weight(backend, shape.n, shape.k, 0);
   const Matrix x = random_activations(backend, shape.m, shape.k), y = allocate_activations(backend, shape.m, shape.n);
   const Weight* const weights[] = {weight.get()};

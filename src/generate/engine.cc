@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include <gptq/error.h>
@@ -15,6 +16,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/python_json.h"
+#include "generate/kv_pool.h"
 #include "generate/sampler.h"
 #include "generate/stop.h"
 #include "generate/stop_tokens.h"
@@ -25,9 +27,7 @@ namespace gptq {
 
 namespace {
 
-constexpr size_t kCpuPrefillTokens = 512;  // prompt tokens per forward: what the caches like
-constexpr size_t kGpuPrefillTokens = 8192;
-constexpr int64_t kFirstCapacity = 256;  // positions in a new cache; it doubles when full
+constexpr int64_t kFirstCapacity = 256;  // positions in a new pool; it doubles when full
 
 struct GenerationConfig {
   Sampling sampling;
@@ -72,7 +72,8 @@ class Engine::Impl {
         tokenizer_(Tokenizer::open(folder)),
         generation_(read_generation_config(folder)),
         model_(checkpoint_, *backend_, options.threads),
-        cache_(model_.make_cache(1, std::min(kFirstCapacity, model_.architecture().context_length))) {
+        pool_(model_, *backend_, KvCache::pages_for(std::min(kFirstCapacity, model_.architecture().context_length))),
+        sequence_(pool_) {
     try {
       template_ = ChatTemplate::open(folder);
     } catch (const Error& error) {
@@ -86,7 +87,8 @@ class Engine::Impl {
     try {
       return answer(request, on_text);
     } catch (...) {
-      forget_after(0);  // what is cached may be part of what failed
+      sequence_.discard();  // what is cached may be part of what failed
+      in_flight_ = 0;
       throw;
     }
   }
@@ -155,8 +157,7 @@ class Engine::Impl {
     double total = 0;
     for (int64_t w = 0; w < result.windows; ++w) {
       const auto part = std::span(tokens).subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
-      reset(window);
-      const MatrixView logits = model_.forward(part, window, cache_);
+      const MatrixView logits = run_alone(part);
       for (const float loss : backend_->cross_entropy(logits.row_range(0, window - 1), part.subspan(1))) total += loss;
       check_loss(total, "in window " + std::to_string(w + 1) + " of " + std::to_string(result.windows));
       result.tokens += window - 1;
@@ -165,7 +166,7 @@ class Engine::Impl {
                     "measuring perplexity: stopped after " + std::to_string(w + 1) + " windows");
       }
     }
-    reset(0);
+    forget_after(0);
     result.perplexity = std::exp(total / static_cast<double>(result.tokens));
     check_loss(result.perplexity, "over all windows");
     result.seconds = seconds_since(start);
@@ -175,10 +176,8 @@ class Engine::Impl {
   std::vector<float> logits(const std::vector<TokenId>& tokens) {
     check_prompt(tokens);
     check_length(tokens);
-    reset(static_cast<int64_t>(tokens.size()));
-    const std::vector<float> values =
-        backend_->download(model_.forward(tokens, static_cast<int64_t>(tokens.size()), cache_));
-    reset(0);
+    std::vector<float> values = backend_->download(run_alone(tokens));
+    forget_after(0);
     return values;
   }
 
@@ -218,47 +217,53 @@ class Engine::Impl {
                                        "; shorten the prompt or clear the conversation");
   }
 
-  // Keeps the cached positions that the new prompt shares with the sequence before; at least the prompt's last
-  // token is left to run, because its logits are needed.
+  // Keeps the cached positions that the new prompt shares with the sequence before, or with earlier ones whose pages are
+  // still there; at least the prompt's last token is left to run, because its logits are needed.
   size_t keep_common_prefix(const std::vector<TokenId>& tokens) {
     check_length(tokens);
-    size_t same = 0;
-    while (same < cached_.size() && same + 1 < tokens.size() && cached_[same] == tokens[same]) ++same;
     // Angles of dynamic RoPE depend on the length of the sequence that made them.
-    if (model_.architecture().rope.type == RopeType::kDynamic) same = 0;
+    if (model_.architecture().depends_on_length()) {
+      forget_after(0);
+      return 0;
+    }
+    const std::vector<int>& cached = sequence_.tokens();
+    size_t same = 0;
+    while (same < cached.size() && same + 1 < tokens.size() && cached[same] == tokens[same]) ++same;
     forget_after(same);
-    return same;
+    sequence_.extend_from_published(tokens, static_cast<int64_t>(tokens.size()) - 1);
+    return static_cast<size_t>(sequence_.length());
   }
 
   void forget_after(size_t positions) {
-    cached_.resize(positions);
-    cache_.set_length(0, static_cast<int64_t>(positions));
+    sequence_.truncate(static_cast<int64_t>(positions));
     in_flight_ = 0;
   }
 
-  void reset(int64_t capacity) {
+  // Logits of every position of tokens that nothing is in front of                                 [T, V]
+  MatrixView run_alone(std::span<const TokenId> tokens) {
     forget_after(0);
-    if (capacity > cache_.capacity()) make_cache(capacity);
-  }
-
-  void make_cache(int64_t capacity) {
-    step_.reset();
-    cache_ = {};
-    cache_ = model_.make_cache(1, capacity);
+    reserve(static_cast<int64_t>(tokens.size()));
+    std::vector<int> rows(tokens.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    Batch batch;
+    batch.add(tokens, 0, sequence_.pages());
+    return model_.forward(batch, rows, pool_.cache());
   }
 
   // Runs tokens behind the cached ones; logits of the last                                            [V]
   std::vector<float> append(std::span<const TokenId> tokens) {
-    reserve(static_cast<int64_t>(cached_.size() + tokens.size()));
-    cache_.set_length(0, static_cast<int64_t>(cached_.size()));
+    reserve(sequence_.length() + static_cast<int64_t>(tokens.size()));
     in_flight_ = 0;
-    const bool whole = model_.architecture().rope.type == RopeType::kDynamic;  // one length for all positions
-    const size_t most = backend_->device().kind == Device::Kind::kCpu ? kCpuPrefillTokens : kGpuPrefillTokens;
+    const bool whole = model_.architecture().depends_on_length();  // one length for all positions
+    const size_t most = static_cast<size_t>(backend_->capabilities().prefill_rows);
     std::vector<float> logits;
     while (!tokens.empty()) {
       const size_t count = whole ? tokens.size() : std::min(tokens.size(), most);
-      logits = backend_->download(model_.forward(tokens.first(count), 1, cache_));
-      cached_.insert(cached_.end(), tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
+      const int last = static_cast<int>(count) - 1;
+      Batch batch;
+      batch.add(tokens.first(count), sequence_.length(), sequence_.pages());
+      logits = backend_->download(model_.forward(batch, {&last, 1}, pool_.cache()));
+      sequence_.append(tokens.first(count), !whole);
       tokens = tokens.subspan(count);
     }
     return logits;
@@ -267,40 +272,42 @@ class Engine::Impl {
   // Ids that may be answered: others are padding of the model's table.
   int sampled_vocab_size() const { return std::min(tokenizer_.vocab_size(), vocab_size()); }
 
-  DecodeRunner& step() {
-    if (!step_) step_ = model_.make_decode_runner(cache_, sampled_vocab_size());
-    return *step_;
+  DecodeRunner& runner() {
+    if (!runner_) {
+      const int64_t positions = pool_.pages() * KvPool::kPageSize;
+      runner_ = model_.make_decode_runner(pool_.cache(), 1, positions, sampled_vocab_size());
+    }
+    return *runner_;
   }
 
-  // The token after those `seen`, the last of which has not run yet. Steps behind it are queued before anyone asks, at
-  // most as many as are `wanted`: the device never waits for the host. Points go out in the order of the tokens they
-  // are for, so that the answer does not depend on how many were queued.
+  // The token after those `seen`, the last of which has not run yet. Tokens behind it are submitted before anyone asks, at
+  // most as many as are `wanted`: the device never waits for the host. Uniforms go out in the order of the tokens they
+  // are for, so that the answer does not depend on how many were submitted.
   TokenId next_after(std::span<const TokenId> seen, Sampler& sampler, int wanted) {
-    const int position = static_cast<int>(cached_.size());
+    const int position = static_cast<int>(sequence_.length());
     if (in_flight_ == 0) {
       reserve(position + 1);
-      const StepSequence sequence = {seen.back(), position, sampler.sampling(), seen};
-      step().reset({&sequence, 1});
+      const DecodeSequence start = {seen.back(), position, sampler.sampling(), seen, sequence_.pages()};
+      runner().reset({&start, 1});
     }
-    while (in_flight_ < std::min(DecodeRunner::kMaxInFlight, wanted) && position + in_flight_ < cache_.capacity()) {
+    while (in_flight_ < std::min(DecodeRunner::kMaxInFlight, wanted) && position + in_flight_ < sequence_.capacity()) {
       const double uniform = sampler.next_uniform();
-      step().submit({&uniform, 1});
+      runner().submit({&uniform, 1});
       ++in_flight_;
     }
-    cached_.push_back(seen.back());
+    sequence_.append({&seen.back(), 1}, !model_.architecture().depends_on_length());
     --in_flight_;
-    return step().wait()[0];
+    return runner().wait()[0];
   }
 
-  // Grows by doubling, so that decoding allocates a handful of times in a conversation.
+  // The pool grows by doubling, so that decoding allocates a handful of times in a conversation.
   void reserve(int64_t positions) {
-    if (positions <= cache_.capacity()) return;
-    KvCache larger =
-        model_.make_cache(1, std::min<int64_t>(std::max(positions, 2 * cache_.capacity()), context_length()));
-    cache_.set_length(0, static_cast<int64_t>(cached_.size()));
-    larger.copy_from(cache_, *backend_);
-    step_.reset();
-    cache_ = std::move(larger);
+    const int64_t needed = KvCache::pages_for(positions);
+    if (needed > pool_.pages()) {
+      runner_.reset();
+      pool_.grow(std::min(std::max(needed, 2 * pool_.pages()), KvCache::pages_for(context_length())));
+    }
+    sequence_.reserve(positions);
   }
 
   static bool show(const std::string& text, Result& result, const TextSink& on_text) {
@@ -320,10 +327,10 @@ class Engine::Impl {
   Tokenizer tokenizer_;
   GenerationConfig generation_;
   Model model_;
-  KvCache cache_;
-  std::vector<TokenId> cached_;  // the tokens whose keys and values are in the cache
-  std::unique_ptr<DecodeRunner> step_;
-  int in_flight_ = 0;  // launches of step_ that nobody has taken yet
+  KvPool pool_;
+  Sequence sequence_;  // the tokens whose keys and values are in the cache
+  std::unique_ptr<DecodeRunner> runner_;
+  int in_flight_ = 0;  // submissions of runner_ that nobody has waited for
   std::optional<ChatTemplate> template_;
   std::set<TokenId> eos_;
 };

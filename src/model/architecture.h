@@ -1,18 +1,20 @@
-// What a model is, as data: the numbers of its config and the linears of one layer. No family names beyond here.
+// What a model is, as data: its sizes, the program of each layer, and what stands before and behind the layers.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "backend/layer_program.h"
 
 namespace gptq {
 
 enum class RopeType { kDefault, kLinear, kDynamic, kLlama3, kYarn };
 
-// Rotary position embedding (Su et al., arXiv 2104.09864) and its extensions to longer contexts.
+// Frequencies of a rotary position embedding (Su et al., arXiv 2104.09864) and its extensions to longer contexts.
 struct RopeSpec {
   RopeType type = RopeType::kDefault;
+  int64_t rotary_dim = 0;  // elements of a head that are rotated
   double theta = 10000.0;
   double factor = 1.0;
   int64_t original_max_positions = 0;                    // of the model before the extension
@@ -22,45 +24,38 @@ struct RopeSpec {
   double attention_factor = 1.0;                         // yarn: scales cos and sin
 };
 
+// Names of a model's tensors outside its linears, as the checkpoint spells them.
+struct TensorNames {
+  std::string embedding = "model.embed_tokens.weight";
+  std::string layers = "model.layers.";  // in front of a layer's number
+  std::string head = "lm_head";          // the module
+};
+
 struct Architecture {
   std::string model_type;
-  int64_t vocab_size = 0;         // V
-  int64_t hidden_size = 0;        // E
-  int64_t intermediate_size = 0;  // I
-  int64_t layers = 0;             // L
-  int64_t heads = 0;              // H
-  int64_t kv_heads = 0;           // Hkv
-  int64_t head_dim = 0;           // D
+  int64_t vocab_size = 0;   // V
+  int64_t hidden_size = 0;  // E
+  int64_t layers = 0;       // L
   int64_t context_length = 0;
-  float rms_norm_eps = 1e-6f;
-  bool qkv_bias = false, o_bias = false, mlp_bias = false;
-  bool qk_norm = false;    // RMSNorm on each head of q and k, before RoPE
-  bool tied_head = false;  // lm_head is the embedding table
-  RopeSpec rope;
-  std::vector<int64_t> windows;  // [L] sliding window of each layer, 0 = full attention
+  std::vector<RopeSpec> ropes;
+
+  float embedding_scale = 1;  // multiplies the embedded tokens
+  std::vector<LayerProgram> programs;
+  std::vector<int> program_of_layer;  // [L]
+  // Behind the layers: a norm with these parameters, the head, and scores = cap · tanh(scores / cap) unless cap is 0.
+  NormStep final_norm;
+  std::vector<Parameter> final_parameters;
+  bool tied_head = false;  // the head is the embedding table
+  bool head_bias = false;
+  float logit_soft_cap = 0;
+  TensorNames names;
+
+  const LayerProgram& program(int64_t layer) const {
+    return programs[static_cast<size_t>(program_of_layer[static_cast<size_t>(layer)])];
+  }
+  std::string layer_prefix(int64_t layer) const { return names.layers + std::to_string(layer) + "."; }
+  // Whether angles depend on the length of the whole sequence (dynamic RoPE): cached keys keep those of their time.
+  bool depends_on_length() const;
 };
-
-struct LinearSpec {
-  std::string name;      // within the layer: "self_attn.q_proj"
-  int64_t in_features;   // K
-  int64_t out_features;  // N
-  bool bias;
-};
-
-// Linears that read the same input: one Hessian, one factorisation, one solve.
-struct LinearSet {
-  std::string name;  // "qkv", for progress and journals
-  std::vector<LinearSpec> linears;
-};
-
-// The four input groups of a layer in the order they run: {q, k, v}, {o}, {gate, up}, {down}.
-inline constexpr int kLinearSets = 4;
-std::array<LinearSet, kLinearSets> linear_sets(const Architecture& a);
-
-// Names of tensors in a checkpoint.
-std::string layer_prefix(int64_t layer);  // "model.layers.3."
-inline constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
-inline constexpr const char* kFinalNormName = "model.norm.weight";
-inline constexpr const char* kHeadName = "lm_head.weight";
 
 }  // namespace gptq

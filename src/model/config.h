@@ -1,6 +1,7 @@
-// Reading config.json: the fields every family shares, in the dialects of transformers 4 and 5.
+// Reading config.json: the fields that families share, in the dialects of transformers 4 and 5.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,21 +10,57 @@
 
 namespace gptq {
 
-// Sizes, norms, RoPE and tying. Missing fields take transformers' defaults; impossible values, of which
-// nothing is allocated or computed, throw Error(kVerification) naming the key.
-Architecture read_common(const JsonReader& config);
+// The numbers that decoder-only families share.
+struct DecoderConfig {
+  std::string model_type;
+  int64_t vocab_size = 0;         // V
+  int64_t hidden_size = 0;        // E
+  int64_t intermediate_size = 0;  // I
+  int64_t layers = 0;             // L
+  int64_t heads = 0;              // H
+  int64_t kv_heads = 0;           // Hkv, divides H
+  int64_t head_dim = 0;           // D
+  int64_t context_length = 0;
+  float norm_eps = 1e-6f;
+  Activation activation = Activation::kSilu;
+  bool tied_head = false;
+  RopeSpec rope;
+};
 
-// `rope_parameters` (v5), else `rope_theta` + `rope_scaling` (v4).
-RopeSpec read_rope(const JsonReader& config, int64_t context_length);
+// What families disagree on: the key of the norms' epsilon, and the values of missing fields.
+struct DecoderDefaults {
+  const char* eps_key = "rms_norm_eps";
+  double eps = 1e-6;
+  int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
+  const char* activation = "silu";
+  double partial_rotary_factor = 1;
+  bool tied_head = false;
+};
+
+// Missing fields take the family's or else transformers' defaults. Impossible values, of which nothing is allocated or
+// computed, throw Error(kVerification) naming the key.
+DecoderConfig read_decoder_config(const JsonReader& config, const DecoderDefaults& defaults = {});
+
+// `rope_parameters` (v5), else `rope_theta` + `rope_scaling` (v4), for heads of `head_dim` elements, of which
+// `partial_rotary_factor`, `share` when it is missing, is rotated.
+RopeSpec read_rope(const JsonReader& config, int64_t context_length, int64_t head_dim, double share);
+
+// A factor between two bounds, which belong to the range.
+double read_number(const JsonReader& config, const char* key, double fallback, double low, double high);
 
 // Tokens of the sliding window, 0 for full attention.
 int64_t read_window(const JsonReader& config, int64_t fallback);
 
+// The window of each layer by `layer_types`: 0 or, where it says "sliding_attention", `window`. Without that key a layer
+// slides where `slides(layer)` says so.
+std::vector<int64_t> read_layer_windows(const JsonReader& config, int64_t layers, int64_t window,
+                                        const std::function<bool(int64_t layer)>& slides);
+
 // Token ids that end an answer: an integer, a list, or absent.
 std::vector<int> read_token_ids(const JsonReader& config, const char* key);
 
-// Warns about fields we do not know whose names suggest that they change the arithmetic: a silently ignored
-// field is the most common source of wrong output.
-void warn_about_unknown_fields(const JsonReader& config);
+// Warns about fields that nobody has read through `config` whose names suggest that they change the arithmetic: a
+// silently ignored field is the most common source of wrong output.
+void warn_about_unread_fields(const JsonReader& config);
 
 }  // namespace gptq

@@ -1,46 +1,67 @@
-// Decoding without a fused step.
+// Decoding without a fused unit.
 #include "model/eager_runner.h"
 
 #include "backend/sampling/sample.h"
 
 namespace gptq {
 
-void EagerRunner::reset(std::span<const StepSequence> sequences) {
-  CHECK(static_cast<int64_t>(sequences.size()) == cache_.sequences());
-  tokens_.clear();
-  sampling_.clear();
-  seen_.clear();
+void EagerRunner::reset(std::span<const DecodeSequence> sequences) {
+  sequences_.clear();
   submitted_.clear();
-  for (const StepSequence& sequence : sequences) {
-    cache_.set_length(static_cast<int64_t>(tokens_.size()), sequence.position);
-    tokens_.push_back(sequence.token);
-    sampling_.push_back(sequence.sampling);
-    seen_.emplace_back(sequence.seen.begin(), sequence.seen.end());
+  for (const DecodeSequence& s : sequences) {
+    sequences_.push_back(
+        {s.token, s.position, s.sampling, {s.seen.begin(), s.seen.end()}, {s.pages.begin(), s.pages.end()}});
   }
 }
 
 void EagerRunner::submit(std::span<const double> uniforms) {
-  CHECK(submitted_.size() < kMaxInFlight && (uniforms.empty() || uniforms.size() == tokens_.size()));
+  CHECK(submitted_.size() < kMaxInFlight && (uniforms.empty() || uniforms.size() == sequences_.size()));
   submitted_.emplace_back(uniforms.begin(), uniforms.end());
-  submitted_.back().resize(tokens_.size());
+  submitted_.back().resize(sequences_.size());
 }
 
 std::vector<int> EagerRunner::wait() {
   CHECK(!submitted_.empty());
   const std::vector<double> uniforms = std::move(submitted_.front());
   submitted_.pop_front();
-  const int64_t batch = cache_.sequences(), vocabulary = model_.architecture().vocab_size;
-  if (logits_.rows() != batch) logits_ = backend_.allocate(DType::kF32, batch, vocabulary);
-  for (int64_t s = 0; s < batch; ++s) {
-    backend_.copy(logits_.view().row_range(s, 1), model_.forward({&tokens_[static_cast<size_t>(s)], 1}, 1, cache_, s));
+  logits_ = run_batch();
+  const size_t columns = static_cast<size_t>(model_.architecture().vocab_size);
+  std::vector<float> logits = backend_.download(logits_);
+  std::vector<int> tokens;
+  for (size_t s = 0; s < sequences_.size(); ++s) {
+    Sequence& sequence = sequences_[s];
+    const auto row = std::span(logits).subspan(s * columns, static_cast<size_t>(vocabulary_));
+    sequence.token = require_sampled(sample_token(row, sequence.seen, sequence.sampling, uniforms[s]));
+    sequence.seen.push_back(sequence.token);
+    ++sequence.position;
+    tokens.push_back(sequence.token);
   }
-  std::vector<float> logits = backend_.download(logits_.view());
-  for (size_t s = 0; s < tokens_.size(); ++s) {
-    const auto row = std::span(logits).subspan(s * static_cast<size_t>(vocabulary), static_cast<size_t>(vocabulary_));
-    tokens_[s] = require_sampled(sample_token(row, seen_[s], sampling_[s], uniforms[s]));
-    seen_[s].push_back(tokens_[s]);
+  return tokens;
+}
+
+// Logits of the next token of every sequence                                                            [B, V]
+MatrixView EagerRunner::run_batch() {
+  const int64_t count = static_cast<int64_t>(sequences_.size());
+  if (!model_.architecture().depends_on_length()) {
+    Batch batch;
+    std::vector<int> rows;
+    for (const Sequence& sequence : sequences_) {
+      rows.push_back(static_cast<int>(rows.size()));
+      batch.add({&sequence.token, 1}, sequence.position, sequence.pages);
+    }
+    return model_.forward(batch, rows, cache_);
   }
-  return tokens_;
+  if (separate_.rows() != count) {
+    separate_ = backend_.allocate(DType::kF32, count, model_.architecture().vocab_size);
+  }
+  for (int64_t s = 0; s < count; ++s) {
+    const Sequence& sequence = sequences_[static_cast<size_t>(s)];
+    const int first = 0;
+    Batch batch;
+    batch.add({&sequence.token, 1}, sequence.position, sequence.pages);
+    backend_.copy(separate_.view().row_range(s, 1), model_.forward(batch, {&first, 1}, cache_));
+  }
+  return separate_.view();
 }
 
 }  // namespace gptq

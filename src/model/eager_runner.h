@@ -1,4 +1,4 @@
-// A decode step by the model's ordinary forward pass, sequence after sequence, when its tokens are taken.
+// Decoding by the model's ordinary forward pass: one ragged batch of all sequences, run when its tokens are waited for.
 #pragma once
 
 #include <deque>
@@ -10,24 +10,32 @@ namespace gptq {
 
 class EagerRunner final : public DecodeRunner {
  public:
-  EagerRunner(Model& model, KvCache& cache, Backend& backend, int vocabulary)
+  EagerRunner(Model& model, const KvCache& cache, Backend& backend, int vocabulary)
       : model_(model), cache_(cache), backend_(backend), vocabulary_(vocabulary) {}
 
-  void reset(std::span<const StepSequence> sequences) override;
+  void reset(std::span<const DecodeSequence> sequences) override;
   void submit(std::span<const double> uniforms) override;
   std::vector<int> wait() override;
-  MatrixView logits() override { return logits_.view(); }
+  MatrixView logits() override { return logits_; }
 
  private:
+  struct Sequence {
+    int token = 0, position = 0;
+    Sampling sampling;
+    std::vector<int> seen;
+    std::vector<int32_t> pages;
+  };
+
+  MatrixView run_batch();
+
   Model& model_;
-  KvCache& cache_;
+  const KvCache& cache_;
   Backend& backend_;
-  int vocabulary_;  // ids from here on are never chosen
-  Matrix logits_;   // [B, V]
-  std::vector<int> tokens_;
-  std::vector<Sampling> sampling_;
-  std::vector<std::vector<int>> seen_;
-  std::deque<std::vector<double>> submitted_;  // the uniforms of each launch
+  int vocabulary_;  // ids from here on are never sampled
+  std::vector<Sequence> sequences_;
+  std::deque<std::vector<double>> submitted_;  // the uniforms of each
+  Matrix separate_;                            // logits of sequences that ran one by one
+  MatrixView logits_;                          // [B, V]
 };
 
 }  // namespace gptq

@@ -1,11 +1,15 @@
 // The table of model families this build runs.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/json_fwd.h"
 #include "model/architecture.h"
+#include "model/config.h"
+#include "model/program_builder.h"
 
 namespace gptq {
 
@@ -26,10 +30,22 @@ const Family& find_family_or_throw(const Json& config, const std::string& what);
 // Throws Error(kVerification) that lists the supported families when this one is not among them.
 Architecture read_architecture(const Json& config, const std::string& what);
 
-// One function for each file in families/.
+// ---- for the files in families/
+
+// Sizes, names, and an RMS norm "model.norm" behind the layers; the family adds the layers.
+Architecture make_architecture(const DecoderConfig& config);
+// Sets the norm behind the layers; `name` is the module's whole name.
+void set_final_norm(Architecture& a, const NormSpec& norm);
+// One layer for each window; layers with equal windows share a program.
+void add_layers(Architecture& a, std::span<const int64_t> windows,
+                const std::function<LayerProgram(int64_t window)>& make_program);
+
+// One function for each row of the table.
 Architecture read_llama(const JsonReader& config);
 Architecture read_mistral(const JsonReader& config);
 Architecture read_qwen2(const JsonReader& config);
 Architecture read_qwen3(const JsonReader& config);
+Architecture read_gemma2(const JsonReader& config);
+Architecture read_phi(const JsonReader& config);
 
 }  // namespace gptq

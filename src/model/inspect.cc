@@ -20,9 +20,9 @@ std::string obstacle_in(const Checkpoint& checkpoint) {
   try {
     const Architecture architecture = read_architecture(checkpoint.config(), "config.json");
     for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-      for (const LinearSet& group : linear_sets(architecture)) {
-        for (const LinearSpec& linear : group.linears) {
-          const std::string module = layer_prefix(layer) + linear.name;
+      for (const LinearSet& set : architecture.program(layer).linear_sets) {
+        for (const LinearSpec& linear : set.linears) {
+          const std::string module = architecture.layer_prefix(layer) + linear.name;
           if (!checkpoint.contains(module + ".weight") && !checkpoint.contains(module + ".qweight")) {
             return "it has no weights of " + module;
           }

@@ -1,4 +1,4 @@
-// Keys and values of the sequences that a model is running, in pages.
+// The memory of cached keys and values, in pages. Who owns which page is decided above (generate/kv_pool.h).
 #pragma once
 
 #include <cstdint>
@@ -9,35 +9,28 @@
 
 namespace gptq {
 
-// Room for `capacity` positions of each of S sequences. Owned by whoever runs the sequences.
 class KvCache {
  public:
   static constexpr int64_t kPageSize = 32;  // positions
 
   struct Layer {
-    Matrix keys, values;  // [S·P·kPageSize, Hkv·D]
+    Matrix keys, values;  // [pages · kPageSize, Hkv·D], of the activations' type
   };
 
   KvCache() = default;
-  KvCache(const Architecture& a, Backend& backend, int64_t sequences, int64_t capacity);
+  KvCache(const Architecture& a, Backend& backend, int64_t pages);
 
-  int64_t sequences() const { return static_cast<int64_t>(lengths_.size()); }
-  int64_t capacity() const { return capacity_; }
-  int64_t length(int64_t sequence) const { return lengths_[static_cast<size_t>(sequence)]; }
-  void set_length(int64_t sequence, int64_t length);  // fewer forgets positions, more says they have been filled
-
+  int64_t pages() const { return pages_; }
   const Layer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
-  PageTable pages() const { return {pages_.view(), kPageSize}; }
-  PageTable pages(int64_t sequence) const { return {pages_.view().row_range(sequence, 1), kPageSize}; }
 
-  // The filled positions of `from`, whose sequences are the same and whose capacity is not larger.
-  void copy_from(const KvCache& from, Backend& backend);
+  // Copies `count` pages of another cache of the same model, or of this one, from page `from` on to page `to` on.
+  void copy_pages(int64_t to, const KvCache& source, int64_t from, int64_t count, Backend& backend);
+
+  static int64_t pages_for(int64_t positions) { return (positions + kPageSize - 1) / kPageSize; }
 
  private:
   std::vector<Layer> layers_;
-  Matrix pages_;  // I32 [S, P]
-  int64_t capacity_ = 0;
-  std::vector<int64_t> lengths_;  // [S] positions filled
+  int64_t pages_ = 0;
 };
 
 }  // namespace gptq

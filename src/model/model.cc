@@ -1,4 +1,4 @@
-// Loading a model and running it over a cached sequence.
+// Loading a model and running batches of cached sequences.
 #include "model/model.h"
 
 #include "model/eager_runner.h"
@@ -10,32 +10,32 @@ Model::Model(const Checkpoint& checkpoint, Backend& backend, int threads)
     : backend_(backend),
       architecture_(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
       weights_(load_weights(checkpoint, architecture_, backend, threads)),
-      decoder_(architecture_, backend) {}
+      transformer_(architecture_, backend) {}
 
-KvCache Model::make_cache(int64_t sequences, int64_t capacity) const {
-  return {architecture_, backend_, sequences, capacity};
-}
-
-MatrixView Model::forward(std::span<const int> tokens, int64_t wanted, KvCache& cache, int64_t sequence) {
+MatrixView Model::forward(Batch& batch, std::span<const int> rows, const KvCache& cache) {
+  // One length for all positions, where angles depend on it.
+  CHECK(batch.sequences() == 1 || !architecture_.depends_on_length());
+  batch.upload(backend_);
   Activations& x = activations_;
-  decoder_.embed(x, tokens, 1, *weights_.embedding);
+  transformer_.embed(x, batch.tokens(), *weights_.embedding);
   for (int64_t i = 0; i < architecture_.layers; ++i) {
-    decoder_.layer(weights_.layers[static_cast<size_t>(i)], i, x, &cache, sequence);
+    transformer_.run_layer(i, weights_.layers[static_cast<size_t>(i)], x, batch.rows(), &cache);
   }
-  cache.set_length(sequence, cache.length(sequence) + x.length);
-  return decoder_.logits(weights_, x, x.length - wanted, wanted);
+  return transformer_.logits(weights_, x, rows);
 }
 
-std::unique_ptr<DecodeRunner> Model::make_decode_runner(KvCache& cache, int vocabulary) {
-  if (std::unique_ptr<DecodeRunner> step = decoder_.make_decode_runner(weights_, cache, vocabulary)) return step;
+std::unique_ptr<DecodeRunner> Model::make_decode_runner(const KvCache& cache, int64_t sequences, int64_t positions,
+                                                        int vocabulary) {
+  auto runner = transformer_.make_decode_runner(weights_, cache, sequences, positions, vocabulary);
+  if (runner) return runner;
   return std::make_unique<EagerRunner>(*this, cache, backend_, vocabulary);
 }
 
 int64_t Model::weight_bytes() const {
   int64_t bytes = weights_.head_or_embedding().bytes();
   for (const LayerWeights& layer : weights_.layers) {
-    for (const Linears& group : layer.groups) {
-      for (const auto& weight : group) bytes += weight->bytes();
+    for (const Linears& set : layer.linear_sets) {
+      for (const auto& weight : set) bytes += weight->bytes();
     }
   }
   return bytes;

@@ -1,4 +1,4 @@
-// A whole model ready to run: architecture, weights and the decoder over them.
+// A whole model ready to run: architecture, weights and the interpreter over them.
 #pragma once
 
 #include <memory>
@@ -6,7 +6,7 @@
 
 #include "backend/backend.h"
 #include "checkpoint/checkpoint.h"
-#include "model/decoder.h"
+#include "model/transformer.h"
 
 namespace gptq {
 
@@ -14,19 +14,21 @@ class Model {
  public:
   // Loads every weight, with `threads` (0 = all hardware threads). Errors as in families.h and weights.h.
   Model(const Checkpoint& checkpoint, Backend& backend, int threads = 0);
-  Model(const Model&) = delete;  // the decoder refers to our architecture
+  Model(const Model&) = delete;  // the interpreter refers to our architecture
   Model& operator=(const Model&) = delete;
 
   const Architecture& architecture() const { return architecture_; }
-  KvCache make_cache(int64_t sequences, int64_t capacity) const;
+  KvCache make_cache(int64_t pages) const { return {architecture_, backend_, pages}; }
 
-  // Appends `tokens` to a cached sequence; logits of the last `wanted` tokens                   F32 [wanted, V]
-  // The view is valid until the next call.
-  MatrixView forward(std::span<const int> tokens, int64_t wanted, KvCache& cache, int64_t sequence = 0);
+  // Runs a batch whose sequences have pages of `cache` and stores their new keys and values there; logits of some of its
+  // rows, in rising order. The view is valid until the next call.                           F32 [rows.size(), V]
+  MatrixView forward(Batch& batch, std::span<const int> rows, const KvCache& cache);
 
-  // Decoding for all sequences of `cache`, as one unit where the backend has that, else by `forward`. The cache
-  // must outlive it. Ids from `vocabulary` on (padding of the model's table) are never chosen.
-  std::unique_ptr<DecodeRunner> make_decode_runner(KvCache& cache, int vocabulary);
+  // Decoding for `sequences` sequences of up to `positions` positions each, as one unit where the backend has that, else
+  // by `forward`. The cache must outlive it, and no longer contexts may run while it lives. Ids from `vocabulary` on
+  // (padding of the model's table) are never sampled.
+  std::unique_ptr<DecodeRunner> make_decode_runner(const KvCache& cache, int64_t sequences, int64_t positions,
+                                                   int vocabulary);
 
   int64_t weight_bytes() const;  // read for one decoded token
 
@@ -34,7 +36,7 @@ class Model {
   Backend& backend_;
   Architecture architecture_;
   ModelWeights weights_;
-  Decoder decoder_;
+  Transformer transformer_;
   Activations activations_;
 };
 

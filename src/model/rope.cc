@@ -29,8 +29,8 @@ double yarn_dimension(const RopeSpec& rope, double d, double rotations) {
 
 }  // namespace
 
-std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t head_dim, int64_t length) {
-  const double d = static_cast<double>(head_dim);
+std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length) {
+  const double d = static_cast<double>(rope.rotary_dim);
   double theta = rope.theta;
   if (rope.type == RopeType::kDynamic && length > rope.original_max_positions) {
     const double growth = rope.factor * static_cast<double>(length) / static_cast<double>(rope.original_max_positions);
@@ -49,7 +49,7 @@ std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t head_dim, int
     if (low == high) high += 0.001;  // a ramp of no width would divide by zero
   }
   std::vector<double> frequencies;
-  for (int64_t i = 0; i < head_dim / 2; ++i) {
+  for (int64_t i = 0; i < rope.rotary_dim / 2; ++i) {
     const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / d);
     switch (rope.type) {
       case RopeType::kLinear: frequencies.push_back(frequency / rope.factor); break;
@@ -65,30 +65,26 @@ std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t head_dim, int
   return frequencies;
 }
 
-RopeTable::RopeTable(const Architecture& architecture, Backend& backend)
-    : architecture_(architecture), backend_(backend) {}
-
-RopeTable::Rows RopeTable::rows(int64_t first_position, int64_t count) {
-  const int64_t length = first_position + count;
-  const bool dynamic = architecture_.rope.type == RopeType::kDynamic;
-  const int64_t original = architecture_.rope.original_max_positions;
+RopeAngles RopeTable::angles(int64_t length) {
+  const bool dynamic = spec_.type == RopeType::kDynamic;
+  const int64_t original = spec_.original_max_positions;
   const bool stale = dynamic && length != length_ && (length > original || length_ > original);
   if (length > built_ || stale) build(length);
-  return {cos_.view().row_range(first_position, count), sin_.view().row_range(first_position, count)};
+  return {cos_.view(), sin_.view()};
 }
 
 void RopeTable::build(int64_t length) {
-  const std::vector<double> frequencies = rope_frequencies(architecture_.rope, architecture_.head_dim, length);
+  const std::vector<double> frequencies = rope_frequencies(spec_, length);
   const int64_t half = static_cast<int64_t>(frequencies.size());
-  const bool exact = architecture_.rope.type == RopeType::kDynamic;
+  const bool exact = spec_.type == RopeType::kDynamic;
   const int64_t positions = exact ? length : std::max<int64_t>(2 * length, 256);
   std::vector<float> cos, sin;
   for (int64_t position = 0; position < positions; ++position) {
     for (double frequency : frequencies) {
       // transformers computes the angle in fp32; doing the same keeps long contexts equal to it.
       const float angle = static_cast<float>(position) * static_cast<float>(frequency);
-      cos.push_back(static_cast<float>(std::cos(double{angle}) * architecture_.rope.attention_factor));
-      sin.push_back(static_cast<float>(std::sin(double{angle}) * architecture_.rope.attention_factor));
+      cos.push_back(static_cast<float>(std::cos(double{angle}) * spec_.attention_factor));
+      sin.push_back(static_cast<float>(std::sin(double{angle}) * spec_.attention_factor));
     }
   }
   cos_ = backend_.allocate(DType::kF32, positions, half);

@@ -8,27 +8,25 @@
 
 namespace gptq {
 
-// Rotation speed of each pair at a context of `length` tokens                                       [D/2]
-std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t head_dim, int64_t length);
+// Rotation speed of each pair at a context of `length` tokens                                       [rotary_dim / 2]
+std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length);
 
 // Grows to the longest context asked for. `dynamic` scaling depends on the length, so its table is made again
 // whenever the context passes the original maximum (keys already in a cache keep their old angles, as in
 // transformers).
 class RopeTable {
  public:
-  RopeTable(const Architecture& architecture, Backend& backend);
+  RopeTable(const RopeSpec& spec, Backend& backend) : spec_(spec), backend_(backend) {}
 
-  struct Rows {
-    MatrixView cos, sin;
-  };  // [count, D/2]
-  Rows rows(int64_t first_position, int64_t count);
+  // Angles of the positions 0 … length − 1 at least, for a context of `length` positions. Valid until the next call.
+  RopeAngles angles(int64_t length);
 
  private:
   void build(int64_t length);
 
-  const Architecture& architecture_;
+  RopeSpec spec_;
   Backend& backend_;
-  Matrix cos_, sin_;    // [built_, D/2]
+  Matrix cos_, sin_;    // F32 [built_, rotary_dim / 2]
   int64_t built_ = 0;   // positions in the table
   int64_t length_ = 0;  // context length the frequencies are for
 };

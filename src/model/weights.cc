@@ -5,6 +5,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "checkpoint/packed_format.h"
 #include "core/threads.h"
 #include "model/families.h"
@@ -33,9 +34,9 @@ void require_finite(const TensorView& view, const std::string& name, const Check
 }  // namespace
 
 DType stored_dtype(const Checkpoint& checkpoint) {
-  if (find_family(checkpoint.config()) == nullptr)
-    read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string());
-  return checkpoint.tensor(kEmbeddingName).dtype;
+  const std::string what = (checkpoint.folder() / "config.json").string();
+  const Architecture a = find_family_or_throw(checkpoint.config(), what).read(JsonReader(checkpoint.config(), what));
+  return checkpoint.tensor(a.names.embedding).dtype;
 }
 
 TensorView find_matrix(const Checkpoint& checkpoint, const std::string& name, int64_t rows, int64_t cols) {
@@ -58,15 +59,16 @@ std::vector<float> load_vector(const Checkpoint& checkpoint, const std::string& 
   return {values.values<float>().begin(), values.values<float>().end()};
 }
 
-namespace {
-
-Matrix load_norm_vector(const Checkpoint& checkpoint, const std::string& name, int64_t size, Backend& backend) {
-  Matrix norm = backend.allocate(DType::kF32, 1, size);
-  backend.upload(norm.view(), load_vector(checkpoint, name, size, backend));
-  return norm;
+Matrix load_parameter(const Checkpoint& checkpoint, const std::string& name, const Parameter& parameter,
+                      Backend& backend) {
+  std::vector<float> values = load_vector(checkpoint, name, parameter.size, backend);
+  if (parameter.offset != 0) {
+    for (float& value : values) value += parameter.offset;
+  }
+  Matrix vector = backend.allocate(DType::kF32, 1, parameter.size);
+  backend.upload(vector.view(), values);
+  return vector;
 }
-
-}  // namespace
 
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend, FiniteCheck check) {
@@ -83,52 +85,49 @@ std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::str
   return backend.load_weight(weight, &bias);
 }
 
-LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
-  const std::string prefix = layer_prefix(layer);
-  const auto load_norm = [&](const std::string& name, int64_t size) {
-    return load_norm_vector(checkpoint, prefix + name, size, backend);
-  };
+LayerWeights load_layer_parameters(const Checkpoint& checkpoint, const Architecture& a, int64_t layer,
+                                   Backend& backend) {
+  const LayerProgram& program = a.program(layer);
   LayerWeights weights;
-  weights.input_norm = load_norm("input_layernorm.weight", a.hidden_size);
-  weights.post_attention_norm = load_norm("post_attention_layernorm.weight", a.hidden_size);
-  if (a.qk_norm) {
-    weights.q_norm = load_norm("self_attn.q_norm.weight", a.head_dim);
-    weights.k_norm = load_norm("self_attn.k_norm.weight", a.head_dim);
+  for (const Parameter& parameter : program.parameters) {
+    weights.parameters.push_back(
+        load_parameter(checkpoint, a.layer_prefix(layer) + parameter.name, parameter, backend));
   }
+  weights.linear_sets.resize(program.linear_sets.size());
   return weights;
 }
 
 namespace {
 
-struct Place {
+struct LinearAddress {
   int64_t layer = 0;
-  size_t group = 0;
+  size_t set = 0;
   LinearSpec spec;
 };
 
 // The linears of layers [first, first + count) into layers[first …]. Packed ones are read by several threads.
 void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t first, int64_t count,
                   std::vector<LayerWeights>& layers, ThreadPool& pool, Backend& backend) {
-  std::vector<Place> places;
-  const auto groups = linear_sets(a);
+  std::vector<LinearAddress> linears;
   for (int64_t layer = first; layer < first + count; ++layer) {
-    for (size_t g = 0; g < groups.size(); ++g) {
-      for (const LinearSpec& spec : groups[g].linears) places.push_back({layer, g, spec});
+    const std::vector<LinearSet>& sets = a.program(layer).linear_sets;
+    for (size_t set = 0; set < sets.size(); ++set) {
+      for (const LinearSpec& spec : sets[set].linears) linears.push_back({layer, set, spec});
     }
   }
-  const auto module = [](const Place& place) { return layer_prefix(place.layer) + place.spec.name; };
-  std::vector<PackedWeight> packed(places.size());
-  pool.parallel_for(static_cast<int64_t>(places.size()), [&](int64_t i) {
-    const Place& place = places[static_cast<size_t>(i)];
-    if (!checkpoint.contains(module(place) + ".qweight")) return;
+  const auto module = [&](const LinearAddress& linear) { return a.layer_prefix(linear.layer) + linear.spec.name; };
+  std::vector<PackedWeight> packed(linears.size());
+  pool.parallel_for(static_cast<int64_t>(linears.size()), [&](int64_t i) {
+    const LinearAddress& linear = linears[static_cast<size_t>(i)];
+    if (!checkpoint.contains(module(linear) + ".qweight")) return;
     packed[static_cast<size_t>(i)] =
-        read_packed(checkpoint, module(place), place.spec.in_features, place.spec.out_features);
+        read_packed(checkpoint, module(linear), linear.spec.in_features, linear.spec.out_features);
   });
-  for (size_t i = 0; i < places.size(); ++i) {
-    LayerWeights& layer = layers[static_cast<size_t>(places[i].layer)];
-    layer.groups[places[i].group].push_back(packed[i].in_features > 0
-                                                ? backend.load_weight(packed[i])
-                                                : load_linear(checkpoint, module(places[i]), places[i].spec, backend));
+  for (size_t i = 0; i < linears.size(); ++i) {
+    LayerWeights& layer = layers[static_cast<size_t>(linears[i].layer)];
+    layer.linear_sets[linears[i].set].push_back(
+        packed[i].in_features > 0 ? backend.load_weight(packed[i])
+                                  : load_linear(checkpoint, module(linears[i]), linears[i].spec, backend));
     packed[i] = {};
   }
 }
@@ -136,11 +135,11 @@ void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t f
 }  // namespace
 
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend) {
-  LayerWeights weights = load_layer_norms(checkpoint, a, layer, backend);
-  const auto groups = linear_sets(a);
-  for (size_t g = 0; g < groups.size(); ++g) {
-    for (const LinearSpec& spec : groups[g].linears) {
-      weights.groups[g].push_back(load_linear(checkpoint, layer_prefix(layer) + spec.name, spec, backend));
+  LayerWeights weights = load_layer_parameters(checkpoint, a, layer, backend);
+  const std::vector<LinearSet>& sets = a.program(layer).linear_sets;
+  for (size_t set = 0; set < sets.size(); ++set) {
+    for (const LinearSpec& spec : sets[set].linears) {
+      weights.linear_sets[set].push_back(load_linear(checkpoint, a.layer_prefix(layer) + spec.name, spec, backend));
     }
   }
   return weights;
@@ -150,13 +149,16 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
   ModelWeights weights;
   weights.embedding =
-      backend.load_weight(load_matrix(checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, backend), nullptr);
-  weights.final_norm = load_norm_vector(checkpoint, kFinalNormName, a.hidden_size, backend);
+      backend.load_weight(load_matrix(checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, backend), nullptr);
+  for (const Parameter& parameter : a.final_parameters) {
+    weights.final_parameters.push_back(load_parameter(checkpoint, parameter.name, parameter, backend));
+  }
   if (!a.tied_head) {
-    weights.head = load_linear(checkpoint, "lm_head", {"lm_head", a.hidden_size, a.vocab_size, false}, backend);
+    weights.head =
+        load_linear(checkpoint, a.names.head, {a.names.head, a.hidden_size, a.vocab_size, a.head_bias}, backend);
   }
   for (int64_t layer = 0; layer < a.layers; ++layer) {
-    weights.layers.push_back(load_layer_norms(checkpoint, a, layer, backend));
+    weights.layers.push_back(load_layer_parameters(checkpoint, a, layer, backend));
   }
   ThreadPool pool(threads);
   for (int64_t first = 0; first < a.layers; first += kLayersAtOnce) {

@@ -1,7 +1,6 @@
 // A model's weights on a device, bound by name from a checkpoint: one layer at a time, or all.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <vector>
 
@@ -11,20 +10,18 @@
 
 namespace gptq {
 
-using Linears = std::vector<std::unique_ptr<Weight>>;  // of one input group, in its order
+using Linears = std::vector<std::unique_ptr<Weight>>;  // of one linear set, in its order
 
 struct LayerWeights {
-  Matrix input_norm;           // F32 [1, E]
-  Matrix post_attention_norm;  // F32 [1, E]
-  Matrix q_norm, k_norm;       // F32 [1, D], empty without q/k norms
-  std::array<Linears, kLinearSets> groups;
+  std::vector<Matrix> parameters;    // F32 [1, size], in the order of LayerProgram::parameters
+  std::vector<Linears> linear_sets;  // in the order of LayerProgram::linear_sets
 };
 
 struct ModelWeights {
   std::unique_ptr<Weight> embedding;  // [V, E]
   std::vector<LayerWeights> layers;
-  Matrix final_norm;             // F32 [1, E]
-  std::unique_ptr<Weight> head;  // [V, E]; null when the embedding serves (tied)
+  std::vector<Matrix> final_parameters;  // F32 [1, E], of Architecture::final_parameters
+  std::unique_ptr<Weight> head;          // [V, E]; null when the embedding serves (tied)
 
   const Weight& head_or_embedding() const { return head ? *head : *embedding; }
 };
@@ -46,7 +43,13 @@ enum class FiniteCheck { kRequired, kDone };
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend, FiniteCheck check = FiniteCheck::kRequired);
 
-LayerWeights load_layer_norms(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
+// The stored vector plus the parameter's offset                                                F32 [1, size]
+Matrix load_parameter(const Checkpoint& checkpoint, const std::string& name, const Parameter& parameter,
+                      Backend& backend);
+
+// A layer with its parameters and, for each linear set, room for its weights.
+LayerWeights load_layer_parameters(const Checkpoint& checkpoint, const Architecture& a, int64_t layer,
+                                   Backend& backend);
 LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int64_t layer, Backend& backend);
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads);

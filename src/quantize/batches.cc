@@ -25,9 +25,9 @@ std::vector<bool> choose_paired(std::span<const int64_t> lengths, bool gptaq) {
 
 }  // namespace
 
-std::vector<Batch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
-                                int64_t rows) {
-  std::vector<Batch> batches;
+std::vector<WindowBatch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
+                                      int64_t rows) {
+  std::vector<WindowBatch> batches;
   const auto add = [&](int64_t window, int64_t length, bool paired, bool apart) {
     const bool fits = !batches.empty() && batches.back().length == length && batches.back().paired == paired &&
                       batches.back().held == apart && batches.back().rows() + length <= rows;

@@ -7,7 +7,7 @@
 
 namespace gptq {
 
-struct Batch {
+struct WindowBatch {
   std::vector<int64_t> windows;  // all of one length
   int64_t length = 0;
   bool paired = false;  // the original model runs them as well: GPTAQ compares the two
@@ -20,7 +20,7 @@ struct Batch {
 // are held apart (numbered behind the others) last. Windows of equal length stand together in both lists. With GPTAQ
 // every second stretch of about 4096 tokens is paired, whatever the size of a batch, so that every device and every
 // plan follows the same windows.
-std::vector<Batch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
-                                int64_t rows);
+std::vector<WindowBatch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
+                                      int64_t rows);
 
 }  // namespace gptq

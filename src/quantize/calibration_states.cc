@@ -8,68 +8,70 @@ namespace gptq {
 CalibrationStates::CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan)
     : a_(architecture), backend_(backend), plan_(plan) {}
 
-void CalibrationStates::add(std::span<const int> tokens, const Batch& added, const Weight& embedding) {
+void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& added, Transformer& transformer,
+                            const Weight& embedding) {
   const int64_t rows = static_cast<int64_t>(tokens.size());
-  const int64_t widest = std::max({a_.hidden_size, a_.heads * a_.head_dim, a_.intermediate_size});
   CHECK(!added.paired || paired_ == batches_.size());
   CHECK(added.held || calibrating_ == batches_.size());
-  StoredBatch batch;
-  batch.windows = static_cast<int64_t>(added.windows.size());
-  batch.resident = static_cast<int64_t>(batches_.size()) < plan_.resident_batches;
-  batch.streams.resize(added.paired ? 2 : 1);
-  Matrix embedded = backend_.allocate(DType::kF32, rows, a_.hidden_size);
-  backend_.embed(embedded.view(), tokens, embedding);
-  for (Stream& stream : batch.streams) {
-    if (batch.resident) {
-      stream.hidden = backend_.allocate(DType::kF32, rows, a_.hidden_size);
-      backend_.copy(stream.hidden.view(), embedded.view());
+  StoredBatch stored;
+  for (size_t window = 0; window < added.windows.size(); ++window) {
+    const size_t length = static_cast<size_t>(added.length);
+    stored.batch.add(tokens.subspan(window * length, length));
+  }
+  stored.batch.upload(backend_);
+  stored.resident = static_cast<int64_t>(batches_.size()) < plan_.resident_batches;
+  stored.streams.resize(added.paired ? 2 : 1);
+  const Matrix embedded = backend_.allocate(DType::kF32, rows, a_.hidden_size);
+  transformer.embed(embedded.view(), tokens, embedding);
+  for (Stream& stream : stored.streams) {
+    if (stored.resident) {
+      stream.residual = backend_.allocate(DType::kF32, rows, a_.hidden_size);
+      backend_.copy(stream.residual.view(), embedded.view());
     } else {
-      stream.hidden = backend_.allocate_host(DType::kF32, rows, a_.hidden_size);
-      backend_.store(stream.hidden.view(), embedded.view());
+      stream.residual = backend_.allocate_host(DType::kF32, rows, a_.hidden_size);
+      backend_.store(stream.residual.view(), embedded.view());
     }
-    if (plan_.keep_inputs) stream.kept.input_memory = backend_.allocate(backend_.activation_dtype(), rows, widest);
+    if (plan_.keep_inputs) transformer.reserve(stream.kept, rows);
   }
   if (added.paired) ++paired_;
   if (!added.held) ++calibrating_;
-  batches_.push_back(std::move(batch));
+  batches_.push_back(std::move(stored));
 }
 
-void CalibrationStates::for_each(size_t first, size_t last, Access access, const Visitor& body) {
-  std::array<DeviceBuffer, 2> windows;
-  if (first < last) fetch(batches_[first], windows[first % 2]);
+void CalibrationStates::for_each(size_t first, size_t last, Access access, const Visitor& visit) {
+  std::array<DeviceBuffer, 2> buffers;
+  if (first < last) fetch(batches_[first], buffers[first % 2]);
   for (size_t b = first; b < last; ++b) {
-    StoredBatch& batch = batches_[b];
-    DeviceBuffer& window = windows[b % 2];
+    StoredBatch& stored = batches_[b];
+    DeviceBuffer& buffer = buffers[b % 2];
     backend_.await_fetches();
-    if (b + 1 < last) fetch(batches_[b + 1], windows[(b + 1) % 2]);
-    Activations& x = enter(batch, 0, window);
-    body(x, batch.streams.size() > 1 ? &enter(batch, 1, window) : nullptr);
-    if (access == Access::kRead || batch.resident) continue;
-    for (size_t s = 0; s < batch.streams.size(); ++s) {
-      backend_.store(batch.streams[s].hidden.view(), window[s].view().row_range(0, batch.streams[s].hidden.rows()));
+    if (b + 1 < last) fetch(batches_[b + 1], buffers[(b + 1) % 2]);
+    Activations& x = enter(stored, 0, buffer);
+    visit({x, stored.streams.size() > 1 ? &enter(stored, 1, buffer) : nullptr, stored.batch.rows()});
+    if (access == Access::kRead || stored.resident) continue;
+    for (size_t s = 0; s < stored.streams.size(); ++s) {
+      const Matrix& host = stored.streams[s].residual;
+      backend_.store(host.view(), buffer[s].view().row_range(0, host.rows()));
     }
   }
 }
 
-void CalibrationStates::fetch(const StoredBatch& batch, DeviceBuffer& window) {
+void CalibrationStates::fetch(const StoredBatch& batch, DeviceBuffer& buffer) {
   if (batch.resident) return;
   for (size_t s = 0; s < batch.streams.size(); ++s) {
-    const MatrixView host = batch.streams[s].hidden.view();
-    if (window[s].rows() < host.rows) {
-      window[s] = {};
-      window[s] = backend_.allocate(DType::kF32, host.rows, host.cols);
+    const MatrixView host = batch.streams[s].residual.view();
+    if (buffer[s].rows() < host.rows) {
+      buffer[s] = {};
+      buffer[s] = backend_.allocate(DType::kF32, host.rows, host.cols);
     }
-    backend_.fetch(window[s].view().row_range(0, host.rows), host);
+    backend_.fetch(buffer[s].view().row_range(0, host.rows), host);
   }
 }
 
-Activations& CalibrationStates::enter(StoredBatch& batch, size_t stream, DeviceBuffer& window) {
+Activations& CalibrationStates::enter(StoredBatch& batch, size_t stream, DeviceBuffer& buffer) {
   Stream& from = batch.streams[stream];
   Activations& x = plan_.keep_inputs ? from.kept : shared_[stream];
-  const int64_t rows = from.hidden.rows();
-  x.hidden = batch.resident ? from.hidden.view() : window[stream].view().row_range(0, rows);
-  x.sequences = batch.windows;
-  x.length = rows / batch.windows;
+  x.residual = batch.resident ? from.residual.view() : buffer[stream].view().row_range(0, from.residual.rows());
   return x;
 }
 

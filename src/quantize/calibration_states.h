@@ -8,57 +8,64 @@
 
 #include "backend/backend.h"
 #include "model/architecture.h"
-#include "model/decoder.h"
+#include "model/batch.h"
+#include "model/transformer.h"
 #include "quantize/batches.h"
 #include "quantize/memory_plan.h"
 
 namespace gptq {
 
-// Two streams flow through the layers: the quantized model's and, beside it for paired batches, the original's.
+// What a pass works on: the activations of one batch, and where its rows stand.
+struct BatchState {
+  Activations& x;         // of the quantized model
+  Activations* original;  // of the original model; null for batches that are not paired
+  const BatchRows& rows;
+};
+
+// Two residual streams flow through the layers: the quantized model's and, beside it for paired batches, the original's.
 class CalibrationStates {
  public:
   CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan);
 
-  // Embeds the tokens [S·T] of the batch's S windows as the next one. Followed batches come first, held ones last.
-  void add(std::span<const int> tokens, const Batch& batch, const Weight& embedding);
+  // Takes the residual stream of the batch's windows, made from their tokens. Paired batches come first, held ones last.
+  void add(std::span<const int> tokens, const WindowBatch& batch, Transformer& transformer, const Weight& embedding);
 
   size_t paired() const { return paired_; }            // batches: the first ones
   size_t calibrating() const { return calibrating_; }  // these, and those behind them that calibrate
   size_t all() const { return batches_.size(); }       // these, and the held ones
 
   enum class Access { kRead, kUpdate };
-  // `original` is null for batches that are not paired.
-  using Visitor = std::function<void(Activations& x, Activations* original)>;
+  using Visitor = std::function<void(const BatchState& batch)>;
 
-  // Calls body for the batches [first, last), one after the other, with `hidden` on the device; while one is worked on
-  // the next one comes and the one before goes back. With kRead, `hidden` must stay as it is. `input` is the body's:
-  // the plan says whether it is still there in the next pass.
-  void for_each(size_t first, size_t last, Access access, const Visitor& body);
+  // Calls visit for the batches [first, last), one after the other, with their residual streams on the device; while one is
+  // worked on the next one comes and the one before goes back. With kRead, the streams must stay as they are. The plan
+  // says whether other activations are still there in the next pass.
+  void for_each(size_t first, size_t last, Access access, const Visitor& visit);
 
   void release();  // memory that passes share; the next one makes it again
 
  private:
   struct Stream {
-    Matrix hidden;  // F32 [M, E]
+    Matrix residual;  // F32 [M, E]
     Activations kept;
   };
   struct StoredBatch {
     std::vector<Stream> streams;  // the quantized model's, the original's
-    int64_t windows = 0;
+    Batch batch;
     bool resident = true;
   };
   // Device memory for one batch of streamed ones.
   using DeviceBuffer = std::array<Matrix, 2>;
 
-  void fetch(const StoredBatch& batch, DeviceBuffer& window);
-  Activations& enter(StoredBatch& batch, size_t stream, DeviceBuffer& window);
+  void fetch(const StoredBatch& batch, DeviceBuffer& buffer);
+  Activations& enter(StoredBatch& batch, size_t stream, DeviceBuffer& buffer);
 
   const Architecture& a_;
   Backend& backend_;
   MemoryPlan plan_;
   std::vector<StoredBatch> batches_;
   size_t paired_ = 0, calibrating_ = 0;
-  std::array<Activations, 2> shared_;  // with inputs that no pass keeps
+  std::array<Activations, 2> shared_;  // with activations that no pass keeps
 };
 
 }  // namespace gptq

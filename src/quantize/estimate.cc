@@ -8,8 +8,6 @@
 #include <random>
 #include <vector>
 
-#include "model/decoder.h"
-
 namespace gptq {
 
 namespace {
@@ -24,8 +22,8 @@ constexpr double kCpuFactor = 1.25;
 
 // Floating-point operations per second of a matrix product like those of a layer.
 double measure_rate(Backend& backend) {
-  const bool cpu = backend.device().kind == Device::Kind::kCpu;
-  const int64_t size = cpu ? 512 : 4096, rows = cpu ? 2048 : 4096;
+  const auto& probe = backend.capabilities().probe_gemm;
+  const int64_t size = probe.m, rows = probe.k;
   std::mt19937 random(1);  // zeros and constants draw less power than data
   std::vector<float> values(static_cast<size_t>(rows * size));
   for (float& value : values) value = static_cast<float>(random()) * 0x1p-32f - 0.5f;
@@ -52,33 +50,67 @@ double measure_rate(Backend& backend) {
 struct Work {
   double flops = 0;     // of forward passes and Hessians
   double weights = 0;   // to quantize
-  int64_t widest = 0;   // inputs of a group
-  int64_t largest = 0;  // weights of a group
+  int64_t widest = 0;   // inputs of a linear set
+  int64_t largest = 0;  // weights of a linear set
 };
 
-Work count_work(const MemoryProblem& p, bool twice) {
+// How often the passes of a layer run each of its linear sets, and its attention. A pass that keeps nothing but the residual
+// stream runs the sets between a restart and its goal once more.
+struct Runs {
+  std::vector<double> sets;
+  double attention = 0;
+};
+
+Runs count_runs(const LayerProgram& program, bool recomputes) {
+  const int sets = static_cast<int>(program.linear_sets.size());
+  Runs runs{std::vector<double>(static_cast<size_t>(sets), 1.0), 1.0};
+  if (!recomputes) return runs;
+  int attention = 0;
+  while (!std::holds_alternative<AttentionStep>(program.steps[static_cast<size_t>(attention)])) ++attention;
+  for (int set = 0; set < sets; ++set) {
+    const int begin = program.restart_before(set), end = program.step_of(set);
+    for (int s = 0; s < set; ++s) runs.sets[static_cast<size_t>(s)] += program.step_of(s) >= begin;
+    runs.attention += attention >= begin && attention < end;
+  }
+  return runs;
+}
+
+Work count_work(const MemoryProblem& p, bool recomputes) {
   const Architecture& a = p.architecture;
   const double tokens = static_cast<double>(p.tokens());
   const double streams = p.gptaq ? 1.5 : 1.0;  // the original model is paired for half of the windows
-  const double attention = streams * 4.0 * tokens * static_cast<double>(p.longest() * a.heads * a.head_dim);
+  std::vector<Runs> runs;
+  for (const LayerProgram& program : a.programs) runs.push_back(count_runs(program, recomputes));
   Work work;
-  for (const LayerPlan& layer : p.modules.layers) {
-    for (size_t stage = 0; stage < layer.size(); ++stage) {
-      const SetPlan& group = layer[stage];
-      int64_t rows = 0;
-      const int64_t k = group.group.linears[0].in_features;
-      for (const LinearSpec& linear : group.group.linears) rows += linear.out_features;
-      const bool again = twice && static_cast<int>(stage) == Decoder::starting_stage(static_cast<int>(stage));
+  for (size_t layer = 0; layer < p.modules.layers.size(); ++layer) {
+    const Runs& count = runs[static_cast<size_t>(a.program_of_layer[layer])];
+    const AttentionStep& attention = a.program(static_cast<int64_t>(layer)).attention();
+    const std::vector<SetPlan>& sets = p.modules.layers[layer].sets;
+    for (size_t set = 0; set < sets.size(); ++set) {
+      const int64_t rows = sets[set].set.out_features(), k = sets[set].set.in_features();
       work.widest = std::max(work.widest, k);
       work.largest = std::max(work.largest, rows * k);
-      work.flops += streams * (again ? 4.0 : 2.0) * tokens * static_cast<double>(rows * k);
-      if (!group.grid) continue;
+      work.flops += streams * 2.0 * count.sets[set] * tokens * static_cast<double>(rows * k);
+      if (!sets[set].grid) continue;
       work.flops += tokens * static_cast<double>(k * k) * (p.gptaq ? 2.2 : 1.2);
       work.weights += static_cast<double>(rows * k);
     }
-    work.flops += attention * (twice ? 2 : 1);
+    work.flops += streams * 4.0 * tokens * count.attention *
+                  static_cast<double>(p.longest() * attention.heads * attention.head_dim);
   }
   return work;
+}
+
+// Columns of the widest scratch of a layer.
+int64_t scratch_columns(const Architecture& a) {
+  int64_t most = 0;
+  for (const LayerProgram& program : a.programs) {
+    int64_t sum = 0;
+    for (size_t b = static_cast<size_t>(program.kept_buffers); b < program.buffers.size(); ++b)
+      sum += program.buffers[b];
+    most = std::max(most, sum);
+  }
+  return most;
 }
 
 }  // namespace
@@ -88,7 +120,7 @@ Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_
   const Work work = count_work(p, p.true_sequential && !plan.keep_inputs);
   const double rate = measure_rate(backend);
   Estimate e;
-  if (backend.device().kind != Device::Kind::kCpu) {
+  if (backend.capabilities().own_memory) {
     e.peak_bytes = bytes_in + plan.host_bytes() + kProgramBytes;
     // Each of the two halves of a layer brings the streams three times and takes them back once.
     const double moved = static_cast<double>(a.layers) * 8.0 * static_cast<double>(plan.stream_host_bytes);
@@ -102,7 +134,7 @@ Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_
   const double batch = static_cast<double>(plan.batch_rows);
   e.peak_bytes = static_cast<int64_t>(streams * tokens * (hidden + (plan.keep_inputs ? widest : 0)) * 4 +
                                       5.0 * widest * widest * 4 + 2.5 * static_cast<double>(work.largest) * 4 +
-                                      batch * (2 * static_cast<double>(a.intermediate_size) + hidden) * 4 +
+                                      batch * (static_cast<double>(scratch_columns(a)) + hidden) * 4 +
                                       static_cast<double>(bytes_in)) +
                  kProgramBytes;
   e.seconds = work.flops / rate * kCpuFactor;

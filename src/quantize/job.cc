@@ -82,20 +82,26 @@ std::vector<std::string> Job::notes() const {
 int Job::module_count() const {
   int count = 0;
   for (const LayerPlan& layer : plan.layers) {
-    for (const SetPlan& group : layer) count += group.grid ? static_cast<int>(group.group.linears.size()) : 0;
+    for (const SetPlan& set : layer.sets) count += set.grid ? static_cast<int>(set.set.linears.size()) : 0;
   }
   return count;
 }
 
 MemoryProblem Job::memory_problem(const Backend& backend) const {
-  return {architecture,         plan,
-          calibration.lengths,  calibration.held.lengths,
-          options.gptaq > 0,    options.true_sequential,
-          backend.batch_rows(), static_cast<int64_t>(size_of(backend.activation_dtype()))};
+  const Capabilities& c = backend.capabilities();
+  return {architecture,
+          plan,
+          calibration.lengths,
+          calibration.held.lengths,
+          options.gptaq > 0,
+          options.true_sequential,
+          c.batch_rows,
+          static_cast<int64_t>(size_of(c.activation_dtype)),
+          [&backend](GptqOp op, int64_t n, int64_t k) { return backend.scratch_bytes(op, n, k); }};
 }
 
 std::unique_ptr<Backend> Job::open_backend(const BackendMaker& make) const {
-  return make(options.compute, checkpoint.tensor(kEmbeddingName).dtype);
+  return make(options.compute, checkpoint.tensor(architecture.names.embedding).dtype);
 }
 
 void Job::list_tensors() {
@@ -110,7 +116,8 @@ void Job::list_tensors() {
   }
   for (const std::string& name : checkpoint.names()) {
     if (replaced.count(name)) continue;
-    if (architecture.tied_head && name == kHeadName) continue;  // the embedding serves; stored once
+    if (architecture.tied_head && name == architecture.names.head + ".weight")
+      continue;  // the embedding serves; stored once
     const TensorView view = checkpoint.tensor(name);
     copied.push_back({name, view.dtype, view.shape});
   }

@@ -33,9 +33,10 @@ struct Job {
   // Calls body(module name, linear, grid) for every quantized linear of a layer, in order.
   template <typename Body>
   void for_each_linear(int64_t layer, const Body& body) const {
-    for (const SetPlan& group : plan.layers[static_cast<size_t>(layer)]) {
-      if (!group.grid) continue;
-      for (const LinearSpec& linear : group.group.linears) body(layer_prefix(layer) + linear.name, linear, *group.grid);
+    const LayerPlan& planned = plan.layers[static_cast<size_t>(layer)];
+    for (const SetPlan& set : planned.sets) {
+      if (!set.grid) continue;
+      for (const LinearSpec& linear : set.set.linears) body(planned.prefix + linear.name, linear, *set.grid);
     }
   }
 

@@ -1,13 +1,10 @@
-// Counting what is alive at the same time, from shapes. Units are bytes; K are the inputs and N the stacked outputs of
-// a group, R the rows of a batch.
+// Counting what is alive at the same time, from the layers' programs. Units are bytes; K are the inputs and N the stacked
+// outputs of a linear set, R the rows of a batch.
 //
-// The counts follow pipeline.cc and solver.cc, and the scratch of src/backend/cuda: split operands take 12 bytes an
-// element (split_product.h), strips of rows at most 1 GiB (solve.cu, hessian.cu), regressions a padded factor and a
-// solution (factor.cu). A CPU takes less for each.
+// The counts follow pipeline.cc and solver.cc; what a backend's operations take besides is the backend's word.
 #include "quantize/memory_plan.h"
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 
 #include "quantize/batches.h"
@@ -16,153 +13,193 @@ namespace gptq {
 
 namespace {
 
-constexpr int64_t kSmall = 64 << 20;  // norms, angles, indices, scales of a group
-constexpr int64_t kStripBytes = int64_t{1} << 30;
-constexpr int64_t kOuter = 1024;            // columns or terms of one split product
-constexpr int64_t kPad = 512;               // the regression's factor has a multiple of that many rows
-constexpr int64_t kRegressRows = 8192;      // of the weights that are updated at a time
-constexpr int64_t kSplit = 12, kFloat = 4;  // bytes of an element
-constexpr int64_t kSmallestRows = 2048;     // of a batch: below, a GPU is not filled
+constexpr int64_t kSmall = 64 << 20;     // norms, angles, indices, scales of a set
+constexpr int64_t kFloat = 4;            // bytes
+constexpr int64_t kSmallestRows = 2048;  // of a batch: below, a GPU is not filled
 constexpr double kPoolLoss = 1.05;
 
 int64_t square(int64_t k) { return k * k * kFloat; }
 
-struct Group {
+// A linear set, over all layers that run its program.
+struct SetCount {
   int64_t n = 0, widest = 0, k = 0;     // outputs of all linears and of the widest, inputs
   int64_t stored_bits = 0;              // of a weight on the device after quantizing, at most
-  bool sorted = false, solved = false;  // whether any layer's group is
+  bool sorted = false, solved = false;  // whether any layer's set is
+};
+
+struct ProgramCount {
+  const LayerProgram* program = nullptr;
+  std::vector<SetCount> sets;
 };
 
 class Counter {
  public:
   explicit Counter(const MemoryProblem& problem) : p_(problem), a_(problem.architecture) {
-    for (const LayerPlan& layer : p_.modules.layers) {
-      for (size_t i = 0; i < groups_.size(); ++i) {
-        Group& group = groups_[i];
-        group.n = 0;
-        for (const LinearSpec& linear : layer[i].group.linears) {
-          group.n += linear.out_features;
-          group.widest = std::max(group.widest, linear.out_features);
-          group.k = linear.in_features;
-        }
-        const auto& grid = layer[i].grid;
-        group.solved |= grid.has_value();
-        group.sorted |= grid && grid->desc_act;
-        // With scale and zero for each group of columns.
-        const int64_t bits =
-            grid ? grid->bits + (grid->group_size > 0 ? 32 / grid->group_size + 1 : 1) : 8 * p_.activation_bytes;
-        group.stored_bits = std::max(group.stored_bits, bits);
-      }
+    for (const LayerProgram& program : a_.programs) {
+      programs_.push_back({&program, std::vector<SetCount>(program.linear_sets.size())});
+      for (const LinearSet& set : program.linear_sets) widest_input_ = std::max(widest_input_, set.in_features());
+      int64_t kept = 0;
+      for (int b = 0; b < program.kept_buffers; ++b) kept += program.buffers[static_cast<size_t>(b)];
+      kept_columns_ = std::max(kept_columns_, kept);
     }
-    for (const Group& group : groups_) widest_input_ = std::max(widest_input_, group.k);
+    for (size_t layer = 0; layer < p_.modules.layers.size(); ++layer) {
+      ProgramCount& program = programs_[static_cast<size_t>(a_.program_of_layer[layer])];
+      const std::vector<SetPlan>& plans = p_.modules.layers[layer].sets;
+      for (size_t i = 0; i < plans.size(); ++i) add(program.sets[i], plans[i]);
+    }
   }
 
   // Fills in the plan's bytes.
   void count(MemoryPlan& plan) const {
-    const std::vector<Batch> batches = make_batches(p_.lengths, p_.held, p_.gptaq, plan.batch_rows);
+    const std::vector<WindowBatch> batches = make_batches(p_.lengths, p_.held, p_.gptaq, plan.batch_rows);
     int64_t resident = 0, rows = 0;
     plan.stream_host_bytes = 0;
     for (size_t b = 0; b < batches.size(); ++b) {
       const int64_t streams = batches[b].paired ? 2 : 1;
       const int64_t batch_rows = batches[b].rows();
-      const int64_t hidden = streams * batch_rows * a_.hidden_size * kFloat;
+      const int64_t residual = streams * batch_rows * a_.hidden_size * kFloat;
       rows = std::max(rows, batch_rows);
       if (static_cast<int64_t>(b) < plan.resident_batches) {
-        resident += hidden;
-        if (plan.keep_inputs) resident += streams * batch_rows * widest_input_ * p_.activation_bytes;
+        resident += residual;
+        if (plan.keep_inputs) resident += streams * batch_rows * kept_columns_ * p_.activation_bytes;
       } else {
-        plan.stream_host_bytes += hidden;
+        plan.stream_host_bytes += residual;
       }
     }
     plan.hessian_host_bytes = plan.hessian_on_host ? square(widest_input_) : 0;
     const bool streamed = plan.resident_batches < static_cast<int64_t>(batches.size());
     int64_t most =
         a_.vocab_size * a_.hidden_size * p_.activation_bytes + rows * a_.hidden_size * kFloat * 2;  // embedding
-    if (p_.true_sequential) {
-      for (int stage = 0; stage < kLinearSets; ++stage) {
-        for (const int64_t streams : {1, 2}) {
-          if (streams == 2 && !p_.gptaq) continue;
-          const int first = plan.keep_inputs ? stage : stage / 2 * 2;
-          most = std::max(
-              most, pass_bytes(plan, first, stage, streams, rows, streamed) + observing_bytes(stage, streams, rows));
-          // A layer that an earlier run has finished.
-          most = std::max(most, pass_bytes(plan, 0, kLinearSets - 1, streams, rows, streamed));
-        }
-        most = std::max(most, solve_bytes(plan, stage));
-      }
-    } else {
-      int64_t hessians = 0, weights = 0;
-      for (const Group& group : groups_) {
-        hessians += square(group.k);
-        weights += group.n * group.k * p_.activation_bytes;
-      }
-      const int64_t copy = rows * a_.hidden_size * kFloat;
-      for (int stage = 0; stage < kLinearSets; ++stage) {
-        most = std::max(most, hessians + weights + copy + pass_bytes(plan, 0, stage, 1, rows, streamed));
-        most = std::max(most, hessians + solve_bytes(plan, stage));
-      }
+    for (const ProgramCount& program : programs_) {
+      most = std::max(most, p_.true_sequential ? sequential_bytes(program, plan, rows, streamed)
+                                               : unquantized_bytes(program, plan, rows, streamed));
     }
     plan.device_bytes = resident + most + kSmall;
   }
 
  private:
-  const Group& group(int stage) const { return groups_[static_cast<size_t>(stage)]; }
+  void add(SetCount& count, const SetPlan& plan) const {
+    count.n = plan.set.out_features();
+    count.k = plan.set.in_features();
+    for (const LinearSpec& linear : plan.set.linears) count.widest = std::max(count.widest, linear.out_features);
+    const auto& grid = plan.grid;
+    count.solved |= grid.has_value();
+    count.sorted |= grid && grid->desc_act;
+    // With scale and zero for each group of columns.
+    const int64_t bits =
+        grid ? grid->bits + (grid->group_size > 0 ? 32 / grid->group_size + 1 : 1) : 8 * p_.activation_bytes;
+    count.stored_bits = std::max(count.stored_bits, bits);
+  }
 
-  int64_t weight_bytes(int stage) const { return group(stage).n * group(stage).k * group(stage).stored_bits / 8; }
+  static int64_t weight_bytes(const SetCount& set) { return set.n * set.k * set.stored_bits / 8; }
 
-  // A pass over the batches through some stages: windows on the streams, inputs, what the linears give, and the
-  // weights, with the dense form of one of them.
-  int64_t pass_bytes(const MemoryPlan& plan, int first, int last, int64_t streams, int64_t rows, bool streamed) const {
+  int64_t sequential_bytes(const ProgramCount& program, const MemoryPlan& plan, int64_t rows, bool streamed) const {
+    const int sets = static_cast<int>(program.sets.size());
+    int64_t most = 0;
+    for (int set = 0; set < sets; ++set) {
+      const int first = plan.keep_inputs ? set : first_set_behind(program, program.program->restart_before(set));
+      for (const int64_t streams : {1, 2}) {
+        if (streams == 2 && !p_.gptaq) continue;
+        most = std::max(most, pass_bytes(program, plan, first, set, streams, rows, streamed) +
+                                  observing_bytes(program.sets[static_cast<size_t>(set)], streams, rows));
+        // A layer that an earlier run has finished.
+        most = std::max(most, pass_bytes(program, plan, 0, sets - 1, streams, rows, streamed));
+      }
+      most = std::max(
+          most, earlier_bytes(program, plan, first, set) + solve_bytes(plan, program.sets[static_cast<size_t>(set)]));
+    }
+    return most;
+  }
+
+  int64_t unquantized_bytes(const ProgramCount& program, const MemoryPlan& plan, int64_t rows, bool streamed) const {
+    int64_t hessians = 0, weights = 0, most = 0;
+    for (const SetCount& set : program.sets) {
+      hessians += square(set.k);
+      weights += set.n * set.k * p_.activation_bytes;
+    }
+    const int64_t copy = rows * a_.hidden_size * kFloat;
+    for (int set = 0; set < static_cast<int>(program.sets.size()); ++set) {
+      most = std::max(most, hessians + weights + copy + pass_bytes(program, plan, 0, set, 1, rows, streamed));
+      most = std::max(most, hessians + solve_bytes(plan, program.sets[static_cast<size_t>(set)]));
+    }
+    return most;
+  }
+
+  // The first linear set at or behind a step.
+  static int first_set_behind(const ProgramCount& program, int step) {
+    int set = 0;
+    while (program.program->step_of(set) < step) ++set;
+    return set;
+  }
+
+  // A pass over the batches through some sets and what stands behind them up to the next one: windows on the streams, slots
+  // by the buffers in which they lie, and the weights, with the dense form of one of them.
+  int64_t pass_bytes(const ProgramCount& program, const MemoryPlan& plan, int first, int last, int64_t streams,
+                     int64_t rows, bool streamed) const {
     const int64_t act = p_.activation_bytes;
     int64_t bytes = streamed ? 2 * streams * rows * a_.hidden_size * kFloat : 0;
-    int64_t input = 0, output = 0, dense = 0;
+    int64_t dense = 0, sorted = 0;
     for (int s = first; s <= last; ++s) {
-      input = std::max(input, rows * (group(s).sorted ? 2 : 1) * group(s).k * act);
-      output = std::max(output, rows * (s == 1 || s == 3 ? a_.hidden_size : group(s).n) * act);
-      dense = std::max(dense, group(s).widest * group(s).k * act);
-      bytes += weight_bytes(s);
-      if (streams == 2) bytes += group(s).n * group(s).k * act;
+      const SetCount& set = program.sets[static_cast<size_t>(s)];
+      if (set.sorted) sorted = std::max(sorted, rows * set.k * act);
+      dense = std::max(dense, set.widest * set.k * act);
+      bytes += weight_bytes(set);
+      if (streams == 2) bytes += set.n * set.k * act;
     }
-    return bytes + output + dense + (plan.keep_inputs ? 0 : streams * input);
+    const auto [kept, scratch] = slot_columns(*program.program, first, last);
+    return bytes + sorted + dense + scratch * rows * act + (plan.keep_inputs ? 0 : streams * kept * rows * act);
+  }
+
+  // Columns of the kept buffers and of the scratch that the steps of such a pass use.
+  static std::pair<int64_t, int64_t> slot_columns(const LayerProgram& program, int first, int last) {
+    const int begin = first == 0 ? 0 : program.step_of(first);
+    const int sets = static_cast<int>(program.linear_sets.size());
+    const int end = last + 1 < sets ? program.step_of(last + 1) : program.end();
+    std::vector<int64_t> columns(program.buffers.size());
+    for (int i = begin; i < end; ++i) {
+      const Access access = access_of(program, program.steps[static_cast<size_t>(i)]);
+      for (const auto* list : {&access.reads, &access.writes}) {
+        for (const Columns& c : *list) {
+          const Slot& slot = program.slots[static_cast<size_t>(c.slot)];
+          if (slot.buffer < 0) continue;
+          int64_t& most = columns[static_cast<size_t>(slot.buffer)];
+          most = std::max(most, slot.columns);
+        }
+      }
+    }
+    const auto split = columns.begin() + program.kept_buffers;
+    return {std::accumulate(columns.begin(), split, int64_t{0}), std::accumulate(split, columns.end(), int64_t{0})};
   }
 
   // The sums that grow in such a pass. Those of both streams come first; then a copy of the Hessian is kept.
-  int64_t observing_bytes(int stage, int64_t streams, int64_t rows) const {
-    const int64_t k = group(stage).k;
-    if (streams == 2) return 2 * square(k) + rows * k * p_.activation_bytes;
-    return (p_.gptaq ? 3 : 1) * square(k);
+  int64_t observing_bytes(const SetCount& set, int64_t streams, int64_t rows) const {
+    if (streams == 2) return 2 * square(set.k) + rows * set.k * p_.activation_bytes;
+    return (p_.gptaq ? 3 : 1) * square(set.k);
   }
 
-  int64_t solve_bytes(const MemoryPlan& plan, int stage) const {
-    const int64_t n = group(stage).n, k = group(stage).k;
-    if (!group(stage).solved) return n * k * p_.activation_bytes;
-    const int64_t weights = n * k * kFloat;
-    const int64_t earlier = plan.keep_inputs || stage % 2 == 0 ? 0 : weight_bytes(stage - 1);
-    const int64_t strip = std::min(n * k * kFloat, kStripBytes);
-    const int64_t quadratic = square(k) + weights + strip + kSplit * kOuter * (std::min(n, strip / k / kFloat) + k);
+  // Weights of the sets in front of one that the passes up to it run again.
+  static int64_t earlier_bytes(const ProgramCount& program, const MemoryPlan& plan, int first, int set) {
+    int64_t bytes = 0;
+    for (int s = first; !plan.keep_inputs && s < set; ++s) bytes += weight_bytes(program.sets[static_cast<size_t>(s)]);
+    return bytes;
+  }
 
-    // H and the factor, weights in natural and in processing order, codes; then a strip with its split operands.
-    const int64_t row = (k + 4 * kOuter + kPad) * kFloat;
-    const int64_t columns = 2 * square(k) + 2 * weights + n * k + std::min(n * row, kStripBytes) + kSplit * kOuter * k +
-                            2 * 128 * k * kFloat;
-    int64_t most = std::max(quadratic, columns);
-    if (p_.gptaq) {
-      const int64_t padded = (k + kPad - 1) / kPad * kPad;
-      const bool few = n < k;
-      const int64_t solved = (few ? n : k) * padded * kFloat;
-      const int64_t product = few ? 0 : std::min(n, kRegressRows) * k * kFloat;
-      const int64_t split = kSplit * kOuter * (std::min(n, few ? n : kRegressRows) + k) + 3 * kPad * padded * kFloat;
-      const int64_t regress =
-          (plan.hessian_on_host ? 2 : 3) * square(k) + square(padded) + weights + solved + product + split;
-      most = std::max({most, regress, quadratic + 2 * square(k)});
-    }
-    return earlier + most;
+  int64_t solve_bytes(const MemoryPlan& plan, const SetCount& set) const {
+    const int64_t n = set.n, k = set.k, weights = n * k * kFloat;
+    if (!set.solved) return n * k * p_.activation_bytes;
+    const auto scratch = [&](GptqOp op) { return p_.scratch_bytes ? p_.scratch_bytes(op, n, k) : 0; };
+    const int64_t forms = square(k) + weights + scratch(GptqOp::kRowQuadraticForms);
+    // H and the factor, weights in natural and in processing order, codes.
+    const int64_t columns = 2 * square(k) + 2 * weights + n * k + scratch(GptqOp::kSolveColumns);
+    if (!p_.gptaq) return std::max(forms, columns);
+    const int64_t target = (plan.hessian_on_host ? 2 : 3) * square(k) + weights + scratch(GptqOp::kGptaqTarget);
+    return std::max({forms + 2 * square(k), columns, target});
   }
 
   const MemoryProblem& p_;
   const Architecture& a_;
-  std::array<Group, kLinearSets> groups_;
-  int64_t widest_input_ = 0;
+  std::vector<ProgramCount> programs_;
+  int64_t widest_input_ = 0, kept_columns_ = 0;
 };
 
 // How many of the longest windows so many rows have room for: one at least, all at most.

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
+#include "backend/gptq_ops.h"
 #include "model/architecture.h"
 #include "quantize/module_plan.h"
 
@@ -20,8 +22,10 @@ struct MemoryProblem {
   std::vector<int64_t> held = {};     // of those held apart for measuring
   bool gptaq = false;
   bool true_sequential = true;
-  int64_t batch_rows = 0;        // of the largest batch: Backend::batch_rows()
-  int64_t activation_bytes = 4;  // of one element of Backend::activation_dtype()
+  int64_t batch_rows = 0;        // of the largest batch: Capabilities::batch_rows
+  int64_t activation_bytes = 4;  // of one element of Capabilities::activation_dtype
+  // GptqOps::scratch_bytes; none without it.
+  std::function<int64_t(GptqOp op, int64_t n, int64_t k)> scratch_bytes = {};
 
   int64_t tokens() const;  // of all windows
   int64_t longest() const { return lengths.front(); }
@@ -29,7 +33,7 @@ struct MemoryProblem {
 
 struct MemoryPlan {
   int64_t batch_rows = 1;          // tokens of a batch, at most, unless one window has more
-  bool keep_inputs = true;         // false: inputs of o and down are computed again from the residual stream
+  bool keep_inputs = true;         // false: what is not the residual stream is computed again from it
   int64_t resident_batches = 0;    // the first ones stay on the device; the others' residual streams in host memory
   bool hessian_on_host = false;    // while the regression of GPTAQ works
   int64_t device_bytes = 0;        // predicted peak of what the backend allocates

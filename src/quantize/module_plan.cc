@@ -96,9 +96,9 @@ GridOptions choose_defaults(const Architecture& architecture, const QuantizeOpti
   int64_t inputs = 0;
   const auto divides_all = [&](int size) {
     for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-      for (const LinearSet& group : linear_sets(architecture)) {
-        for (const LinearSpec& linear : group.linears) {
-          const std::string module = layer_prefix(layer) + linear.name;
+      for (const LinearSet& set : architecture.program(layer).linear_sets) {
+        for (const LinearSpec& linear : set.linears) {
+          const std::string module = architecture.layer_prefix(layer) + linear.name;
           if (!fits_packing(linear) || linear.in_features % size == 0) continue;
           const auto grid = settings(module, defaults, rules);
           if (!grid || grid->group_size != 0) continue;
@@ -120,16 +120,16 @@ GridOptions choose_defaults(const Architecture& architecture, const QuantizeOpti
 }
 
 void check_divides(const SetPlan& plan, const std::string& prefix) {
-  const int64_t k = plan.group.linears[0].in_features;
+  const int64_t k = plan.set.linears[0].in_features;
   const int size = plan.grid->group_size;
   if (size < 0 || k % size == 0) return;
   std::string fitting;
   for (int candidate : {1024, 512, 256, 128, 64, 32, 16}) {
     if (k % candidate == 0) fitting += std::to_string(candidate) + ", ";
   }
-  usage("quantizing " + prefix + plan.group.linears[0].name + ": group_size " + std::to_string(size) +
+  usage("quantizing " + prefix + plan.set.linears[0].name + ": group_size " + std::to_string(size) +
         " does not divide its " + std::to_string(k) + " inputs, which most readers demand; use " + fitting +
-        "-1, or --skip '" + plan.group.linears[0].name + "'");
+        "-1, or --skip '" + plan.set.linears[0].name + "'");
 }
 
 // A pattern that matches one module name exactly.
@@ -142,24 +142,22 @@ std::string exact(const std::string& name) {
   return pattern += '$';
 }
 
-// Under which names readers ask for a group: its linears, and where there are several the fused one.
-std::vector<std::string> names_of(const LinearSet& group, size_t layer) {
-  const std::string prefix = layer_prefix(static_cast<int64_t>(layer));
+// Under which names readers ask for a linear set: its linears, and the modules into which some readers fuse them.
+std::vector<std::string> names_of(const LinearSet& set, const std::string& prefix) {
   std::vector<std::string> names;
-  for (const LinearSpec& linear : group.linears) names.push_back(prefix + linear.name);
-  const std::string& first = group.linears[0].name;
-  if (names.size() > 1) names.push_back(prefix + first.substr(0, first.find('.') + 1) + group.name + "_proj");
+  for (const LinearSpec& linear : set.linears) names.push_back(prefix + linear.name);
+  for (const std::string& fused : set.fused_names) names.push_back(prefix + fused);
   return names;
 }
 
 bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
-  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const SetPlan& group : plan.layers[layer]) {
-      for (const std::string& name : names_of(group.group, layer)) {
+  for (const LayerPlan& layer : plan.layers) {
+    for (const SetPlan& set : layer.sets) {
+      for (const std::string& name : names_of(set.set, layer.prefix)) {
         const auto found = config.settings_for(name);
-        if (found.has_value() != group.grid.has_value()) return false;
-        if (found && (found->bits != group.grid->bits || found->group_size != group.grid->group_size ||
-                      found->sym != group.grid->sym || found->desc_act != group.grid->desc_act)) {
+        if (found.has_value() != set.grid.has_value()) return false;
+        if (found && (found->bits != set.grid->bits || found->group_size != set.grid->group_size ||
+                      found->sym != set.grid->sym || found->desc_act != set.grid->desc_act)) {
           return false;
         }
       }
@@ -170,18 +168,18 @@ bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
 
 std::vector<DynamicRule> exact_rules(const ModelPlan& plan) {
   std::vector<DynamicRule> rules;
-  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const SetPlan& group : plan.layers[layer]) {
-      if (same(group.grid, plan.defaults)) continue;
-      for (const std::string& name : names_of(group.group, layer)) {
+  for (const LayerPlan& layer : plan.layers) {
+    for (const SetPlan& set : layer.sets) {
+      if (same(set.grid, plan.defaults)) continue;
+      for (const std::string& name : names_of(set.set, layer.prefix)) {
         DynamicRule rule;
         rule.pattern = exact(name);
-        rule.skip = !group.grid.has_value();
-        if (group.grid) {
-          rule.bits = group.grid->bits;
-          rule.group_size = group.grid->group_size;
-          rule.sym = group.grid->sym;
-          rule.desc_act = group.grid->desc_act;
+        rule.skip = !set.grid.has_value();
+        if (set.grid) {
+          rule.bits = set.grid->bits;
+          rule.group_size = set.grid->group_size;
+          rule.sym = set.grid->sym;
+          rule.desc_act = set.grid->desc_act;
         }
         rules.push_back(rule);
       }
@@ -195,10 +193,10 @@ std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPla
   std::vector<std::vector<std::string>> first;
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
     std::vector<std::vector<std::string>> block;
-    for (const SetPlan& group : plan.layers[layer]) {
-      if (!group.grid) continue;
+    for (const SetPlan& set : plan.layers[layer].sets) {
+      if (!set.grid) continue;
       block.emplace_back();
-      for (const LinearSpec& linear : group.group.linears) block.back().push_back(linear.name);
+      for (const LinearSpec& linear : set.set.linears) block.back().push_back(linear.name);
     }
     if (layer == 0) first = block;
     if (block != first) return std::nullopt;
@@ -243,17 +241,43 @@ std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
 void check_matches(const CompiledRule& rule, const Architecture& architecture) {
   std::string inside;  // a module with a match that does not begin at its start
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-    for (const LinearSet& group : linear_sets(architecture)) {
-      for (const LinearSpec& linear : group.linears) {
-        const std::string module = layer_prefix(layer) + linear.name;
+    for (const LinearSet& set : architecture.program(layer).linear_sets) {
+      for (const LinearSpec& linear : set.linears) {
+        const std::string module = architecture.layer_prefix(layer) + linear.name;
         if (rule.regex.matches_start(module)) return;
         if (inside.empty() && rule.regex.find(module)) inside = module;
       }
     }
   }
   const std::string& pattern = rule.rule->pattern;
-  usage("applying the rule for \"" + pattern + "\": it matches no module; names look like " + layer_prefix(0) +
-        "mlp.down_proj" + (inside.empty() ? "" : ", and patterns match from their start: write '.*" + pattern + "'"));
+  usage("applying the rule for \"" + pattern + "\": it matches no module; names look like " +
+        architecture.layer_prefix(0) + architecture.program(0).linear_sets.back().linears.back().name +
+        (inside.empty() ? "" : ", and patterns match from their start: write '.*" + pattern + "'"));
+}
+
+// What the rules say of a linear set, whose linears must agree.
+SetPlan plan_set(const LinearSet& set, const std::string& prefix, const GridOptions& defaults,
+                 const std::vector<CompiledRule>& rules, std::vector<std::string>& notes) {
+  SetPlan plan{set, settings(prefix + set.linears[0].name, defaults, rules)};
+  bool agree = true;
+  for (const LinearSpec& linear : set.linears) {
+    const auto wanted = settings(prefix + linear.name, defaults, rules);
+    agree = agree && same(wanted, plan.grid);
+    plan.grid = finer(plan.grid, wanted);
+    if (plan.grid && !fits_packing(linear)) {
+      notes.push_back(prefix + linear.name + " stays dense: its shape " + std::to_string(linear.out_features) + " × " +
+                      std::to_string(linear.in_features) + " is not a multiple of 32");
+      plan.grid.reset();
+    }
+  }
+  if (!agree) {
+    notes.push_back(prefix + set.name + ": linears that share an input must agree; all take the finer setting");
+  }
+  if (!plan.grid) return plan;
+  check_grid(*plan.grid, "the rule for " + prefix + set.linears[0].name);
+  check_divides(plan, prefix);
+  if (plan.grid->group_size < 0) plan.grid->group_aware = false;  // one group: there is nothing to keep together
+  return plan;
 }
 
 }  // namespace
@@ -293,13 +317,14 @@ ModuleRule ModuleRule::parse(const std::string& text) {
 
 bool ModelPlan::quantizes_anything() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
-    return std::any_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid.has_value(); });
+    return std::any_of(layer.sets.begin(), layer.sets.end(), [](const SetPlan& set) { return set.grid.has_value(); });
   });
 }
 
 bool ModelPlan::asymmetric() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
-    return std::any_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid && !g.grid->sym; });
+    return std::any_of(layer.sets.begin(), layer.sets.end(),
+                       [](const SetPlan& set) { return set.grid && !set.grid->sym; });
   });
 }
 
@@ -310,34 +335,10 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
   ModelPlan plan;
   plan.defaults = choose_defaults(architecture, options, rules, plan.notes);
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-    const std::string prefix = layer_prefix(layer);
-    LayerPlan layer_plan;
-    const auto groups = linear_sets(architecture);
-    for (size_t g = 0; g < groups.size(); ++g) {
-      SetPlan& group = layer_plan[g];
-      group.group = groups[g];
-      group.grid = settings(prefix + groups[g].linears[0].name, plan.defaults, rules);
-      bool agree = true;
-      for (const LinearSpec& linear : groups[g].linears) {
-        const auto wanted = settings(prefix + linear.name, plan.defaults, rules);
-        agree = agree && same(wanted, group.grid);
-        group.grid = finer(group.grid, wanted);
-        if (group.grid && !fits_packing(linear)) {
-          plan.notes.push_back(prefix + linear.name + " stays dense: its shape " + std::to_string(linear.out_features) +
-                               " × " + std::to_string(linear.in_features) + " is not a multiple of 32");
-          group.grid.reset();
-        }
-      }
-      if (!agree) {
-        plan.notes.push_back(prefix + groups[g].name +
-                             ": linears that share an input must agree; all take the finer setting");
-      }
-      if (!group.grid) continue;
-      check_grid(*group.grid, "the rule for " + prefix + groups[g].linears[0].name);
-      check_divides(group, prefix);
-      if (group.grid->group_size < 0) group.grid->group_aware = false;  // one group: there is nothing to keep together
+    plan.layers.push_back({architecture.layer_prefix(layer), {}});
+    for (const LinearSet& set : architecture.program(layer).linear_sets) {
+      plan.layers.back().sets.push_back(plan_set(set, plan.layers.back().prefix, plan.defaults, rules, plan.notes));
     }
-    plan.layers.push_back(layer_plan);
   }
   if (!plan.quantizes_anything()) {
     usage(
@@ -369,7 +370,7 @@ QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions
   if (!describes(config, plan)) config.dynamic = exact_rules(plan);
   CHECK(describes(config, plan));
   const bool all = std::all_of(plan.layers.begin(), plan.layers.end(), [](const LayerPlan& layer) {
-    return std::all_of(layer.begin(), layer.end(), [](const SetPlan& g) { return g.grid.has_value(); });
+    return std::all_of(layer.sets.begin(), layer.sets.end(), [](const SetPlan& set) { return set.grid.has_value(); });
   });
   if (!all) {
     if (const auto block = common_block(plan)) config.modules_in_block_to_quantize = *block;

@@ -1,7 +1,6 @@
 // Which modules become what: options and per-module rules resolved for every linear of the model.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,11 +15,14 @@ namespace gptq {
 
 // Linears that share an input are solved together and fused by other readers: they always agree.
 struct SetPlan {
-  LinearSet group;
+  LinearSet set;
   std::optional<GridOptions> grid;  // nullopt: stays dense
 };
 
-using LayerPlan = std::array<SetPlan, kLinearSets>;
+struct LayerPlan {
+  std::string prefix;         // of its modules' names: "model.layers.3."
+  std::vector<SetPlan> sets;  // one for each linear set of the layer's program
+};
 
 struct ModelPlan {
   std::vector<LayerPlan> layers;
@@ -29,7 +31,7 @@ struct ModelPlan {
   std::vector<std::string> notes;  // what was changed or left out, and why
 
   bool quantizes_anything() const;  // any linear layer of any block
-  bool asymmetric() const;          // any group uses an asymmetric grid
+  bool asymmetric() const;          // any linear set uses an asymmetric grid
 };
 
 // Where no group size is given, 128 or the largest of 64 and 32 that divides all inputs is taken, with a note. Throws

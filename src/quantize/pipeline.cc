@@ -1,4 +1,4 @@
-// The staged pass over one layer at a time.
+// One layer at a time, one linear set after the other.
 #include "quantize/pipeline.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, cons
 
 Pipeline::Pipeline(const PipelineInputs& inputs)
     : in_(inputs),
-      decoder_(inputs.architecture, inputs.backend),
+      transformer_(inputs.architecture, inputs.backend),
       states_(inputs.architecture, inputs.backend, inputs.memory),
       reader_(inputs.checkpoint) {}
 
@@ -47,11 +47,13 @@ void Pipeline::start() {
                                               std::to_string(a.vocab_size) +
                                               "; tokenizer.json belongs to another model");
   }
-  // What comes after the layers is not run; that it is there and sound is better known now than at the end.
-  load_vector(in_.checkpoint, kFinalNormName, a.hidden_size, in_.backend);
-  if (!a.tied_head) load_matrix(in_.checkpoint, kHeadName, a.vocab_size, a.hidden_size, in_.backend);
+  // Check the final norm and head now, so that a broken file fails in seconds and not after hours.
+  for (const Parameter& parameter : a.final_parameters) {
+    load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);
+  }
+  if (!a.tied_head) load_matrix(in_.checkpoint, a.names.head + ".weight", a.vocab_size, a.hidden_size, in_.backend);
   const std::unique_ptr<Weight> embedding = in_.backend.load_weight(
-      load_matrix(in_.checkpoint, kEmbeddingName, a.vocab_size, a.hidden_size, in_.backend), nullptr);
+      load_matrix(in_.checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, in_.backend), nullptr);
   const Calibration& c = in_.calibration;
   std::vector<std::span<const TokenId>> windows;
   for (const Windows* part : {static_cast<const Windows*>(&c), &c.held}) {
@@ -61,197 +63,221 @@ void Pipeline::start() {
       begin += static_cast<size_t>(window);
     }
   }
-  for (const Batch& batch : make_batches(c.lengths, c.held.lengths, gptaq(), in_.memory.batch_rows)) {
+  for (const WindowBatch& batch : make_batches(c.lengths, c.held.lengths, gptaq(), in_.memory.batch_rows)) {
     std::vector<TokenId> tokens;
     for (const int64_t window : batch.windows) {
       const auto& source = windows[static_cast<size_t>(window)];
       tokens.insert(tokens.end(), source.begin(), source.end());
     }
-    states_.add(tokens, batch, *embedding);
+    states_.add(tokens, batch, transformer_, *embedding);
   }
   if (in_.memory.hessian_on_host) {
     int64_t widest = 0;
-    for (int stage = 0; stage < Decoder::kStages; ++stage) widest = std::max(widest, decoder_.input_width(stage));
+    for (const LayerProgram& program : a.programs) {
+      for (const LinearSet& set : program.linear_sets) widest = std::max(widest, set.in_features());
+    }
     hessian_on_host_ = in_.backend.allocate_host(DType::kF32, widest, widest);
   }
 }
 
-void Pipeline::observe_held(int stage, int64_t index, const InputOf& input_of) {
-  if (!measures(stage, index)) return;
-  const int64_t k = decoder_.input_width(stage);
-  Held& held = held_[static_cast<size_t>(stage)];
-  if (held.hessian.rows() < k) held.hessian = in_.backend.allocate_host(DType::kF32, k, k);
+void Pipeline::observe_held(int set, const Layer& layer, const InputOf& input_of) {
+  if (!measures(set, layer)) return;
+  const int64_t k = set_plan(set, layer).set.in_features();
+  if (held_.size() <= static_cast<size_t>(set)) held_.resize(static_cast<size_t>(set) + 1);
+  Held& held = held_[static_cast<size_t>(set)];
+  if (held.hessian.rows() != k) held.hessian = in_.backend.allocate_host(DType::kF32, k, k);
   const Matrix hessian = zeros(k, k);
   states_.for_each(states_.calibrating(), states_.all(), CalibrationStates::Access::kRead,
-                   [&](Activations& x, Activations*) { in_.backend.accumulate_hessian(hessian.view(), input_of(x)); });
+                   [&](const BatchState& b) { in_.backend.accumulate_hessian(hessian.view(), input_of(b)); });
   release_scratch();
-  held.energy = in_.backend.row_quadratic_forms(load_stacked(stage, index).view(), hessian.view());
+  held.energy = in_.backend.row_quadratic_forms(load_stacked(set, layer).view(), hessian.view());
   in_.backend.store(held.hessian.view(), hessian.view());
+}
+
+Pipeline::Layer Pipeline::open_layer(int64_t index) const {
+  const auto load = [&] { return load_layer_parameters(in_.checkpoint, in_.architecture, index, in_.backend); };
+  return {index, in_.architecture.program(index), in_.plan.layers[static_cast<size_t>(index)].prefix, load(), load()};
 }
 
 void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const ModuleSink& on_module) {
   read_ahead(index);
-  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
-  LayerWeights original = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
-  if (!in_.options.true_sequential) {
-    return quantize_from_unquantized_layer(index, layer, original, on_step, on_module);
-  }
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    run_stage(stage, index, layer, original, on_step, on_module);
+  Layer layer = open_layer(index);
+  if (!in_.options.true_sequential) return quantize_from_unquantized_layer(layer, on_step, on_module);
+  for (int set = 0; set < static_cast<int>(layer.program.linear_sets.size()); ++set) {
+    quantize_set(set, layer, on_step, on_module);
   }
 }
 
 // All Hessians from the unquantized layer, then all solves, then the quantized layer.
-void Pipeline::quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
-                                               const StepSink& on_step, const ModuleSink& on_module) {
-  std::array<Matrix, kLinearSets> hessians;
-  std::array<Matrix, kLinearSets> non_finite;
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    load_dense(stage, index, original, FiniteCheck::kRequired);
-  }
+void Pipeline::quantize_from_unquantized_layer(Layer& layer, const StepSink& on_step, const ModuleSink& on_module) {
+  const int sets = static_cast<int>(layer.program.linear_sets.size());
+  for (int set = 0; set < sets; ++set) load_dense(set, layer, layer.original, FiniteCheck::kRequired);
   Activations copy;
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    observe_held(stage, index, [&](Activations& x) {
-      decoder_.copy(copy, x);
-      for (int s = 0; s < stage; ++s) {
-        decoder_.enter(s, original, copy);
-        decoder_.leave(s, original, index, copy);
-      }
-      decoder_.enter(stage, original, copy);
-      return copy.input;
+  // Runs a copy of a batch to the inputs of all sets up to the last one, one after the other.
+  const auto run_copy = [&](const BatchState& b, int last,
+                            const std::function<void(int set, MatrixView input)>& visit) {
+    transformer_.copy(copy, b.x);
+    int at = 0;
+    for (int set = 0; set <= last; ++set) {
+      const int step = layer.program.step_of(set);
+      transformer_.run(layer.index, at, step, layer.original, copy, b.rows);
+      visit(set, transformer_.input_of(layer.index, set, copy));
+      at = step;
+    }
+  };
+  for (int set = 0; set < sets; ++set) {
+    observe_held(set, layer, [&](const BatchState& b) {
+      run_copy(b, set, [](int, MatrixView) {});
+      return transformer_.input_of(layer.index, set, copy);
     });
   }
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    non_finite[static_cast<size_t>(stage)] = zeros(2, 1);
-    hessians[static_cast<size_t>(stage)] = zeros(decoder_.input_width(stage), decoder_.input_width(stage));
+  std::vector<Observed> observed(static_cast<size_t>(sets));
+  for (int set = 0; set < sets; ++set) {
+    const int64_t k = set_plan(set, layer).set.in_features();
+    observed[static_cast<size_t>(set)] = {zeros(k, k), std::nullopt, zeros(2, 1)};
   }
-  states_.for_each(0, states_.calibrating(), CalibrationStates::Access::kRead, [&](const Activations& x, Activations*) {
-    decoder_.copy(copy, x);
-    for (int stage = 0; stage < Decoder::kStages; ++stage) {
-      decoder_.enter(stage, original, copy);
-      in_.backend.find_non_finite(non_finite[static_cast<size_t>(stage)].view().row_range(0, 1), copy.input);
-      in_.backend.accumulate_hessian(hessians[static_cast<size_t>(stage)].view(), copy.input);
-      decoder_.leave(stage, original, index, copy);
-    }
+  states_.for_each(0, states_.calibrating(), CalibrationStates::Access::kRead, [&](const BatchState& b) {
+    run_copy(b, sets - 1, [&](int set, MatrixView input) {
+      const Observed& o = observed[static_cast<size_t>(set)];
+      in_.backend.find_non_finite(o.non_finite.view().row_range(0, 1), input);
+      in_.backend.accumulate_hessian(o.hessian.view(), input);
+    });
   });
   copy = {};
-  original = {};
+  layer.original = {};
   release_scratch();
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    on_step(0.5 + 0.1 * stage, set_plan(stage, index).group.name);
-    solve(stage, index, layer, non_finite[static_cast<size_t>(stage)], std::move(hessians[static_cast<size_t>(stage)]),
-          std::nullopt, on_module);
+  for (int set = 0; set < sets; ++set) {
+    on_step(0.5 + 0.4 * set / sets, set_plan(set, layer).set.name);
+    solve(set, layer, std::move(observed[static_cast<size_t>(set)]), on_module);
   }
   states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate,
-                   [&](Activations& x, Activations*) { decoder_.layer(layer, index, x); });
+                   [&](const BatchState& b) { transformer_.run_layer(layer.index, layer.weights, b.x, b.rows); });
   release_scratch();
 }
 
-void Pipeline::run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
-                         const ModuleSink& on_module) {
-  const SetPlan& plan = set_plan(stage, index);
-  // A pass runs the stages from here on; where inputs are kept, the ones before have left theirs behind.
-  const int first = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage);
-  const auto load_original = [&](int begin, int end) {  // of stages that solve() has seen to be finite
-    for (int s = begin; gptaq() && s < end; ++s) load_dense(s, index, original, FiniteCheck::kDone);
-  };
-  const auto drop = [&](LayerWeights& weights) {
-    for (int s = first; s <= stage; ++s) weights.groups[static_cast<size_t>(s)].clear();
-  };
+int Pipeline::begin_of(const LayerProgram& program, int set) const {
+  if (!in_.memory.keep_inputs) return program.restart_before(set);
+  return set == 0 ? 0 : program.step_of(set);
+}
+
+int Pipeline::first_set_from(const LayerProgram& program, int step) const {
+  int set = 0;
+  while (program.step_of(set) < step) ++set;
+  return set;
+}
+
+MatrixView Pipeline::run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x,
+                            const BatchRows& rows) {
+  transformer_.run(layer.index, begin_of(layer.program, set), layer.program.step_of(set), weights, x, rows);
+  return transformer_.input_of(layer.index, set, x);
+}
+
+void Pipeline::quantize_set(int set, Layer& layer, const StepSink& on_step, const ModuleSink& on_module) {
+  const int sets = static_cast<int>(layer.program.linear_sets.size());
   size_t done = 0;
   const auto step = [&](double from, double part) {
     ++done;
-    on_step((stage + from + part * static_cast<double>(done) / static_cast<double>(states_.all())) / Decoder::kStages,
-            plan.group.name);
+    on_step((set + from + part * static_cast<double>(done) / static_cast<double>(states_.all())) / sets,
+            set_plan(set, layer).set.name);
   };
-  observe_held(stage, index, [&](Activations& x) {
-    reach(stage, index, layer, x);
-    return x.input;
-  });
-  const int64_t k = decoder_.input_width(stage);
+  observe_held(set, layer, [&](const BatchState& b) { return run_to(set, layer, layer.weights, b.x, b.rows); });
+  Observed observed = observe(set, layer, [&] { step(0, 0.4); });
+  solve(set, layer, std::move(observed), on_module);
+  const bool last = layer.index + 1 == in_.architecture.layers && set + 1 == sets;
+  if (last) return;  // nobody reads what the model's last linear adds
+  const int begin = begin_of(layer.program, set);
+  if (set + 1 < sets && begin_of(layer.program, set + 1) == begin) return;  // the next pass runs this set again
+  done = 0;
+  advance(set, layer, [&] { step(0.5, 0.5); });
+}
+
+Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<void()>& on_batch) {
+  const SetPlan& plan = set_plan(set, layer);
+  const int64_t k = plan.set.in_features();
   const bool solved = plan.grid.has_value();
   // The very first input is the same in both streams.
-  const bool differs = gptaq() && solved && !(index == 0 && stage == 0);
-  Matrix hessian, cross, cross_hessian;
-  if (solved) hessian = zeros(k, k);
+  const bool differs = gptaq() && solved && !(layer.index == 0 && set == 0);
+  Observed o;
+  Matrix cross, cross_hessian;
+  if (solved) o.hessian = zeros(k, k);
   if (differs) cross = zeros(k, k);
-  const Matrix non_finite = zeros(2, 1);
-  load_original(first, stage);
-  const CalibrationStates::Visitor observe = [&](Activations& x, Activations* other) {
-    reach(stage, index, layer, x);
-    in_.backend.find_non_finite(non_finite.view().row_range(0, 1), x.input);
-    if (other) reach(stage, index, original, *other);
-    if (solved) in_.backend.accumulate_hessian(hessian.view(), x.input);
-    if (other && differs) in_.backend.accumulate_cross(cross.view(), other->input, x.input);
-    step(0, 0.4);
+  o.non_finite = zeros(2, 1);
+  const int first = first_set_from(layer.program, begin_of(layer.program, set));
+  for (int s = first; gptaq() && s < set; ++s) load_dense(s, layer, layer.original, FiniteCheck::kDone);
+  const CalibrationStates::Visitor visit = [&](const BatchState& b) {
+    const MatrixView input = run_to(set, layer, layer.weights, b.x, b.rows);
+    in_.backend.find_non_finite(o.non_finite.view().row_range(0, 1), input);
+    MatrixView original;
+    if (b.original != nullptr) original = run_to(set, layer, layer.original, *b.original, b.rows);
+    if (solved) in_.backend.accumulate_hessian(o.hessian.view(), input);
+    if (b.original != nullptr && differs) in_.backend.accumulate_cross(cross.view(), original, input);
+    on_batch();
   };
   // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
-  states_.for_each(0, states_.paired(), CalibrationStates::Access::kRead, observe);
-  drop(original);
+  states_.for_each(0, states_.paired(), CalibrationStates::Access::kRead, visit);
+  for (int s = first; s <= set; ++s) layer.original.linear_sets[static_cast<size_t>(s)].clear();
   release_scratch();  // the other stream's
   if (differs) {
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);
-    in_.backend.copy(cross_hessian.view(), hessian.view());
+    in_.backend.copy(cross_hessian.view(), o.hessian.view());
   }
-  states_.for_each(states_.paired(), states_.calibrating(), CalibrationStates::Access::kRead, observe);
+  states_.for_each(states_.paired(), states_.calibrating(), CalibrationStates::Access::kRead, visit);
   release_scratch();
-  std::optional<GptaqTerms> terms;
-  if (differs) terms = GptaqTerms{std::move(cross), std::move(cross_hessian)};
-  solve(stage, index, layer, non_finite, std::move(hessian), std::move(terms), on_module);
+  if (differs) o.gptaq = GptaqTerms{std::move(cross), std::move(cross_hessian)};
+  return o;
+}
 
-  const bool last = index + 1 == in_.architecture.layers && stage + 1 == Decoder::kStages;
-  if (last) return;  // nobody reads what the model's last linear adds
-  if (!in_.memory.keep_inputs && stage == Decoder::starting_stage(stage)) return;  // the next pass runs this stage
-  load_original(first, stage + 1);
-  done = 0;
-  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](Activations& x, Activations* other) {
-    reach(stage, index, layer, x);
-    decoder_.leave(stage, layer, index, x);
-    if (other) reach(stage, index, original, *other);
-    if (other) decoder_.leave(stage, original, index, *other);
-    step(0.5, 0.5);
+void Pipeline::advance(int set, Layer& layer, const std::function<void()>& on_batch) {
+  const LayerProgram& program = layer.program;
+  const int begin = begin_of(program, set), first = first_set_from(program, begin);
+  const bool last = set + 1 == static_cast<int>(program.linear_sets.size());
+  const int end = last ? program.end() : begin_of(program, set + 1);
+  // solve() has seen that they are finite.
+  for (int s = first; gptaq() && s <= set; ++s) load_dense(s, layer, layer.original, FiniteCheck::kDone);
+  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](const BatchState& b) {
+    transformer_.run(layer.index, begin, end, layer.weights, b.x, b.rows);
+    if (b.original != nullptr) transformer_.run(layer.index, begin, end, layer.original, *b.original, b.rows);
+    on_batch();
   });
-  drop(layer);
-  drop(original);
+  for (int s = first; s <= set; ++s) {
+    layer.weights.linear_sets[static_cast<size_t>(s)].clear();
+    layer.original.linear_sets[static_cast<size_t>(s)].clear();
+  }
   release_scratch();
 }
 
-void Pipeline::reach(int stage, int64_t index, const LayerWeights& layer, Activations& x) {
-  for (int s = in_.memory.keep_inputs ? stage : Decoder::starting_stage(stage); s < stage; ++s) {
-    decoder_.enter(s, layer, x);
-    decoder_.leave(s, layer, index, x);
-  }
-  decoder_.enter(stage, layer, x);
-}
-
-void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix& non_finite, Matrix hessian,
-                     std::optional<GptaqTerms> gptaq, const ModuleSink& on_module) {
-  const auto start = std::chrono::steady_clock::now();
-  const SetPlan& plan = set_plan(stage, index);
-  if (!plan.grid) {
-    check_finite(stage, index, non_finite);
-    return load_dense(stage, index, layer, FiniteCheck::kRequired);
-  }
+SolveProblem Pipeline::make_problem(int set, const Layer& layer, Observed& observed) {
   SolveProblem problem;
-  problem.weights = load_stacked(stage, index);  // while the device is still busy with the passes before
-  in_.backend.find_non_finite(non_finite.view().row_range(1, 1), problem.weights.view());
-  check_finite(stage, index, non_finite);
-  const int64_t rows = problem.weights.rows(), k = problem.weights.cols();
-  problem.hessian = std::move(hessian);
-  problem.gptaq = std::move(gptaq);
+  problem.weights = load_stacked(set, layer);  // while the device is still busy with the passes before
+  in_.backend.find_non_finite(observed.non_finite.view().row_range(1, 1), problem.weights.view());
+  check_finite(set, layer, observed.non_finite);
+  const int64_t k = problem.weights.cols();
+  problem.hessian = std::move(observed.hessian);
+  problem.gptaq = std::move(observed.gptaq);
   if (in_.memory.hessian_on_host) problem.hessian_on_host = {DType::kF32, hessian_on_host_.view().data, k, k, k};
-  const Held& held = held_[static_cast<size_t>(stage)];
-  if (measures(stage, index)) problem.held_hessian = held.hessian.view();
+  if (measures(set, layer)) problem.held_hessian = held_[static_cast<size_t>(set)].hessian.view();
   problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
-  problem.grid = *plan.grid;
+  problem.grid = *set_plan(set, layer).grid;
   problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
+  return problem;
+}
+
+void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink& on_module) {
+  const auto start = std::chrono::steady_clock::now();
+  const SetPlan& plan = set_plan(set, layer);
+  if (!plan.grid) {
+    check_finite(set, layer, observed.non_finite);
+    return load_dense(set, layer, layer.weights, FiniteCheck::kRequired);
+  }
+  SolveProblem problem = make_problem(set, layer, observed);
+  const int64_t rows = problem.weights.rows(), k = problem.weights.cols();
   const SolveResult solution = solve_linear_set(std::move(problem), in_.backend);
 
   int64_t first = 0;
-  for (const LinearSpec& linear : plan.group.linears) {
+  for (const LinearSpec& linear : plan.set.linears) {
     const int64_t n = linear.out_features;
-    const std::string module = layer_prefix(index) + linear.name;
+    const std::string module = layer.prefix + linear.name;
     const auto sum = [&](const std::vector<double>& values) {
       return std::accumulate(values.begin() + first, values.begin() + first + n, 0.0);
     };
@@ -266,14 +292,15 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
     }
     PackedWeight packed =
         pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
-    layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.load_weight(packed));
+    layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_weight(packed));
     in_.output.write(module, std::move(packed));
 
     ModuleReport report;
     report.name = module;
     report.bits = plan.grid->bits;
     report.group_size = plan.grid->group_size;
-    report.error = measures(stage, index) ? ratio(solution.held_error, held.energy) : std::nan("");
+    report.error =
+        measures(set, layer) ? ratio(solution.held_error, held_[static_cast<size_t>(set)].energy) : std::nan("");
     report.damp = solution.damp;
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
@@ -286,26 +313,23 @@ void Pipeline::solve(int stage, int64_t index, LayerWeights& layer, const Matrix
   }
 }
 
-Matrix Pipeline::load_stacked(int stage, int64_t index) {
-  const std::vector<LinearSpec>& linears = set_plan(stage, index).group.linears;
-  const int64_t k = linears[0].in_features;
-  int64_t rows = 0;
-  for (const LinearSpec& linear : linears) rows += linear.out_features;
-  Matrix stacked = in_.backend.allocate(DType::kF32, rows, k);
+Matrix Pipeline::load_stacked(int set, const Layer& layer) {
+  const LinearSet& linears = set_plan(set, layer).set;
+  const int64_t k = linears.in_features();
+  Matrix stacked = in_.backend.allocate(DType::kF32, linears.out_features(), k);
   int64_t first = 0;
-  for (const LinearSpec& linear : linears) {
-    const std::string name = layer_prefix(index) + linear.name + ".weight";
+  for (const LinearSpec& linear : linears.linears) {
     in_.backend.load(stacked.view().row_range(first, linear.out_features),
-                     find_matrix(in_.checkpoint, name, linear.out_features, k));
+                     find_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, k));
     first += linear.out_features;
   }
   return stacked;
 }
 
-void Pipeline::load_dense(int stage, int64_t index, LayerWeights& layer, FiniteCheck check) {
-  for (const LinearSpec& linear : set_plan(stage, index).group.linears) {
-    layer.groups[static_cast<size_t>(stage)].push_back(
-        load_linear(in_.checkpoint, layer_prefix(index) + linear.name, linear, in_.backend, check));
+void Pipeline::load_dense(int set, const Layer& layer, LayerWeights& weights, FiniteCheck check) {
+  for (const LinearSpec& linear : set_plan(set, layer).set.linears) {
+    weights.linear_sets[static_cast<size_t>(set)].push_back(
+        load_linear(in_.checkpoint, layer.prefix + linear.name, linear, in_.backend, check));
   }
 }
 
@@ -313,30 +337,28 @@ void Pipeline::read_ahead(int64_t index) {
   for (int64_t layer = index; layer < std::min(index + 2, in_.architecture.layers); ++layer) {
     if (layer < layers_expected_) continue;
     layers_expected_ = layer + 1;
-    for (const SetPlan& plan : in_.plan.layers[static_cast<size_t>(layer)]) {
-      for (const LinearSpec& linear : plan.group.linears) {
-        reader_.prefetch(layer_prefix(layer) + linear.name + ".weight");
-      }
+    const LayerPlan& plan = in_.plan.layers[static_cast<size_t>(layer)];
+    for (const SetPlan& set : plan.sets) {
+      for (const LinearSpec& linear : set.set.linears) reader_.prefetch(plan.prefix + linear.name + ".weight");
     }
   }
 }
 
 void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& linears) {
-  LayerWeights layer = load_layer_norms(in_.checkpoint, in_.architecture, index, in_.backend);
+  Layer layer = open_layer(index);
   size_t next = 0;
-  for (int stage = 0; stage < Decoder::kStages; ++stage) {
-    const SetPlan& plan = set_plan(stage, index);
-    if (!plan.grid) load_dense(stage, index, layer, FiniteCheck::kRequired);
-    for (size_t i = 0; plan.grid && i < plan.group.linears.size(); ++i) {
-      layer.groups[static_cast<size_t>(stage)].push_back(in_.backend.load_weight(linears[next++]));
+  for (int set = 0; set < static_cast<int>(layer.program.linear_sets.size()); ++set) {
+    const SetPlan& plan = set_plan(set, layer);
+    if (!plan.grid) load_dense(set, layer, layer.weights, FiniteCheck::kRequired);
+    for (size_t i = 0; plan.grid && i < plan.set.linears.size(); ++i) {
+      layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_weight(linears[next++]));
     }
   }
-  LayerWeights original;
   if (gptaq()) read_ahead(index);
-  if (gptaq()) original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
-  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](Activations& x, Activations* other) {
-    decoder_.layer(layer, index, x);
-    if (other) decoder_.layer(original, index, *other);
+  if (gptaq()) layer.original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
+  states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](const BatchState& b) {
+    transformer_.run_layer(index, layer.weights, b.x, b.rows);
+    if (b.original != nullptr) transformer_.run_layer(index, layer.original, *b.original, b.rows);
   });
   release_scratch();
 }
@@ -348,28 +370,26 @@ Matrix Pipeline::zeros(int64_t rows, int64_t cols) {
 }
 
 void Pipeline::release_scratch() {
-  decoder_.release();
+  transformer_.release();
   states_.release();
 }
 
-void Pipeline::check_finite(int stage, int64_t index, const Matrix& non_finite) const {
+void Pipeline::check_finite(int set, const Layer& layer, const Matrix& non_finite) const {
   const std::vector<float> flags = in_.backend.download(non_finite.view());
-  const std::vector<LinearSpec>& linears = set_plan(stage, index).group.linears;
+  const std::vector<LinearSpec>& linears = set_plan(set, layer).set.linears;
   if (flags[0] != 0.0f) {
-    throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer_prefix(index) +
-                                           linears[0].name +
+    throw Error(ErrorKind::kNumerical, "running the calibration text: the input of " + layer.prefix + linears[0].name +
                                            " holds NaN or infinity (the first place where it happens); the model's "
                                            "weights overflow there, check them with another tool");
   }
   if (flags[1] == 0.0f) return;
   for (const LinearSpec& linear : linears) {  // says which one it is
-    load_matrix(in_.checkpoint, layer_prefix(index) + linear.name + ".weight", linear.out_features, linear.in_features,
+    load_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, linear.in_features,
                 in_.backend);
   }
-  throw Error(ErrorKind::kNumerical,
-              "loading the weights of " + layer_prefix(index) + linears[0].name +
-                  ": the device non_finite NaN or infinity that the file does not hold; run again, "
-                  "and test the device's memory if it comes back");
+  throw Error(ErrorKind::kNumerical, "loading the weights of " + layer.prefix + linears[0].name +
+                                         ": the device found NaN or infinity that the file does not hold; run again, "
+                                         "and test the device's memory if it comes back");
 }
 
 }  // namespace gptq

@@ -1,7 +1,6 @@
-// Layer after layer: run a stage for all calibration text, solve its input group, swap the weights, go on.
+// Layer after layer: run all calibration text up to a linear set, solve it, swap the weights, go on.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,7 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/read_ahead.h"
 #include "checkpoint/write_behind.h"
-#include "model/decoder.h"
+#include "model/transformer.h"
 #include "quantize/calibration.h"
 #include "quantize/calibration_states.h"
 #include "quantize/memory_plan.h"
@@ -33,12 +32,12 @@ struct PipelineInputs {
   WriteBehind& output;
 };
 
-// All batches go through a stage before its linears are solved: every sub-step sees quantized predecessors ("true
+// All batches run up to a linear set before its linears are solved: every set sees quantized predecessors ("true
 // sequential") and no Hessian is computed twice. Two residual streams flow when GPTAQ is on: the quantized model's and,
 // beside it for half of the windows, the original's (its regression needs fewer samples than a Hessian). In memory at
-// any time: the streams, one layer's weights, one group's matrices; the memory plan says where, and whether a stage's
-// inputs are kept or computed again. Windows that are held apart flow with the quantized model's stream; the reported errors
-// are measured on them. After an error the pipeline cannot go on; a new one replays the finished layers.
+// any time: the streams, one layer's weights, one set's matrices; the memory plan says where, and whether what a set
+// reads is kept or computed again. Windows that are held apart flow with the quantized model's stream; the reported
+// errors are measured on them. After an error the pipeline cannot go on; a new one replays the finished layers.
 class Pipeline {
  public:
   using ModuleSink = std::function<void(const ModuleReport&)>;
@@ -58,44 +57,61 @@ class Pipeline {
   void replay_layer(int64_t index, const std::vector<PackedWeight>& linears);
 
  private:
-  void run_stage(int stage, int64_t index, LayerWeights& layer, LayerWeights& original, const StepSink& on_step,
-                 const ModuleSink& on_module);
-  void quantize_from_unquantized_layer(int64_t index, LayerWeights& layer, LayerWeights& original,
-                                       const StepSink& on_step, const ModuleSink& on_module);
-  // From the batch's residual stream, or the inputs that were kept, to the input of `stage`.
-  void reach(int stage, int64_t index, const LayerWeights& layer, Activations& x);
-  // `non_finite` [2, 1]: what Backend::find_non_finite says of the stage's inputs, and place for what it says of its
-  // weights.
-  void solve(int stage, int64_t index, LayerWeights& layer, const Matrix& non_finite, Matrix hessian,
-             std::optional<GptaqTerms> gptaq, const ModuleSink& on_module);
-  // To held_: the Hessian of a stage's inputs in the windows that are held apart, and the energy of its weights there.
-  // `input_of` runs a batch up to the stage's input.
-  using InputOf = std::function<MatrixView(Activations& x)>;
-  void observe_held(int stage, int64_t index, const InputOf& input_of);
-  bool measures(int stage, int64_t index) const {  // errors
-    return states_.all() > states_.calibrating() && set_plan(stage, index).grid.has_value();
+  // The layer that is worked on.
+  struct Layer {
+    int64_t index;
+    const LayerProgram& program;
+    const std::string& prefix;
+    LayerWeights weights, original;
+  };
+
+  Layer open_layer(int64_t index) const;
+  void quantize_set(int set, Layer& layer, const StepSink& on_step, const ModuleSink& on_module);
+  void quantize_from_unquantized_layer(Layer& layer, const StepSink& on_step, const ModuleSink& on_module);
+  // Where a pass to the input of a set begins: in front of what the pass before has left, or at the last step that needs the
+  // residual stream alone.
+  int begin_of(const LayerProgram& program, int set) const;
+  int first_set_from(const LayerProgram& program, int step) const;
+  // Runs a batch to the input of a set, which it returns.
+  MatrixView run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x, const BatchRows& rows);
+  // Runs all batches on, from the set's input to where the pass to the next one begins.
+  void advance(int set, Layer& layer, const std::function<void()>& on_batch);
+  struct Observed {
+    Matrix hessian;
+    std::optional<GptaqTerms> gptaq;
+    Matrix non_finite;  // [2, 1]: flag of the inputs, and of the weights, which solve() sets
+  };
+  Observed observe(int set, Layer& layer, const std::function<void()>& on_batch);
+  void solve(int set, Layer& layer, Observed observed, const ModuleSink& on_module);
+  SolveProblem make_problem(int set, const Layer& layer, Observed& observed);
+  // To held_: the Hessian of a set's inputs in the windows that are held apart, and the energy of its weights there.
+  // `input_of` runs a batch up to the set's input.
+  using InputOf = std::function<MatrixView(const BatchState& batch)>;
+  void observe_held(int set, const Layer& layer, const InputOf& input_of);
+  bool measures(int set, const Layer& layer) const {  // errors
+    return states_.all() > states_.calibrating() && set_plan(set, layer).grid.has_value();
   }
-  void check_finite(int stage, int64_t index, const Matrix& non_finite) const;
+  void check_finite(int set, const Layer& layer, const Matrix& non_finite) const;
   Matrix zeros(int64_t rows, int64_t cols);
-  // The group's weights, F32, one linear below the other.
-  Matrix load_stacked(int stage, int64_t index);
-  void load_dense(int stage, int64_t index, LayerWeights& layer, FiniteCheck check);
+  // The set's weights, F32, one linear below the other.
+  Matrix load_stacked(int set, const Layer& layer);
+  void load_dense(int set, const Layer& layer, LayerWeights& weights, FiniteCheck check);
   void release_scratch();
   void read_ahead(int64_t index);  // this layer's weights and the next one's
-  const SetPlan& set_plan(int stage, int64_t index) const {
-    return in_.plan.layers[static_cast<size_t>(index)][static_cast<size_t>(stage)];
+  const SetPlan& set_plan(int set, const Layer& layer) const {
+    return in_.plan.layers[static_cast<size_t>(layer.index)].sets[static_cast<size_t>(set)];
   }
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
-  Decoder decoder_;
+  Transformer transformer_;
   CalibrationStates states_;
   Matrix hessian_on_host_;  // in a plan that moves it there
   struct Held {
     Matrix hessian;              // [K, K] in host memory
     std::vector<double> energy;  // [N]
   };
-  std::array<Held, kLinearSets> held_;
+  std::vector<Held> held_;  // of each set of a layer
   ReadAhead reader_;
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };

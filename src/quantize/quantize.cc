@@ -45,7 +45,7 @@ MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Back
 }
 
 GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Backend& backend) {
-  if (backend.device().kind == Device::Kind::kCpu) return {};
+  if (!backend.capabilities().own_memory) return {};
   const DeviceMemory memory = backend.memory();
   return {plan.device_bytes + memory.peak, memory.available + memory.peak, plan.host_bytes(), plan.batch_rows,
           problem.true_sequential && !plan.keep_inputs};

@@ -25,11 +25,11 @@ std::string number(float value) { return Json(value).dump(); }
 }  // namespace
 
 void check_biases(const Checkpoint& checkpoint, const ModelPlan& plan) {
-  for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
-    for (const SetPlan& group : plan.layers[layer]) {
-      for (const LinearSpec& linear : group.group.linears) {
-        if (!group.grid || !linear.bias) continue;
-        const std::string module = layer_prefix(static_cast<int64_t>(layer)) + linear.name, name = module + ".bias";
+  for (const LayerPlan& layer : plan.layers) {
+    for (const SetPlan& set : layer.sets) {
+      for (const LinearSpec& linear : set.set.linears) {
+        if (!set.grid || !linear.bias) continue;
+        const std::string module = layer.prefix + linear.name, name = module + ".bias";
         const Tensor bias = to_float32(checkpoint.tensor(name, {linear.out_features}), name);
         const std::span<const float> values = bias.values<float>();
         for (size_t i = 0; i < values.size(); ++i) {

@@ -7,6 +7,7 @@
 #include "backend/cpu/kernels.h"
 #include "tests/backend/packed_cases.h"
 #include "tests/backend/plain_matrix.h"
+#include "tests/backend/ragged.h"
 
 namespace gptq {
 namespace {
@@ -38,14 +39,18 @@ std::vector<float> run_everything(Backend& backend) {
     keep(backend.download(y.view()));
   }
   for (const int64_t t : {1, 130}) {
-    const Matrix q = put(random_host(t, 192, 5)), k = put(random_host(t + 9, 64, 6)),
-                 v = put(random_host(t + 9, 64, 7));
+    const RaggedBatch batch(backend, {static_cast<int32_t>(t), 3}, {9, 70}, 16);
+    AttentionCase attention{random_host(t + 3, 192, 5), random_host(t + 82, 64, 6), random_host(t + 82, 64, 7), {}};
+    attention.args.heads = 6;
+    attention.args.kv_heads = 2;
+    attention.args.head_dim = 32;
+    attention.args.scale = 0.2f;
+    keep(run_attention(backend, attention, batch).values);
+    const Matrix q = put(random_host(t, 192, 5));
     const Matrix norm = put(Host(1, 64, 1.5f));
     const Matrix out = backend.allocate(DType::kF32, t, 192), half = backend.allocate(DType::kF32, t, 96);
-    backend.attention(out.view(), {q.view(), k.view(), v.view(), nullptr, 1, 9, 6, 2, 32, 0.2f, 0});
-    keep(backend.download(out.view()));
-    backend.rms_norm(out.view(), q.view(), norm.view(), 1e-6f);
-    backend.silu_multiply(half.view(), out.view());
+    backend.norm(out.view(), q.view(), NormKind::kRms, norm.view(), {}, 1e-6f);
+    backend.activate(half.view(), out.view(), Activation::kSilu, true);
     backend.add(half.view(), out.view().column_range(0, 96));
     keep(backend.download(half.view()));
     keep(backend.cross_entropy(q.view(), std::vector<int>(static_cast<size_t>(t), 11)));

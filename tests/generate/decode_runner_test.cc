@@ -14,6 +14,7 @@
 #include "model/families.h"
 #include "model/model.h"
 #include "tests/generate/demo.h"
+#include "tests/model/cached_sequence.h"
 
 namespace gptq {
 namespace {
@@ -66,14 +67,18 @@ std::vector<int> most_likely(const std::vector<float>& logits, size_t batch) {
   return ids;
 }
 
-std::vector<StepSequence> sequences(const std::vector<int>& tokens, const std::vector<int>& positions) {
-  std::vector<StepSequence> result;
-  for (size_t s = 0; s < tokens.size(); ++s) result.push_back({tokens[s], positions[s]});
+std::vector<DecodeSequence> sequences(const std::vector<int>& tokens, const std::vector<int>& positions,
+                                      const std::vector<std::vector<int32_t>>& pages) {
+  std::vector<DecodeSequence> result;
+  for (size_t s = 0; s < tokens.size(); ++s) {
+    result.push_back({tokens[s], positions[s]});
+    result.back().pages = pages[s];
+  }
   return result;
 }
 
 // Steps with samplings of all kinds take what the host's chain takes from their own logits.
-void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<StepSequence> start, int vocabulary) {
+void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequence> start, int vocabulary) {
   const Sampling kinds[] = {{.temperature = 1.0f},
                             {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .min_p = 0.02f},
                             {.temperature = 1.5f, .top_p = 0.95f, .repetition_penalty = 1.3f},
@@ -101,7 +106,7 @@ void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<StepSequen
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
   const Checkpoint checkpoint = Checkpoint::open(folder);
-  const auto backend = make_backend({.device = GetParam().device}, checkpoint.tensor(kEmbeddingName).dtype);
+  const auto backend = make_backend({.device = GetParam().device}, stored_dtype(checkpoint));
   const double tolerance = backend->activation_dtype() == DType::kF32 ? 1e-5 : GetParam().bits == 2 ? 6e-2 : 2e-2;
   Model model(checkpoint, *backend);
   const int vocabulary = static_cast<int>(model.architecture().vocab_size);
@@ -109,27 +114,29 @@ TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const auto draw = [&] { return static_cast<int>(random() % static_cast<unsigned>(vocabulary)); };
   for (const size_t batch : {1, 6, 9, 33, 70}) {
     SCOPED_TRACE("batch " + std::to_string(batch));
-    KvCache cache = model.make_cache(static_cast<int64_t>(batch), kCapacity);
-    KvCache alone = model.make_cache(static_cast<int64_t>(batch), kCapacity);
+    testing::CachedSequences cached(model, static_cast<int64_t>(batch), kCapacity);
+    testing::CachedSequences alone(model, static_cast<int64_t>(batch), kCapacity);
+    std::vector<std::vector<int32_t>> pages;
     std::vector<int> tokens, positions;
     for (size_t s = 0; s < batch; ++s) {
       std::vector<int> prompt(3 + 5 * s % 40);
       std::generate(prompt.begin(), prompt.end(), draw);
-      model.forward(prompt, 1, cache, static_cast<int64_t>(s));
-      model.forward(prompt, 1, alone, static_cast<int64_t>(s));
+      cached.forward(prompt, 1, static_cast<int64_t>(s));
+      alone.forward(prompt, 1, static_cast<int64_t>(s));
+      pages.push_back(cached.pages(static_cast<int64_t>(s)));
       tokens.push_back(draw());
       positions.push_back(static_cast<int>(prompt.size()));
     }
-    const auto step = model.make_decode_runner(cache, vocabulary);
+    const auto step =
+        model.make_decode_runner(cached.cache(), static_cast<int64_t>(batch), cached.capacity(), vocabulary);
     for (int i = 0; i < 3; ++i) {
-      step->reset(sequences(tokens, positions));
+      step->reset(sequences(tokens, positions, pages));
       step->submit({});
       const std::vector<int> chosen = step->wait();
       const std::vector<float> logits = backend->download(step->logits());
       EXPECT_EQ(chosen, most_likely(logits, batch));
       for (size_t s = 0; s < batch; ++s) {
-        const std::vector<float> want =
-            backend->download(model.forward({&tokens[s], 1}, 1, alone, static_cast<int64_t>(s)));
+        const std::vector<float> want = backend->download(alone.forward({&tokens[s], 1}, 1, static_cast<int64_t>(s)));
         double difference = 0, size = 0;
         for (size_t v = 0; v < want.size(); ++v) {
           difference += std::pow(double{want[v]} - logits[s * want.size() + v], 2);
@@ -140,19 +147,19 @@ TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
         ++positions[s];
       }
     }
-    // Launches that follow without a word go on from the tokens they chose.
-    step->reset(sequences(tokens, positions));
+    // Submissions without a reset between them go on from the tokens they sampled.
+    step->reset(sequences(tokens, positions, pages));
     step->submit({});
     step->submit({});
     const std::vector<int> first = step->wait(), second = step->wait();
-    step->reset(sequences(tokens, positions));
+    step->reset(sequences(tokens, positions, pages));
     step->submit({});
     EXPECT_EQ(step->wait(), first);
     for (int& position : positions) ++position;
-    step->reset(sequences(first, positions));
+    step->reset(sequences(first, positions, pages));
     step->submit({});
     EXPECT_EQ(step->wait(), second);
-    expect_sampled(*step, *backend, sequences(first, positions), vocabulary);
+    expect_sampled(*step, *backend, sequences(first, positions, pages), vocabulary);
   }
   if (folder != kDemo) std::filesystem::remove_all(folder);
 }

@@ -24,6 +24,10 @@ LLAMA3 = rope("llama3", 5e5, factor=8.0, low_freq_factor=1.0, high_freq_factor=4
 YARN = rope("yarn", factor=4.0, original_max_position_embeddings=32)
 WINDOW = dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)
 
+GEMMA2 = dict(head_dim=32, query_pre_attn_scalar=24, sliding_window=64, num_hidden_layers=3, tie_word_embeddings=True,
+              attn_logit_softcapping=4.0, final_logit_softcapping=40.0)
+CAPLESS = dict(attn_logit_softcapping=None, final_logit_softcapping=None)
+
 # name: (family, dtype stored, T, config changes, what switches the feature off again)
 CASES = {
     "llama": ("llama", BF16, 48, {}, None),
@@ -38,6 +42,10 @@ CASES = {
     "qwen2_window": ("qwen2", BF16, 40, WINDOW | rope("default", 1e6), dict(use_sliding_window=False)),
     "qwen3": ("qwen3", BF16, 48, dict(tie_word_embeddings=True, head_dim=32, rms_norm_eps=1e-6, **rope("default", 1e6)), None),
     "qwen3_sharded": ("qwen3", BF16, 48, dict(head_dim=24, rms_norm_eps=1e-6), None),
+    "gemma2": ("gemma2", BF16, 40, GEMMA2, CAPLESS),
+    "gemma2_window": ("gemma2", BF16, 40, GEMMA2 | CAPLESS | dict(sliding_window=8), dict(sliding_window=64)),
+    "phi": ("phi", FP16, 40, dict(layer_norm_eps=1e-5, num_key_value_heads=4, partial_rotary_factor=0.5), None),
+    "phi_qk_layernorm": ("phi", FP16, 40, dict(layer_norm_eps=1e-5, qk_layernorm=True), None),
 }
 DIALECT_4 = {"llama_rope_llama3": "llama_rope_llama3_v4", "qwen2_window": "qwen2_window_v4"}
 

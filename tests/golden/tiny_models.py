@@ -14,6 +14,8 @@ FAMILIES = {
     "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
     "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM),
     "qwen3": (transformers.Qwen3Config, transformers.Qwen3ForCausalLM),
+    "gemma2": (transformers.Gemma2Config, transformers.Gemma2ForCausalLM),
+    "phi": (transformers.PhiConfig, transformers.PhiForCausalLM),
 }
 BASE = dict(
     vocab_size=VOCAB,
@@ -34,10 +36,10 @@ def config(family, **changes):
     return FAMILIES[family][0](**{**BASE, **changes})
 
 
-def fill(name, shape, rng):
+def fill(family, name, shape, rng):
     """Random values large enough that every weight, bias and norm visibly moves the logits."""
     if "norm" in name:
-        return rng.uniform(0.5, 1.5, shape)
+        return rng.uniform(0.5, 1.5, shape) - (family == "gemma2")  # stored minus one
     if name.endswith("bias"):
         return rng.normal(0.0, 0.5, shape)
     if "embed_tokens" in name:
@@ -51,7 +53,7 @@ def build(family, seed, dtype, **changes):
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
-            values = torch.from_numpy(fill(name, tuple(parameter.shape), rng)).to(dtype)
+            values = torch.from_numpy(fill(family, name, tuple(parameter.shape), rng)).to(dtype)
             parameter.copy_(values.float())
     model.tie_weights()
     return model

@@ -34,6 +34,12 @@ FRESH = {
                                                    max_window_layers=2, num_hidden_layers=4)),
     "qwen3": ("qwen3", FP16, 60, dict(head_dim=40, **rope("default", 1e6))),
     "qwen3 tied": ("qwen3", BF16, 60, dict(tie_word_embeddings=True, head_dim=16)),
+    "gemma2": ("gemma2", BF16, 60, dict(head_dim=40, query_pre_attn_scalar=32, sliding_window=9, num_hidden_layers=3,
+                                        attn_logit_softcapping=6.0, final_logit_softcapping=40.0, tie_word_embeddings=True)),
+    "gemma2, one kv head, relu": ("gemma2", FP16, 40, dict(head_dim=24, num_key_value_heads=1, hidden_activation="relu",
+                                                           sliding_window=100)),
+    "phi": ("phi", BF16, 60, dict(layer_norm_eps=1e-6, num_key_value_heads=4, partial_rotary_factor=0.25)),
+    "phi, gelu, q and k norms": ("phi", FP16, 60, dict(hidden_act="gelu", qk_layernorm=True, num_key_value_heads=1)),
 }
 
 

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import shutil
 import tempfile
 
 import numpy as np
@@ -137,7 +138,35 @@ def check_perplexity(report, tools, folder):
     report.check(f"perplexity of {folder.name}", abs(ours / theirs - 1) < 0.02, f"{ours:.3f}, transformers {theirs:.3f}")
 
 
+# family: what its config has besides the tiny models' own
+FAMILIES = {
+    "gemma2": dict(head_dim=32, query_pre_attn_scalar=24, sliding_window=16, attn_logit_softcapping=10.0,
+                   final_logit_softcapping=30.0, tie_word_embeddings=True),
+    "phi": dict(layer_norm_eps=1e-5, partial_rotary_factor=0.5, num_key_value_heads=4),
+    "qwen3": dict(head_dim=32),
+}
+
+
+def check_family(report, tools, family, changes):
+    """A random model with the demo's tokenizer, quantized by us: our logits are those of transformers with its weights."""
+    name = f"quantize a {family}"
+    ids = demo_ids(100, offset=3000)
+    with report.case(name), tempfile.TemporaryDirectory() as scratch:
+        dense, packed = pathlib.Path(scratch) / "dense", pathlib.Path(scratch) / "packed"
+        model = tiny_models.build(family, 7, torch.bfloat16, vocab_size=4096, hidden_size=128, intermediate_size=192, **changes)
+        tiny_models.save(model, dense, torch.bfloat16)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(harness.DEMO / file, dense)
+        tools.run(tools.gptq, "quantize", dense, "-o", packed, "--group-size", 32, "--samples", 8, "--seqlen", 64, "--desc-act")
+        report.check(f"{name}: something is packed", any(t.endswith(".qweight") for t in quantized_folder.read_tensors(packed)))
+        report.same_logits(f"{name}: logits", tools.logits(packed, ids), tiny_models.logits(quantized_folder.dense_model(packed), ids))
+        text = tools.run(tools.gptq, "generate", packed, "It was", "--max-new-tokens", 8)
+        report.check(f"{name}: generates", bool(text), repr(text))
+
+
 def run(report, tools):
+    for family, changes in FAMILIES.items():
+        check_family(report, tools, family, changes)
     ids = demo_ids(384, offset=20000)
     with report.case("perplexity of demo"):
         check_perplexity(report, tools, harness.DEMO)

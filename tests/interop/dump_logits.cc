@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "model/model.h"
+#include "tests/model/cached_sequence.h"
 
 // dump_logits MODEL_DIR IDS.json OUT.safetensors: `logits` F32 [T, V]
 int main(int argc, char** argv) {
@@ -17,8 +18,8 @@ int main(int argc, char** argv) {
     Model model(Checkpoint::open(argv[1]), *backend);
     const auto ids = parse_json(read_file(argv[2]), argv[2]).get<std::vector<int>>();
     const int64_t count = static_cast<int64_t>(ids.size());
-    KvCache cache = model.make_cache(1, count);
-    const std::vector<float> logits = backend->download(model.forward(ids, count, cache));
+    testing::CachedSequences sequence(model, 1, count);
+    const std::vector<float> logits = backend->download(sequence.forward(ids, count));
     const TensorView view{
         DType::kF32, {count, model.architecture().vocab_size}, reinterpret_cast<const std::byte*>(logits.data())};
     write_file_atomic(argv[3], safetensors_bytes({{"logits", view}}, {{"format", "pt"}}));

@@ -29,7 +29,7 @@ void expect_refused_with(const char* key, const Json& value) {
 }
 
 TEST(Config, SizesHaveLimits) {
-  EXPECT_EQ(read_architecture(plain_config(), "config.json").windows.size(), 2u);
+  EXPECT_EQ(read_architecture(plain_config(), "config.json").program_of_layer, (std::vector<int>{0, 0}));
   for (const char* key : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
                           "num_key_value_heads", "head_dim", "max_position_embeddings"}) {
     for (const int64_t value : {int64_t{0}, int64_t{-1}, int64_t{1} << 31, INT64_MAX}) expect_refused_with(key, value);
@@ -41,7 +41,9 @@ TEST(Config, SizesHaveLimits) {
     expect_refused(window, "sliding_window");
   }
   window["sliding_window"] = 0;
-  EXPECT_EQ(read_architecture(window, "config.json").windows, (std::vector<int64_t>{0, 0}));
+  EXPECT_EQ(read_architecture(window, "config.json").program(1).attention().window, 0);
+  window["sliding_window"] = 33;
+  EXPECT_EQ(read_architecture(window, "config.json").program(1).attention().window, 33);
 }
 
 TEST(Config, LayersAreCheckedBeforeTheyAreAllocated) {
@@ -65,7 +67,7 @@ TEST(Config, NormsAndThetaAreSensibleNumbers) {
   config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 1e-308}};
   expect_refused(config, "rope_theta");
   config["rope_parameters"]["rope_theta"] = 5e5;
-  EXPECT_EQ(read_architecture(config, "config.json").rope.theta, 5e5);
+  EXPECT_EQ(read_architecture(config, "config.json").ropes[0].theta, 5e5);
 }
 
 TEST(Config, RopeExtensionsAreSensibleNumbers) {

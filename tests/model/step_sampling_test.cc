@@ -12,6 +12,7 @@
 #include "backend/sampling/sample.h"
 #include "checkpoint/checkpoint.h"
 #include "model/model.h"
+#include "tests/model/cached_sequence.h"
 
 namespace gptq {
 namespace {
@@ -33,19 +34,25 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
   }
 
   // Prompts of different lengths in one cache, all but their last tokens run.
-  KvCache prefilled() {
-    KvCache cache = model_->make_cache(static_cast<int64_t>(prompts_.size()), 128);
+  testing::CachedSequences prefilled() {
+    testing::CachedSequences cached(*model_, static_cast<int64_t>(prompts_.size()), 128);
     for (size_t s = 0; s < prompts_.size(); ++s) {
-      model_->forward(std::span(prompts_[s]).first(prompts_[s].size() - 1), 1, cache, static_cast<int64_t>(s));
+      cached.forward(std::span(prompts_[s]).first(prompts_[s].size() - 1), 1, static_cast<int64_t>(s));
+      pages_.push_back(cached.pages(static_cast<int64_t>(s)));
     }
-    return cache;
+    return cached;
   }
 
-  std::vector<StepSequence> sequences() const {
-    std::vector<StepSequence> result;
+  std::unique_ptr<DecodeRunner> make_runner(const testing::CachedSequences& cached) {
+    return model_->make_decode_runner(cached.cache(), static_cast<int64_t>(prompts_.size()), cached.capacity(),
+                                      kVocabulary);
+  }
+
+  std::vector<DecodeSequence> sequences() const {
+    std::vector<DecodeSequence> result;
     for (size_t s = 0; s < prompts_.size(); ++s) {
       const std::vector<int>& prompt = prompts_[s];
-      result.push_back({prompt.back(), static_cast<int>(prompt.size()) - 1, sampling_[s], prompt});
+      result.push_back({prompt.back(), static_cast<int>(prompt.size()) - 1, sampling_[s], prompt, pages_[s]});
     }
     return result;
   }
@@ -64,14 +71,15 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
                                            {.temperature = 1.0f},
                                            {.temperature = 1.2f, .top_k = 30, .min_p = 0.01f},
                                            {.temperature = 0.0f, .repetition_penalty = 1.5f}};
+  std::vector<std::vector<int32_t>> pages_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
 };
 
 TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
   constexpr int kSteps = 24;
-  KvCache cache = prefilled();
-  const std::unique_ptr<DecodeRunner> step = model_->make_decode_runner(cache, kVocabulary);
+  const testing::CachedSequences cached = prefilled();
+  const std::unique_ptr<DecodeRunner> step = make_runner(cached);
   const auto draws = uniforms(kSteps);
   step->reset(sequences());
   std::vector<std::vector<int>> tokens = prompts_;
@@ -87,8 +95,8 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
   for (size_t s = 0; s < tokens.size(); ++s) {
     for (size_t t = 0; t < kSteps; ++t) {
       const std::span<const int> before = std::span(tokens[s]).first(prompts_[s].size() + t);
-      KvCache fresh = model_->make_cache(1, 128);
-      std::vector<float> logits = backend_->download(model_->forward(before, 1, fresh));
+      testing::CachedSequences fresh(*model_, 1, 128);
+      std::vector<float> logits = backend_->download(fresh.forward(before, 1));
       logits.resize(kVocabulary);
       same += sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
     }
@@ -97,9 +105,9 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
   EXPECT_GE(same, backend_->device().kind == Device::Kind::kCpu ? all : all * 9 / 10);
 }
 
-TEST_P(StepSampling, FeedForgetsWhatWasNotTaken) {
-  KvCache cache = prefilled();
-  const std::unique_ptr<DecodeRunner> step = model_->make_decode_runner(cache, kVocabulary);
+TEST_P(StepSampling, ResetDiscardsWhatIsInFlight) {
+  const testing::CachedSequences cached = prefilled();
+  const std::unique_ptr<DecodeRunner> step = make_runner(cached);
   const auto draws = uniforms(6);
   std::vector<std::vector<int>> first;
   for (int untaken = 0; untaken <= DecodeRunner::kMaxInFlight; ++untaken) {
@@ -110,7 +118,7 @@ TEST_P(StepSampling, FeedForgetsWhatWasNotTaken) {
       chosen.push_back(step->wait());
     }
     if (untaken == 0) first = chosen;
-    EXPECT_EQ(chosen, first) << "after " << untaken << " launches that nobody took";
+    EXPECT_EQ(chosen, first) << "after " << untaken << " submissions that nobody waited for";
     for (int i = 0; i <= untaken && i < DecodeRunner::kMaxInFlight; ++i) step->submit(draws[3]);
   }
 }

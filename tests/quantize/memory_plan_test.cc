@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "backend/cuda/gptq/scratch.h"
 #include "quantize/batches.h"
+#include "tests/model/architectures.h"
 
 namespace gptq {
 namespace {
@@ -19,19 +21,14 @@ struct Mistral {
   ModelPlan modules;
   MemoryProblem problem;
 
-  explicit Mistral(bool gptaq = true) : problem{architecture, modules} {
-    architecture.vocab_size = 32768;
-    architecture.hidden_size = 4096;
-    architecture.intermediate_size = 14336;
-    architecture.layers = 32;
-    architecture.heads = 32;
-    architecture.kv_heads = 8;
-    architecture.head_dim = 128;
+  explicit Mistral(bool gptaq = true)
+      : architecture(testing::llama_architecture({4096, 14336, 32, 32, 8, 32768})), problem{architecture, modules} {
     modules = plan_modules(architecture, options);
     problem.lengths.assign(128, 2048);
     problem.gptaq = gptaq;
     problem.batch_rows = 16384;
     problem.activation_bytes = 2;
+    problem.scratch_bytes = cuda::scratch_bytes;
   }
 };
 
@@ -116,7 +113,7 @@ TEST(Batches, FollowTheSameWindowsWhateverTheirSize) {
   for (const int64_t per_batch : {1, 3, 8, 100}) {
     std::vector<int64_t> all, now;
     bool behind = false;
-    for (const Batch& batch : make_batches(std::vector<int64_t>(21, 2048), {}, true, per_batch * 2048)) {
+    for (const WindowBatch& batch : make_batches(std::vector<int64_t>(21, 2048), {}, true, per_batch * 2048)) {
       EXPECT_LE(static_cast<int64_t>(batch.windows.size()), per_batch);
       EXPECT_FALSE(batch.windows.empty());
       EXPECT_FALSE(behind && batch.paired) << "paired batches come first";
@@ -131,13 +128,14 @@ TEST(Batches, FollowTheSameWindowsWhateverTheirSize) {
     EXPECT_EQ(all.size(), 21u);
   }
   EXPECT_EQ(paired, (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20}));
-  for (const Batch& batch : make_batches(std::vector<int64_t>(5, 2048), {}, false, 4096)) EXPECT_FALSE(batch.paired);
+  for (const WindowBatch& batch : make_batches(std::vector<int64_t>(5, 2048), {}, false, 4096))
+    EXPECT_FALSE(batch.paired);
 }
 
 TEST(Batches, HoldWindowsOfOneLength) {
   const std::vector<int64_t> lengths = {64, 64, 64, 40, 40, 7}, held = {64, 7, 7};
   std::vector<int64_t> order;
-  for (const Batch& batch : make_batches(lengths, held, true, 128)) {
+  for (const WindowBatch& batch : make_batches(lengths, held, true, 128)) {
     EXPECT_LE(batch.rows(), 128);
     for (const int64_t window : batch.windows) {
       const auto i = static_cast<size_t>(window);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/checkpoint/model_files.h"
+#include "tests/model/architectures.h"
 
 namespace gptq {
 namespace {
@@ -11,15 +12,7 @@ namespace {
 using testing::expect_error;
 
 Architecture model(int64_t hidden, int64_t intermediate) {
-  Architecture a;
-  a.vocab_size = 1024;
-  a.hidden_size = hidden;
-  a.intermediate_size = intermediate;
-  a.layers = 2;
-  a.heads = hidden / 64;
-  a.kv_heads = a.heads;
-  a.head_dim = 64;
-  return a;
+  return testing::llama_architecture({hidden, intermediate, 2, hidden / 64, hidden / 64});
 }
 
 QuantizeOptions with_rules(const std::vector<std::string>& rules) {
@@ -36,8 +29,8 @@ QuantizeOptions with_rules(const std::vector<std::string>& rules) {
   return options;
 }
 
-const std::optional<GridOptions>& grid(const ModelPlan& plan, size_t layer, size_t group) {
-  return plan.layers[layer][group].grid;
+const std::optional<GridOptions>& grid(const ModelPlan& plan, size_t layer, size_t set) {
+  return plan.layers[layer].sets[set].grid;
 }
 
 TEST(GroupSize, IsTheLargestThatDividesWhereNoneIsGiven) {

@@ -4,6 +4,7 @@
 #include <gptq/error.h>
 
 #include "backend/backend.h"
+#include "backend/cuda/gptq/scratch.h"
 
 namespace gptq::testing {
 
@@ -20,11 +21,13 @@ struct Scarcity {
 // Forwards everything to the CPU.
 class ScarceBackend final : public Backend {
  public:
-  ScarceBackend(std::unique_ptr<Backend> cpu, Scarcity& scarcity) : cpu_(std::move(cpu)), s_(scarcity) {}
+  ScarceBackend(std::unique_ptr<Backend> cpu, Scarcity& scarcity)
+      : cpu_(std::move(cpu)), s_(scarcity), capabilities_(cpu_->capabilities()) {
+    capabilities_.batch_rows = s_.batch_rows;
+  }
 
   Device device() const override { return cpu_->device(); }
-  DType activation_dtype() const override { return cpu_->activation_dtype(); }
-  int64_t batch_rows() const override { return s_.batch_rows; }
+  const Capabilities& capabilities() const override { return capabilities_; }
   void synchronize() override { cpu_->synchronize(); }
 
   DeviceMemory memory() override { return {s_.available, 0}; }
@@ -51,9 +54,6 @@ class ScarceBackend final : public Backend {
     cpu_->store(host, from);
   }
   void await_fetches() override { cpu_->await_fetches(); }
-  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
-    cpu_->append(cache, rows, pages, past);
-  }
 
   std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return cpu_->load_weight(weight, bias);
@@ -61,26 +61,37 @@ class ScarceBackend final : public Backend {
   std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override { return cpu_->load_weight(weight); }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override { cpu_->embed(out, ids, table); }
-  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
-    cpu_->rms_norm(out, x, weight, eps);
+  void norm(MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps) override {
+    cpu_->norm(out, x, kind, weight, bias, eps);
   }
   void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
     cpu_->linear(y, x, weights);
   }
-  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override { cpu_->rope(x, head_dim, cos, sin); }
-  void attention(MatrixView out, const AttentionArgs& args) override { cpu_->attention(out, args); }
-  void silu_multiply(MatrixView out, MatrixView gate_up) override { cpu_->silu_multiply(out, gate_up); }
+  void rope(MatrixView x, const RopeArgs& args, const BatchRows& rows) override { cpu_->rope(x, args, rows); }
+  void append(MatrixView cache, MatrixView x, const BatchRows& rows) override { cpu_->append(cache, x, rows); }
+  void attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows) override {
+    cpu_->attention(out, args, rows);
+  }
+  void activate(MatrixView out, MatrixView x, Activation kind, bool gated) override {
+    cpu_->activate(out, x, kind, gated);
+  }
+  void scale(MatrixView x, float factor) override { cpu_->scale(x, factor); }
+  void soft_cap(MatrixView x, float cap) override { cpu_->soft_cap(x, cap); }
+  void gather_rows(MatrixView out, MatrixView x, std::span<const int> rows) override {
+    cpu_->gather_rows(out, x, rows);
+  }
   void add(MatrixView x, MatrixView y) override { cpu_->add(x, y); }
   std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
     return cpu_->cross_entropy(logits, targets);
   }
-  void find_non_finite(MatrixView found, MatrixView x) override { cpu_->find_non_finite(found, x); }
+  void find_non_finite(MatrixView flag, MatrixView x) override { cpu_->find_non_finite(flag, x); }
   bool all_finite(const TensorView& stored) override { return cpu_->all_finite(stored); }
-  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel& model) override {
+  std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel& model) override {
     return cpu_->make_decode_runner(model);
   }
 
   void clear(MatrixView x) override { cpu_->clear(x); }
+  int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override { return cuda::scratch_bytes(op, n, k); }
   void load(MatrixView to, const TensorView& from) override { cpu_->load(to, from); }
   void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
     cpu_->gather_columns(to, from, order);
@@ -116,6 +127,7 @@ class ScarceBackend final : public Backend {
  private:
   std::unique_ptr<Backend> cpu_;
   Scarcity& s_;
+  Capabilities capabilities_;
 };
 
 }  // namespace gptq::testing

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cuda/gptq/scratch.h"
 #include "model/families.h"
 #include "quantize/memory_plan.h"
 #include "quantize/quantize_with.h"
@@ -42,6 +43,7 @@ struct Problem {
     memory.gptaq = options.gptaq > 0;
     memory.true_sequential = options.true_sequential;
     memory.batch_rows = Scarcity().batch_rows;
+    memory.scratch_bytes = cuda::scratch_bytes;
   }
 };
 
@@ -171,7 +173,7 @@ TEST(GpuMemory, CapsAreKeptAndChangeNothing) {
   try {
     const auto backend = make_backend(options.compute);
     driver = backend->memory().peak;
-    problem.memory.batch_rows = backend->batch_rows();
+    problem.memory.batch_rows = backend->capabilities().batch_rows;
     problem.memory.activation_bytes = 2;
   } catch (const Error& error) {
     GTEST_SKIP() << "not tested here: " << error.what();

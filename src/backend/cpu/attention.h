@@ -1,4 +1,4 @@
-// Causal attention on the CPU over contiguous keys and values.
+// Causal attention on the CPU over the rows of a ragged batch.
 #pragma once
 
 #include "backend/backend.h"
@@ -9,6 +9,6 @@ namespace gptq {
 // The row of a cache in host memory that holds a position.
 int64_t cache_row(const PageTable& table, int64_t sequence, int64_t position);
 
-void cpu_attention(MatrixView out, const AttentionArgs& args, ThreadPool& pool);  // out [T, H·D]
+void cpu_attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows, ThreadPool& pool);  // out [M, H·D]
 
 }  // namespace gptq

@@ -17,6 +17,7 @@
 #include "backend/cpu/cpu_weight.h"
 #include "backend/cpu/gptq.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/reference.h"
 #include "core/threads.h"
 
 namespace gptq {
@@ -31,8 +32,7 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(int threads) : pool_(threads) { reserve_blas_buffers(pool_.size()); }
 
   Device device() const override { return {}; }
-  DType activation_dtype() const override { return DType::kF32; }
-  int64_t batch_rows() const override { return 4096; }
+  const Capabilities& capabilities() const override { return capabilities_; }
   void synchronize() override {}  // nothing is ever left to be done
 
   DeviceMemory memory() override { return {std::numeric_limits<int64_t>::max(), 0}; }
@@ -89,12 +89,6 @@ class CpuBackend final : public Backend {
   void store(MatrixView host, MatrixView from) override { copy(host, from); }
   void await_fetches() override {}  // every transfer is done when its call returns
 
-  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
-    for (int64_t i = 0; i < rows.rows; ++i) {
-      std::copy_n(rows.row(i), rows.cols, cache.row(cache_row(pages, 0, past + i)));
-    }
-  }
-
   std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return make_dense_weight(weight, bias);
   }
@@ -109,12 +103,18 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
+  void norm(MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps) override {
     const int64_t width = weight.cols;
-    CHECK(x.cols % width == 0);
+    CHECK(x.cols % width == 0 && (bias.data == nullptr || bias.cols == width));
     for_rows(x.rows, [&](int64_t t) {
       for (int64_t start = 0; start < x.cols; start += width) {
-        best_kernels().rms_norm(out.row(t) + start, x.row(t) + start, weight.row(0), width, eps);
+        float* to = out.row(t) + start;
+        if (kind == NormKind::kRms) {
+          best_kernels().rms_norm(to, x.row(t) + start, weight.row(0), width, eps);
+        } else {
+          best_kernels().layer_norm(to, x.row(t) + start, weight.row(0), width, eps);
+        }
+        if (bias.data != nullptr) best_kernels().add(to, bias.row(0), width);
       }
     });
   }
@@ -169,35 +169,72 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override {
-    const int64_t half = cos.cols;
+  void rope(MatrixView x, const RopeArgs& args, const BatchRows& rows) override {
+    const int64_t pairs = args.angles.cos.cols;
+    CHECK(2 * pairs <= args.head_dim && x.rows == rows.rows());
+    const int64_t step = args.interleaved ? 2 : 1, partner = args.interleaved ? 1 : pairs;
+    const int32_t* positions = rows.positions.row<int32_t>(0);
     for_rows(x.rows, [&](int64_t t) {
-      const float* c = cos.row(t % cos.rows);
-      const float* s = sin.row(t % sin.rows);
-      for (int64_t start = 0; start < x.cols; start += head_dim) {
+      const float* c = args.angles.cos.row(positions[t]);
+      const float* s = args.angles.sin.row(positions[t]);
+      for (int64_t start = 0; start < x.cols; start += args.head_dim) {
         float* a = x.row(t) + start;
-        float* b = a + half;
-        for (int64_t i = 0; i < half; ++i) {
-          const float first = a[i];
-          a[i] = first * c[i] - b[i] * s[i];
-          b[i] = b[i] * c[i] + first * s[i];
+        float* b = a + partner;
+        for (int64_t i = 0; i < pairs; ++i) {
+          const float first = a[i * step];
+          a[i * step] = first * c[i] - b[i * step] * s[i];
+          b[i * step] = b[i * step] * c[i] + first * s[i];
         }
       }
     });
   }
 
-  void attention(MatrixView out, const AttentionArgs& args) override { cpu_attention(out, args, pool_); }
+  void append(MatrixView cache, MatrixView x, const BatchRows& rows) override {
+    for (int64_t s = 0; s < rows.sequences(); ++s) {
+      for (int64_t i = 0; i < rows.rows_of(s); ++i) {
+        std::copy_n(x.row(rows.begin(s) + i), x.cols, cache.row(cache_row(rows.pages, s, rows.past_of(s) + i)));
+      }
+    }
+  }
 
-  void silu_multiply(MatrixView out, MatrixView gate_up) override {
-    CHECK(gate_up.cols == 2 * out.cols);
+  void attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows) override {
+    cpu_attention(out, args, rows, pool_);
+  }
+
+  void activate(MatrixView out, MatrixView x, Activation kind, bool gated) override {
+    CHECK(x.cols == (gated ? 2 : 1) * out.cols);
     for_rows(out.rows, [&](int64_t t) {
-      best_kernels().silu_multiply(out.row(t), gate_up.row(t), gate_up.row(t) + out.cols, out.cols);
+      const float* up = gated ? x.row(t) + out.cols : nullptr;
+      if (kind == Activation::kSilu && gated) {
+        best_kernels().silu_multiply(out.row(t), x.row(t), up, out.cols);
+      } else if (kind == Activation::kGeluTanh) {
+        best_kernels().gelu_tanh(out.row(t), x.row(t), up, out.cols);
+      } else {
+        for (int64_t i = 0; i < out.cols; ++i) {
+          out.row(t)[i] = static_cast<float>(reference::activation(kind, x.row(t)[i])) * (gated ? up[i] : 1.0f);
+        }
+      }
     });
   }
 
   void add(MatrixView x, MatrixView y) override {
     CHECK(x.rows == y.rows && x.cols == y.cols);
     for_rows(x.rows, [&](int64_t t) { best_kernels().add(x.row(t), y.row(t), x.cols); });
+  }
+
+  void scale(MatrixView x, float factor) override {
+    for_rows(x.rows, [&](int64_t t) { best_kernels().scale(x.row(t), x.cols, factor); });
+  }
+
+  void soft_cap(MatrixView x, float cap) override {
+    for_rows(x.rows, [&](int64_t t) { best_kernels().soft_cap(x.row(t), x.cols, 1.0f, cap); });
+  }
+
+  void gather_rows(MatrixView out, MatrixView x, std::span<const int> rows) override {
+    CHECK(out.rows == static_cast<int64_t>(rows.size()) && out.cols == x.cols);
+    for (int64_t i = 0; i < out.rows; ++i) {
+      std::copy_n(x.row(rows[static_cast<size_t>(i)]), x.cols, out.row(i));
+    }
   }
 
   std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
@@ -213,7 +250,7 @@ class CpuBackend final : public Backend {
     return losses;
   }
 
-  void find_non_finite(MatrixView found, MatrixView x) override {
+  void find_non_finite(MatrixView flag, MatrixView x) override {
     // Exponent bits all ones means infinity or NaN; an integer test survives every floating-point optimisation.
     for (int64_t t = 0; t < x.rows; ++t) {
       uint32_t bad = 0;
@@ -222,15 +259,20 @@ class CpuBackend final : public Backend {
         std::memcpy(&bits, x.row(t) + i, sizeof(bits));
         bad |= (bits & 0x7F800000u) == 0x7F800000u;
       }
-      if (bad) *found.row(0) = 1.0f;
+      if (bad) *flag.row(0) = 1.0f;
     }
   }
 
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, pool_); }
-  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel&) override { return nullptr; }
+  std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel&) override { return nullptr; }
 
   void clear(MatrixView x) override {
     for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
+  }
+  int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override {
+    const int64_t square =
+        k * k * static_cast<int64_t>(sizeof(double));  // a Hessian in double precision, or two in single
+    return op == GptqOp::kRowQuadraticForms ? n * k * static_cast<int64_t>(sizeof(float)) : square;
   }
   void load(MatrixView to, const TensorView& from) override { cpu_gptq::load(to, from, pool_); }
   void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
@@ -277,6 +319,7 @@ class CpuBackend final : public Backend {
     return std::max<int64_t>(1, (tiles + 2 * pool_.size() - 1) / (2 * pool_.size())) * kTileColumns;
   }
 
+  Capabilities capabilities_;
   ThreadPool pool_;
 };
 

@@ -43,7 +43,10 @@ struct Kernels {
   void (*widen_f16)(float* out, const uint16_t* in, int64_t count);
 
   void (*rms_norm)(float* out, const float* x, const float* weight, int64_t count, float eps);
+  void (*layer_norm)(float* out, const float* x, const float* weight, int64_t count, float eps);
   void (*silu_multiply)(float* out, const float* gate, const float* up, int64_t count);
+  void (*gelu_tanh)(float* out, const float* x, const float* up, int64_t count);  // times `up` unless that is null
+  void (*soft_cap)(float* x, int64_t count, float factor, float cap);             // x = cap · tanh(factor · x / cap)
   void (*add)(float* x, const float* y, int64_t count);
   // x[i] = exp(scale·x[i] − max(scale·x)); returns Σ
   float (*softmax_exp)(float* x, int64_t count, float scale);

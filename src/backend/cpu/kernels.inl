@@ -214,6 +214,48 @@ static void silu_multiply(float* out, const float* gate, const float* up, int64_
   }
 }
 
+static void layer_norm(float* out, const float* x, const float* weight, int64_t count, float eps) {
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < count; ++i) sum += x[i];
+  const double mean = sum / static_cast<double>(count);
+  for (int64_t i = 0; i < count; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const double factor = 1.0 / __builtin_sqrt(squares / static_cast<double>(count) + eps);
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>((x[i] - mean) * factor) * weight[i];
+}
+
+// x · sigmoid(2·u) with u = √(2/π) · (x + 0.044715·x³)
+static inline F32 gelu_tanh_lanes(F32 x) {
+  const F32 exponent = (x + 0.044715f * x * x * x) * -1.59576912160573071f;
+  return x / (exp_lanes(exponent < 88.0f ? exponent : broadcast(88.0f)) + 1.0f);
+}
+
+// `up` may be null.
+static void gelu_tanh(float* out, const float* x, const float* up, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const F32 y = gelu_tanh_lanes(load(x + i));
+    store(out + i, up == nullptr ? y : y * load(up + i));
+  }
+  for (; i < count; ++i) out[i] = gelu_tanh_lanes(broadcast(x[i]))[0] * (up == nullptr ? 1.0f : up[i]);
+}
+
+// tanh(x): a series near zero, where the quotient would cancel.
+static inline F32 tanh_lanes(F32 x) {
+  const F32 square = x * x;
+  const F32 series = x * (1.0f + square * (-1.0f / 3 + square * (2.0f / 15 + square * (-17.0f / 315))));
+  const F32 magnitude = x < 0.0f ? -x : x;
+  const F32 bounded = magnitude < 20.0f ? magnitude : broadcast(20.0f);
+  const F32 quotient = 1.0f - 2.0f / (exp_lanes(bounded + bounded) + 1.0f);
+  const F32 result = magnitude < 0.2f ? series : (x < 0.0f ? -quotient : quotient);
+  return x != x ? x : result;
+}
+
+static void soft_cap(float* x, int64_t count, float factor, float cap) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(x + i, tanh_lanes(load(x + i) * factor / cap) * cap);
+  for (; i < count; ++i) x[i] = tanh_lanes(broadcast(x[i] * factor / cap))[0] * cap;
+}
+
 static void add(float* x, const float* y, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] += y[i];
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace gptq::reference {
 
@@ -35,65 +36,109 @@ void linear(MatrixView y, MatrixView x, std::span<const float> w, std::span<cons
   }
 }
 
-void rms_norm(MatrixView out, MatrixView x, std::span<const float> weight, float eps) {
+void norm(MatrixView out, MatrixView x, NormKind kind, std::span<const float> weight, std::span<const float> bias,
+          float eps) {
   const int64_t width = static_cast<int64_t>(weight.size());
   for (int64_t t = 0; t < x.rows; ++t) {
     for (int64_t start = 0; start < x.cols; start += width) {
-      double squares = 0;
-      for (int64_t i = 0; i < width; ++i) squares += double{x.row(t)[start + i]} * x.row(t)[start + i];
+      double sum = 0, squares = 0;
+      for (int64_t i = 0; i < width; ++i) sum += x.row(t)[start + i];
+      const double mean = kind == NormKind::kLayer ? sum / static_cast<double>(width) : 0.0;
+      for (int64_t i = 0; i < width; ++i) squares += (x.row(t)[start + i] - mean) * (x.row(t)[start + i] - mean);
       const double factor = 1.0 / std::sqrt(squares / static_cast<double>(width) + eps);
       for (int64_t i = 0; i < width; ++i) {
-        out.row(t)[start + i] = static_cast<float>(x.row(t)[start + i] * factor) * weight[static_cast<size_t>(i)];
+        const size_t at = static_cast<size_t>(i);
+        const float normed = static_cast<float>((x.row(t)[start + i] - mean) * factor);
+        out.row(t)[start + i] = normed * weight[at] + (bias.empty() ? 0.0f : bias[at]);
       }
     }
   }
 }
 
-void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) {
-  const int64_t half = cos.cols;
+void rope(MatrixView x, const RopeArgs& args, std::span<const int32_t> positions) {
+  const int64_t pairs = args.angles.cos.cols;
   for (int64_t t = 0; t < x.rows; ++t) {
-    for (int64_t start = 0; start < x.cols; start += head_dim) {
+    const int64_t position = positions[static_cast<size_t>(t)];
+    for (int64_t start = 0; start < x.cols; start += args.head_dim) {
       float* head = x.row(t) + start;
-      for (int64_t i = 0; i < half; ++i) {
-        const float a = head[i], b = head[i + half], c = cos.row(t)[i], s = sin.row(t)[i];
-        head[i] = a * c - b * s;
-        head[i + half] = b * c + a * s;
+      for (int64_t i = 0; i < pairs; ++i) {
+        float& first = args.interleaved ? head[2 * i] : head[i];
+        float& second = args.interleaved ? head[2 * i + 1] : head[i + pairs];
+        const float a = first, b = second;
+        const float c = args.angles.cos.row(position)[i], s = args.angles.sin.row(position)[i];
+        first = a * c - b * s;
+        second = b * c + a * s;
       }
     }
   }
 }
 
-void attention(MatrixView out, const AttentionArgs& args) {
+namespace {
+
+// One query, the row `t` of q at `position`; `first_row` holds position 0 of its sequence.
+void attend(MatrixView out, const AttentionArgs& args, int64_t t, int64_t position, int64_t first_row) {
   const int64_t d = args.head_dim;
-  for (int64_t t = 0; t < args.q.rows; ++t) {
-    const int64_t position = args.past + t;
-    const int64_t first = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
-    for (int h = 0; h < args.heads; ++h) {
-      const int64_t kv = h / (args.heads / args.kv_heads) * d;
-      std::vector<double> p;
-      double highest = -INFINITY, total = 0;
-      for (int64_t j = first; j <= position; ++j) {
-        double score = 0;
-        for (int64_t i = 0; i < d; ++i) score += double{args.q.row(t)[h * d + i]} * args.keys.row(j)[kv + i];
-        p.push_back(score * args.scale);
-        highest = std::max(highest, p.back());
-      }
-      for (double& value : p) total += value = std::exp(value - highest);
+  const int64_t first = args.window > 0 ? std::max<int64_t>(0, position - args.window + 1) : 0;
+  for (int h = 0; h < args.heads; ++h) {
+    const int64_t kv = h / (args.heads / args.kv_heads) * d;
+    std::vector<double> p;
+    double highest = -INFINITY, total = 0;
+    for (int64_t j = first; j <= position; ++j) {
+      double score = 0;
       for (int64_t i = 0; i < d; ++i) {
-        double sum = 0;
-        for (size_t j = 0; j < p.size(); ++j) sum += p[j] * args.values.row(first + static_cast<int64_t>(j))[kv + i];
-        out.row(t)[h * d + i] = static_cast<float>(sum / total);
+        score += double{args.q.row(t)[h * d + i]} * args.keys.row(first_row + j)[kv + i];
       }
+      score *= args.scale;
+      if (args.soft_cap > 0) score = args.soft_cap * std::tanh(score / args.soft_cap);
+      p.push_back(score);
+      highest = std::max(highest, score);
+    }
+    for (double& value : p) total += value = std::exp(value - highest);
+    for (int64_t i = 0; i < d; ++i) {
+      double sum = 0;
+      for (size_t j = 0; j < p.size(); ++j) {
+        sum += p[j] * args.values.row(first_row + first + static_cast<int64_t>(j))[kv + i];
+      }
+      out.row(t)[h * d + i] = static_cast<float>(sum / total);
     }
   }
 }
 
-void silu_multiply(MatrixView out, MatrixView gate_up) {
+}  // namespace
+
+void attention(MatrixView out, const AttentionArgs& args, std::span<const int32_t> row_starts,
+               std::span<const int32_t> past) {
+  int64_t first_row = 0;
+  for (size_t s = 0; s < past.size(); ++s) {
+    const int64_t rows = row_starts[s + 1] - row_starts[s];
+    for (int64_t i = 0; i < rows; ++i) attend(out, args, row_starts[s] + i, past[s] + i, first_row);
+    first_row += past[s] + rows;
+  }
+}
+
+double activation(Activation kind, double x) {
+  switch (kind) {
+    case Activation::kSilu: return x / (1.0 + std::exp(-x));
+    case Activation::kGelu: return 0.5 * x * (1.0 + std::erf(x / std::numbers::sqrt2));
+    case Activation::kGeluTanh:
+      return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+    case Activation::kRelu: return std::max(x, 0.0);
+    default: return std::max(x, 0.0) * std::max(x, 0.0);  // kSquaredRelu
+  }
+}
+
+void activate(MatrixView out, MatrixView x, Activation kind, bool gated) {
   for (int64_t t = 0; t < out.rows; ++t) {
     for (int64_t i = 0; i < out.cols; ++i) {
-      const double gate = gate_up.row(t)[i];
-      out.row(t)[i] = static_cast<float>(gate / (1.0 + std::exp(-gate)) * gate_up.row(t)[out.cols + i]);
+      const double y = activation(kind, x.row(t)[i]);
+      out.row(t)[i] = static_cast<float>(gated ? y * x.row(t)[out.cols + i] : y);
     }
+  }
+}
+
+void soft_cap(MatrixView x, float cap) {
+  for (int64_t t = 0; t < x.rows; ++t) {
+    for (int64_t i = 0; i < x.cols; ++i) x.row(t)[i] = static_cast<float>(cap * std::tanh(double{x.row(t)[i]} / cap));
   }
 }
 

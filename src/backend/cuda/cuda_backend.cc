@@ -6,12 +6,13 @@
 
 #include <gptq/error.h>
 
-#include "backend/cuda/attention/attention.h"
+#include "backend/cuda/attention/attend.h"
 #include "backend/cuda/decode/cuda_graph_runner.h"
 #include "backend/cuda/device/context.h"
 #include "backend/cuda/device/transfers.h"
 #include "backend/cuda/elementwise/operations.h"
 #include "backend/cuda/gptq/gptq.h"
+#include "backend/cuda/gptq/scratch.h"
 #include "backend/cuda/linear/batch_linear.h"
 #include "backend/cuda/linear/decode_linear.h"
 #include "backend/cuda/linear/packed.h"
@@ -28,11 +29,17 @@ constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built 
 class CudaBackend final : public Backend {
  public:
   CudaBackend(int device, DType activations, int64_t max_bytes, int threads)
-      : context_(device, max_bytes, threads), transfers_(context_), dtype_(activations) {}
+      : context_(device, max_bytes, threads), transfers_(context_), dtype_(activations) {
+    capabilities_.activation_dtype = activations;
+    capabilities_.prefill_rows = 8192;
+    capabilities_.batch_rows = kBatchRows;
+    capabilities_.own_memory = true;
+    capabilities_.probe_copy_rows = 12288;
+    capabilities_.probe_gemm = {4096, 8192, 8192, 8};
+  }
 
   Device device() const override { return {Device::Kind::kCuda, context_.device()}; }
-  DType activation_dtype() const override { return dtype_; }
-  int64_t batch_rows() const override { return kBatchRows; }
+  const Capabilities& capabilities() const override { return capabilities_; }
   void synchronize() override {
     context_.synchronize();
     transfers_.synchronize();
@@ -89,10 +96,6 @@ class CudaBackend final : public Backend {
   }
   void await_fetches() override { transfers_.await_fetches(); }
 
-  void append(MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) override {
-    cuda::append(context_, cache, rows, pages, past);
-  }
-
   std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return cuda::make_dense_weight(context_, dtype_, weight, bias);
   }
@@ -111,8 +114,8 @@ class CudaBackend final : public Backend {
       cuda::embed(context_, out.row_range(first, count), device_ids.as<int32_t>() + first, dense);
     }
   }
-  void rms_norm(MatrixView out, MatrixView x, MatrixView weight, float eps) override {
-    cuda::rms_norm(context_, out, x, weight, eps);
+  void norm(MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps) override {
+    cuda::norm(context_, out, x, kind, weight, bias, eps);
   }
 
   void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
@@ -127,41 +130,26 @@ class CudaBackend final : public Backend {
     CHECK(column == y.cols);
   }
 
-  void rope(MatrixView x, int head_dim, MatrixView cos, MatrixView sin) override {
-    cuda::rope(context_, x, head_dim, cos, sin);
+  void rope(MatrixView x, const RopeArgs& args, const BatchRows& rows) override {
+    CHECK(x.rows == rows.rows());
+    cuda::rope(context_, x, args, cuda::pointer<int32_t>(rows.positions));
   }
-
-  void attention(MatrixView out, const AttentionArgs& args) override {
-    if (out.rows == 0) return;
-    cuda::PrefillProblem p;
-    p.dtype = dtype_;
-    p.out = out.data;
-    p.out_stride = out.stride;
-    p.q = args.q.data;
-    p.q_stride = args.q.stride;
-    p.kv.keys = args.keys.data;
-    p.kv.values = args.values.data;
-    p.kv.stride = args.keys.stride;
-    CHECK(args.keys.stride == args.values.stride && args.q.rows % args.sequences == 0);
-    p.sequences = static_cast<int>(args.sequences);
-    p.queries = static_cast<int>(args.q.rows / args.sequences);
-    p.past = args.past;
-    p.kv.length = args.past + p.queries;
-    if (args.pages != nullptr) {
-      p.kv.pages = cuda::pointer<int32_t>(args.pages->pages);
-      p.kv.pages_per_sequence = static_cast<int>(args.pages->pages.stride);
-      p.kv.page_size = static_cast<int>(args.pages->page_size);
-    }
-    p.heads = args.heads;
-    p.kv_heads = args.kv_heads;
-    p.head_dim = args.head_dim;
-    p.scale = args.scale;
-    p.window = args.window;
-    cuda::launch_prefill_attention(context_, p);
+  void append(MatrixView cache, MatrixView x, const BatchRows& rows) override {
+    cuda::append(context_, cache, x, rows);
   }
-
-  void silu_multiply(MatrixView out, MatrixView gate_up) override { cuda::silu_multiply(context_, out, gate_up); }
+  void attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows) override {
+    if (out.rows > 0) cuda::attention(context_, out, args, rows);
+  }
+  void activate(MatrixView out, MatrixView x, Activation kind, bool gated) override {
+    cuda::activate(context_, out, x, kind, gated);
+  }
   void add(MatrixView x, MatrixView y) override { cuda::add(context_, x, y); }
+
+  void scale(MatrixView x, float factor) override { cuda::scale(context_, x, factor); }
+  void soft_cap(MatrixView x, float cap) override { cuda::soft_cap(context_, x, cap); }
+  void gather_rows(MatrixView out, MatrixView x, std::span<const int> rows) override {
+    cuda::embed(context_, out, cuda::to_device(context_, rows).as<int32_t>(), x);
+  }
 
   std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) override {
     std::vector<float> values(static_cast<size_t>(logits.rows));
@@ -170,15 +158,16 @@ class CudaBackend final : public Backend {
     read_back(values.data(), losses, values.size() * sizeof(float));
     return values;
   }
-  void find_non_finite(MatrixView found, MatrixView x) override {
-    cuda::find_non_finite(context_, cuda::pointer(found), x);
+  void find_non_finite(MatrixView flag, MatrixView x) override {
+    cuda::find_non_finite(context_, cuda::pointer(flag), x);
   }
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, context_.pool()); }
-  std::unique_ptr<DecodeRunner> make_decode_runner(const StepModel& model) override {
+  std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel& model) override {
     return cuda::make_decode_runner(context_, dtype_, model);
   }
 
   void clear(MatrixView x) override { cuda::clear(context_, x); }
+  int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override { return cuda::scratch_bytes(op, n, k); }
   void load(MatrixView to, const TensorView& from) override { cuda::load(context_, to, from); }
   void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
     cuda::gather_columns(context_, to, from, order);
@@ -260,6 +249,7 @@ class CudaBackend final : public Backend {
   cuda::Context context_;
   cuda::Transfers transfers_;
   DType dtype_;
+  Capabilities capabilities_;
   std::optional<cuda::BatchLinear> batch_;  // made at first use
 };
 

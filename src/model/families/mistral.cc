@@ -1,13 +1,15 @@
 // Mistral 7B, NeMo, Small: Llama's layer, with a sliding window on every layer when the config names one.
 #include "core/json.h"
-#include "model/config.h"
 #include "model/families.h"
+#include "model/families/llama_layer.h"
 
 namespace gptq {
 
 Architecture read_mistral(const JsonReader& config) {
-  Architecture a = read_common(config);
-  a.windows.assign(static_cast<size_t>(a.layers), read_window(config, 0));
+  const DecoderConfig c = read_decoder_config(config);
+  Architecture a = make_architecture(c);
+  add_layers(a, std::vector<int64_t>(static_cast<size_t>(c.layers), read_window(config, 0)),
+             [&](int64_t window) { return llama_layer(c, {}, window); });
   return a;
 }
 

@@ -179,36 +179,46 @@ class CudaPrefillAttention : public CudaAttention {
  protected:
   struct Case {
     Heads heads;
-    int sequences, queries;
-    int64_t past, window;
-    int page_size;  // 0: without pages
+    std::vector<int32_t> queries, past;  // of each sequence
+    int64_t window;
+    int page_size;  // 0: without pages, and nothing in front
   };
 
   void run(const Case& c) {
-    SCOPED_TRACE("H " + std::to_string(c.heads.heads) + "/" + std::to_string(c.heads.kv_heads) + " S " +
-                 std::to_string(c.sequences) + " T " + std::to_string(c.queries) + " past " + std::to_string(c.past) +
-                 " window " + std::to_string(c.window) + " page size " + std::to_string(c.page_size));
+    std::string trace = "H " + std::to_string(c.heads.heads) + "/" + std::to_string(c.heads.kv_heads) + " window " +
+                        std::to_string(c.window) + " page size " + std::to_string(c.page_size) + " T, past";
+    const int sequences = static_cast<int>(c.queries.size());
+    std::vector<int32_t> starts = {0};
+    int64_t longest = 0;
+    for (size_t s = 0; s < c.queries.size(); ++s) {
+      trace += " " + std::to_string(c.queries[s]) + ", " + std::to_string(c.past[s]);
+      starts.push_back(starts.back() + c.queries[s]);
+      longest = std::max<int64_t>(longest, c.past[s] + c.queries[s]);
+    }
+    SCOPED_TRACE(trace);
     const int64_t d = head_dim(), width = c.heads.heads * d, kv_width = c.heads.kv_heads * d;
-    const int64_t length = c.past + c.queries + 5;
-    const Pages pages = c.page_size > 0 ? shuffled_pages(c.sequences, length, c.page_size) : Pages{};
-    const auto row_of = [&](int64_t s, int64_t j) { return c.page_size > 0 ? pages.row(s, j) : s * length + j; };
-    const int64_t kv_rows = c.page_size > 0 ? pages.rows() : c.sequences * length;
+    const Pages pages = c.page_size > 0 ? shuffled_pages(sequences, longest + 5, c.page_size) : Pages{};
+    const auto row_of = [&](int64_t s, int64_t j) {
+      return c.page_size > 0 ? pages.row(s, j) : starts[static_cast<size_t>(s)] + j;
+    };
+    const int64_t rows = starts.back(), kv_rows = c.page_size > 0 ? pages.rows() : rows;
 
     // Columns of wider matrices; rows of no visible key are poison.
     constexpr int64_t kMargin = 32;
-    Array q = array(c.sequences * c.queries, width + 2 * kMargin, 1);
+    Array q = array(rows, width + 2 * kMargin, 1);
     const Array keys_source = array(kv_rows, kv_width + 8, 2), values_source = array(kv_rows, kv_width + 8, 3);
     Array keys = poisoned(kv_rows, kv_width + 8), values = poisoned(kv_rows, kv_width + 8);
-    for (int64_t s = 0; s < c.sequences; ++s) {
-      for (int64_t j = 0; j < c.past + c.queries; ++j) {
+    for (int64_t s = 0; s < sequences; ++s) {
+      for (int64_t j = 0; j < c.past[static_cast<size_t>(s)] + c.queries[static_cast<size_t>(s)]; ++j) {
         const int64_t at = row_of(s, j) * keys.stride;
         std::copy_n(keys_source.host.data() + at, keys.stride, keys.host.data() + at);
         std::copy_n(values_source.host.data() + at, keys.stride, values.host.data() + at);
       }
     }
-    Array out = poisoned(c.sequences * c.queries, width + 2 * kMargin);
+    Array out = poisoned(rows, width + 2 * kMargin);
     for (const Array* a : {&q, &keys, &values, &out}) upload(*a);
     const Buffer table = on_device(pages.table.empty() ? std::vector<int32_t>{0} : pages.table);
+    const Buffer device_starts = on_device(starts), device_past = on_device(c.past);
 
     PrefillProblem problem;
     problem.dtype = dtype();
@@ -217,15 +227,12 @@ class CudaPrefillAttention : public CudaAttention {
     problem.q = q.device.as<uint16_t>() + kMargin;
     problem.q_stride = q.stride;
     problem.kv = {keys.device.as(),   values.device.as(), keys.stride, c.page_size > 0 ? table.as<int32_t>() : nullptr,
-                  pages.per_sequence, pages.size,         length};
-    problem.sequences = c.sequences;
-    problem.queries = c.queries;
-    problem.past = c.past;
-    problem.heads = c.heads.heads;
-    problem.kv_heads = c.heads.kv_heads;
-    problem.head_dim = head_dim();
-    problem.scale = 2.0f / std::sqrt(static_cast<float>(head_dim()));
-    problem.window = c.window;
+                  pages.per_sequence, pages.size};
+    problem.rows = {device_starts.as<int32_t>(), device_past.as<int32_t>(), sequences};
+    problem.most_rows = *std::max_element(c.queries.begin(), c.queries.end());
+    problem.most_keys = longest;
+    problem.shape = {c.heads.heads, c.heads.kv_heads, head_dim(), 2.0f / std::sqrt(static_cast<float>(head_dim())), 0,
+                     c.window};
     launch_prefill_attention(*context_, problem);
     const std::vector<uint16_t> result = download(out);
     launch_prefill_attention(*context_, problem);
@@ -237,7 +244,8 @@ class CudaPrefillAttention : public CudaAttention {
         ASSERT_EQ(got[i], kNaN) << "left margin of row " << row << " was written";
         ASSERT_EQ(got[kMargin + width + i], kNaN) << "right margin of row " << row << " was written";
       }
-      const int64_t s = row / c.queries, i = row % c.queries, position = c.past + i;
+      const int64_t s = std::upper_bound(starts.begin(), starts.end(), row) - starts.begin() - 1;
+      const int64_t i = row - starts[static_cast<size_t>(s)], position = c.past[static_cast<size_t>(s)] + i;
       for (int h = 0; h < c.heads.heads; ++h) {
         const int64_t kv_col = h / (c.heads.heads / c.heads.kv_heads) * d;
         std::vector<double> query;
@@ -247,7 +255,7 @@ class CudaPrefillAttention : public CudaAttention {
           seen_keys.push_back(keys.row(row_of(s, j)) + kv_col);
           seen_values.push_back(values.row(row_of(s, j)) + kv_col);
         }
-        expect_row("prefill attention", plain_row(query, {}, seen_keys, seen_values, problem.scale),
+        expect_row("prefill attention", plain_row(query, {}, seen_keys, seen_values, problem.shape.scale),
                    got + kMargin + h * d,
                    "sequence " + std::to_string(s) + " query " + std::to_string(i) + " head " + std::to_string(h));
         if (HasFatalFailure()) return;
@@ -260,12 +268,17 @@ TEST_P(CudaPrefillAttention, EqualsPlainLoops) {
   constexpr Heads kHeads[] = {{1, 1}, {4, 4}, {6, 2}, {8, 1}};
   constexpr int kPageSizes[] = {0, 16, 0, 64, 1};
   int count = 0;
-  for (const int queries : {1, 5, 63, 64, 65, 130, 300}) {
-    for (const int64_t past : {0, 1, 17, 200}) {
+  for (const int32_t queries : {1, 5, 63, 64, 65, 130, 300}) {
+    for (const int32_t past : {0, 1, 17, 200}) {
       for (const int64_t window : {0, 1, 8, 100}) {
         const size_t n = static_cast<size_t>(count++);  // strides that have no factor in common
         if (!has_turn(static_cast<int>(n / 2))) continue;
-        run({kHeads[n % 4], n % 3 == 0 && queries < 300 ? 3 : 1, queries, past, window, kPageSizes[n % 5]});
+        const int page_size = past == 0 ? kPageSizes[n % 5] : std::max(kPageSizes[n % 5], 1);
+        if (n % 3 != 0 || queries == 300) {
+          run({kHeads[n % 4], {queries}, {past}, window, page_size});
+        } else {
+          run({kHeads[n % 4], {queries, 1 + queries / 3, queries}, {past, 0, past / 2}, window, page_size});
+        }
         if (HasFatalFailure()) return;
       }
     }
@@ -365,8 +378,9 @@ class CudaDecodeAttention : public CudaAttention {
     const Buffer device_cos = on_device(cosines), device_sin = on_device(sines);
     const Buffer device_q_norm = on_device(q_norm), device_k_norm = on_device(k_norm);
 
-    DecodeAttentionPlan plan =
-        plan_decode_attention(batch, c.heads.heads, c.heads.kv_heads, head_dim(), longest, context_->multiprocessors());
+    const HeadShape shape = {
+        c.heads.heads, c.heads.kv_heads, head_dim(), 2.0f / std::sqrt(static_cast<float>(head_dim())), 0, c.window};
+    DecodeAttentionPlan plan = plan_decode_attention(batch, shape, 1, longest, context_->multiprocessors());
     if (c.splits > 0) {
       plan.workspace_floats = plan.workspace_floats / static_cast<size_t>(plan.splits) * static_cast<size_t>(c.splits);
       plan.splits = c.splits;
@@ -374,30 +388,23 @@ class CudaDecodeAttention : public CudaAttention {
     const Buffer workspace = on_device(std::vector<float>(plan.workspace_floats, NAN));
     const Buffer counters = on_device(std::vector<unsigned>(static_cast<size_t>(plan.counters), 0));
 
-    DecodeAttentionProblem problem;
+    FusedDecodeAttention problem;
     problem.dtype = dtype();
     problem.out = out.device.as<uint16_t>() + 8;
     problem.out_stride = out.stride;
     problem.qkv = qkv.device.as();
     problem.qkv_stride = qkv.stride;
-    problem.keys = keys.device.as();
-    problem.values = values.device.as();
-    problem.kv_stride = keys.stride;
-    problem.pages = table.as<int32_t>();
-    problem.pages_per_sequence = pages.per_sequence;
-    problem.page_size = pages.size;
+    problem.kv = {keys.device.as(),    values.device.as(), keys.stride,
+                  table.as<int32_t>(), pages.per_sequence, pages.size};
     problem.positions = positions.as<int32_t>();
     problem.cos = device_cos.as<float>();
     problem.sin = device_sin.as<float>();
+    problem.rotary_dim = head_dim();
     problem.q_norm = c.norm ? device_q_norm.as<float>() : nullptr;
     problem.k_norm = c.norm ? device_k_norm.as<float>() : nullptr;
-    problem.norm_eps = 1e-5f;
+    problem.q_norm_eps = problem.k_norm_eps = 1e-5f;
     problem.batch = batch;
-    problem.heads = c.heads.heads;
-    problem.kv_heads = c.heads.kv_heads;
-    problem.head_dim = head_dim();
-    problem.scale = 2.0f / std::sqrt(static_cast<float>(head_dim()));
-    problem.window = c.window;
+    problem.shape = shape;
     problem.workspace = workspace.as<float>();
     problem.counters = counters.as<unsigned>();
     problem.splits = plan.splits;
@@ -421,7 +428,7 @@ class CudaDecodeAttention : public CudaAttention {
       for (int h = 0; h < c.heads.kv_heads; ++h) {
         const uint16_t* new_key = qkv.row(b) + width + h * d;
         const std::vector<Uncertain> want =
-            norm_and_rotate(new_key, k_norm, problem.norm_eps, &cosines[static_cast<size_t>(position * d / 2)],
+            norm_and_rotate(new_key, k_norm, problem.q_norm_eps, &cosines[static_cast<size_t>(position * d / 2)],
                             &sines[static_cast<size_t>(position * d / 2)]);
         for (int64_t i = 0; i < d; ++i) {
           const double got = value(stored_keys[static_cast<size_t>(at + h * d + i)]);
@@ -447,7 +454,7 @@ class CudaDecodeAttention : public CudaAttention {
       for (int h = 0; h < c.heads.heads; ++h) {
         const int64_t kv_col = h / (c.heads.heads / c.heads.kv_heads) * d;
         std::vector<double> query, slack;
-        for (const Uncertain& x : norm_and_rotate(qkv.row(b) + h * d, q_norm, problem.norm_eps,
+        for (const Uncertain& x : norm_and_rotate(qkv.row(b) + h * d, q_norm, problem.q_norm_eps,
                                                   &cosines[static_cast<size_t>(position * d / 2)],
                                                   &sines[static_cast<size_t>(position * d / 2)])) {
           query.push_back(x.value);
@@ -458,7 +465,8 @@ class CudaDecodeAttention : public CudaAttention {
           seen_keys.push_back(keys.row(pages.row(b, j)) + kv_col);
           seen_values.push_back(values.row(pages.row(b, j)) + kv_col);
         }
-        expect_row("decode attention", plain_row(query, slack, seen_keys, seen_values, problem.scale), got + 8 + h * d,
+        expect_row("decode attention", plain_row(query, slack, seen_keys, seen_values, problem.shape.scale),
+                   got + 8 + h * d,
                    "sequence " + std::to_string(b) + " at " + std::to_string(position) + " head " + std::to_string(h));
         if (HasFatalFailure()) return;
       }

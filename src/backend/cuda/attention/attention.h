@@ -1,4 +1,4 @@
-// Attention on the GPU: many queries of a prompt at once, and one new token for each of several sequences.
+// Attention on the GPU: many queries of a prompt at once, and a few new tokens for each of several sequences.
 //
 // Queries, keys and values are 16-bit. The softmax is in fp32; its weights are rounded to the 16-bit type before they
 // meet the values, sums are fp32. Pointers are aligned to 16 bytes, strides and head_dim are multiples of 8 elements,
@@ -16,61 +16,85 @@ namespace gptq::cuda {
 
 // Where the keys and values of the sequences lie.
 struct KvView {
-  const void* keys = nullptr;  // rows [.., Hkv·D]
-  const void* values = nullptr;
+  void* keys = nullptr;  // rows [.., Hkv·D]
+  void* values = nullptr;
   int64_t stride = 0;  // elements between rows
   // Position j of sequence s is row pages[s][j / page_size] · page_size + j % page_size; without pages, row
-  // s · length + j.
+  // row_starts[s] + j.
   const int32_t* pages = nullptr;  // device   [S, pages_per_sequence]
   int pages_per_sequence = 0;
-  int page_size = 0;   // a power of two
-  int64_t length = 0;  // rows of a sequence without pages
+  int page_size = 0;  // a power of two
 };
+
+// What both kernels need to know of the heads and their scores.
+struct HeadShape {
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  float scale = 1.0f;
+  float soft_cap = 0;  // scores become cap · tanh(score / cap); 0: unchanged
+  int64_t window = 0;  // only keys i − window < j ≤ i of query position i; 0 = all
+};
+
+// Rows of the sequences of a ragged batch; the kernels' counterparts of BatchRows (backend/batch_rows.h).
+struct RowsView {
+  const int32_t* row_starts = nullptr;  // device   [S + 1]
+  const int32_t* past = nullptr;        // device   [S]
+  int sequences = 0;                    // S
+};
+
+// Sequences with at most that many rows are the decode kernel's, others the prefill kernel's.
+inline constexpr int kMaxDecodeRows = 8;
 
 struct PrefillProblem {
   DType dtype = DType::kBF16;  // or kF16
-  void* out = nullptr;         // [S·T, H·D]
+  void* out = nullptr;         // [M, H·D]
   int64_t out_stride = 0;
-  const void* q = nullptr;  // rotated   [S·T, H·D]
+  const void* q = nullptr;  // rotated   [M, H·D]
   int64_t q_stride = 0;
   KvView kv;
-  int sequences = 0;  // S
-  int queries = 0;    // T: query i of a sequence sits at position past + i
-  int64_t past = 0;   // the same for all sequences; keys 0 … past + i are visible
-  int heads = 0, kv_heads = 0, head_dim = 0;
-  float scale = 1.0f;
-  int64_t window = 0;  // only keys i − window < j ≤ i of query position i; 0 = all
+  RowsView rows;
+  int skipped_rows = 0;   // sequences with at most that many rows are left out
+  int64_t most_rows = 0;  // of any sequence
+  int64_t most_keys = 0;  // of any sequence, new ones included
+  HeadShape shape;
 };
 
 void launch_prefill_attention(const Context& context, const PrefillProblem& problem);
 
-// One new token for each of B sequences: norm and rotation of its q and k, storing its k and v, and attention over all
-// keys so far and its own, in one launch. No shape depends on the number of tokens in the cache: a captured launch can
-// be replayed as it grows.
+// A few new tokens for each of several sequences, in one launch. No shape depends on the number of tokens in the cache.
 struct DecodeAttentionProblem {
   DType dtype = DType::kBF16;  // or kF16
-  void* out = nullptr;         // [B, H·D]
+  void* out = nullptr;         // [B or M, H·D]
   int64_t out_stride = 0;
-  const void* qkv = nullptr;  // q | k | v, neither normed nor rotated   [B, (H + 2·Hkv)·D]
-  int64_t qkv_stride = 0;
-  void* keys = nullptr;  // the layer's cache   [slots, Hkv·D]
-  void* values = nullptr;
-  int64_t kv_stride = 0;
-  const int32_t* pages = nullptr;  // device, as in KvView   [B, pages_per_sequence]
-  int pages_per_sequence = 0;
-  int page_size = 0;                   // a power of two
-  const int32_t* positions = nullptr;  // device: tokens in the cache = position of the new one   [B]
-  const float* cos = nullptr;          // device   [max positions, D/2]
-  const float* sin = nullptr;
-  const float* q_norm = nullptr;  // weight of the RMS norm of each head before rotation, or null   [D]
-  const float* k_norm = nullptr;
-  float norm_eps = 0.0f;
-  int batch = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  float scale = 1.0f;
-  int64_t window = 0;
+  KvView kv;  // with pages
+  HeadShape shape;
+  int batch = 0;                 // B sequences
   float* workspace = nullptr;    // plan_decode_attention().workspace_floats, aligned to 16 bytes
   unsigned* counters = nullptr;  // plan_decode_attention().counters; zero before the first launch, and after each
   int splits = 1;                // at most that many parts of a sequence, each a CTA for each key head
+};
+
+// One new token of each sequence: norm and rotation of its q and k, storing its k and v, and attention over all
+// keys so far and its own. A captured launch can be replayed as the cache grows.
+struct FusedDecodeAttention : DecodeAttentionProblem {
+  const void* qkv = nullptr;  // q | k | v, neither normed nor rotated   [B, (H + 2·Hkv)·D]
+  int64_t qkv_stride = 0;
+  const int32_t* positions = nullptr;  // device: tokens in the cache = position of the new one   [B]
+  const float* cos = nullptr;          // device   [max positions, rotary_dim / 2]
+  const float* sin = nullptr;
+  int rotary_dim = 0;
+  bool interleaved = false;       // as in RopeArgs (backend/model_ops.h)
+  const float* q_norm = nullptr;  // weight of the RMS norm of each head before rotation, or null   [D]
+  const float* k_norm = nullptr;
+  float q_norm_eps = 0.0f, k_norm_eps = 0.0f;
+};
+
+// Up to kMaxDecodeRows rotated queries of each sequence, whose keys and values are in the cache. Sequences with more rows are
+// left out.
+struct RaggedDecodeAttention : DecodeAttentionProblem {
+  const void* q = nullptr;  // [M, H·D]
+  int64_t q_stride = 0;
+  RowsView rows;
+  int most_rows = 1;  // of a sequence that takes part
 };
 
 struct DecodeAttentionPlan {
@@ -78,12 +102,13 @@ struct DecodeAttentionPlan {
   size_t workspace_floats = 0;
   int counters = 0;
 };
-// `capacity`: the longest sequence that the cache can hold.
-DecodeAttentionPlan plan_decode_attention(int batch, int heads, int kv_heads, int head_dim, int64_t capacity,
+// `capacity`: the longest sequence that the cache can hold. `most_rows`: of a sequence.
+DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int most_rows, int64_t capacity,
                                           int multiprocessors);
 
 // `dependent`: by programmatic dependent launch, where the device has it. All that earlier kernels write is read after
 // waiting for them; the weights q_norm and k_norm are read before.
-void launch_decode_attention(const Context& context, const DecodeAttentionProblem& problem, bool dependent);
+void launch_decode_attention(const Context& context, const FusedDecodeAttention& problem, bool dependent);
+void launch_decode_attention(const Context& context, const RaggedDecodeAttention& problem);
 
 }  // namespace gptq::cuda

@@ -1,4 +1,4 @@
-// One token of a whole model as a CUDA graph of fused kernels, five a layer.
+// One token of a whole model as a CUDA graph of fused kernels; five a layer for Llama's.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace gptq::cuda {
 
-// Null when the model's weights cannot be fused, for want of a kernel for their shapes.
-std::unique_ptr<DecodeRunner> make_decode_runner(Context& context, DType activations, const StepModel& model);
+// Null when a layer's program or the model's weights have no launches for their steps and shapes.
+std::unique_ptr<DecodeRunner> make_decode_runner(Context& context, DType activations, const DecodeModel& model);
 
 }  // namespace gptq::cuda

@@ -78,25 +78,39 @@ __device__ float block_sum(float value) {
   return total;
 }
 
-template <typename X, typename Out>
-__global__ void rms_norm_kernel(Out* out, int64_t out_stride, const X* x, int64_t x_stride, const float* weight,
-                                int width, float eps, int64_t rows) {
+struct NormParameters {
+  const float* weight;
+  const float* bias;  // or null
+  int width;
+  float eps;
+};
+
+template <typename X, typename Out, NormKind kKind>
+__global__ void norm_kernel(Out* out, int64_t out_stride, const X* x, int64_t x_stride, NormParameters p,
+                            int64_t rows) {
+  const float count = static_cast<float>(p.width);
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
-    const X* from = x + r * x_stride + blockIdx.x * width;
-    Out* to = out + r * out_stride + blockIdx.x * width;
-    float squares = 0;
-    for (int i = threadIdx.x; i < width; i += blockDim.x) {
-      const float value = to_float(from[i]);
+    const X* from = x + r * x_stride + blockIdx.x * p.width;
+    Out* to = out + r * out_stride + blockIdx.x * p.width;
+    float mean = 0, squares = 0;
+    if constexpr (kKind == NormKind::kLayer) {
+      for (int i = threadIdx.x; i < p.width; i += blockDim.x) mean += to_float(from[i]);
+      mean = block_sum(mean) / count;
+    }
+    for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
+      const float value = to_float(from[i]) - mean;
       squares += value * value;
     }
-    const float factor = rsqrtf(block_sum(squares) / static_cast<float>(width) + eps);
-    for (int i = threadIdx.x; i < width; i += blockDim.x)
-      to[i] = from_float<Out>(to_float(from[i]) * factor * weight[i]);
+    const float factor = rsqrtf(block_sum(squares) / count + p.eps);
+    for (int i = threadIdx.x; i < p.width; i += blockDim.x) {
+      const float normed = (to_float(from[i]) - mean) * factor * p.weight[i];
+      to[i] = from_float<Out>(p.bias == nullptr ? normed : normed + p.bias[i]);
+    }
   }
 }
 
 constexpr int kNormThreads = 512;
-constexpr int kNormVectors = static_cast<int>(kMostNormed) / 4 / kNormThreads;  // of a thread
+constexpr int kNormVectors = static_cast<int>(kMaxNormed) / 4 / kNormThreads;  // of a thread
 
 struct NormArguments {
   void* out;
@@ -144,46 +158,65 @@ __global__ void __launch_bounds__(kNormThreads) norm_inputs_kernel(const __grid_
   }
 }
 
+struct RopeArguments {
+  const float* cos;
+  const float* sin;
+  const int32_t* positions;
+  int64_t angle_stride;
+  int head_dim, pairs;  // of a head: elements, and pairs that are rotated
+  int step, partner;    // elements from one pair to the next, and from the first of a pair to the second
+};
+
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    rope_kernel(T* x, int64_t stride, int half, const float* cos, const float* sin, int64_t angle_stride,
-                int64_t angle_rows, int64_t rows, int64_t pairs) {
+    rope_kernel(T* x, int64_t stride, RopeArguments p, int64_t rows, int64_t pairs) {
   const int64_t pair = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (pair >= pairs) return;
-  const int64_t i = pair % half, column = pair / half * 2 * half + i;
+  const int64_t i = pair % p.pairs, column = pair / p.pairs * p.head_dim + i * p.step;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
     T* a = x + r * stride + column;
-    const int64_t at = r % angle_rows * angle_stride + i;
-    const float c = cos[at], s = sin[at], first = to_float(a[0]), second = to_float(a[half]);
+    const int64_t at = p.positions[r] * p.angle_stride + i;
+    const float c = p.cos[at], s = p.sin[at], first = to_float(a[0]), second = to_float(a[p.partner]);
     a[0] = from_float<T>(first * c - second * s);
-    a[half] = from_float<T>(second * c + first * s);
+    a[p.partner] = from_float<T>(second * c + first * s);
   }
 }
 
-__device__ __forceinline__ float silu(float x) { return x / (1.0f + expf(-x)); }
+__device__ __forceinline__ float activation(Activation kind, float x) {
+  switch (kind) {
+    case Activation::kSilu: return x / (1.0f + expf(-x));
+    case Activation::kGelu: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+    case Activation::kGeluTanh: return x / (1.0f + expf(-1.59576912f * (x + 0.044715f * x * x * x)));
+    case Activation::kRelu: return fmaxf(x, 0.0f);
+    default: return fmaxf(x, 0.0f) * fmaxf(x, 0.0f);  // kSquaredRelu
+  }
+}
 
 template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    silu_kernel(T* out, int64_t out_stride, const T* x, int64_t x_stride, int64_t rows, int64_t cols) {
+__global__ void __launch_bounds__(kThreads) activation_kernel(T* out, int64_t out_stride, const T* x, int64_t x_stride,
+                                                              Activation kind, bool gated, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
-    out[r * out_stride + c] = from_float<T>(silu(to_float(x[r * x_stride + c])) * to_float(x[r * x_stride + cols + c]));
+    const float value = activation(kind, to_float(x[r * x_stride + c]));
+    out[r * out_stride + c] = from_float<T>(gated ? value * to_float(x[r * x_stride + cols + c]) : value);
   }
 }
 
 // Eight columns a thread, where rows are aligned to 16 bytes.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    silu_wide_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, int64_t rows, int64_t cols) {
+    wide_activation_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, Activation kind,
+                           bool gated, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
-    const uint4 gate = x[r * x_stride + c], up = x[r * x_stride + cols + c];
+    const uint4 gate = x[r * x_stride + c], up = gated ? x[r * x_stride + cols + c] : gate;
     uint4 result;
     for (int i = 0; i < 4; ++i) {
       const float2 g = unpack_pair<T>((&gate.x)[i]), u = unpack_pair<T>((&up.x)[i]);
-      (&result.x)[i] = pack_pair<T>(silu(g.x) * u.x, silu(g.y) * u.y);
+      const float first = activation(kind, g.x), second = activation(kind, g.y);
+      (&result.x)[i] = gated ? pack_pair<T>(first * u.x, second * u.y) : pack_pair<T>(first, second);
     }
     out[r * out_stride + c] = result;
   }
@@ -207,13 +240,48 @@ __global__ void __launch_bounds__(kThreads)
     y[r * stride + c] = from_float<T>(to_float(y[r * stride + c]) + value);
 }
 
+// x = factor · x, or with a cap cap · tanh(x / cap)
 __global__ void __launch_bounds__(kThreads)
-    append_kernel(uint16_t* cache, int64_t cache_stride, const uint16_t* from, int64_t stride, const int32_t* pages,
-                  int64_t page_size, int64_t past, int64_t rows, int64_t cols) {
+    scale_kernel(float* x, int64_t stride, float factor, float cap, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
-    const int64_t position = past + r, slot = pages[position / page_size] * page_size + position % page_size;
+    float& value = x[r * stride + c];
+    value = cap > 0 ? cap * tanhf(value / cap) : value * factor;
+  }
+}
+
+struct AppendArguments {
+  const int32_t* pages;
+  int64_t pages_per_sequence, page_size;
+  const int32_t* row_starts;
+  const int32_t* positions;
+  int sequences;
+};
+
+// The sequence whose rows include row r.
+__device__ __forceinline__ int sequence_of(const AppendArguments& p, int64_t r) {
+  int low = 0, high = p.sequences - 1;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (p.row_starts[middle] <= r) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    append_kernel(uint16_t* cache, int64_t cache_stride, const uint16_t* from, int64_t stride, AppendArguments p,
+                  int64_t rows, int64_t cols) {
+  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (c >= cols) return;
+  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) {
+    const int64_t position = p.positions[r];
+    const int32_t* pages = p.pages + sequence_of(p, r) * p.pages_per_sequence;
+    const int64_t slot = pages[position / p.page_size] * p.page_size + position % p.page_size;
     cache[slot * cache_stride + c] = from[r * stride + c];
   }
 }
@@ -237,12 +305,12 @@ __global__ void __launch_bounds__(kThreads)
 // Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
 template <typename Bits>
 __global__ void __launch_bounds__(kThreads)
-    non_finite_kernel(float* found, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
+    non_finite_kernel(float* flag, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= cols) return;
   bool bad = false;
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) bad |= (x[r * stride + c] & exponent) == exponent;
-  if (bad) *found = 1.0f;
+  if (bad) *flag = 1.0f;
 }
 
 bool wide(MatrixView x) {
@@ -300,56 +368,69 @@ void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* we
   launch_kernel(context, norm_inputs_kernel<__nv_bfloat16>, grid, kNormThreads, 0, dependent, p);
 }
 
-void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps) {
+void norm(Context& context, MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias,
+          float eps) {
   if (x.rows == 0) return;
   const int width = static_cast<int>(weight.cols);
-  if (width == x.cols && x.dtype == DType::kF32 && size_of(out.dtype) == 2 && width % 4 == 0 && width <= kMostNormed &&
-      wide(x) && wide(out)) {
+  if (kind == NormKind::kRms && bias.data == nullptr && width == x.cols && x.dtype == DType::kF32 &&
+      size_of(out.dtype) == 2 && width % 4 == 0 && width <= kMaxNormed && wide(x) && wide(out)) {
     return norm_inputs(context, out, x, pointer(weight), eps, nullptr, false);
   }
   CHECK(x.cols % width == 0 && out.cols == x.cols && out.rows == x.rows);
+  const NormParameters p{pointer(weight), bias.data == nullptr ? nullptr : pointer(bias), width, eps};
   const dim3 grid(static_cast<unsigned>(x.cols / width), static_cast<unsigned>(std::min<int64_t>(x.rows, 65535)));
   const int threads = width <= 256 ? 32 : kThreads;
   with_type(x.dtype, [&](auto x_type) {
     with_type(out.dtype, [&](auto out_type) {
       using X = decltype(x_type);
       using Out = decltype(out_type);
-      rms_norm_kernel<<<grid, threads, 0, context.stream()>>>(pointer<Out>(out), out.stride, pointer<X>(x), x.stride,
-                                                              pointer(weight), width, eps, x.rows);
+      const auto kernel =
+          kind == NormKind::kRms ? norm_kernel<X, Out, NormKind::kRms> : norm_kernel<X, Out, NormKind::kLayer>;
+      kernel<<<grid, threads, 0, context.stream()>>>(pointer<Out>(out), out.stride, pointer<X>(x), x.stride, p, x.rows);
     });
   });
-  check_launch("rms_norm", x.rows, x.cols);
+  check_launch("norm", x.rows, x.cols);
 }
 
-void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin) {
+void rope(Context& context, MatrixView x, const RopeArgs& args, const int32_t* positions) {
   if (x.rows == 0) return;
-  CHECK(cos.stride == sin.stride && cos.cols == head_dim / 2);
-  const int64_t pairs = x.cols / 2;
+  const MatrixView &cos = args.angles.cos, &sin = args.angles.sin;
+  CHECK(cos.stride == sin.stride && 2 * cos.cols <= args.head_dim);
+  const int pairs = static_cast<int>(cos.cols);
+  const RopeArguments p{pointer(cos),
+                        pointer(sin),
+                        positions,
+                        cos.stride,
+                        args.head_dim,
+                        pairs,
+                        args.interleaved ? 2 : 1,
+                        args.interleaved ? 1 : pairs};
+  const int64_t all_pairs = x.cols / args.head_dim * pairs;
   with_type(x.dtype, [&](auto type) {
     using T = decltype(type);
-    rope_kernel<<<grid_over(x.rows, pairs, kThreads), kThreads, 0, context.stream()>>>(
-        pointer<T>(x), x.stride, head_dim / 2, pointer(cos), pointer(sin), cos.stride, cos.rows, x.rows, pairs);
+    rope_kernel<<<grid_over(x.rows, all_pairs, kThreads), kThreads, 0, context.stream()>>>(pointer<T>(x), x.stride, p,
+                                                                                           x.rows, all_pairs);
   });
   check_launch("rope", x.rows, x.cols);
 }
 
-void silu_multiply(Context& context, MatrixView out, MatrixView gate_up) {
-  CHECK(gate_up.cols == 2 * out.cols);
+void activate(Context& context, MatrixView out, MatrixView x, Activation kind, bool gated) {
+  CHECK(x.cols == (gated ? 2 : 1) * out.cols);
   if (out.rows == 0) return;
   with_type(out.dtype, [&](auto type) {
     using T = decltype(type);
     if constexpr (sizeof(T) == 2) {
-      if (wide(out) && wide(gate_up)) {
-        silu_wide_kernel<T><<<grid_over(out.rows, out.cols / 8, kThreads), kThreads, 0, context.stream()>>>(
-            reinterpret_cast<uint4*>(out.data), out.stride / 8, reinterpret_cast<const uint4*>(gate_up.data),
-            gate_up.stride / 8, out.rows, out.cols / 8);
+      if (wide(out) && wide(x)) {
+        wide_activation_kernel<T><<<grid_over(out.rows, out.cols / 8, kThreads), kThreads, 0, context.stream()>>>(
+            reinterpret_cast<uint4*>(out.data), out.stride / 8, reinterpret_cast<const uint4*>(x.data), x.stride / 8,
+            kind, gated, out.rows, out.cols / 8);
         return;
       }
     }
-    silu_kernel<<<grid_over(out.rows, out.cols, kThreads), kThreads, 0, context.stream()>>>(
-        pointer<T>(out), out.stride, pointer<T>(gate_up), gate_up.stride, out.rows, out.cols);
+    activation_kernel<<<grid_over(out.rows, out.cols, kThreads), kThreads, 0, context.stream()>>>(
+        pointer<T>(out), out.stride, pointer<T>(x), x.stride, kind, gated, out.rows, out.cols);
   });
-  check_launch("silu_multiply", out.rows, out.cols);
+  check_launch("activate", out.rows, out.cols);
 }
 
 void add(Context& context, MatrixView x, MatrixView y) {
@@ -373,12 +454,28 @@ void add_bias(Context& context, MatrixView y, const float* bias) {
   check_launch("add_bias", y.rows, y.cols);
 }
 
-void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past) {
-  if (rows.rows == 0) return;
-  append_kernel<<<grid_over(rows.rows, rows.cols, kThreads), kThreads, 0, context.stream()>>>(
-      pointer<uint16_t>(cache), cache.stride, pointer<uint16_t>(rows), rows.stride, pointer<int32_t>(pages.pages),
-      pages.page_size, past, rows.rows, rows.cols);
-  check_launch("append", rows.rows, rows.cols);
+namespace {
+
+void scale_or_cap(Context& context, MatrixView x, float factor, float cap) {
+  if (x.rows == 0) return;
+  scale_kernel<<<grid_over(x.rows, x.cols, kThreads), kThreads, 0, context.stream()>>>(pointer(x), x.stride, factor,
+                                                                                       cap, x.rows, x.cols);
+  check_launch("scale", x.rows, x.cols);
+}
+
+}  // namespace
+
+void scale(Context& context, MatrixView x, float factor) { scale_or_cap(context, x, factor, 0); }
+void soft_cap(Context& context, MatrixView x, float cap) { scale_or_cap(context, x, 1, cap); }
+
+void append(Context& context, MatrixView cache, MatrixView x, const BatchRows& rows) {
+  if (x.rows == 0) return;
+  const AppendArguments p{
+      pointer<int32_t>(rows.pages.pages),       rows.pages.pages.stride,          rows.pages.page_size,
+      pointer<int32_t>(rows.device_row_starts), pointer<int32_t>(rows.positions), static_cast<int>(rows.sequences())};
+  append_kernel<<<grid_over(x.rows, x.cols, kThreads), kThreads, 0, context.stream()>>>(
+      pointer<uint16_t>(cache), cache.stride, pointer<uint16_t>(x), x.stride, p, x.rows, x.cols);
+  check_launch("append", x.rows, x.cols);
 }
 
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets) {
@@ -388,15 +485,15 @@ void cross_entropy(Context& context, float* losses, MatrixView logits, const int
   check_launch("cross_entropy", logits.rows, logits.cols);
 }
 
-void find_non_finite(Context& context, float* found, MatrixView x) {
+void find_non_finite(Context& context, float* flag, MatrixView x) {
   if (x.rows == 0 || x.cols == 0) return;
   const dim3 grid(tiles(x.cols, kThreads), static_cast<unsigned>(std::min<int64_t>(x.rows, 64)));
   if (x.dtype == DType::kF32) {
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint32_t*>(x.data),
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(flag, reinterpret_cast<const uint32_t*>(x.data),
                                                                x.stride, 0x7F800000u, x.rows, x.cols);
   } else {
     const uint16_t exponent = x.dtype == DType::kF16 ? 0x7C00 : 0x7F80;
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(found, reinterpret_cast<const uint16_t*>(x.data),
+    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(flag, reinterpret_cast<const uint16_t*>(x.data),
                                                                x.stride, exponent, x.rows, x.cols);
   }
   check_launch("find_non_finite", x.rows, x.cols);

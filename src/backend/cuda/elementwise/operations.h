@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "backend/cuda/device/context.h"
-#include "backend/decode_runner.h"
 #include "backend/matrix.h"
+#include "backend/model_ops.h"
 
 namespace gptq::cuda {
 
@@ -13,19 +13,21 @@ namespace gptq::cuda {
 void convert_from_float(Context& context, MatrixView to, const float* from);
 void convert_to_float(Context& context, float* to, MatrixView from);
 
-void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table);  // out F32   table T [V, E]
-void rms_norm(Context& context, MatrixView out, MatrixView x, MatrixView weight, float eps);
-// rms_norm of the residual stream, x F32 [M, K], for the linear behind it: out T [M, K], in the order of its positions
-// where `inverse_perm` [K] is given. `dependent` as in launch_kernel. For K up to kMostNormed, a multiple of 4.
-inline constexpr int64_t kMostNormed = 16384;
+void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table);  // out F32   table T or F32 [V, E]
+void norm(Context& context, MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps);
+// RMS norm of the residual stream, x F32 [M, K], for the linear behind it: out T [M, K], in the order of its positions
+// where `inverse_perm` [K] is given. `dependent` as in launch_kernel. For K up to kMaxNormed, a multiple of 4.
+inline constexpr int64_t kMaxNormed = 16384;
 void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps,
                  const uint16_t* inverse_perm, bool dependent);
-void rope(Context& context, MatrixView x, int head_dim, MatrixView cos, MatrixView sin);
-void silu_multiply(Context& context, MatrixView out, MatrixView gate_up);
+void rope(Context& context, MatrixView x, const RopeArgs& args, const int32_t* positions);
+void activate(Context& context, MatrixView out, MatrixView x, Activation kind, bool gated);
 void add(Context& context, MatrixView x, MatrixView y);            // x F32, y F32 or T
 void add_bias(Context& context, MatrixView y, const float* bias);  // to every row   [N]
-void append(Context& context, MatrixView cache, MatrixView rows, const PageTable& pages, int64_t past);
+void scale(Context& context, MatrixView x, float factor);          // F32
+void soft_cap(Context& context, MatrixView x, float cap);          // F32
+void append(Context& context, MatrixView cache, MatrixView x, const BatchRows& rows);
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
-void find_non_finite(Context& context, float* found, MatrixView x);  // sets *found, in device memory, to 1
+void find_non_finite(Context& context, float* flag, MatrixView x);  // sets *flag, in device memory, to 1
 
 }  // namespace gptq::cuda

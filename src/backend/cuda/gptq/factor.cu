@@ -9,6 +9,7 @@
 
 #include "backend/cuda/gptq/cholesky.h"
 #include "backend/cuda/gptq/gptq.h"
+#include "backend/cuda/gptq/scratch.h"
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 
@@ -17,9 +18,6 @@ namespace gptq::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kSolveBlock = 512;
-constexpr int64_t kRowStrip = 8192;  // of w at a time
-constexpr int64_t kTerms = 1024;     // of a product that is split at a time
 
 // a[i, j] = h[order[i], order[j]] + damping·(i = j) for j ≤ i < k, from h's lower triangle; the identity from k on.
 template <typename T>
@@ -171,8 +169,8 @@ void solve_normal_equations(Context& context, MatrixView x, MatrixView s, const 
 // c = a·b                                                                      a [M, K]   b [K, N]   c [M, N]
 void multiply(Context& context, MatrixView c, MatrixView a, MatrixView b) {
   clear(context, c);
-  for (int64_t begin = 0; begin < a.cols; begin += kTerms) {
-    const int64_t terms = std::min(kTerms, a.cols - begin);
+  for (int64_t begin = 0; begin < a.cols; begin += kOuterColumns) {
+    const int64_t terms = std::min(kOuterColumns, a.cols - begin);
     const SplitOperand left(context, a.column_range(begin, terms), Side::kLeft, TermAxis::kColumns);
     const SplitOperand right(context, b.row_range(begin, terms), Side::kRight, TermAxis::kRows);
     multiply_add(context, c, 1.0, left, 0, right, 0);
@@ -220,7 +218,7 @@ bool solve_gptaq_target(Context& context, MatrixView w, MatrixView d, MatrixView
   }
   copy_matrix(context, unpadded, d);
   solve_normal_equations(context, solution, s, inverses);
-  const int64_t strip = std::min(kRowStrip, w.rows);
+  const int64_t strip = std::min(kGptaqRows, w.rows);
   const Buffer product_memory(context, static_cast<size_t>(strip * k) * sizeof(float));
   for (int64_t first = 0; first < w.rows; first += strip) {
     const MatrixView part = w.row_range(first, std::min(strip, w.rows - first));

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "backend/cuda/gptq/gptq.h"
+#include "backend/cuda/gptq/scratch.h"
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 #include "backend/cuda/runtime/ptx.cuh"
@@ -25,7 +26,6 @@ namespace {
 constexpr int64_t kTokens = 4096;
 constexpr int64_t kPiece = 2048;      // columns of a Hessian in one product
 constexpr int64_t kHalfPiece = 1024;  // columns of half(h) in one product
-constexpr int64_t kScratchBytes = int64_t{1} << 30;
 constexpr int kThreads = 256;
 
 // c += aᵀ·b over the tokens of 16-bit a [T, m], b [T, n]; `count` such products, their columns m = n apart.
@@ -133,7 +133,7 @@ std::vector<double> row_quadratic_forms(Context& context, MatrixView w, MatrixVi
   std::vector<double> result(static_cast<size_t>(w.rows));
   if (w.rows == 0) return result;
   const int64_t row_bytes = k * int64_t{sizeof(float)} + 3 * kHalfPiece * int64_t{sizeof(float)};
-  const int64_t strip = std::clamp<int64_t>(kScratchBytes / row_bytes, 1, w.rows);
+  const int64_t strip = std::clamp<int64_t>(kStripBytes / row_bytes, 1, w.rows);
   const Buffer sums(context, result.size() * sizeof(double)), memory(context, static_cast<size_t>(strip * k) * 4);
   for (int64_t first = 0; first < w.rows; first += strip) {
     const MatrixView rows = w.row_range(first, std::min(strip, w.rows - first));

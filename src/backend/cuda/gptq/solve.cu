@@ -25,7 +25,6 @@ namespace gptq::cuda {
 namespace {
 
 constexpr int64_t kBlock = kSolveColumns;
-constexpr int64_t kScratchBytes = int64_t{1} << 30;
 
 // c = alpha · a·b + beta · c, `transposed`: a·bᵀ
 void multiply(Context& context, MatrixView c, double alpha, MatrixView a, MatrixView b, bool transposed, double beta) {
@@ -215,7 +214,7 @@ void solve_columns(Context& context, const SolveArgs& args) {
   const SolvePlan plan = plan_solve(args.group, args.given_scales);
   const Buffer u = inverse_blocks(context, plan, args.factor), group = to_device(context, args.group);
   const MatrixView inverses = f32_view(u, static_cast<int64_t>(plan.blocks.size()) * kBlock, kBlock);
-  const int64_t fitting = kScratchBytes / Strip::row_bytes(plan, k) / kSolveRows * kSolveRows;
+  const int64_t fitting = kStripBytes / Strip::row_bytes(plan, k) / kSolveRows * kSolveRows;
   const int64_t strip = std::clamp<int64_t>(fitting, kSolveRows, n);
   for (int64_t first = 0; first < n; first += strip) {
     Strip(context, args, plan, inverses, group, first, std::min(strip, n - first)).run();

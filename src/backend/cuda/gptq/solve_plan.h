@@ -5,10 +5,9 @@
 #include <span>
 #include <vector>
 
-namespace gptq::cuda {
+#include "backend/cuda/gptq/scratch.h"
 
-inline constexpr int kSolveColumns = 128;       // of a block at most
-inline constexpr int64_t kOuterColumns = 1024;  // of an outer block at most
+namespace gptq::cuda {
 
 struct SolveBlock {
   int64_t begin = 0, size = 0;  // columns

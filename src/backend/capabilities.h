@@ -1,0 +1,25 @@
+// What callers may ask of a backend instead of which device it drives.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace gptq {
+
+struct Capabilities {
+  DType activation_dtype = DType::kF32;  // F32, BF16 or F16
+  int64_t prefill_rows = 512;            // rows of one forward pass of a prompt
+  int64_t batch_rows = 4096;             // rows from which linears of a large model run at full rate
+  // Whether the backend has memory of its own, which runs out at Memory::memory().available and is filled over a bus.
+  bool own_memory = false;
+  // Sizes at which a copy and a matrix product run at the device's rates: rows of 4096 activations that are much more than
+  // its caches hold, and a product that is repeated so that waiting for the device is small beside it.
+  int64_t probe_copy_rows = 2048;
+  struct ProbeGemm {
+    int64_t m = 512, n = 2048, k = 2048;
+    int repeats = 1;
+  } probe_gemm;
+};
+
+}  // namespace gptq

@@ -1,0 +1,80 @@
+// From a batch in the contract's words to the problems of both kernels.
+#include "backend/cuda/attention/attend.h"
+
+#include <algorithm>
+
+#include "backend/cuda/attention/attention.h"
+#include "backend/cuda/runtime/launch.h"
+
+namespace gptq::cuda {
+
+namespace {
+
+struct Work {
+  int few_rows = 0;       // most rows of a sequence for the decode kernel; 0: there is none
+  int64_t most_rows = 0;  // of any sequence
+};
+
+// Without a cache all sequences are prompts.
+Work work_of(const BatchRows& rows) {
+  Work work;
+  for (int64_t s = 0; s < rows.sequences(); ++s) {
+    const int64_t count = rows.rows_of(s);
+    work.most_rows = std::max(work.most_rows, count);
+    if (rows.has_cache() && count <= kMaxDecodeRows) work.few_rows = std::max(work.few_rows, static_cast<int>(count));
+  }
+  return work;
+}
+
+}  // namespace
+
+void attention(Context& context, MatrixView out, const AttentionArgs& args, const BatchRows& rows) {
+  CHECK(args.keys.stride == args.values.stride && out.rows == rows.rows());
+  const Work work = work_of(rows);
+  KvView kv{args.keys.data, args.values.data, args.keys.stride, nullptr, 0, 0};
+  if (rows.has_cache()) {
+    kv.pages = pointer<int32_t>(rows.pages.pages);
+    kv.pages_per_sequence = static_cast<int>(rows.pages.pages.stride);
+    kv.page_size = static_cast<int>(rows.pages.page_size);
+  }
+  const RowsView view{pointer<int32_t>(rows.device_row_starts), pointer<int32_t>(rows.device_past),
+                      static_cast<int>(rows.sequences())};
+  const HeadShape shape{args.heads, args.kv_heads, args.head_dim, args.scale, args.soft_cap, args.window};
+  if (work.few_rows > 0) {
+    RaggedDecodeAttention p;
+    p.dtype = out.dtype;
+    p.out = out.data;
+    p.out_stride = out.stride;
+    p.q = args.q.data;
+    p.q_stride = args.q.stride;
+    p.kv = kv;
+    p.shape = shape;
+    p.batch = view.sequences;
+    p.rows = view;
+    p.most_rows = work.few_rows;
+    const DecodeAttentionPlan plan =
+        plan_decode_attention(p.batch, shape, p.most_rows, rows.longest(), context.multiprocessors());
+    const Buffer workspace(context, plan.workspace_floats * sizeof(float));
+    const Buffer counters(context, static_cast<size_t>(plan.counters) * sizeof(unsigned));
+    GPTQ_CUDA(cudaMemsetAsync(counters.as(), 0, counters.bytes(), context.stream()));
+    p.workspace = workspace.as<float>();
+    p.counters = counters.as<unsigned>();
+    p.splits = plan.splits;
+    launch_decode_attention(context, p);
+  }
+  PrefillProblem p;
+  p.dtype = out.dtype;
+  p.out = out.data;
+  p.out_stride = out.stride;
+  p.q = args.q.data;
+  p.q_stride = args.q.stride;
+  p.kv = kv;
+  p.rows = view;
+  p.skipped_rows = rows.has_cache() ? kMaxDecodeRows : 0;
+  p.most_rows = work.most_rows;
+  p.most_keys = rows.longest();
+  p.shape = shape;
+  launch_prefill_attention(context, p);
+}
+
+}  // namespace gptq::cuda
