@@ -27,7 +27,8 @@ struct SolveArgs {
   MatrixView codes;           // [K, N]  U8, out
 };
 
-// Operations that take memory besides their arguments. kSolveColumns: factorize and solve_columns.
+// Operations that take memory besides their arguments: row_quadratic_forms; factorize
+// and solve_columns; solve_gptaq_target.
 enum class GptqOp { kRowQuadraticForms, kSolveColumns, kGptaqTarget };
 
 class GptqOps {

@@ -82,7 +82,8 @@ class ModelOps {
   // flag, F32 [1, 1], becomes 1 when x holds NaN or infinity; otherwise it stays as it is
   virtual void find_non_finite(MatrixView flag, MatrixView x) = 0;
 
-  // Decodes a whole model in as few launches as the device allows; null where `model` needs the operations above.
+  // Decodes a whole model in as few launches as the device allows; null where `model` needs the operations above
+  // one by one.
   virtual std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel& model) = 0;
 };
 

@@ -90,7 +90,7 @@ class JsonReader {
   std::string string(const char* key) const;
   std::string string(const char* key, const std::string& fallback) const;
 
-  // Whether any of the functions above was asked for the key.
+  // True if one of the functions above was called with this key.
   bool was_read(const std::string& key) const { return read_.count(key) > 0; }
 
   const std::string& what() const { return what_; }

@@ -90,8 +90,8 @@ class Sequence {
   void append(std::span<const int> tokens, bool share = true);
   void truncate(int64_t length);  // forgets the tokens behind
   void discard();                 // forgets all, also for those who would find its pages: their contents are wrong
-  // Of a sequence that fills whole pages: takes published pages that continue it as `tokens` does. At most `limit`
-  // positions are filled then.
+  // Of a sequence that fills whole pages: takes published pages that continue it as `tokens` does, to at
+  // most `limit` positions.
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:

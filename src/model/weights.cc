@@ -5,6 +5,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "checkpoint/packed_format.h"
 #include "core/threads.h"
 #include "model/families.h"

@@ -6,6 +6,7 @@
 #include <gptq/error.h>
 
 #include "core/check.h"
+#include "core/json.h"
 #include "core/utf8.h"
 #include "corpus/rows.h"
 #include "corpus/text_source.h"
