@@ -137,12 +137,12 @@ class Generator {
 
   PackedWeight random_packed(const std::string& module, const LinearSpec& linear, const GridOptions& grid,
                              double deviation) const {
-    const int64_t k = linear.in_features, n = linear.out_features, groups = group_count(k, grid.group_size);
+    const int64_t k = linear.in_features, n = linear.out_features, groups = GroupSize(grid.group_size).groups(k);
     PackedWeight w;
     w.bits = grid.bits;
     w.in_features = k;
     w.out_features = n;
-    w.group_size = grid.group_size < 0 ? k : grid.group_size;
+    w.group_size = GroupSize(grid.group_size).columns(k);
     w.qweight = Tensor(DType::kI32, {k * grid.bits / 32, n});
     w.qzeros = Tensor(DType::kI32, {groups, n * grid.bits / 32});
     w.scales = Tensor(DType::kF16, {groups, n});

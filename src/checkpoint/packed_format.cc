@@ -186,17 +186,13 @@ Tensor as_half(std::span<const float> values, const std::string& what) {
 
 }  // namespace
 
-int64_t group_count(int64_t K, int64_t group_size) {
-  return group_size < 0 || group_size >= K ? 1 : (K + group_size - 1) / group_size;
-}
-
 std::vector<TensorSpec> packed_specs(const std::string& module, int64_t K, int64_t N, int bits, int64_t group_size,
                                      bool bias) {
   if (K % kFieldsPerRun != 0 || N % kFieldsPerRun != 0 || K <= 0 || N <= 0) {
     throw Error(ErrorKind::kUsage, "packing " + module + ": it has " + std::to_string(K) + " inputs and " +
                                        std::to_string(N) + " outputs, expected multiples of 32; keep it unquantized");
   }
-  const int64_t G = group_count(K, group_size);
+  const int64_t G = GroupSize(group_size).groups(K);
   std::vector<TensorSpec> specs = {{module + ".qweight", DType::kI32, {K * bits / 32, N}},
                                    {module + ".qzeros", DType::kI32, {G, N * bits / 32}},
                                    {module + ".scales", DType::kF16, {G, N}},
@@ -241,7 +237,7 @@ PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module
              "unquantized");
   }
   const int bits = settings->bits;
-  const int64_t G = group_count(K, settings->group_size);
+  const int64_t G = GroupSize(settings->group_size).groups(K);
 
   PackedWeight weight;
   weight.bits = bits;

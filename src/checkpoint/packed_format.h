@@ -9,16 +9,15 @@
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/quantize_config.h"
+#include "core/group_size.h"
 #include "core/packed_weight.h"
 
 namespace gptq {
 
-// For a module P with K inputs and N outputs in G = ceil(K / group_size) groups (1 for -1) a folder holds:
+// For a module P with K inputs and N outputs in G groups (core/group_size.h) a folder holds:
 //   P.qweight I32 [K·bits/32, N]   P.qzeros I32 [G, N·bits/32]   P.scales F16 [G, N]   P.g_idx I32 [K]
 //   P.bias    F16 [N], where the linear has one
 // Format v1 stores zero − 1 in qzeros. Source: the files AutoGPTQ, GPTQModel and optimum write (docs/formats.md).
-
-int64_t group_count(int64_t K, int64_t group_size);
 
 // K and N must be multiples of 32; throws Error(kUsage) otherwise.
 std::vector<TensorSpec> packed_specs(const std::string& module, int64_t K, int64_t N, int bits, int64_t group_size,

@@ -127,8 +127,8 @@ CheckpointFormat read_format(const JsonReader& json, const std::string& what) {
          "the checkpoint format is \"" + format + "\"" + (known == kOthers.end() ? "" : " (" + known->second + ")"));
 }
 
-DynamicRule read_rule(const std::string& key, const OrderedJson& value, const std::string& what) {
-  DynamicRule rule;
+ModuleRule read_rule(const std::string& key, const OrderedJson& value, const std::string& what) {
+  ModuleRule rule;
   const std::string prefix = key.substr(0, 2);
   rule.skip = prefix == "-:";
   rule.pattern = rule.skip || prefix == "+:" ? key.substr(2) : key;
@@ -209,7 +209,7 @@ std::optional<QuantizerVersion> QuantizeConfig::gptqmodel_version() const {
 }
 
 std::optional<ModuleSettings> QuantizeConfig::settings_for(const std::string& module) const {
-  for (const DynamicRule& rule : dynamic) {
+  for (const ModuleRule& rule : dynamic) {
     if (!matches(rule.pattern, module)) continue;
     if (rule.skip) return std::nullopt;
     return ModuleSettings{rule.bits.value_or(bits), rule.group_size.value_or(group_size), rule.sym.value_or(sym),
@@ -268,7 +268,7 @@ OrderedJson to_json(const QuantizeConfig& config) {
     json["modules_in_block_to_quantize"] = config.modules_in_block_to_quantize;
   }
   OrderedJson dynamic = OrderedJson::object();
-  for (const DynamicRule& rule : config.dynamic) {
+  for (const ModuleRule& rule : config.dynamic) {
     const std::string key = (rule.skip ? "-:" : "+:") + rule.pattern;
     if (dynamic.contains(key)) continue;  // of equal patterns the first one counts
     OrderedJson& value = dynamic[key] = OrderedJson::object();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <gptq/quantize.h>
+
 #include "core/json_fwd.h"
 
 namespace gptq {
@@ -13,15 +15,6 @@ namespace gptq {
 // v1 ("gptq", what nearly every file is) stores each zero point minus one; v2 ("gptq_v2") stores it as it is.
 enum class CheckpointFormat { kGptq, kGptqV2 };
 std::string to_string(CheckpointFormat format);  // "gptq", "gptq_v2"
-
-// One entry of "dynamic": an override for the modules whose full name matches `pattern` from its start.
-// On disk the key is "-:PATTERN" for a skip and "+:PATTERN" or "PATTERN" for an override.
-struct DynamicRule {
-  std::string pattern;  // without the prefix
-  bool skip = false;
-  std::optional<int> bits, group_size;
-  std::optional<bool> sym, desc_act;
-};
 
 struct ModuleSettings {
   int bits = 4;
@@ -43,7 +36,8 @@ struct QuantizeConfig {
   bool lm_head = false;
   double damp_percent = 0.01;
   CheckpointFormat format = CheckpointFormat::kGptq;
-  std::vector<DynamicRule> dynamic;                                    // in the file's order
+  // On disk a rule's key is "-:PATTERN" for a skip and "+:PATTERN" or "PATTERN" for an override.
+  std::vector<ModuleRule> dynamic;                                     // in the file's order
   std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
   JsonBox<Json> meta =
       JsonBox<Json>::object();            // what does not matter for running the model; "quantizer" says who wrote it

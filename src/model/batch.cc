@@ -27,7 +27,9 @@ void Batch::upload(Backend& backend) {
   }
   layout_ = backend.allocate(DType::kI32, 1, static_cast<int64_t>(layout.size()));
   backend.upload(layout_.view(), layout);
-  rows_ = {row_starts_, past_};
+  rows_ = {};
+  rows_.row_starts = row_starts_;
+  rows_.past = past_;
   rows_.device_row_starts = layout_.view().column_range(0, starts);
   rows_.device_past = layout_.view().column_range(starts, sequences());
   rows_.positions = layout_.view().column_range(starts + sequences(), size());

@@ -12,8 +12,7 @@ namespace gptq {
 std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length);
 
 // Grows to the longest context asked for. `dynamic` scaling depends on the length, so its table is made again
-// whenever the context passes the original maximum (keys already in a cache keep their old angles, as in
-// transformers).
+// whenever the context passes the original maximum. Keys in a cache keep the angles of their time, as in transformers.
 class RopeTable {
  public:
   RopeTable(const RopeSpec& spec, Backend& backend) : spec_(spec), backend_(backend) {}

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/group_size.h"
 #include "quantize/batches.h"
 
 namespace gptq {
@@ -87,7 +88,7 @@ class Counter {
     count.sorted |= grid && grid->desc_act;
     // With scale and zero for each group of columns.
     const int64_t bits =
-        grid ? grid->bits + (grid->group_size > 0 ? 32 / grid->group_size + 1 : 1) : 8 * p_.activation_bytes;
+        grid ? grid->bits + 32 / GroupSize(grid->group_size).columns(count.k) + 1 : 8 * p_.activation_bytes;
     count.stored_bits = std::max(count.stored_bits, bits);
   }
 

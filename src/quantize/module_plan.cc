@@ -8,6 +8,7 @@
 
 #include <gptq/error.h>
 
+#include "core/group_size.h"
 #include "core/regex.h"
 
 namespace gptq {
@@ -79,8 +80,8 @@ bool same(const std::optional<GridOptions>& a, const std::optional<GridOptions>&
 std::optional<GridOptions> finer(const std::optional<GridOptions>& a, const std::optional<GridOptions>& b) {
   if (!a || !b) return std::nullopt;
   if (a->bits != b->bits) return a->bits > b->bits ? a : b;
-  const auto size = [](const GridOptions& g) { return g.group_size < 0 ? INT32_MAX : g.group_size; };
-  if (size(*a) != size(*b)) return size(*a) < size(*b) ? a : b;
+  if (GroupSize(a->group_size).is_finer_than(GroupSize(b->group_size))) return a;
+  if (GroupSize(b->group_size).is_finer_than(GroupSize(a->group_size))) return b;
   return a->sym ? b : a;
 }
 
@@ -166,13 +167,13 @@ bool describes(const QuantizeConfig& config, const ModelPlan& plan) {
   return true;
 }
 
-std::vector<DynamicRule> exact_rules(const ModelPlan& plan) {
-  std::vector<DynamicRule> rules;
+std::vector<ModuleRule> exact_rules(const ModelPlan& plan) {
+  std::vector<ModuleRule> rules;
   for (const LayerPlan& layer : plan.layers) {
     for (const SetPlan& set : layer.sets) {
       if (same(set.grid, plan.defaults)) continue;
       for (const std::string& name : names_of(set.set, layer.prefix)) {
-        DynamicRule rule;
+        ModuleRule rule;
         rule.pattern = exact(name);
         rule.skip = !set.grid.has_value();
         if (set.grid) {
@@ -276,7 +277,8 @@ SetPlan plan_set(const LinearSet& set, const std::string& prefix, const GridOpti
   if (!plan.grid) return plan;
   check_grid(*plan.grid, "the rule for " + prefix + set.linears[0].name);
   check_divides(plan, prefix);
-  if (plan.grid->group_size < 0) plan.grid->group_aware = false;  // one group: there is nothing to keep together
+  if (GroupSize(plan.grid->group_size).is_whole_row())
+    plan.grid->group_aware = false;  // one group: there is nothing to keep together
   return plan;
 }
 
@@ -364,9 +366,7 @@ QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions
   config.true_sequential = options.true_sequential;
   config.damp_percent = options.damp;
   config.format = plan.format;
-  for (const ModuleRule& rule : options.rules) {
-    config.dynamic.push_back({rule.pattern, rule.skip, rule.bits, rule.group_size, rule.sym, rule.desc_act});
-  }
+  config.dynamic = options.rules;
   if (!describes(config, plan)) config.dynamic = exact_rules(plan);
   CHECK(describes(config, plan));
   const bool all = std::all_of(plan.layers.begin(), plan.layers.end(), [](const LayerPlan& layer) {

@@ -203,7 +203,7 @@ PackedWeight read_finished(const std::vector<SafetensorsFile>& shards, const std
   w.bits = grid.bits;
   w.in_features = linear.in_features;
   w.out_features = linear.out_features;
-  w.group_size = grid.group_size < 0 ? linear.in_features : grid.group_size;
+  w.group_size = GroupSize(grid.group_size).columns(linear.in_features);
   w.qweight = copy(module + ".qweight");
   w.scales = copy(module + ".scales");
   w.g_idx = copy(module + ".g_idx");

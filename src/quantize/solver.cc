@@ -12,6 +12,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/group_size.h"
+
 namespace gptq {
 
 namespace {
@@ -28,8 +30,7 @@ void set_diagonal(MatrixView s, std::span<const float> values, Backend& backend)
   backend.upload(s.diagonal(), values);
 }
 
-// S of H + λI = Sᵀ·S in processing order, or the identity when nothing factorises: then the column loop rounds to
-// nearest.
+// S of H + λI = Sᵀ·S in processing order. When nothing factorises, the identity: then the column loop rounds to nearest.
 void factorize(const SolveProblem& problem, double average, MatrixView s, SolveResult& solution, Backend& backend) {
   solution.damp = problem.damp;
   solution.method = "gptq";
@@ -47,8 +48,7 @@ void factorize(const SolveProblem& problem, double average, MatrixView s, SolveR
 }
 
 // GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹, in W's place: the best linear map from the inputs there are to the
-// outputs wanted. Where no damping makes H invertible the target stays W; the factorisation will then fail too and be
-// reported.
+// outputs wanted. Where no damping makes H invertible the target stays W; the factorisation then fails too and says so.
 void solve_gptaq_target(const SolveProblem& problem, Backend& backend) {
   const MatrixView cross = problem.gptaq->cross.view(), hessian = problem.gptaq->hessian.view();
   const double average = mean(backend.diagonal(hessian));
@@ -135,8 +135,8 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   s.rows = n;
   s.columns = k;
   s.bits = problem.grid.bits;
-  s.group_size = problem.grid.group_size < 0 ? k : problem.grid.group_size;
-  s.groups = (k + s.group_size - 1) / s.group_size;
+  s.group_size = GroupSize(problem.grid.group_size).columns(k);
+  s.groups = GroupSize(problem.grid.group_size).groups(k);
 
   // Columns the calibration never excited have H_kk = 0; damping alone makes them well-defined, and they are
   // rounded to nearest.

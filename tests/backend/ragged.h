@@ -22,7 +22,8 @@ class RaggedBatch {
     }
     layout_ = backend.allocate(DType::kI32, 1, static_cast<int64_t>(layout.size()));
     backend.upload(layout_.view(), layout);
-    rows_ = {starts_, past_};
+    rows_.row_starts = starts_;
+    rows_.past = past_;
     rows_.device_row_starts = layout_.view().column_range(0, rows_.sequences() + 1);
     rows_.device_past = layout_.view().column_range(rows_.sequences() + 1, rows_.sequences());
     rows_.positions = layout_.view().column_range(2 * rows_.sequences() + 1, rows_.rows());

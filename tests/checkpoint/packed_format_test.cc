@@ -53,7 +53,7 @@ std::vector<uint32_t> unpack_zeros(const Tensor& tensor, int bits) {
 // A weight with varied codes and zeros (never 0), ready to store.
 PackedWeight sample(int bits, int64_t group_size, bool sym = false) {
   PackedWeight weight;
-  const int64_t G = group_count(kInputs, group_size);
+  const int64_t G = GroupSize(group_size).groups(kInputs);
   const uint32_t levels = 1u << bits;
   weight.bits = bits;
   weight.in_features = kInputs;

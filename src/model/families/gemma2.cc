@@ -1,6 +1,6 @@
 // Gemma 2: norms in front of and behind both halves of a layer, with weights stored minus one; soft caps on scores and logits;
-// every second layer has a sliding window. Gemma Team, "Gemma 2: Improving Open Language Models at a Practical Size",
-// arXiv 2408.00118.
+// every second layer has a sliding window.
+// Gemma Team, "Gemma 2: Improving Open Language Models at a Practical Size", arXiv 2408.00118.
 #include <cmath>
 
 #include "core/json.h"

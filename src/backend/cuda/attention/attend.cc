@@ -31,29 +31,31 @@ Work work_of(const BatchRows& rows) {
 void attention(Context& context, MatrixView out, const AttentionArgs& args, const BatchRows& rows) {
   CHECK(args.keys.stride == args.values.stride && out.rows == rows.rows());
   const Work work = work_of(rows);
-  KvView kv{args.keys.data, args.values.data, args.keys.stride, nullptr, 0, 0};
+  AttentionProblem common;
+  common.dtype = out.dtype;
+  common.out = out.data;
+  common.out_stride = out.stride;
+  common.shape = {args.heads, args.kv_heads, args.head_dim, args.scale, args.soft_cap, args.window};
+  common.kv.keys = args.keys.data;
+  common.kv.values = args.values.data;
+  common.kv.stride = args.keys.stride;
   if (rows.has_cache()) {
-    kv.pages = pointer<int32_t>(rows.pages.pages);
-    kv.pages_per_sequence = static_cast<int>(rows.pages.pages.stride);
-    kv.page_size = static_cast<int>(rows.pages.page_size);
+    common.kv.pages = pointer<int32_t>(rows.pages.pages);
+    common.kv.pages_per_sequence = static_cast<int>(rows.pages.pages.stride);
+    common.kv.page_size = static_cast<int>(rows.pages.page_size);
   }
   const RowsView view{pointer<int32_t>(rows.device_row_starts), pointer<int32_t>(rows.device_past),
                       static_cast<int>(rows.sequences())};
-  const HeadShape shape{args.heads, args.kv_heads, args.head_dim, args.scale, args.soft_cap, args.window};
   if (work.few_rows > 0) {
     RaggedDecodeAttention p;
-    p.dtype = out.dtype;
-    p.out = out.data;
-    p.out_stride = out.stride;
+    static_cast<AttentionProblem&>(p) = common;
     p.q = args.q.data;
     p.q_stride = args.q.stride;
-    p.kv = kv;
-    p.shape = shape;
     p.batch = view.sequences;
     p.rows = view;
     p.most_rows = work.few_rows;
     const DecodeAttentionPlan plan =
-        plan_decode_attention(p.batch, shape, p.most_rows, rows.longest(), context.multiprocessors());
+        plan_decode_attention(p.batch, p.shape, p.most_rows, rows.longest(), context.multiprocessors());
     const Buffer workspace(context, plan.workspace_floats * sizeof(float));
     const Buffer counters(context, static_cast<size_t>(plan.counters) * sizeof(unsigned));
     GPTQ_CUDA(cudaMemsetAsync(counters.as(), 0, counters.bytes(), context.stream()));
@@ -63,17 +65,13 @@ void attention(Context& context, MatrixView out, const AttentionArgs& args, cons
     launch_decode_attention(context, p);
   }
   PrefillProblem p;
-  p.dtype = out.dtype;
-  p.out = out.data;
-  p.out_stride = out.stride;
+  static_cast<AttentionProblem&>(p) = common;
   p.q = args.q.data;
   p.q_stride = args.q.stride;
-  p.kv = kv;
   p.rows = view;
   p.skipped_rows = rows.has_cache() ? kMaxDecodeRows : 0;
   p.most_rows = work.most_rows;
   p.most_keys = rows.longest();
-  p.shape = shape;
   launch_prefill_attention(context, p);
 }
 

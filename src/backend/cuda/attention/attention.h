@@ -44,29 +44,29 @@ struct RowsView {
 // Sequences with at most that many rows are the decode kernel's, others the prefill kernel's.
 inline constexpr int kMaxDecodeRows = 8;
 
-struct PrefillProblem {
+// What all problems have.
+struct AttentionProblem {
   DType dtype = DType::kBF16;  // or kF16
-  void* out = nullptr;         // [M, H·D]
+  void* out = nullptr;         // [.., H·D]
   int64_t out_stride = 0;
+  KvView kv;
+  HeadShape shape;
+};
+
+struct PrefillProblem : AttentionProblem {
   const void* q = nullptr;  // rotated   [M, H·D]
   int64_t q_stride = 0;
-  KvView kv;
   RowsView rows;
   int skipped_rows = 0;   // sequences with at most that many rows are left out
   int64_t most_rows = 0;  // of any sequence
   int64_t most_keys = 0;  // of any sequence, new ones included
-  HeadShape shape;
 };
 
 void launch_prefill_attention(const Context& context, const PrefillProblem& problem);
 
 // A few new tokens for each of several sequences, in one launch. No shape depends on the number of tokens in the cache.
-struct DecodeAttentionProblem {
-  DType dtype = DType::kBF16;  // or kF16
-  void* out = nullptr;         // [B or M, H·D]
-  int64_t out_stride = 0;
-  KvView kv;  // with pages
-  HeadShape shape;
+// Keys and values are in pages.
+struct DecodeAttentionProblem : AttentionProblem {
   int batch = 0;                 // B sequences
   float* workspace = nullptr;    // plan_decode_attention().workspace_floats, aligned to 16 bytes
   unsigned* counters = nullptr;  // plan_decode_attention().counters; zero before the first launch, and after each
@@ -88,8 +88,8 @@ struct FusedDecodeAttention : DecodeAttentionProblem {
   float q_norm_eps = 0.0f, k_norm_eps = 0.0f;
 };
 
-// Up to kMaxDecodeRows rotated queries of each sequence, whose keys and values are in the cache. Sequences with more rows are
-// left out.
+// Up to kMaxDecodeRows rotated queries of each sequence, whose keys and values are in the cache. Leaves out sequences
+// with more rows.
 struct RaggedDecodeAttention : DecodeAttentionProblem {
   const void* q = nullptr;  // [M, H·D]
   int64_t q_stride = 0;

@@ -29,8 +29,8 @@ __device__ __forceinline__ int element_offset(int row, int col) {
   return chunk_offset<kD>(row, col / 8) + col % 8;
 }
 
-// The 16×16 elements at (row, col) as four matrices; each lane has the same place in all three kinds of operands, which
-// spares registers.
+// The 16×16 elements at (row, col) as four matrices. A lane reads the same place for all three kinds of operands: that
+// saves registers.
 //
 // The operand a of mma_16x8x16.
 template <int kD, typename Element>

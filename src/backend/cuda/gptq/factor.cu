@@ -1,7 +1,7 @@
 // What stands on the Cholesky factorisation: the factor that the column loop needs, and GPTAQ's regression.
 //
-// factorize   gathers the damped matrix in processing order straight into the factor's place, F64 into memory of its
-// own regress     w += α·w·d·A⁻¹ for A = h + damping·I = Sᵀ·S. A⁻¹ is not formed: x·A⁻¹ = (x·S⁻¹)·S⁻ᵀ, by blocks of 512
+// factorize   gathers the damped matrix in processing order straight into the factor's memory, F64 into memory of its own
+// GPTAQ       w += α·w·d·A⁻¹ for A = h + damping·I = Sᵀ·S. A⁻¹ is not formed: x·A⁻¹ = (x·S⁻¹)·S⁻ᵀ, by blocks of 512
 //             columns whose diagonal blocks of S are inverted. With fewer rows of w than columns x is w·d, else x is d
 //   bytes     both stream the triangle of S once for each 256 or 512 columns; products dominate
 #include <algorithm>

@@ -1,13 +1,11 @@
 // y = x · Wᵀ for M ≤ 8 rows of x, with the norm in front and the residual or SiLU behind it where asked for.
 //
 //   shapes   x [M, K] 16-bit, or F32 to be normed      W packed (packed.h) or dense [N, K]      y [M, N]
-//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take
-//   every
+//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
 //            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and leave their sums in
 //            shared memory, where all threads add them up at the end: a barrier for each block would cost a fifth of
 //            the time
-//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones
-//   are
+//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
 //            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2
 //            cache, where that kernel's last blocks have called them: memory stays busy between kernels
 //   tensor   codes become exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8 columns;
