@@ -54,32 +54,27 @@ struct Share {
   }
 };
 
-// Angles of one position, for the pairs of elements that a lane rotates. Pairs that are not rotated have angle 0.
+// Angles of one position, and the columns of a head that they rotate, for the pairs of a lane. Pairs that are not rotated
+// have angle 0.
 template <int kD>
 struct Rotation {
   static constexpr int kPairs = kD / 64 + (kD < 64);
   float cosine[kPairs], sine[kPairs];
-  int pairs;  // that are rotated
-  bool interleaved;
+  int first[kPairs], second[kPairs];
 
-  __device__ __forceinline__ Rotation(const FusedDecodeAttention& p, int position, int lane)
-      : pairs(p.rotary_dim / 2), interleaved(p.interleaved) {
+  __device__ __forceinline__ Rotation(const FusedDecodeAttention& p, int position, int lane) {
+    const int pairs = p.rotary_dim / 2, half = p.shape.head_dim / 2;
+    const int step = p.interleaved ? 2 : 1, partner = p.interleaved ? 1 : pairs;
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
       const int pair = lane + 32 * i;
+      const bool rotated = pair < pairs;
       const int64_t at = static_cast<int64_t>(position) * pairs + pair;
-      cosine[i] = pair < pairs ? p.cos[at] : 1.0f;
-      sine[i] = pair < pairs ? p.sin[at] : 0.0f;
+      cosine[i] = rotated ? p.cos[at] : 1.0f;
+      sine[i] = rotated ? p.sin[at] : 0.0f;
+      first[i] = rotated ? pair * step : pair + pairs;
+      second[i] = rotated ? first[i] + partner : pair + half;
     }
-  }
-  // The columns of a pair in a head of 2·half elements.
-  __device__ __forceinline__ int first(int pair) const {
-    if (interleaved && pair < pairs) return 2 * pair;
-    return pair < pairs ? pair : pair + pairs;
-  }
-  __device__ __forceinline__ int second(int pair, int half) const {
-    if (interleaved && pair < pairs) return 2 * pair + 1;
-    return pair < pairs ? pair + pairs : pair + half;
   }
 };
 
@@ -93,30 +88,27 @@ __device__ __forceinline__ void norm_and_rotate(Element* tile, int row, int head
   float squares = 0;
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) {
-    const int pair = lane + 32 * i;
-    const bool valid = pair < half;
-    a[i] = valid ? to_float(tile[element_offset<kD>(row, rotation.first(pair))]) : 0.0f;
-    b[i] = valid ? to_float(tile[element_offset<kD>(row, rotation.second(pair, half))]) : 0.0f;
+    const bool valid = lane + 32 * i < half;
+    a[i] = valid ? to_float(tile[element_offset<kD>(row, rotation.first[i])]) : 0.0f;
+    b[i] = valid ? to_float(tile[element_offset<kD>(row, rotation.second[i])]) : 0.0f;
     squares += a[i] * a[i] + b[i] * b[i];
   }
   if (weight != nullptr) {
     const float factor = rsqrtf(warp_sum(squares) / static_cast<float>(head_dim) + eps);
 #pragma unroll
     for (int i = 0; i < kPairs; ++i) {
-      const int pair = lane + 32 * i;
-      if (pair >= half) continue;
-      a[i] = to_float(from_float<Element>(a[i] * factor * weight[rotation.first(pair)]));
-      b[i] = to_float(from_float<Element>(b[i] * factor * weight[rotation.second(pair, half)]));
+      if (lane + 32 * i >= half) continue;
+      a[i] = to_float(from_float<Element>(a[i] * factor * weight[rotation.first[i]]));
+      b[i] = to_float(from_float<Element>(b[i] * factor * weight[rotation.second[i]]));
     }
   }
   __syncwarp();
 #pragma unroll
   for (int i = 0; i < kPairs; ++i) {
-    const int pair = lane + 32 * i;
-    if (pair >= half) continue;
+    if (lane + 32 * i >= half) continue;
     const float c = rotation.cosine[i], s = rotation.sine[i];
-    tile[element_offset<kD>(row, rotation.first(pair))] = from_float<Element>(a[i] * c - b[i] * s);
-    tile[element_offset<kD>(row, rotation.second(pair, half))] = from_float<Element>(b[i] * c + a[i] * s);
+    tile[element_offset<kD>(row, rotation.first[i])] = from_float<Element>(a[i] * c - b[i] * s);
+    tile[element_offset<kD>(row, rotation.second[i])] = from_float<Element>(b[i] * c + a[i] * s);
   }
 }
 
@@ -392,11 +384,13 @@ class DecodeCta {
   }
 
   __device__ __forceinline__ void mask(float (&score)[2][4], int tile) const {
-    if (args_.cap_scale > 0) {
+    // In a register: the compiler would make a second loop over the tiles, and code is what a short launch waits for.
+    const float cap_scale = __uint_as_float(in_register(__float_as_uint(args_.cap_scale)));
+    if (cap_scale > 0) {
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) score[n][e] = tanhf(score[n][e] * args_.cap_scale);
+        for (int e = 0; e < 4; ++e) score[n][e] = tanh_of(score[n][e] * cap_scale);
       }
     }
 #pragma unroll

@@ -186,7 +186,7 @@ class PrefillCta {
 #pragma unroll
         for (int e = 0; e < 4; ++e) {
           float& s = score[part][n][e];
-          if (capped) s = tanhf(s * args_.cap_scale);
+          if (capped) s = tanh_of(s * args_.cap_scale);
           const int i = lowest_ + 16 * part + lane_ / 4 + e / 2 * 8, j = first_key + 8 * n + lane_ % 4 * 2 + e % 2;
           if (j > i || (args_.window > 0 && j <= i - args_.window)) s = -INFINITY;
         }
