@@ -82,7 +82,7 @@ void bench_prefill(Context& context, int queries) {
   const Buffer starts = filled(context, std::vector<int32_t>{0, queries}),
                past = filled(context, std::vector<int32_t>{0});
   problem.rows = {starts.as<int32_t>(), past.as<int32_t>(), 1};
-  problem.most_rows = problem.most_keys = queries;
+  problem.max_rows = problem.max_keys = queries;
   problem.shape = kShape;
   const double seconds = median_seconds(context, 8, [&](int) { launch_prefill_attention(context, problem); });
   const double flops = 4.0 * queries * queries / 2 * kWidth;  // what is below the diagonal

@@ -193,10 +193,10 @@ class Loop {
 
   void retry() {
     SamplingFlags flags = state_.sampling;
-    const float temperature = flags.temperature.value_or(state_.conversation.engine().default_sampling().temperature);
+    const double temperature = temperature_of(state_.conversation.engine(), flags);
     if (temperature == 0)
       say("note: at temperature 0 the answer stays the same; /set temperature 0.7 gives other answers");
-    if (flags.seed) flags.seed = *flags.seed + ++retries_;  // else each answer has its own
+    if (flags.has("seed")) flags.values["seed"] += ++retries_;  // else each answer has its own
     answer([&](const TextSink& on_text) { return state_.conversation.retry(flags, on_text); });
   }
 

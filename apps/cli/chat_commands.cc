@@ -81,8 +81,8 @@ std::string sampling_text(const ChatState& state) {
       "temperature {:g}, top_k {}, top_p {:g}, min_p {:g}, repetition_penalty {:g}, "
       "max_new_tokens {}",
       s.temperature, s.top_k, s.top_p, s.min_p, s.repetition_penalty,
-      state.sampling.max_new_tokens ? std::to_string(request.max_new_tokens) : "not limited");
-  if (state.sampling.seed) text += fmt::format(", seed {}", s.seed);
+      state.sampling.has("max_new_tokens") ? std::to_string(request.max_new_tokens) : "not limited");
+  if (state.sampling.has("seed")) text += fmt::format(", seed {}", s.seed);
   return text;
 }
 

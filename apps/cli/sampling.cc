@@ -25,25 +25,25 @@ struct Parameter {
   const char* help;
   double min, max;
   bool whole;
-  void (*set)(SamplingFlags&, double);
+  void (*apply)(Request&, double);
 };
 
 const Parameter kParameters[] = {
     {"max_new_tokens", "-n,--max-new-tokens", "Maximum number of tokens to generate", 1, kMaxInteger, true,
-     [](SamplingFlags& f, double v) { f.max_new_tokens = static_cast<int>(v); }},
+     [](Request& r, double v) { r.max_new_tokens = static_cast<int>(v); }},
     {"temperature", "--temperature", "Sampling temperature; 0 always takes the most likely token", 0, 100, false,
-     [](SamplingFlags& f, double v) { f.temperature = static_cast<float>(v); }},
+     [](Request& r, double v) { r.sampling.temperature = static_cast<float>(v); }},
     {"top_k", "--top-k", "Sample from the N most likely tokens; 0 disables it", 0, kMaxInteger, true,
-     [](SamplingFlags& f, double v) { f.top_k = static_cast<int>(v); }},
+     [](Request& r, double v) { r.sampling.top_k = static_cast<int>(v); }},
     {"top_p", "--top-p", "Sample from the smallest set of tokens with this total probability; 1 disables it", kAbove0,
-     1, false, [](SamplingFlags& f, double v) { f.top_p = static_cast<float>(v); }},
+     1, false, [](Request& r, double v) { r.sampling.top_p = static_cast<float>(v); }},
     {"min_p", "--min-p", "Drop tokens below this fraction of the highest probability; 0 disables it", 0, 1, false,
-     [](SamplingFlags& f, double v) { f.min_p = static_cast<float>(v); }},
+     [](Request& r, double v) { r.sampling.min_p = static_cast<float>(v); }},
     {"repetition_penalty", "--repetition-penalty", "Values above 1 make repeated tokens less likely; 1 disables it",
-     kAbove0, 100, false, [](SamplingFlags& f, double v) { f.repetition_penalty = static_cast<float>(v); }},
+     kAbove0, 100, false, [](Request& r, double v) { r.sampling.repetition_penalty = static_cast<float>(v); }},
     {"seed", "--seed",
      "Same seed, prompt and device: same text (default: a new one each time, shown with -v and --json)", 0,
-     9007199254740992.0, true, [](SamplingFlags& f, double v) { f.seed = static_cast<uint64_t>(v); }},
+     9007199254740992.0, true, [](Request& r, double v) { r.sampling.seed = static_cast<uint64_t>(v); }},
 };
 
 double parse_number(const Parameter& parameter, const std::string& text) {
@@ -88,7 +88,9 @@ void add_sampling_options(CLI::App& app, SamplingFlags& flags) {
 
 void set_parameter(SamplingFlags& flags, const std::string& name, const std::string& value) {
   for (const Parameter& parameter : kParameters) {
-    if (name == parameter.name) return parameter.set(flags, parse_number(parameter, value));
+    if (name != parameter.name) continue;
+    flags.values[name] = parse_number(parameter, value);
+    return;
   }
   throw Error(ErrorKind::kUsage,
               fmt::format("no parameter '{}'; expected one of {}", name, fmt::join(parameter_names(), ", ")));
@@ -114,25 +116,26 @@ Request make_request(const Engine& engine, const SamplingFlags& flags, std::vect
   Request request;
   request.tokens = std::move(prompt);
   request.sampling = engine.default_sampling();
-  request.sampling.temperature = flags.temperature.value_or(request.sampling.temperature);
-  request.sampling.top_k = flags.top_k.value_or(request.sampling.top_k);
-  request.sampling.top_p = flags.top_p.value_or(request.sampling.top_p);
-  request.sampling.min_p = flags.min_p.value_or(request.sampling.min_p);
-  request.sampling.repetition_penalty = flags.repetition_penalty.value_or(request.sampling.repetition_penalty);
-  request.sampling.seed = flags.seed ? *flags.seed : std::random_device()();
+  request.sampling.seed = std::random_device()();
+  request.max_new_tokens = engine.default_max_new_tokens().value_or(fallback_tokens.value_or(room));
+  for (const Parameter& parameter : kParameters) {
+    if (flags.has(parameter.name)) parameter.apply(request, flags.values.at(parameter.name));
+  }
+  request.max_new_tokens = std::min(request.max_new_tokens, room);
   request.stop = flags.stop;
   request.ignore_eos = flags.ignore_eos;
   request.keep_special_tokens = flags.keep_special_tokens;
-  std::optional<int> wanted = flags.max_new_tokens;
-  if (!wanted) wanted = engine.default_max_new_tokens();
-  if (!wanted) wanted = fallback_tokens;
-  request.max_new_tokens = std::min(wanted.value_or(room), room);
   return request;
 }
 
+double temperature_of(const Engine& engine, const SamplingFlags& flags) {
+  return flags.has("temperature") ? flags.values.at("temperature") : double{engine.default_sampling().temperature};
+}
+
 std::string greedy_warning(const Engine& engine, const SamplingFlags& flags) {
-  const float temperature = flags.temperature.value_or(engine.default_sampling().temperature);
-  if (temperature > 0 || !(flags.top_k || flags.top_p || flags.min_p || flags.seed)) return "";
+  if (temperature_of(engine, flags) > 0) return "";
+  const auto given = [&](const char* name) { return flags.has(name); };
+  if (!given("top_k") && !given("top_p") && !given("min_p") && !given("seed")) return "";
   return "at temperature 0 the most likely token is always taken, so top-k, top-p, min-p and seed "
          "change "
          "nothing; add --temperature 0.7";

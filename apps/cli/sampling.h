@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,12 +12,12 @@
 namespace gptq::cli {
 
 struct SamplingFlags {
-  std::optional<float> temperature, top_p, min_p, repetition_penalty;
-  std::optional<int> top_k, max_new_tokens;
-  std::optional<uint64_t> seed;
+  std::map<std::string, double> values;  // of the parameters that were set, by name: "temperature"
   std::vector<std::string> stop;
   bool ignore_eos = false;
   bool keep_special_tokens = false;
+
+  bool has(const std::string& name) const { return values.count(name) > 0; }
 };
 
 void add_sampling_options(CLI::App& app, SamplingFlags& flags);
@@ -30,6 +31,9 @@ std::vector<std::string> parameter_names();
 // no room for an answer.
 Request make_request(const Engine& engine, const SamplingFlags& flags, std::vector<TokenId> prompt,
                      std::optional<int> fallback_tokens);
+
+// The one of the flags, else the model's.
+double temperature_of(const Engine& engine, const SamplingFlags& flags);
 
 // A warning when sampling flags are given while the temperature is 0; else "".
 std::string greedy_warning(const Engine& engine, const SamplingFlags& flags);

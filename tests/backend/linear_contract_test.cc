@@ -7,7 +7,7 @@ namespace gptq {
 namespace {
 
 const std::vector<int64_t> kRowCounts = {1, 2, 3, 4, 5, 7, 8, 24, 25, 33, 130};
-constexpr int64_t kMostRows = 130;
+constexpr int64_t kMaxRows = 130;
 
 // Σ of K products in any order: |error| ≤ (K + 4)·eps·Σ|x·w| ≤ (K + 4)·eps·‖x‖·‖w‖, plus the rounding of the result.
 struct LinearCheck {
@@ -54,11 +54,11 @@ class LinearContract : public ContractTest {
   // Runs the weights side by side for every number of rows.
   void check(const std::string& what, const std::vector<const Weight*>& weights, const std::vector<LinearCheck>& checks,
              int64_t k, const std::vector<int64_t>& row_counts) {
-    Host x = random_host(kMostRows, k, 11);
+    Host x = random_host(kMaxRows, k, 11);
     x.values = backend().download(Placed(backend(), x, false).view());
     int64_t n_sum = 0;
     for (const LinearCheck& c : checks) n_sum += static_cast<int64_t>(c.norms.size());
-    Host want(kMostRows, n_sum);
+    Host want(kMaxRows, n_sum);
     std::vector<double> norms;
     for (const LinearCheck& c : checks) {
       const int64_t n = static_cast<int64_t>(c.norms.size());

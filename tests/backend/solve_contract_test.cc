@@ -114,8 +114,8 @@ class SolveContract : public ContractTest {
     const double high = std::max(0.0, *std::max_element(w.begin(), w.end()));
     const double plain_scale = c.grid.sym ? 2 * std::max(-low, high) / top : (high - low) / top;
     const double rounded = to_float(to_half(static_cast<float>(plain_scale)));
-    const double least_zero = c.grid.lowest_zero;
-    const double plain_zero = c.grid.sym ? (top + 1) / 2 : std::clamp(std::nearbyint(-low / rounded), least_zero, top);
+    const double min_zero = c.grid.lowest_zero;
+    const double plain_zero = c.grid.sym ? (top + 1) / 2 : std::clamp(std::nearbyint(-low / rounded), min_zero, top);
     ASSERT_EQ(to_float(to_half(scale)), scale);
     ASSERT_EQ(zero, std::nearbyint(zero));
     ASSERT_GE(zero, c.grid.lowest_zero);
@@ -123,7 +123,7 @@ class SolveContract : public ContractTest {
     ASSERT_TRUE(!c.grid.sym || zero == (top + 1) / 2) << zero;
     if (c.grid.clip == Clip::kNone) {
       ASSERT_NEAR(scale / plain_scale, 1.0, 0x1.01p-11);  // half a step of fp16
-      const double ideal = c.grid.sym ? plain_zero : std::clamp(-low / scale, least_zero, top);
+      const double ideal = c.grid.sym ? plain_zero : std::clamp(-low / scale, min_zero, top);
       ASSERT_LE(std::abs(zero - ideal), 0.5 + 1e-4);
       return;
     }

@@ -23,8 +23,8 @@ namespace gptq {
 namespace {
 
 constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model fills the GPU
-constexpr int64_t kMostLaunches = 4;   // of the batch kernel: beyond, making packed weights dense is as fast
-constexpr int kOldestDriver = 13000;   // the CUDA version the runtime is built for
+constexpr int64_t kMaxLaunches = 4;   // of the batch kernel: beyond, making packed weights dense is as fast
+constexpr int kMinDriver = 13000;   // the CUDA version the runtime is built for
 
 class CudaBackend final : public Backend {
  public:
@@ -232,8 +232,8 @@ class CudaBackend final : public Backend {
       cuda::sort_inputs(context_, in_order, x, w.packed.perm);
       x = in_order;
     }
-    const int64_t at_once = cuda::BatchLinear::most_rows(context_, w);
-    if ((aligned || w.packed.perm != nullptr) && x.rows <= kMostLaunches * at_once) {
+    const int64_t at_once = cuda::BatchLinear::max_rows(context_, w);
+    if ((aligned || w.packed.perm != nullptr) && x.rows <= kMaxLaunches * at_once) {
       if (!batch_) batch_.emplace(context_);
       for (int64_t first = 0; first < x.rows; first += at_once) {
         p.rows = static_cast<int>(std::min(at_once, x.rows - first));
@@ -264,7 +264,7 @@ GpuState gpu_state() {
     return state;
   }
   state.driver = std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10);
-  if (driver < kOldestDriver) {
+  if (driver < kMinDriver) {
     state.problem = "the NVIDIA driver is too old: it supports CUDA " + state.driver +
                     ", expected 13.0 or newer (driver 580); update it";
     return state;

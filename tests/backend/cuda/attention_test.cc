@@ -229,8 +229,8 @@ class CudaPrefillAttention : public CudaAttention {
     problem.kv = {keys.device.as(),   values.device.as(), keys.stride, c.page_size > 0 ? table.as<int32_t>() : nullptr,
                   pages.per_sequence, pages.size};
     problem.rows = {device_starts.as<int32_t>(), device_past.as<int32_t>(), sequences};
-    problem.most_rows = *std::max_element(c.queries.begin(), c.queries.end());
-    problem.most_keys = longest;
+    problem.max_rows = *std::max_element(c.queries.begin(), c.queries.end());
+    problem.max_keys = longest;
     problem.shape = {c.heads.heads, c.heads.kv_heads, head_dim(), 2.0f / std::sqrt(static_cast<float>(head_dim())), 0,
                      c.window};
     launch_prefill_attention(*context_, problem);

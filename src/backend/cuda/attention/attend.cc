@@ -12,7 +12,7 @@ namespace {
 
 struct Work {
   int few_rows = 0;       // most rows of a sequence for the decode kernel; 0: there is none
-  int64_t most_rows = 0;  // of any sequence
+  int64_t max_rows = 0;  // of any sequence
 };
 
 // Without a cache all sequences are prompts.
@@ -20,7 +20,7 @@ Work work_of(const BatchRows& rows) {
   Work work;
   for (int64_t s = 0; s < rows.sequences(); ++s) {
     const int64_t count = rows.rows_of(s);
-    work.most_rows = std::max(work.most_rows, count);
+    work.max_rows = std::max(work.max_rows, count);
     if (rows.has_cache() && count <= kMaxDecodeRows) work.few_rows = std::max(work.few_rows, static_cast<int>(count));
   }
   return work;
@@ -53,9 +53,9 @@ void attention(Context& context, MatrixView out, const AttentionArgs& args, cons
     p.q_stride = args.q.stride;
     p.batch = view.sequences;
     p.rows = view;
-    p.most_rows = work.few_rows;
+    p.max_rows = work.few_rows;
     const DecodeAttentionPlan plan =
-        plan_decode_attention(p.batch, p.shape, p.most_rows, rows.longest(), context.multiprocessors());
+        plan_decode_attention(p.batch, p.shape, p.max_rows, rows.longest(), context.multiprocessors());
     const Buffer workspace(context, plan.workspace_floats * sizeof(float));
     const Buffer counters(context, static_cast<size_t>(plan.counters) * sizeof(unsigned));
     GPTQ_CUDA(cudaMemsetAsync(counters.as(), 0, counters.bytes(), context.stream()));
@@ -70,8 +70,8 @@ void attention(Context& context, MatrixView out, const AttentionArgs& args, cons
   p.q_stride = args.q.stride;
   p.rows = view;
   p.skipped_rows = rows.has_cache() ? kMaxDecodeRows : 0;
-  p.most_rows = work.most_rows;
-  p.most_keys = rows.longest();
+  p.max_rows = work.max_rows;
+  p.max_keys = rows.longest();
   launch_prefill_attention(context, p);
 }
 

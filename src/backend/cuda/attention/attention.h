@@ -58,8 +58,8 @@ struct PrefillProblem : AttentionProblem {
   int64_t q_stride = 0;
   RowsView rows;
   int skipped_rows = 0;   // sequences with at most that many rows are left out
-  int64_t most_rows = 0;  // of any sequence
-  int64_t most_keys = 0;  // of any sequence, new ones included
+  int64_t max_rows = 0;  // of any sequence
+  int64_t max_keys = 0;  // of any sequence, new ones included
 };
 
 void launch_prefill_attention(const Context& context, const PrefillProblem& problem);
@@ -94,7 +94,7 @@ struct RaggedDecodeAttention : DecodeAttentionProblem {
   const void* q = nullptr;  // [M, H·D]
   int64_t q_stride = 0;
   RowsView rows;
-  int most_rows = 1;  // of a sequence that takes part
+  int max_rows = 1;  // of a sequence that takes part
 };
 
 struct DecodeAttentionPlan {
@@ -102,8 +102,8 @@ struct DecodeAttentionPlan {
   size_t workspace_floats = 0;
   int counters = 0;
 };
-// `capacity`: the longest sequence that the cache can hold. `most_rows`: of a sequence.
-DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int most_rows, int64_t capacity,
+// `capacity`: the longest sequence that the cache can hold. `max_rows`: of a sequence.
+DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int max_rows, int64_t capacity,
                                           int multiprocessors);
 
 // `dependent`: by programmatic dependent launch, where the device has it. All that earlier kernels write is read after

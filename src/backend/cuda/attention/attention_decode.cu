@@ -70,32 +70,32 @@ void launch_for(const Context& context, const DecodeArgs<Problem>& args, bool de
   return launch<Element, 256>(context, args, dependent);
 }
 
-int query_blocks(const HeadShape& shape, int most_rows) {
-  return (shape.heads / shape.kv_heads * most_rows + kDecodeRows - 1) / kDecodeRows;
+int query_blocks(const HeadShape& shape, int max_rows) {
+  return (shape.heads / shape.kv_heads * max_rows + kDecodeRows - 1) / kDecodeRows;
 }
 
 // CTAs of one split: key heads, times blocks of queries, times sequences.
-int ctas_of_split(int batch, const HeadShape& shape, int most_rows) {
-  return batch * shape.kv_heads * query_blocks(shape, most_rows);
+int ctas_of_split(int batch, const HeadShape& shape, int max_rows) {
+  return batch * shape.kv_heads * query_blocks(shape, max_rows);
 }
 
 template <typename Problem>
-void launch_problem(const Context& context, const Problem& problem, int most_rows, bool dependent) {
+void launch_problem(const Context& context, const Problem& problem, int max_rows, bool dependent) {
   if (problem.batch == 0) return;
   const HeadShape& shape = problem.shape;
   CHECK(problem.dtype == DType::kBF16 || problem.dtype == DType::kF16);
   CHECK(shape.head_dim % 8 == 0 && shape.head_dim > 0 && shape.head_dim <= 256);
   CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0);
   CHECK(problem.kv.pages != nullptr && std::has_single_bit(static_cast<unsigned>(problem.kv.page_size)));
-  CHECK(problem.splits >= 1 && problem.splits <= kMaxSplits && shape.scale > 0 && most_rows <= kMaxDecodeRows);
+  CHECK(problem.splits >= 1 && problem.splits <= kMaxSplits && shape.scale > 0 && max_rows <= kMaxDecodeRows);
   DecodeArgs<Problem> args{};
   args.problem = problem;
   args.group = shape.heads / shape.kv_heads;
-  args.query_blocks = query_blocks(shape, most_rows);
-  args.rows = std::min(args.group * most_rows, kDecodeRows);
+  args.query_blocks = query_blocks(shape, max_rows);
+  args.rows = std::min(args.group * max_rows, kDecodeRows);
   args.page_shift = std::countr_zero(static_cast<unsigned>(problem.kv.page_size));
   args.window = static_cast<int>(std::min<int64_t>(shape.window, INT32_MAX));
-  const int ctas = ctas_of_split(problem.batch, shape, most_rows);
+  const int ctas = ctas_of_split(problem.batch, shape, max_rows);
   const int share = kLongShare * ctas / (kCtasPerMultiprocessor * context.multiprocessors());
   args.min_tiles = std::clamp(share, kMinShare, kLongShare) / kDecodeKeys;
   args.cap_scale = shape.soft_cap > 0 ? shape.scale / shape.soft_cap : 0.0f;
@@ -109,16 +109,16 @@ void launch_problem(const Context& context, const Problem& problem, int most_row
 
 }  // namespace
 
-DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int most_rows, int64_t capacity,
+DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int max_rows, int64_t capacity,
                                           int multiprocessors) {
-  const int64_t ctas = ctas_of_split(batch, shape, most_rows);
+  const int64_t ctas = ctas_of_split(batch, shape, max_rows);
   // One wave of CTAs; a few shares more for a long sequence among short ones.
   const int64_t splits =
       std::max(kCtasPerMultiprocessor * multiprocessors / ctas, std::min<int64_t>(capacity / 4096, 4));
   const int64_t most = std::min<int64_t>((capacity + kMinShare - 1) / kMinShare, kMaxSplits);
   DecodeAttentionPlan plan;
   plan.splits = static_cast<int>(std::clamp<int64_t>(splits, 1, std::max<int64_t>(most, 1)));
-  const int rows = std::min(shape.heads / shape.kv_heads * most_rows, kDecodeRows);
+  const int rows = std::min(shape.heads / shape.kv_heads * max_rows, kDecodeRows);
   plan.workspace_floats = static_cast<size_t>(ctas * plan.splits * rows * (shape.head_dim + 2));
   plan.counters = static_cast<int>(ctas);
   return plan;
@@ -130,7 +130,7 @@ void launch_decode_attention(const Context& context, const FusedDecodeAttention&
 }
 
 void launch_decode_attention(const Context& context, const RaggedDecodeAttention& problem) {
-  launch_problem(context, problem, problem.most_rows, false);
+  launch_problem(context, problem, problem.max_rows, false);
 }
 
 }  // namespace gptq::cuda

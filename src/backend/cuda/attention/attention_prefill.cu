@@ -43,7 +43,7 @@ void launch(const Context& context, const PrefillArgs& args) {
                                  static_cast<int>(Shape::kSharedBytes)));
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(problem.shape.heads * problem.rows.sequences),
-                        static_cast<unsigned>((problem.most_rows + Shape::kRows - 1) / Shape::kRows));
+                        static_cast<unsigned>((problem.max_rows + Shape::kRows - 1) / Shape::kRows));
   config.blockDim = dim3(Shape::kThreads);
   config.dynamicSmemBytes = Shape::kSharedBytes;
   config.stream = context.stream();
@@ -62,12 +62,12 @@ void launch_for(const Context& context, const PrefillArgs& args) {
 }  // namespace
 
 void launch_prefill_attention(const Context& context, const PrefillProblem& problem) {
-  if (problem.most_rows <= problem.skipped_rows || problem.rows.sequences == 0) return;
+  if (problem.max_rows <= problem.skipped_rows || problem.rows.sequences == 0) return;
   const HeadShape& shape = problem.shape;
   CHECK(problem.dtype == DType::kBF16 || problem.dtype == DType::kF16);
   CHECK(shape.head_dim % 8 == 0 && shape.head_dim > 0 && shape.head_dim <= 256);
   CHECK(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0 && shape.scale > 0);
-  CHECK(problem.most_keys < INT32_MAX);
+  CHECK(problem.max_keys < INT32_MAX);
   PrefillArgs args{};
   args.problem = problem;
   if (problem.kv.pages != nullptr) {
@@ -75,7 +75,7 @@ void launch_prefill_attention(const Context& context, const PrefillProblem& prob
     args.page_shift = std::countr_zero(static_cast<unsigned>(problem.kv.page_size));
   }
   // A window that reaches beyond the first key is none.
-  args.window = shape.window >= problem.most_keys ? 0 : static_cast<int>(shape.window);
+  args.window = shape.window >= problem.max_keys ? 0 : static_cast<int>(shape.window);
   args.cap_scale = shape.soft_cap > 0 ? shape.scale / shape.soft_cap : 0.0f;
   args.exponent = (shape.soft_cap > 0 ? shape.soft_cap : shape.scale) * kLog2E;
   if (problem.dtype == DType::kBF16) {

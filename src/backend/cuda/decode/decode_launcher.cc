@@ -30,7 +30,7 @@ bool has_kernels(const Context& context, std::span<const CudaWeight* const> weig
   if (together && !can_fuse(weights)) return false;
   return std::all_of(weights.begin(), weights.end(), [&](const CudaWeight* w) {
     if (w->n % kTileRows != 0) return false;
-    return !w->is_packed() || use_gemv_path(context, *w, rows) || BatchLinear::most_rows(context, *w) > 0;
+    return !w->is_packed() || use_gemv_path(context, *w, rows) || BatchLinear::max_rows(context, *w) > 0;
   });
 }
 
@@ -231,7 +231,7 @@ void DecodeLauncher::launch_fused(DecodeLinear p, int64_t count) {
     p.x = in_order;
   }
   const MatrixView x = p.x, y = p.y;
-  const int64_t at_once = BatchLinear::most_rows(context_, first);
+  const int64_t at_once = BatchLinear::max_rows(context_, first);
   for (int64_t row = 0; row < count; row += at_once) {
     p.rows = static_cast<int>(std::min(at_once, count - row));
     p.x = x.row_range(row, p.rows);

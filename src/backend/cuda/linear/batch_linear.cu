@@ -10,9 +10,9 @@ namespace gptq::cuda {
 
 namespace {
 
-constexpr int kMostColumns = 64;
-constexpr int kLeastUnits = 4;           // of a CTA: fewer cost more to add up than to read
-constexpr int kMostOutputTiles = 16384;  // of 128 outputs: two million outputs
+constexpr int kMaxColumns = 64;
+constexpr int kMinUnits = 4;           // of a CTA: fewer cost more to add up than to read
+constexpr int kMaxOutputTiles = 16384;  // of 128 outputs: two million outputs
 
 struct Instance {
   void (*kernel)(BatchArguments);
@@ -44,19 +44,19 @@ Instance pick(const CudaWeight& w, int columns) {
   return w.dtype == DType::kF16 ? pick_bits<__half>(w, columns) : pick_bits<__nv_bfloat16>(w, columns);
 }
 
-int most_ctas(const Context& context) { return 2 * context.multiprocessors(); }
+int max_ctas(const Context& context) { return 2 * context.multiprocessors(); }
 
 }  // namespace
 
 BatchLinear::BatchLinear(Context& context)
     : context_(context),
-      sums_(context, sizeof(float) * 2 * static_cast<size_t>(most_ctas(context)) * kMostColumns * kUnitOutputs),
-      arrived_(context, sizeof(unsigned) * kMostOutputTiles) {
+      sums_(context, sizeof(float) * 2 * static_cast<size_t>(max_ctas(context)) * kMaxColumns * kUnitOutputs),
+      arrived_(context, sizeof(unsigned) * kMaxOutputTiles) {
   GPTQ_CUDA(cudaMemsetAsync(arrived_.as(), 0, arrived_.bytes(), context.stream()));
 }
 
-int BatchLinear::most_rows(const Context& context, const CudaWeight& weight) {
-  if (!weight.is_packed() || weight.n > int64_t{kMostOutputTiles} * kUnitOutputs / 4) return 0;
+int BatchLinear::max_rows(const Context& context, const CudaWeight& weight) {
+  if (!weight.is_packed() || weight.n > int64_t{kMaxOutputTiles} * kUnitOutputs / 4) return 0;
   for (const int columns : {64, 32}) {
     if (pick(weight, columns).shared_bytes <= context.shared_bytes_per_block()) return columns;
   }
@@ -77,7 +77,7 @@ void BatchLinear::launch(const FusedLinear& problem, bool dependent) {
   p.arrived = arrived_.as<unsigned>();
 
   const int resident = chosen.shared_bytes * 2 + 2 * 1024 <= context_.shared_bytes_per_multiprocessor() ? 2 : 1;
-  const int grid = std::min((units + kLeastUnits - 1) / kLeastUnits, resident * context_.multiprocessors());
+  const int grid = std::min((units + kMinUnits - 1) / kMinUnits, resident * context_.multiprocessors());
   p.units_a_cta = units / grid;
   p.units_extra = units % grid;
   launch_kernel(context_, chosen.kernel, dim3(static_cast<unsigned>(grid)), kBatchThreads,

@@ -12,9 +12,9 @@ class BatchLinear {
 
   // The most rows of one launch; 0 for weights that the kernel cannot read: dense ones, and what does not fit the
   // GPU's shared memory.
-  static int most_rows(const Context& context, const CudaWeight& weight);
+  static int max_rows(const Context& context, const CudaWeight& weight);
 
-  // y = x · Wᵀ for M ≤ most_rows(). x lies in the order of positions where the weights have one. Launches of one object
+  // y = x · Wᵀ for M ≤ max_rows(). x lies in the order of positions where the weights have one. Launches of one object
   // follow each other on the context's stream. `dependent` as in launch_decode_linear.
   void launch(const FusedLinear& problem, bool dependent);
 
