@@ -118,7 +118,8 @@ Sequence& Sequence::operator=(Sequence&& other) noexcept {
 }
 
 Sequence::~Sequence() {
-  for (const int32_t page : pages_) pool_->release(page);
+  // The last ones first: they are the first to be given away, and a prefix is found from its beginning.
+  for (auto page = pages_.rbegin(); page != pages_.rend(); ++page) pool_->release(*page);
 }
 
 Sequence Sequence::fork() const {

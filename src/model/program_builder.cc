@@ -111,6 +111,12 @@ LayerProgram ProgramBuilder::finish() && {
     for (const size_t s : slots) columns = std::max(columns, program_.slots[s].columns);
     program_.buffers.push_back(columns);
   }
+  // A pass that restarts must not have changed what it starts from.
+  for (int set = 0; set < static_cast<int>(program_.linear_sets.size()); ++set) {
+    for (int i = program_.restart_before(set); i < program_.step_of(set); ++i) {
+      CHECK(!std::holds_alternative<AddStep>(program_.steps[static_cast<size_t>(i)]));
+    }
+  }
   return std::move(program_);
 }
 

@@ -37,7 +37,8 @@ class ProgramBuilder {
   // Part of `x`: columns [begin, begin + count) of it.
   static Columns part(Columns x, int64_t begin, int64_t count) { return {x.slot, x.begin + begin, count}; }
 
-  // Assigns buffers to the slots.
+  // Assigns buffers to the slots. In front of a linear set, what was added to the residual stream since it was last alone
+  // would be added twice: families add at the end of such a stretch.
   LayerProgram finish() &&;
 
  private:
