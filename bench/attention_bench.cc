@@ -90,58 +90,121 @@ void bench_prefill(Context& context, int queries) {
               flops / seconds * 1e-12);
 }
 
-void bench_decode(Context& context, int batch, int length, double limit) {
-  const int pages_per_sequence = length / kPageSize + 1;
-  const int64_t rows = int64_t{batch} * pages_per_sequence * kPageSize;
-  // As many layers as it takes to find none of them in the L2 cache.
-  const int layers = static_cast<int>(std::clamp<int64_t>(kL2Bytes / (4 * rows * kKvWidth), 1, 64)) + 1;
-  const Buffer keys = random_bf16(context, layers * rows * kKvWidth),
-               values = random_bf16(context, layers * rows * kKvWidth);
-  const Buffer qkv = random_bf16(context, batch * (kWidth + 2 * kKvWidth));
-  const Buffer out(context, static_cast<size_t>(batch * kWidth) * 2);
-  std::vector<int32_t> table(static_cast<size_t>(batch * pages_per_sequence));
-  std::iota(table.begin(), table.end(), 0);
-  std::shuffle(table.begin(), table.end(), std::mt19937(1));
-  const Buffer pages = filled(context, table);
-  const Buffer positions = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - 1));
-  const Buffer angles = filled(context, std::vector<float>(static_cast<size_t>(length * kHeadDim / 2), 0.7f));
-  const DecodeAttentionPlan plan = plan_decode_attention(batch, kShape, 1, length, context.multiprocessors());
-  const Buffer workspace(context, plan.workspace_floats * sizeof(float));
-  const Buffer counters = filled(context, std::vector<unsigned>(static_cast<size_t>(plan.counters), 0));
+// The caches of as many layers as it takes to find none of them in the L2 cache, with pages in random order.
+struct Caches {
+  Caches(Context& context, int sequences, int length)
+      : pages_per_sequence(length / kPageSize + 1),
+        rows(int64_t{sequences} * pages_per_sequence * kPageSize),
+        layers(static_cast<int>(std::clamp<int64_t>(kL2Bytes / (4 * rows * kKvWidth), 1, 64)) + 1),
+        keys(random_bf16(context, layers * rows * kKvWidth)),
+        values(random_bf16(context, layers * rows * kKvWidth)) {
+    std::vector<int32_t> table(static_cast<size_t>(sequences * pages_per_sequence));
+    std::iota(table.begin(), table.end(), 0);
+    std::shuffle(table.begin(), table.end(), std::mt19937(1));
+    pages = filled(context, table);
+  }
+  KvView of(int layer) const {
+    return {keys.as<uint16_t>() + layer * rows * kKvWidth,
+            values.as<uint16_t>() + layer * rows * kKvWidth,
+            kKvWidth,
+            pages.as<int32_t>(),
+            pages_per_sequence,
+            kPageSize};
+  }
 
-  FusedDecodeAttention problem;
-  problem.out = out.as();
-  problem.out_stride = kWidth;
-  problem.qkv = qkv.as();
-  problem.qkv_stride = kWidth + 2 * kKvWidth;
-  problem.kv = {nullptr, nullptr, kKvWidth, pages.as<int32_t>(), pages_per_sequence, kPageSize};
-  problem.positions = positions.as<int32_t>();
-  problem.cos = problem.sin = angles.as<float>();
-  problem.rotary_dim = kHeadDim;
-  problem.batch = batch;
-  problem.shape = kShape;
-  problem.workspace = workspace.as<float>();
-  problem.counters = counters.as<unsigned>();
-  problem.splits = plan.splits;
+  int pages_per_sequence;
+  int64_t rows;
+  int layers;
+  Buffer keys, values, pages;
+};
 
-  // A captured graph of one launch for each layer, as decoding uses it.
+// Seconds of one launch for each layer, in a captured graph.
+double seconds_in_graph(Context& context, int layers, const std::function<void(int layer)>& launch) {
   cudaGraph_t graph;
   cudaGraphExec_t executable;
   GPTQ_CUDA(cudaStreamBeginCapture(context.stream(), cudaStreamCaptureModeThreadLocal));
-  for (int layer = 0; layer < layers; ++layer) {
-    problem.kv.keys = keys.as<uint16_t>() + layer * rows * kKvWidth;
-    problem.kv.values = values.as<uint16_t>() + layer * rows * kKvWidth;
-    launch_decode_attention(context, problem, true);
-  }
+  for (int layer = 0; layer < layers; ++layer) launch(layer);
   GPTQ_CUDA(cudaStreamEndCapture(context.stream(), &graph));
   GPTQ_CUDA(cudaGraphInstantiate(&executable, graph, 0));
   const double seconds =
       median_seconds(context, 1, [&](int) { GPTQ_CUDA(cudaGraphLaunch(executable, context.stream())); }) / layers;
   GPTQ_CUDA(cudaGraphExecDestroy(executable));
   GPTQ_CUDA(cudaGraphDestroy(graph));
+  return seconds;
+}
+
+void print_decode(const char* what, int batch, int tokens, int length, double seconds, double limit) {
   const double bytes = 4.0 * batch * length * kKvWidth;
-  std::printf("decode   B %3d  context %6d     %10.1f us %8.1f GB/s %8.0f%% of the copy\n", batch, length,
-              seconds * 1e6, bytes / seconds * 1e-9, 100 * bytes / seconds / limit);
+  std::printf("%-8s B %3d  tokens %d  context %6d %10.1f us %8.1f GB/s %8.0f%% of the copy\n", what, batch, tokens,
+              length, seconds * 1e6, bytes / seconds * 1e-9, 100 * bytes / seconds / limit);
+}
+
+// The memory in which the shares of long sequences meet.
+struct Workspace {
+  Workspace(Context& context, const DecodeAttentionPlan& plan)
+      : floats(context, plan.workspace_floats * sizeof(float)),
+        counters(filled(context, std::vector<unsigned>(static_cast<size_t>(plan.counters), 0))),
+        splits(plan.splits) {}
+  void use(DecodeAttentionProblem& problem) const {
+    problem.workspace = floats.as<float>();
+    problem.counters = counters.as<unsigned>();
+    problem.splits = splits;
+  }
+
+  Buffer floats, counters;
+  int splits;
+};
+
+// One new token, with norm, rotation and storing.
+void bench_decode(Context& context, int batch, int length, double limit) {
+  const Caches caches(context, batch, length);
+  const Buffer qkv = random_bf16(context, batch * (kWidth + 2 * kKvWidth));
+  const Buffer out(context, static_cast<size_t>(batch * kWidth) * 2);
+  const Buffer positions = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - 1));
+  const Buffer angles = filled(context, std::vector<float>(static_cast<size_t>(length * kHeadDim / 2), 0.7f));
+  const Workspace workspace(context, plan_decode_attention(batch, kShape, 1, length, context.multiprocessors()));
+  FusedDecodeAttention problem;
+  problem.out = out.as();
+  problem.out_stride = kWidth;
+  problem.qkv = qkv.as();
+  problem.qkv_stride = kWidth + 2 * kKvWidth;
+  problem.positions = positions.as<int32_t>();
+  problem.cos = problem.sin = angles.as<float>();
+  problem.rotary_dim = kHeadDim;
+  problem.batch = batch;
+  problem.shape = kShape;
+  workspace.use(problem);
+  const double seconds = seconds_in_graph(context, caches.layers, [&](int layer) {
+    problem.kv = caches.of(layer);
+    launch_decode_attention(context, problem, true);
+  });
+  print_decode("decode", batch, 1, length, seconds, limit);
+}
+
+// A few new tokens of each sequence, as the verification of drafts has them.
+void bench_verify(Context& context, int batch, int tokens, int length, double limit) {
+  const Caches caches(context, batch, length);
+  const Buffer q = random_bf16(context, batch * tokens * kWidth);
+  const Buffer out(context, static_cast<size_t>(batch * tokens * kWidth) * 2);
+  std::vector<int32_t> starts;
+  for (int s = 0; s <= batch; ++s) starts.push_back(s * tokens);
+  const Buffer row_starts = filled(context, starts);
+  const Buffer past = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - tokens));
+  const Workspace workspace(context, plan_decode_attention(batch, kShape, tokens, length, context.multiprocessors()));
+  RaggedDecodeAttention problem;
+  problem.out = out.as();
+  problem.out_stride = problem.q_stride = kWidth;
+  problem.q = q.as();
+  problem.rows = {row_starts.as<int32_t>(), past.as<int32_t>(), batch};
+  problem.max_rows = tokens;
+  problem.batch = batch;
+  problem.shape = kShape;
+  workspace.use(problem);
+  const double seconds = seconds_in_graph(context, caches.layers, [&](int layer) {
+    problem.kv = caches.of(layer);
+    launch_decode_attention(context, problem);
+  });
+  print_decode("verify", batch, tokens, length, seconds, limit);
 }
 
 }  // namespace
@@ -154,4 +217,6 @@ int main() {
   for (const int queries : {512, 2048, 8192}) bench_prefill(context, queries);
   for (const int length : {128, 1024, 2048, 8192, 32768}) bench_decode(context, 1, length, limit);
   bench_decode(context, 32, 1024, limit);
+  for (const int tokens : {1, 2, 4, 8}) bench_verify(context, 1, tokens, 8192, limit);
+  for (const int tokens : {1, 4, 8}) bench_verify(context, 32, tokens, 1024, limit);
 }
