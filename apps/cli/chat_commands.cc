@@ -115,7 +115,7 @@ ChatAction show_state(ChatState& state, const std::string&) {
   say(fmt::format("template  {}", template_text(*conversation.engine().chat_template())));
   say(fmt::format("system    {}", conversation.system().empty() ? "none" : quoted(conversation.system())));
   say(fmt::format("sampling  {}", sampling_text(state)));
-  say(fmt::format("context   {} of {} tokens, {} messages", used, context, conversation.size()));
+  say(fmt::format("context   {} of {} tokens, {}", used, context, human_messages(conversation.size())));
   if (!state.attachment.empty())
     say(fmt::format("attached  {}", human_bytes(static_cast<int64_t>(state.attachment.size()))));
   if (!state.saved_as.empty()) say(fmt::format("saved as  {}", state.saved_as));
@@ -161,7 +161,7 @@ ChatAction save(ChatState& state, const std::string& rest) {
   path = final_path(path);
   write_user_file(path, messages_to_json(state.conversation.messages()), path == state.saved_as);
   state.saved_as = final_path(path);
-  say(fmt::format("saved {} messages to {}", state.conversation.messages().size(), path));
+  say(fmt::format("saved {} to {}", human_messages(state.conversation.messages().size()), path));
   return ChatAction::kGoOn;
 }
 
@@ -171,7 +171,7 @@ ChatAction load(ChatState& state, const std::string& rest) {
   if (messages.empty()) throw Error(ErrorKind::kVerification, fmt::format("reading {}: it has no messages", path));
   state.conversation.replace(std::move(messages));
   state.saved_as = final_path(path);
-  say(fmt::format("{} messages, {} of {} tokens{}", state.conversation.size(), state.conversation.tokens(),
+  say(fmt::format("{}, {} of {} tokens{}", human_messages(state.conversation.size()), state.conversation.tokens(),
                   state.conversation.engine().context_length(),
                   state.conversation.answered() ? "" : "; /retry generates an answer to the last one"));
   return ChatAction::kGoOn;

@@ -71,6 +71,8 @@ std::string human_clock(double seconds) {
 
 std::string human_tokens(int64_t tokens) { return fmt::format("{} token{}", tokens, tokens == 1 ? "" : "s"); }
 
+std::string human_messages(size_t messages) { return fmt::format("{} message{}", messages, messages == 1 ? "" : "s"); }
+
 int64_t parse_bytes(const std::string& text) {
   static const std::map<std::string, double> kUnits = {
       {"", 1},     {"B", 1},        {"KB", 1e3},        {"MB", 1e6},

@@ -14,6 +14,7 @@ std::string human_range(double from, double to);  // of seconds: "7 to 20 s", "2
 std::string human_share(double share);            // "0.97 %", two digits
 std::string human_clock(double seconds);          // "0:07", "1:02:03"
 std::string human_tokens(int64_t tokens);         // "1 token", "12 tokens"
+std::string human_messages(size_t messages);      // "1 message", "2 messages"
 
 // "5GB", "500 MB", "2GiB" or plain bytes. Throws Error(kUsage).
 int64_t parse_bytes(const std::string& text);

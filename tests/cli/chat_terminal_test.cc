@@ -150,7 +150,7 @@ TEST_F(ChatTerminal, TabCompletes) {
   ASSERT_TRUE(terminal.prompt());
   EXPECT_TRUE(has(terminal.enter("/sho\t"), "of 512 tokens"));
   EXPECT_TRUE(has(terminal.enter("/set temp\t0.25"), "temperature is 0.25"));
-  EXPECT_TRUE(has(terminal.enter("/load " + folder + "/uni\tt\t"), "1 messages"));
+  EXPECT_TRUE(has(terminal.enter("/load " + folder + "/uni\tt\t"), "1 message,"));
   EXPECT_EQ(questions(terminal), Texts{"loaded"});
   terminal.type("/s\t");
   ASSERT_TRUE(terminal.wait_for("/save"));
