@@ -12,23 +12,23 @@ struct Gpu {
   std::string name;
   int major = 0, minor = 0;  // compute capability
   int64_t memory = 0;        // bytes
-  std::string problem;       // why this build cannot use it, and what to do; empty when it can
+  std::string problem;       // why this build cannot use it, and what to do; otherwise empty
 };
 
 struct SystemInfo {
-  std::string processor;        // its model's name
-  std::string instruction_set;  // of the kernels that run: "portable", "avx2", "avx512"
+  std::string processor;        // model name
+  std::string instruction_set;  // of the CPU kernels that are used: "portable", "avx2", "avx512"
   int threads = 0;              // hardware threads
   int64_t memory = 0;           // bytes
-  std::string blas;             // OpenBLAS's own description; empty when it cannot be loaded
-  std::string blas_problem;
-  std::string gpu_targets;  // architectures this build has GPU code for, "86-real,90-virtual"; empty without CUDA
-  std::string gpu_driver;   // the CUDA version that the driver supports; empty without a driver
-  std::string gpu_problem;  // why no GPU can be used at all; or empty
+  std::string blas;             // OpenBLAS's description of itself; empty if it cannot be loaded
+  std::string blas_problem;     // why OpenBLAS cannot be loaded; otherwise empty
+  std::string gpu_targets;      // architectures this build has GPU code for, "86-real,90-virtual"; empty without CUDA
+  std::string gpu_driver;       // the CUDA version that the driver supports; empty without a driver
+  std::string gpu_problem;      // why no GPU can be used; otherwise empty
   std::vector<Gpu> gpus;
 };
 
-// Looks, without using a GPU. Loads OpenBLAS.
+// Allocates no GPU memory. Loads OpenBLAS.
 SystemInfo system_info();
 
 }  // namespace gptq
