@@ -49,8 +49,8 @@ struct BenchReport {
 // "loading", "device" or the name of a row. Return false to stop.
 using BenchSink = std::function<bool(double fraction, const std::string& what)>;
 
-// Loads the model and measures each row with random prompts and greedy decoding that ignores end-of-sequence tokens. Throws what
-// Engine throws, Error(kUsage) for numbers out of range or beyond the model's context (before the weights are read),
+// Loads the model and measures each row with random prompts and greedy decoding that ignores end-of-sequence tokens.
+// Throws what Engine throws, Error(kUsage) for numbers out of range or beyond the model's context (before the weights are read),
 // Error(kInterrupted) when `on_progress` returns false.
 BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress = {});
 
