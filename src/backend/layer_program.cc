@@ -20,6 +20,12 @@ int LayerProgram::step_of(int set) const {
   return 0;
 }
 
+int LayerProgram::first_set_from(int step) const {
+  int set = 0;
+  while (step_of(set) < step) ++set;
+  return set;
+}
+
 const AttentionStep& LayerProgram::attention() const {
   for (const LayerStep& step : steps) {
     if (const auto* attention = std::get_if<AttentionStep>(&step)) return *attention;

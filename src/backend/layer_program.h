@@ -117,6 +117,8 @@ struct LayerProgram {
   int end() const { return static_cast<int>(steps.size()); }
   // The step that runs a linear set.
   int step_of(int set) const;
+  // The first linear set that runs at or after a step; there must be one.
+  int first_set_from(int step) const;
   // The last step at or before that one in front of which nothing but the residual stream is alive: a pass that kept
   // nothing else starts there to reach the set's input.
   int restart_before(int set) const;

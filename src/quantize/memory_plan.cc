@@ -98,7 +98,8 @@ class Counter {
     const int sets = static_cast<int>(program.sets.size());
     int64_t most = 0;
     for (int set = 0; set < sets; ++set) {
-      const int first = plan.keep_inputs ? set : first_set_behind(program, program.program->restart_before(set));
+      const LayerProgram& steps = *program.program;
+      const int first = plan.keep_inputs ? set : steps.first_set_from(steps.restart_before(set));
       for (const int64_t streams : {1, 2}) {
         if (streams == 2 && !p_.gptaq) continue;
         most = std::max(most, pass_bytes(program, plan, first, set, streams, rows, streamed) +
@@ -124,13 +125,6 @@ class Counter {
       most = std::max(most, hessians + solve_bytes(plan, program.sets[static_cast<size_t>(set)]));
     }
     return most;
-  }
-
-  // The first linear set at or behind a step.
-  static int first_set_behind(const ProgramCount& program, int step) {
-    int set = 0;
-    while (program.program->step_of(set) < step) ++set;
-    return set;
   }
 
   // A pass over the batches through some sets and what stands behind them up to the next one: windows on the streams, slots

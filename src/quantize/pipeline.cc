@@ -160,12 +160,6 @@ int Pipeline::begin_of(const LayerProgram& program, int set) const {
   return set == 0 ? 0 : program.step_of(set);
 }
 
-int Pipeline::first_set_from(const LayerProgram& program, int step) const {
-  int set = 0;
-  while (program.step_of(set) < step) ++set;
-  return set;
-}
-
 MatrixView Pipeline::run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x,
                             const BatchRows& rows) {
   transformer_.run(layer.index, begin_of(layer.program, set), layer.program.step_of(set), weights, x, rows);
@@ -202,7 +196,7 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
   if (solved) o.hessian = zeros(k, k);
   if (differs) cross = zeros(k, k);
   o.non_finite = zeros(2, 1);
-  const int first = first_set_from(layer.program, begin_of(layer.program, set));
+  const int first = layer.program.first_set_from(begin_of(layer.program, set));
   for (int s = first; gptaq() && s < set; ++s) load_dense(s, layer, layer.original, FiniteCheck::kDone);
   const CalibrationStates::Visitor visit = [&](const BatchState& b) {
     const MatrixView input = run_to(set, layer, layer.weights, b.x, b.rows);
@@ -229,7 +223,7 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
 
 void Pipeline::advance(int set, Layer& layer, const std::function<void()>& on_batch) {
   const LayerProgram& program = layer.program;
-  const int begin = begin_of(program, set), first = first_set_from(program, begin);
+  const int begin = begin_of(program, set), first = program.first_set_from(begin);
   const bool last = set + 1 == static_cast<int>(program.linear_sets.size());
   const int end = last ? program.end() : begin_of(program, set + 1);
   // solve() has seen that they are finite.

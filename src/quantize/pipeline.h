@@ -71,7 +71,6 @@ class Pipeline {
   // Where a pass to the input of a set begins: in front of what the pass before has left, or at the last step that needs the
   // residual stream alone.
   int begin_of(const LayerProgram& program, int set) const;
-  int first_set_from(const LayerProgram& program, int step) const;
   // Runs a batch to the input of a set, which it returns.
   MatrixView run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x, const BatchRows& rows);
   // Runs all batches on, from the set's input to where the pass to the next one begins.

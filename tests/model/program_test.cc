@@ -47,7 +47,9 @@ void expect_sound_buffers(const LayerProgram& program) {
     }
     for (size_t set = 0; set < program.linear_sets.size(); ++set) {
       const int at = program.step_of(static_cast<int>(set));
-      if (lives[a].first < at && lives[a].second >= at) EXPECT_LT(slot.buffer, program.kept_buffers) << slot.name;
+      if (lives[a].first < at && lives[a].second >= at) {
+        EXPECT_LT(slot.buffer, program.kept_buffers) << slot.name;
+      }
     }
   }
 }
@@ -59,6 +61,10 @@ TEST(LayerProgram, OfLlama) {
   EXPECT_EQ(p.linear_sets[2].fused_names, std::vector<std::string>{"mlp.gate_up_proj"});
   const int second_norm = p.step_of(2) - 1;
   EXPECT_EQ(restarts(p), (std::vector<int>{0, 0, second_norm, second_norm}));
+  EXPECT_EQ(p.first_set_from(0), 0);
+  EXPECT_EQ(p.first_set_from(p.step_of(0)), 0);
+  EXPECT_EQ(p.first_set_from(p.step_of(0) + 1), 1);
+  EXPECT_EQ(p.first_set_from(second_norm), 2);
   EXPECT_EQ(p.kept_buffers, 1);
   EXPECT_EQ(p.buffers, (std::vector<int64_t>{96, 192})) << "the inputs of linears, and what they give";
   expect_sound_buffers(p);

@@ -306,7 +306,7 @@ void DecodeLauncher::launch_head(int64_t count) {
     p.norm = reinterpret_cast<const float*>(weight.data);
     p.norm_eps = n.eps;
   } else {
-    p.x = {dtype_, sorted_.data, count, residual.cols, residual.cols};
+    p.x = {dtype_, normed_.data, count, residual.cols, residual.cols};
     norm(context_, p.x, residual, n.kind, weight,
          n.bias == kNoParameter ? MatrixView{} : model_.final_parameters[static_cast<size_t>(n.bias)], n.eps);
   }

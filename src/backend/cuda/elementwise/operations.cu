@@ -302,17 +302,6 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) losses[blockIdx.x] = logf(total) + highest - row[targets[blockIdx.x]];
 }
 
-// Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
-template <typename Bits>
-__global__ void __launch_bounds__(kThreads)
-    non_finite_kernel(float* flag, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {
-  const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (c >= cols) return;
-  bool bad = false;
-  for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) bad |= (x[r * stride + c] & exponent) == exponent;
-  if (bad) *flag = 1.0f;
-}
-
 bool wide(MatrixView x) {
   return x.stride % 8 == 0 && x.cols % 8 == 0 && reinterpret_cast<uintptr_t>(x.data) % 16 == 0;
 }
@@ -483,20 +472,6 @@ void cross_entropy(Context& context, float* losses, MatrixView logits, const int
   cross_entropy_kernel<<<static_cast<unsigned>(logits.rows), kThreads, 0, context.stream()>>>(
       losses, pointer(logits), logits.stride, targets, logits.cols);
   check_launch("cross_entropy", logits.rows, logits.cols);
-}
-
-void find_non_finite(Context& context, float* flag, MatrixView x) {
-  if (x.rows == 0 || x.cols == 0) return;
-  const dim3 grid(tiles(x.cols, kThreads), static_cast<unsigned>(std::min<int64_t>(x.rows, 64)));
-  if (x.dtype == DType::kF32) {
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(flag, reinterpret_cast<const uint32_t*>(x.data),
-                                                               x.stride, 0x7F800000u, x.rows, x.cols);
-  } else {
-    const uint16_t exponent = x.dtype == DType::kF16 ? 0x7C00 : 0x7F80;
-    non_finite_kernel<<<grid, kThreads, 0, context.stream()>>>(flag, reinterpret_cast<const uint16_t*>(x.data),
-                                                               x.stride, exponent, x.rows, x.cols);
-  }
-  check_launch("find_non_finite", x.rows, x.cols);
 }
 
 }  // namespace gptq::cuda
