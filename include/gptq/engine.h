@@ -69,8 +69,8 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
-  // Generates until an end-of-sequence token, a stop string, or the limit. The beginning that the prompt shares with
-  // earlier requests is taken from the cache.
+  // Generates until an end-of-sequence token, a stop string, or the limit. Keys and values
+  // of a beginning that the prompt shares with earlier requests are reused while they are cached.
   Result generate(const Request& request, const TextSink& on_text = {});
 
   // Perplexity over fixed windows: exp of the mean negative log-likelihood of the predicted tokens. The text is

@@ -122,8 +122,8 @@ using QuantizeSink = std::function<void(const QuantizeProgress&)>;
 // quantize() that these reveal.
 QuantizePlan plan_quantize(const QuantizeOptions& options);
 
-// Quantizes the model layer by layer. Unfinished work is in `<output>.partial`; the result is renamed to `output` at the
-// end, so that `output` is either absent or complete.
+// Quantizes the model layer by layer. Unfinished work is in `<output>.partial`; the result is renamed to `output` at
+// the end, so that `output` is either absent or complete.
 //
 // After a stop request the current layer is finished and Error(kInterrupted) is thrown. The work can then be continued
 // with `resume`, as after any error once the first layer is finished; an earlier error removes `<output>.partial`. If
