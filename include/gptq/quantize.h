@@ -134,7 +134,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options);
 //   kUsage                    invalid options, or an output folder that must not be replaced
 //   kNotFound, kPermission    a file or folder that is missing or not accessible
 //   kVerification             damaged or unsupported files
-//   kNumerical                NaN or infinity; the message names the first module
+//   kNumerical                NaN, infinity, or a scale or bias beyond fp16; the message names the module
 //   kOutOfMemory              no memory plan fits (nothing is written then), or memory is exhausted
 //   kGeneral                  a full disk, a lost GPU, or another process that uses the same output
 //   kInterrupted              `stop` was requested
