@@ -58,7 +58,7 @@ const std::map<std::string, std::map<std::string, std::set<std::string>>> kFolde
 };
 
 // Modules whose code is in namespace gptq::MODULE.
-const std::set<std::string> kNamespaces = {"chat", "corpus", "hub", "tokenizer", "unicode"};
+const std::set<std::string> kNamespaces = {"chat", "corpus", "generate", "hub", "tokenizer", "unicode"};
 
 struct Line {
   std::string where;  // "src/core/file.cc:12"

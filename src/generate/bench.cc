@@ -19,7 +19,7 @@
 #include "model/families.h"
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 namespace {
 
@@ -332,9 +332,13 @@ class Bench {
 
 }  // namespace
 
+}  // namespace gptq::generate
+
+namespace gptq {
+
 BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress) {
-  check(options);
-  return Bench(options, on_progress).run();
+  generate::check(options);
+  return generate::Bench(options, on_progress).run();
 }
 
 }  // namespace gptq

@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 struct DeviceRates {
   double copy = 0;  // bytes per second, read and written, of copies between large matrices
@@ -25,4 +25,4 @@ Matrix allocate_activations(Backend& backend, int64_t m, int64_t k);  // of the 
 // The same filled with such numbers                                      [M, K]
 Matrix random_activations(Backend& backend, int64_t m, int64_t k);
 
-}  // namespace gptq
+}  // namespace gptq::generate

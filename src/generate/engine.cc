@@ -23,7 +23,7 @@
 #include "model/config.h"
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 namespace {
 
@@ -64,15 +64,20 @@ GenerationConfig read_generation_config(const fs::path& folder) {
 
 }  // namespace
 
+}  // namespace gptq::generate
+
+namespace gptq {
+
 class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
       : checkpoint_(Checkpoint::open(folder)),
         backend_(make_backend(options, stored_dtype(checkpoint_))),
         tokenizer_(Tokenizer::open(folder)),
-        generation_(read_generation_config(folder)),
+        generation_(generate::read_generation_config(folder)),
         model_(checkpoint_, *backend_, options.threads),
-        pool_(model_, *backend_, KvCache::pages_for(std::min(kFirstCapacity, model_.architecture().context_length))),
+        pool_(model_, *backend_,
+              KvCache::pages_for(std::min(generate::kFirstCapacity, model_.architecture().context_length))),
         sequence_(pool_) {
     try {
       template_ = ChatTemplate::open(folder);
@@ -80,7 +85,7 @@ class Engine::Impl {
       if (error.kind() != ErrorKind::kNotFound) throw;
     }
     const JsonReader config(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
-    eos_ = stop_tokens(read_token_ids(config, "eos_token_id"), generation_.eos, tokenizer_);
+    eos_ = generate::stop_tokens(read_token_ids(config, "eos_token_id"), generation_.eos, tokenizer_);
   }
 
   Result generate(const Request& request, const TextSink& on_text) {
@@ -103,11 +108,11 @@ class Engine::Impl {
     Result result;
     result.prompt_tokens = static_cast<int>(request.tokens.size());
     result.cached_tokens = static_cast<int>(keep_common_prefix(request.tokens));
-    Sampler sampler(request.sampling);
+    generate::Sampler sampler(request.sampling);
     if (request.sampling.temperature > 0) result.seed = request.sampling.seed;
     StreamingDecoder decoder(tokenizer_, !request.keep_special_tokens);
     decoder.follow(request.tokens);
-    StopStrings stop(request.stop);
+    generate::StopStrings stop(request.stop);
     std::vector<TokenId> seen = request.tokens;
     result.finish_reason = FinishReason::kLength;
     const int budget = std::min(request.max_new_tokens, context_length() - result.prompt_tokens);
@@ -186,7 +191,7 @@ class Engine::Impl {
   int64_t weight_bytes() const { return model_.weight_bytes(); }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ChatTemplate* chat_template() const { return template_ ? &*template_ : nullptr; }
-  const GenerationConfig& generation() const { return generation_; }
+  const generate::GenerationConfig& generation() const { return generation_; }
 
  private:
   void check_prompt(const std::vector<TokenId>& tokens) const {
@@ -274,7 +279,7 @@ class Engine::Impl {
 
   DecodeRunner& runner() {
     if (!runner_) {
-      const int64_t positions = pool_.pages() * KvPool::kPageSize;
+      const int64_t positions = pool_.pages() * generate::KvPool::kPageSize;
       runner_ = model_.make_decode_runner(pool_.cache(), 1, positions, sampled_vocab_size());
     }
     return *runner_;
@@ -283,7 +288,7 @@ class Engine::Impl {
   // The token after those `seen`, the last of which has not run yet. Tokens behind it are submitted before anyone asks, at
   // most as many as are `wanted`: the device never waits for the host. Uniforms go out in the order of the tokens they
   // are for, so that the answer does not depend on how many were submitted.
-  TokenId next_after(std::span<const TokenId> seen, Sampler& sampler, int wanted) {
+  TokenId next_after(std::span<const TokenId> seen, generate::Sampler& sampler, int wanted) {
     const int position = static_cast<int>(sequence_.length());
     if (in_flight_ == 0) {
       reserve(position + 1);
@@ -325,10 +330,10 @@ class Engine::Impl {
   Checkpoint checkpoint_;
   std::unique_ptr<Backend> backend_;
   Tokenizer tokenizer_;
-  GenerationConfig generation_;
+  generate::GenerationConfig generation_;
   Model model_;
-  KvPool pool_;
-  Sequence sequence_;  // the tokens whose keys and values are in the cache
+  generate::KvPool pool_;
+  generate::Sequence sequence_;  // the tokens whose keys and values are in the cache
   std::unique_ptr<DecodeRunner> runner_;
   int in_flight_ = 0;  // submissions of runner_ that nobody has waited for
   std::optional<ChatTemplate> template_;

@@ -6,7 +6,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::generate {
 
 namespace {
 
@@ -187,4 +187,4 @@ void Sequence::extend_from_published(std::span<const int> tokens, int64_t limit)
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::generate

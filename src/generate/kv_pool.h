@@ -9,7 +9,7 @@
 
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 // Pages of one model's cache. A page belongs to all sequences that refer to it. A page that is full may be published with its
 // tokens and the page in front of it: another sequence that begins with the same tokens finds it there. Published
@@ -103,4 +103,4 @@ class Sequence {
   std::vector<int32_t> pages_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::generate

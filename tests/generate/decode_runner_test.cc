@@ -16,7 +16,7 @@
 #include "tests/generate/demo.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 constexpr int kCapacity = 64;
@@ -172,4 +172,4 @@ INSTANTIATE_TEST_SUITE_P(Weights, DecodeSteps,
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

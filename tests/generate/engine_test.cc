@@ -11,7 +11,7 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/generate/demo.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 class EngineTest : public ::testing::Test {
@@ -186,4 +186,4 @@ TEST(EngineOpen, MissingAndBrokenFolders) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

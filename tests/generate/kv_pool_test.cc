@@ -12,7 +12,7 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/generate/demo.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 constexpr int64_t kSize = KvPool::kPageSize;
@@ -183,4 +183,4 @@ TEST_F(KvPools, MixedBatchesAsIfAlone) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate
