@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "quantize/estimate.h"
 #include "quantize/job.h"

@@ -1,6 +1,7 @@
 // Architectures for tests that need no weights.
 #pragma once
 
+#include "core/json.h"
 #include "model/families.h"
 
 namespace gptq::testing {
