@@ -37,7 +37,7 @@ class Generator {
         plain_(kDeviation, converter()),
         residual_(residual_deviation(), converter()) {
     options_.grid = wanted.grid.value_or(GridOptions{});
-    if (wanted.grid) plan_ = plan_modules(architecture_, options_);
+    if (wanted.grid) plan_ = quantization::plan_modules(architecture_, options_);
   }
 
   void run(ThreadPool& pool) {
@@ -49,7 +49,7 @@ class Generator {
     OrderedJson config = wanted_.config;
     config["torch_dtype"] = wanted_.dtype == DType::kF16 ? "float16" : "bfloat16";
     if (!wanted_.grid) return write_file_atomic(folder_ / "config.json", config.dump(2) + "\n");
-    QuantizeConfig quantize = make_quantize_config(plan_, options_);
+    QuantizeConfig quantize = quantization::make_quantize_config(plan_, options_);
     *quantize.meta = {{"quantizer", Json::array({"make_model (random weights)"})}};
     write_configs(folder_, config, quantize);
   }
@@ -225,7 +225,7 @@ class Generator {
   Architecture architecture_;
   NormalTable plain_, residual_;
   QuantizeOptions options_;
-  ModelPlan plan_;
+  quantization::ModelPlan plan_;
   std::vector<TensorSpec> specs_;
   std::vector<Task> tasks_;
 };

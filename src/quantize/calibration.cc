@@ -20,7 +20,7 @@ extern const char gptq_default_calibration_begin[];
 extern const char gptq_default_calibration_end[];
 }
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -172,4 +172,4 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   return c;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

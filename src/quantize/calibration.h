@@ -7,7 +7,7 @@
 #include <gptq/quantize.h>
 #include <gptq/tokenizer.h>
 
-namespace gptq {
+namespace gptq::quantization {
 
 // Windows one after the other, longest first.
 struct Windows {
@@ -31,4 +31,4 @@ struct Calibration : Windows {
 // no text at all.
 Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::quantization {
 
 CalibrationStates::CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan)
     : a_(architecture), backend_(backend), plan_(plan) {}
@@ -79,4 +79,4 @@ void CalibrationStates::release() {
   for (Activations& x : shared_) x = {};
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

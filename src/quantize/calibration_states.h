@@ -13,7 +13,7 @@
 #include "quantize/batches.h"
 #include "quantize/memory_plan.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What a pass works on: the activations of one batch, and where its rows stand.
 struct BatchState {
@@ -68,4 +68,4 @@ class CalibrationStates {
   std::array<Activations, 2> shared_;  // with activations that no pass keeps
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

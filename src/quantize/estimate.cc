@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -147,4 +147,4 @@ int64_t peak_resident_bytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

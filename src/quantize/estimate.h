@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 #include "quantize/memory_plan.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct Estimate {
   int64_t peak_bytes = 0;
@@ -20,4 +20,4 @@ Estimate estimate(const MemoryProblem& problem, const MemoryPlan& plan, int64_t 
 
 int64_t peak_resident_bytes();  // of this process so far
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -19,7 +19,7 @@
 #include "model/families.h"
 #include "quantize/storable.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -208,4 +208,4 @@ void Job::check_unchanged() const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -13,7 +13,7 @@
 #include "quantize/module_plan.h"
 #include "quantize/quantize_with.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct Job {
   const QuantizeOptions& options;
@@ -72,4 +72,4 @@ struct Job {
   std::map<fs::path, FileState> files_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

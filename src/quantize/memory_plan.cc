@@ -10,7 +10,7 @@
 #include "core/group_size.h"
 #include "quantize/batches.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -251,4 +251,4 @@ MemoryPlan smallest_memory_plan(const MemoryProblem& problem) {
   return plan;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -13,7 +13,7 @@
 #include "model/architecture.h"
 #include "quantize/module_plan.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct MemoryProblem {
   const Architecture& architecture;
@@ -52,4 +52,4 @@ MemoryPlan smallest_memory_plan(const MemoryProblem& problem);
 // Bytes that must be available for a plan: its peak and what a memory pool loses between matrices.
 int64_t required_bytes(const MemoryPlan& plan);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

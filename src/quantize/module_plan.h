@@ -11,7 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // Linears that share an input are solved together and fused by other readers: they always agree.
 struct SetPlan {
@@ -44,4 +44,4 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
 // for the fused name ("self_attn.qkv_proj", "mlp.gate_up_proj": vLLM, SGLang).
 QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -15,7 +15,7 @@
 #include "core/json.h"
 #include "quantize/journal.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -337,4 +337,4 @@ void OutputFolder::leave() noexcept {
   lock_.reset();
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -8,7 +8,7 @@
 
 #include "core/owner_lock.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // For the output DIR, work in progress lives in DIR.partial:
 //   gptq.lock      written first: who works here, held for the whole run
@@ -57,4 +57,4 @@ class OutputFolder {
   std::optional<OwnerLock> lock_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

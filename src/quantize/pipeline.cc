@@ -14,7 +14,7 @@
 #include "quantize/solver.h"
 #include "quantize/storable.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -386,4 +386,4 @@ void Pipeline::check_finite(int set, const Layer& layer, const Matrix& non_finit
                                          "and test the device's memory if it comes back");
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

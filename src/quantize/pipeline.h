@@ -19,7 +19,7 @@
 #include "quantize/module_plan.h"
 #include "quantize/solver.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct PipelineInputs {
   const Checkpoint& checkpoint;
@@ -115,4 +115,4 @@ class Pipeline {
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

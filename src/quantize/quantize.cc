@@ -17,7 +17,7 @@
 #include "quantize/quantize_with.h"
 #include "quantize/resume.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -161,16 +161,6 @@ void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan 
   }
 }
 
-}  // namespace
-
-std::string to_string(const GpuMemoryPlan& plan) {
-  std::string limit = size_in_gib(plan.limit_bytes), peak = size_in_gib(plan.peak_bytes);
-  return peak.substr(0, peak.find(' ')) + " of " + limit + " on the GPU (" +
-         (plan.host_bytes > 0 ? "streams in host memory: " + size_in_gib(plan.host_bytes) + ", " : "") +
-         (plan.recomputes ? "parts of a layer run twice, " : "") + "batches of " + std::to_string(plan.batch_tokens) +
-         " tokens)";
-}
-
 QuantizePlan plan_quantize(const QuantizeOptions& options) {
   if (!options.output.empty()) const OutputFolder folder(options);  // refuses what quantize() would refuse
   const Job job(options);
@@ -193,6 +183,8 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.notes = job.notes();
   return plan;
 }
+
+}  // namespace
 
 QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
                              const std::stop_token& stop) {
@@ -233,8 +225,22 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
   return report;
 }
 
+}  // namespace gptq::quantization
+
+namespace gptq {
+
+std::string to_string(const GpuMemoryPlan& plan) {
+  std::string limit = quantization::size_in_gib(plan.limit_bytes), peak = quantization::size_in_gib(plan.peak_bytes);
+  return peak.substr(0, peak.find(' ')) + " of " + limit + " on the GPU (" +
+         (plan.host_bytes > 0 ? "streams in host memory: " + quantization::size_in_gib(plan.host_bytes) + ", " : "") +
+         (plan.recomputes ? "parts of a layer run twice, " : "") + "batches of " + std::to_string(plan.batch_tokens) +
+         " tokens)";
+}
+
+QuantizePlan plan_quantize(const QuantizeOptions& options) { return quantization::plan_quantize(options); }
+
 QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress, std::stop_token stop) {
-  return quantize_with(make_backend, options, on_progress, stop);
+  return quantization::quantize_with(make_backend, options, on_progress, stop);
 }
 
 }  // namespace gptq

@@ -8,7 +8,7 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // The arguments are those of make_backend().
 using BackendMaker = std::function<std::unique_ptr<Backend>(const ComputeOptions& options, DType activations)>;
@@ -16,4 +16,4 @@ using BackendMaker = std::function<std::unique_ptr<Backend>(const ComputeOptions
 QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
                              const std::stop_token& stop);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

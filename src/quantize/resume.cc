@@ -7,7 +7,7 @@
 #include "checkpoint/writer.h"
 #include "core/hash.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -243,4 +243,4 @@ void mark_finished_layers(const Job& job, const JournalState& state, CheckpointW
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -10,7 +10,7 @@
 #include "quantize/output_folder.h"
 #include "quantize/pipeline.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What the work in a locked DIR.partial is to begin from: a journal with nothing done, or the one found there, once it
 // is certain that its inputs are those of `job`, that the model's weights are the ones it was made from and that the
@@ -30,4 +30,4 @@ void mark_finished_layers(const Job& job, const JournalState& state, CheckpointW
 // SHA-256 of the files of a model folder, but for its weights, by their path in it.
 std::map<std::string, std::string> hash_files(const fs::path& folder);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -14,7 +14,7 @@
 
 #include "core/group_size.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -191,4 +191,4 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   return s;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -11,7 +11,7 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What GPTAQ knows about the original model's inputs x° beside the inputs x that quantized layers give.
 struct GptaqTerms {
@@ -54,4 +54,4 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend);
 // Processing order of K columns in groups of `group_size` from the diagonal of H. Equal values keep their order.
 std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::span<const float> diagonal);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -8,7 +8,7 @@
 #include "core/half.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -59,4 +59,4 @@ void check_solved(const std::string& module, std::span<const float> scales, doub
                                          skip(module));
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -5,7 +5,7 @@
 #include "tests/checkpoint/full_disk.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::copy_demo;
@@ -247,4 +247,4 @@ TEST(QuantizeBadInput, FullDisk) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

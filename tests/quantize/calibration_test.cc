@@ -9,7 +9,7 @@
 
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::TempFolder;
@@ -190,4 +190,4 @@ TEST_F(CalibrationTest, SeveralFilesAreOneTextAndAllOfThemCount) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

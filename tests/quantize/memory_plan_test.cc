@@ -10,7 +10,7 @@
 #include "quantize/batches.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
@@ -149,4 +149,4 @@ TEST(Batches, HoldWindowsOfOneLength) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

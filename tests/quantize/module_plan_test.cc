@@ -6,7 +6,7 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::expect_error;
@@ -112,4 +112,4 @@ TEST(Rules, MistakesSayWhatToWrite) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

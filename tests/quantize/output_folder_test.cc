@@ -9,7 +9,7 @@
 #include "quantize/output_folder.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::contents;
@@ -329,4 +329,4 @@ TEST(OutputFolder, AModelThatIsWrittenToMeanwhileIsNoticed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -12,7 +12,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/reference.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 // A solution on `backend`; `codes` [K, N] has its rows in processing order.
@@ -76,4 +76,4 @@ TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

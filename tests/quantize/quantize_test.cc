@@ -10,7 +10,7 @@
 #include "core/json.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::contents;
@@ -289,4 +289,4 @@ TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -13,7 +13,7 @@
 #include "tests/quantize/demo_model.h"
 #include "tests/quantize/scarce_backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::contents;
@@ -200,4 +200,4 @@ TEST(GpuMemory, CapsAreKeptAndChangeNothing) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

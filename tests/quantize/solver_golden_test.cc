@@ -16,7 +16,7 @@
 #include "checkpoint/safetensors.h"
 #include "quantize/solver.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/gptq";
@@ -144,4 +144,4 @@ INSTANTIATE_TEST_SUITE_P(Files, SolverGolden, ::testing::ValuesIn(golden_files()
                          [](const auto& file) { return file.param; });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -14,7 +14,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "core/half.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 constexpr int64_t kRows = 32;
@@ -400,4 +400,4 @@ TEST(ColumnOrder, FollowsTheDiagonal) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization
