@@ -8,7 +8,7 @@
 #include "checkpoint/json_events.h"
 #include "checkpoint/safetensors.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -254,4 +254,4 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
   return header;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint
