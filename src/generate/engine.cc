@@ -89,6 +89,7 @@ class Engine::Impl {
       throw Error(ErrorKind::kUsage, "scoring tokens: first is " + std::to_string(first) + ", expected 1 to " +
                                          std::to_string(tokens.size()) + ", the number of tokens");
     }
+    if (first == tokens.size()) return {};
     const auto rows = static_cast<int64_t>(tokens.size());
     const backend::MatrixView logits =
         scheduler_.run_alone(tokens).row_range(static_cast<int64_t>(first) - 1, rows - 1);

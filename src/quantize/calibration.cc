@@ -172,12 +172,13 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   const bool rest = drawn < all.size();
   const size_t apart = rest ? 0 : std::min<size_t>(kHeldWindows, all.size() / kHeldShare);
   if (count_tokens(all.last(apart)) >= kFewHeldTokens) drawn -= apart;
+  std::string held_note;
   const auto held = all.subspan(drawn).first(count_within(all.subspan(drawn), kHeldWindows * c.seqlen));
   if (count_tokens(held) >= kFewHeldTokens) {
     c.held = collect(held, tokens);
   } else if (!uses_built_in(options)) {
     c.held = built_in_windows(tokenizer, std::min(std::max(c.seqlen, kFewHeldTokens), context_length));
-    c.notes.push_back("the calibration text is too short to hold windows out: errors are measured on built-in text");
+    held_note = "the calibration text is too short to hold some of it out: errors are measured on built-in text";
   }
   static_cast<Windows&>(c) = collect(all.first(drawn), tokens);
 
@@ -196,6 +197,7 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
                       std::to_string(c.seqlen) + " tokens, fewer than the " + std::to_string(options.samples) +
                       " asked for; all are used");
   }
+  if (!held_note.empty()) c.notes.push_back(held_note);
   if (total < kFewTokens) {
     warn("only " + std::to_string(total) + " calibration tokens: fewer than " + std::to_string(kFewTokens) +
          " usually cost quality; give more text or raise --samples");
