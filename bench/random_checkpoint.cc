@@ -15,6 +15,8 @@
 
 namespace gptq::bench {
 
+using checkpoint::CheckpointWriter;
+
 namespace {
 
 constexpr double kDeviation = 0.02;
@@ -49,9 +51,9 @@ class Generator {
     OrderedJson config = wanted_.config;
     config["torch_dtype"] = wanted_.dtype == DType::kF16 ? "float16" : "bfloat16";
     if (!wanted_.grid) return write_file_atomic(folder_ / "config.json", config.dump(2) + "\n");
-    QuantizeConfig quantize = quantization::make_quantize_config(plan_, options_);
+    checkpoint::QuantizeConfig quantize = quantization::make_quantize_config(plan_, options_);
     *quantize.meta = {{"quantizer", Json::array({"make_model (random weights)"})}};
-    write_configs(folder_, config, quantize);
+    checkpoint::write_configs(folder_, config, quantize);
   }
 
  private:
@@ -123,15 +125,16 @@ class Generator {
 
   void add_packed(const std::string& prefix, const LinearSet& set, const LinearSpec& linear, const GridOptions& grid) {
     const std::string module = prefix + linear.name;
-    const auto specs =
-        packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
+    const auto specs = checkpoint::packed_specs(module, linear.in_features, linear.out_features, grid.bits,
+                                                grid.group_size, linear.bias);
     specs_.insert(specs_.end(), specs.begin(), specs.end());
     const double deviation = writes_residual(set) ? residual_deviation() : kDeviation;
     tasks_.push_back([this, order = prefix + set.name, deviation, linear, grid, module](CheckpointWriter& writer) {
       PackedWeight w = random_packed(module, linear, grid, deviation);
       fill_g_idx(w, RandomStream(wanted_.seed, order), grid.desc_act);
-      for_each_stored(w, module, plan_.format,
-                      [&](const std::string& name, const TensorView& tensor) { writer.write(name, tensor); });
+      checkpoint::for_each_stored(w, module, plan_.format, [&](const std::string& name, const TensorView& tensor) {
+        writer.write(name, tensor);
+      });
     });
   }
 
@@ -226,7 +229,7 @@ class Generator {
   NormalTable plain_, residual_;
   QuantizeOptions options_;
   quantization::ModelPlan plan_;
-  std::vector<TensorSpec> specs_;
+  std::vector<checkpoint::TensorSpec> specs_;
   std::vector<Task> tasks_;
 };
 

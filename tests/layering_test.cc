@@ -60,6 +60,7 @@ const std::map<std::string, std::map<std::string, std::set<std::string>>> kFolde
 // Module -> its namespace, within gptq.
 const std::map<std::string, std::string> kNamespaces = {
     {"chat", "chat"},
+    {"checkpoint", "checkpoint"},
     {"corpus", "corpus"},
     {"generate", "generate"},
     {"hub", "hub"},

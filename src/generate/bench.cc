@@ -21,6 +21,8 @@
 
 namespace gptq::generate {
 
+using checkpoint::Checkpoint;
+
 namespace {
 
 constexpr int kFirstPrompt = 8;  // tokens of the prompt before the first token

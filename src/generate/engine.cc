@@ -71,7 +71,7 @@ namespace gptq {
 class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
-      : checkpoint_(Checkpoint::open(folder)),
+      : checkpoint_(checkpoint::Checkpoint::open(folder)),
         backend_(make_backend(options, stored_dtype(checkpoint_))),
         tokenizer_(Tokenizer::open(folder)),
         generation_(generate::read_generation_config(folder)),
@@ -327,7 +327,7 @@ class Engine::Impl {
     return std::move(result);
   }
 
-  Checkpoint checkpoint_;
+  checkpoint::Checkpoint checkpoint_;
   std::unique_ptr<Backend> backend_;
   Tokenizer tokenizer_;
   generate::GenerationConfig generation_;

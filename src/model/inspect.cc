@@ -14,7 +14,7 @@ void check_supported(const std::string& config_json, const std::string& what) {
 namespace {
 
 // Why no model of this folder can be loaded, as far as its config and the names of its tensors say; "" for no reason.
-std::string obstacle_in(const Checkpoint& checkpoint) {
+std::string obstacle_in(const checkpoint::Checkpoint& checkpoint) {
   if (checkpoint.other_format()) return "it is " + checkpoint.other_format()->found;
   if (find_family(checkpoint.config()) == nullptr) return "this build does not know the architecture";
   try {
@@ -38,9 +38,9 @@ std::string obstacle_in(const Checkpoint& checkpoint) {
 }  // namespace
 
 ModelInfo inspect(const std::string& folder) {
-  if (const auto other = not_a_model(folder)) return folder_info(folder, *other);
-  const Checkpoint checkpoint = Checkpoint::open(folder, Purpose::kLook);
-  ModelInfo info = folder_info(checkpoint);
+  if (const auto other = checkpoint::not_a_model(folder)) return checkpoint::folder_info(folder, *other);
+  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder, checkpoint::Purpose::kLook);
+  ModelInfo info = checkpoint::folder_info(checkpoint);
   info.obstacle = obstacle_in(checkpoint);
   info.supported = info.obstacle.empty();
   return info;

@@ -10,6 +10,8 @@
 
 namespace gptq {
 
+using checkpoint::Checkpoint;
+
 using Linears = std::vector<std::unique_ptr<Weight>>;  // of one linear set, in its order
 
 struct LayerWeights {

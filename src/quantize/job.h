@@ -17,12 +17,12 @@ namespace gptq::quantization {
 
 struct Job {
   const QuantizeOptions& options;
-  Checkpoint checkpoint;
+  checkpoint::Checkpoint checkpoint;
   Architecture architecture;
   ModelPlan plan;
   Calibration calibration;
-  std::vector<TensorSpec> copied;  // tensors of the output that stay as they are
-  std::vector<TensorSpec> packed;  // those of the quantized modules
+  std::vector<checkpoint::TensorSpec> copied;  // tensors of the output that stay as they are
+  std::vector<checkpoint::TensorSpec> packed;  // those of the quantized modules
 
   // Throws what quantize() throws for bad options, models and calibration texts. Keeps a reference to the options.
   explicit Job(const QuantizeOptions& options);
@@ -44,10 +44,10 @@ struct Job {
   std::unique_ptr<Backend> open_backend(const BackendMaker& make) const;
 
   int64_t bytes_out() const;                    // of all tensors of the output
-  std::vector<TensorSpec> all_tensors() const;  // copied and packed, by name
+  std::vector<checkpoint::TensorSpec> all_tensors() const;  // copied and packed, by name
 
   // What the output's quantization config says when these modules are done.
-  QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
+  checkpoint::QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
 
   // Hashes of everything but the weights' values that decides the output's bytes, by a name for people: "options",
   // "config.json", "header of model.safetensors"... A run may be continued only with equal ones.

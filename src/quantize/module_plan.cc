@@ -13,6 +13,8 @@
 
 namespace gptq::quantization {
 
+using checkpoint::QuantizeConfig;
+
 namespace {
 
 // What is tried, in this order, where no group size is given. Linears whose sides 32 does not divide stay dense.
@@ -315,7 +317,7 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
         "skip less");
   }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
-  plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;
+  plan.format = v2 ? checkpoint::CheckpointFormat::kGptqV2 : checkpoint::CheckpointFormat::kGptq;
   if (plan.asymmetric() && !v2) {
     plan.notes.push_back(
         "format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");

@@ -27,7 +27,7 @@ struct LayerPlan {
 struct ModelPlan {
   std::vector<LayerPlan> layers;
   GridOptions defaults;  // of modules without a rule, the group size chosen
-  CheckpointFormat format = CheckpointFormat::kGptq;
+  checkpoint::CheckpointFormat format = checkpoint::CheckpointFormat::kGptq;
   std::vector<std::string> notes;  // what was changed or left out, and why
 
   bool quantizes_anything() const;  // any linear layer of any block
@@ -42,6 +42,6 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
 // The configuration to save: defaults, the rules in the `dynamic` form others read, skipped modules. Checks that
 // a reader that follows it finds the settings the plan used, also one that fuses linears which share an input and asks
 // for the fused name ("self_attn.qkv_proj", "mlp.gate_up_proj": vLLM, SGLang).
-QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
+checkpoint::QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
 
 }  // namespace gptq::quantization

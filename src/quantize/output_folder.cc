@@ -58,8 +58,8 @@ void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& 
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, gone)) {
     const std::string name = entry.path().filename().string();
     const bool file = is_plain(entry, fs::file_type::regular), directory = is_plain(entry, fs::file_type::directory);
-    if (of_model && file && is_model_file(wanted_name(entry))) continue;
-    if (of_model && directory && name == kTemplatesFolder) {
+    if (of_model && file && checkpoint::is_model_file(wanted_name(entry))) continue;
+    if (of_model && directory && name == checkpoint::kTemplatesFolder) {
       for (const fs::directory_entry& item : fs::directory_iterator(entry.path(), gone)) {
         if (!is_plain(item, fs::file_type::regular)) found.push_back(item.path());
       }
@@ -78,8 +78,9 @@ void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& 
 void remove_model(const fs::path& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    if (is_plain(entry, fs::file_type::regular) && is_model_file(wanted_name(entry))) fs::remove(entry.path(), ignored);
-    if (!is_plain(entry, fs::file_type::directory) || entry.path().filename() != kTemplatesFolder) continue;
+    if (is_plain(entry, fs::file_type::regular) && checkpoint::is_model_file(wanted_name(entry)))
+      fs::remove(entry.path(), ignored);
+    if (!is_plain(entry, fs::file_type::directory) || entry.path().filename() != checkpoint::kTemplatesFolder) continue;
     for (const fs::directory_entry& item : fs::directory_iterator(entry.path(), ignored)) {
       if (is_plain(item, fs::file_type::regular)) fs::remove(item.path(), ignored);
     }
@@ -281,9 +282,9 @@ void OutputFolder::keep_only_weights() {
     if (is_plain(entry, fs::file_type::regular) && entry.path().extension() != ".safetensors")
       fs::remove(entry.path(), ignored);
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(model() / kTemplatesFolder, ignored))
+  for (const fs::directory_entry& entry : fs::directory_iterator(model() / checkpoint::kTemplatesFolder, ignored))
     fs::remove(entry.path(), ignored);
-  fs::remove(model() / kTemplatesFolder, ignored);
+  fs::remove(model() / checkpoint::kTemplatesFolder, ignored);
   for (const fs::directory_entry& entry : fs::directory_iterator(partial(), ignored)) {
     if (wanted_name(entry) != entry.path().filename()) fs::remove(entry.path(), ignored);  // the journal's
   }

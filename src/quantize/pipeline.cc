@@ -19,7 +19,7 @@ namespace gptq::quantization {
 namespace {
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
-Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
+Tensor stored_bias(const checkpoint::Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
                    Backend& backend) {
   if (!linear.bias) return {};
   const std::vector<float> values = load_vector(checkpoint, module + ".bias", linear.out_features, backend);
@@ -253,7 +253,7 @@ SolveProblem Pipeline::make_problem(int set, const Layer& layer, Observed& obser
   problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
   problem.grid = *set_plan(set, layer).grid;
-  problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
+  problem.lowest_zero = in_.plan.format == checkpoint::CheckpointFormat::kGptq ? 1 : 0;
   return problem;
 }
 
@@ -299,7 +299,8 @@ void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink&
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
     report.bytes_in = static_cast<int64_t>(in_.checkpoint.tensor(module + ".weight").bytes());
-    for (const TensorSpec& spec : packed_specs(module, k, n, report.bits, report.group_size, linear.bias)) {
+    for (const checkpoint::TensorSpec& spec :
+         checkpoint::packed_specs(module, k, n, report.bits, report.group_size, linear.bias)) {
       report.bytes_out += static_cast<int64_t>(spec.bytes());
     }
     on_module(report);

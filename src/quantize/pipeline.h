@@ -22,14 +22,14 @@
 namespace gptq::quantization {
 
 struct PipelineInputs {
-  const Checkpoint& checkpoint;
+  const checkpoint::Checkpoint& checkpoint;
   const Architecture& architecture;
   const QuantizeOptions& options;
   const ModelPlan& plan;
   const Calibration& calibration;
   const MemoryPlan& memory;
   Backend& backend;
-  WriteBehind& output;
+  checkpoint::WriteBehind& output;
 };
 
 // All batches run up to a linear set before its linears are solved: every set sees quantized predecessors ("true
@@ -111,7 +111,7 @@ class Pipeline {
     std::vector<double> energy;  // [N]
   };
   std::vector<Held> held_;  // of each set of a layer
-  ReadAhead reader_;
+  checkpoint::ReadAhead reader_;
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };
 

@@ -19,6 +19,8 @@
 
 namespace gptq::quantization {
 
+using checkpoint::CheckpointWriter;
+
 namespace {
 
 constexpr double kEarly = 0.7, kLate = 1.8;  // of the estimate: where measured times lay
@@ -82,7 +84,7 @@ struct Run {
 };
 
 void quantize_layers(Run& work, const MemoryPlan& memory, Backend& backend, CheckpointWriter& writer,
-                     WriteBehind& output, const QuantizeSink& on_progress, const std::stop_token& stop) {
+                     checkpoint::WriteBehind& output, const QuantizeSink& on_progress, const std::stop_token& stop) {
   const Job& job = work.job;
   Pipeline pipeline(
       {job.checkpoint, job.architecture, job.options, job.plan, job.calibration, memory, backend, output});
@@ -124,16 +126,16 @@ void complete(Run& work, const MemoryPlan& memory, Backend& backend, const Quant
   work.folder.keep_only_weights();
   CheckpointWriter writer(model, job.all_tensors(), job.options.max_shard_bytes);
   // Now, not at the end: a file that cannot be copied is better known before the work.
-  copy_companion_files(job.checkpoint.folder(), model);
+  checkpoint::copy_companion_files(job.checkpoint.folder(), model);
   mark_finished_layers(job, work.state, writer);
-  WriteBehind output(writer, job.plan.format);
-  for (const TensorSpec& spec : job.copied) output.write(spec.name, job.checkpoint.tensor(spec.name));
+  checkpoint::WriteBehind output(writer, job.plan.format);
+  for (const checkpoint::TensorSpec& spec : job.copied) output.write(spec.name, job.checkpoint.tensor(spec.name));
   if (work.state.layers_done < job.architecture.layers) {
     quantize_layers(work, memory, backend, writer, output, on_progress, stop);
   }
   if (on_progress) on_progress({"saving", 1.0});
   output.finish();
-  write_configs(model, job.checkpoint.ordered_config(), job.config(work.state.modules));
+  checkpoint::write_configs(model, job.checkpoint.ordered_config(), job.config(work.state.modules));
   JournalState done = work.state;
   done.tensors = writer.digests();
   done.files = hash_files(model);

@@ -25,7 +25,7 @@ void replay_finished_layers(const Job& job, const OutputFolder& folder, const Jo
                             const QuantizeSink& on_progress, const std::stop_token& stop);
 
 // Tells the writer what the finished layers' tensors are.
-void mark_finished_layers(const Job& job, const JournalState& state, CheckpointWriter& writer);
+void mark_finished_layers(const Job& job, const JournalState& state, checkpoint::CheckpointWriter& writer);
 
 // SHA-256 of the files of a model folder, but for its weights, by their path in it.
 std::map<std::string, std::string> hash_files(const fs::path& folder);

@@ -24,7 +24,7 @@ std::string number(float value) { return Json(value).dump(); }
 
 }  // namespace
 
-void check_biases(const Checkpoint& checkpoint, const ModelPlan& plan) {
+void check_biases(const checkpoint::Checkpoint& checkpoint, const ModelPlan& plan) {
   for (const LayerPlan& layer : plan.layers) {
     for (const SetPlan& set : layer.sets) {
       for (const LinearSpec& linear : set.set.linears) {

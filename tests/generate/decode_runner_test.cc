@@ -105,7 +105,7 @@ void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequ
 
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
-  const Checkpoint checkpoint = Checkpoint::open(folder);
+  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder);
   const auto backend = make_backend({.device = GetParam().device}, stored_dtype(checkpoint));
   const double tolerance = backend->activation_dtype() == DType::kF32 ? 1e-5 : GetParam().bits == 2 ? 6e-2 : 2e-2;
   Model model(checkpoint, *backend);

@@ -38,7 +38,7 @@ class KvPools : public ::testing::Test {
   }
 
   std::unique_ptr<Backend> backend_ = make_cpu_backend(2);
-  Model model_{Checkpoint::open(kDemo), *backend_};
+  Model model_{checkpoint::Checkpoint::open(kDemo), *backend_};
 };
 
 TEST_F(KvPools, PagesComeBackWhenSequencesEnd) {

@@ -31,7 +31,7 @@ struct Expected {
   Tensor logits;  // [positions, V]
 
   explicit Expected(const fs::path& folder) {
-    const SafetensorsFile file(folder / "expected.safetensors");
+    const checkpoint::SafetensorsFile file(folder / "expected.safetensors");
     tokens = integers<int>(file.tensor("input_ids"));
     positions = integers<int64_t>(file.tensor("positions"));
     logits = to_float32(file.tensor("logits"), "logits");
@@ -101,7 +101,7 @@ class GoldenModel : public ::testing::TestWithParam<GoldenCase> {
     return largest;
   }
 
-  Checkpoint checkpoint_ = Checkpoint::open(kModels / GetParam().name);
+  checkpoint::Checkpoint checkpoint_ = checkpoint::Checkpoint::open(kModels / GetParam().name);
   Expected expected_{kModels / GetParam().name};
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;

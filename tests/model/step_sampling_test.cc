@@ -29,7 +29,7 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
       if (error.kind() != ErrorKind::kUsage) throw;
       GTEST_SKIP() << "not tested here: " << error.what();
     }
-    const Checkpoint checkpoint = Checkpoint::open(kDemo);
+    const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(kDemo);
     model_ = std::make_unique<Model>(checkpoint, *backend_);
   }
 

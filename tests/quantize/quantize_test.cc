@@ -11,6 +11,9 @@
 #include "tests/quantize/demo_model.h"
 
 namespace gptq::quantization {
+
+using checkpoint::Checkpoint;
+
 namespace {
 
 using testing::contents;
@@ -36,7 +39,7 @@ TEST(Quantize, WritesACompleteFolderThatLoads) {
   EXPECT_EQ(checkpoint.total_bytes(), static_cast<uint64_t>(report.bytes_out));
   ASSERT_TRUE(checkpoint.quantize_config().has_value());
   EXPECT_EQ(checkpoint.quantize_config()->bits, 4);
-  EXPECT_EQ(checkpoint.quantize_config()->format, CheckpointFormat::kGptq);
+  EXPECT_EQ(checkpoint.quantize_config()->format, checkpoint::CheckpointFormat::kGptq);
   const Checkpoint source = Checkpoint::open(testing::demo_model());
   for (const char* kept : {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"}) {
     EXPECT_EQ(testing::raw_bytes(checkpoint.tensor(kept)), testing::raw_bytes(source.tensor(kept))) << kept;
@@ -231,7 +234,7 @@ TEST(Quantize, RulesReachTheFilesAndOtherReaders) {
   options.rules.push_back(skip);
   const QuantizeReport report = quantize(options);
   const Checkpoint checkpoint = Checkpoint::open(folder / "out");
-  const QuantizeConfig& config = *checkpoint.quantize_config();
+  const checkpoint::QuantizeConfig& config = *checkpoint.quantize_config();
   // k and v share q's input: they follow its rule, and the saved rules say so.
   for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
     const auto settings = config.settings_for(std::string("model.layers.0.self_attn.") + name);
@@ -278,7 +281,7 @@ TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
     const Checkpoint checkpoint = Checkpoint::open(folder / "out");
     const std::string wanted = *c.format ? c.format : c.sym ? "gptq" : "gptq_v2";
     EXPECT_EQ(to_string(checkpoint.quantize_config()->format), wanted);
-    const PackedWeight w = read_packed(checkpoint, "model.layers.5.mlp.down_proj", 768, 256);
+    const PackedWeight w = checkpoint::read_packed(checkpoint, "model.layers.5.mlp.down_proj", 768, 256);
     EXPECT_EQ(w.bits, c.bits);
     const auto g_idx = w.g_idx.values<int32_t>();
     bool trivial = true;

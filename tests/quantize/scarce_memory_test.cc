@@ -32,7 +32,7 @@ QuantizeReport quantize_scarcely(const QuantizeOptions& options, Scarcity& scarc
 
 // The demo model with the settings of quick_options().
 struct Problem {
-  Checkpoint checkpoint = Checkpoint::open(testing::demo_model());
+  checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(testing::demo_model());
   Architecture architecture = read_architecture(checkpoint.config(), "config.json");
   ModelPlan modules;
   MemoryProblem memory{architecture, modules};

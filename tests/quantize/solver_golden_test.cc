@@ -17,6 +17,9 @@
 #include "quantize/solver.h"
 
 namespace gptq::quantization {
+
+using checkpoint::SafetensorsFile;
+
 namespace {
 
 const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/gptq";
