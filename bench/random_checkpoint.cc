@@ -35,7 +35,7 @@ class Generator {
   Generator(const RandomCheckpoint& wanted, const fs::path& folder)
       : wanted_(wanted),
         folder_(folder),
-        architecture_(read_architecture(Json(wanted.config), "the given config.json")),
+        architecture_(model::read_architecture(Json(wanted.config), "the given config.json")),
         plain_(kDeviation, converter()),
         residual_(residual_deviation(), converter()) {
     options_.grid = wanted.grid.value_or(GridOptions{});
@@ -69,7 +69,7 @@ class Generator {
   bool writes_residual(const LinearSet& set) const { return set.out_features() == architecture_.hidden_size; }
 
   void list() {
-    const Architecture& a = architecture_;
+    const model::Architecture& a = architecture_;
     add_normal(a.names.embedding, {a.vocab_size, a.hidden_size}, plain_);
     if (!a.tied_head) add_normal(a.names.head + ".weight", {a.vocab_size, a.hidden_size}, plain_);
     if (!a.tied_head && a.head_bias) add_normal(a.names.head + ".bias", {a.vocab_size}, plain_);
@@ -225,7 +225,7 @@ class Generator {
 
   const RandomCheckpoint& wanted_;
   fs::path folder_;
-  Architecture architecture_;
+  model::Architecture architecture_;
   NormalTable plain_, residual_;
   QuantizeOptions options_;
   quantization::ModelPlan plan_;

@@ -64,6 +64,7 @@ const std::map<std::string, std::string> kNamespaces = {
     {"corpus", "corpus"},
     {"generate", "generate"},
     {"hub", "hub"},
+    {"model", "model"},
     {"quantize", "quantization"},  // gptq::quantize is a function
     {"tokenizer", "tokenizer"},
     {"unicode", "unicode"},
@@ -370,7 +371,7 @@ TEST(Layering, OneTypeNameHasOneDefinition) {
       }
     }
   }
-  EXPECT_TRUE(defined.count("gptq::Transformer") && defined.count("gptq::tokenizer::TokenDecoder") &&
+  EXPECT_TRUE(defined.count("gptq::model::Transformer") && defined.count("gptq::tokenizer::TokenDecoder") &&
               defined.count("gptq::Error"));
 }
 

@@ -77,7 +77,7 @@ std::vector<int> fitting(const std::vector<int>& asked, const std::vector<int>& 
 class BatchRun {
  public:
   BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
-      : backend_(make_backend(options.compute, stored_dtype(checkpoint))),
+      : backend_(make_backend(options.compute, model::stored_dtype(checkpoint))),
         model_(checkpoint, *backend_, options.compute.threads),
         vocabulary_(vocabulary) {}
 
@@ -87,7 +87,7 @@ class BatchRun {
     sequences_.clear();
     pool_.reset();
     capacity_ = capacity;
-    pool_ = std::make_unique<KvPool>(model_, *backend_, batch * KvCache::pages_for(capacity));
+    pool_ = std::make_unique<KvPool>(model_, *backend_, batch * model::KvCache::pages_for(capacity));
   }
 
   // One more sequence, behind its prompt.
@@ -99,7 +99,7 @@ class BatchRun {
     for (size_t done = 0; done < prompt.size(); done += most) {
       const auto part = prompt.subspan(done, std::min(most, prompt.size() - done));
       const int last = static_cast<int>(part.size()) - 1;
-      Batch batch;
+      model::Batch batch;
       batch.add(part, sequence.length(), sequence.pages());
       model_.forward(batch, {&last, 1}, pool_->cache());
       sequence.append(part, false);
@@ -131,7 +131,7 @@ class BatchRun {
   static constexpr size_t kChunk = 512;
 
   std::unique_ptr<Backend> backend_;
-  Model model_;
+  model::Model model_;
   int vocabulary_;
   int capacity_ = 0;
   std::unique_ptr<KvPool> pool_;
@@ -143,7 +143,7 @@ class Bench {
  public:
   Bench(const BenchOptions& options, const BenchSink& on_progress)
       : options_(options), on_progress_(on_progress), checkpoint_(Checkpoint::open(options.model)) {
-    architecture_ = read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
+    architecture_ = model::read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
     const int64_t context = architecture_.context_length;
     options_.prompt_lengths = fitting(options.prompt_lengths, kUsualPrompts, "prompt length", 1, context);
     // The first token belongs to the prompt.
@@ -324,7 +324,7 @@ class Bench {
   Checkpoint checkpoint_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<BatchRun> batch_run_;
-  Architecture architecture_;
+  model::Architecture architecture_;
   int vocabulary_ = 0;
   int64_t activation_bytes_ = 0;
   uint64_t random_ = 1;

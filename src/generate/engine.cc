@@ -42,7 +42,7 @@ GenerationConfig read_generation_config(const fs::path& folder) {
   if (!fs::exists(path)) return config;
   const Json json = parse_python_json(read_small_file(path), path.string());
   const JsonReader reader(json, path.string());
-  config.eos = read_token_ids(reader, "eos_token_id");
+  config.eos = model::read_token_ids(reader, "eos_token_id");
   if (reader.has("max_new_tokens")) {
     const int64_t tokens = reader.integer("max_new_tokens");
     if (tokens < 1) {
@@ -72,12 +72,12 @@ class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
       : checkpoint_(checkpoint::Checkpoint::open(folder)),
-        backend_(make_backend(options, stored_dtype(checkpoint_))),
+        backend_(make_backend(options, model::stored_dtype(checkpoint_))),
         tokenizer_(Tokenizer::open(folder)),
         generation_(generate::read_generation_config(folder)),
         model_(checkpoint_, *backend_, options.threads),
         pool_(model_, *backend_,
-              KvCache::pages_for(std::min(generate::kFirstCapacity, model_.architecture().context_length))),
+              model::KvCache::pages_for(std::min(generate::kFirstCapacity, model_.architecture().context_length))),
         sequence_(pool_) {
     try {
       template_ = ChatTemplate::open(folder);
@@ -85,7 +85,7 @@ class Engine::Impl {
       if (error.kind() != ErrorKind::kNotFound) throw;
     }
     const JsonReader config(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
-    eos_ = generate::stop_tokens(read_token_ids(config, "eos_token_id"), generation_.eos, tokenizer_);
+    eos_ = generate::stop_tokens(model::read_token_ids(config, "eos_token_id"), generation_.eos, tokenizer_);
   }
 
   Result generate(const Request& request, const TextSink& on_text) {
@@ -250,7 +250,7 @@ class Engine::Impl {
     reserve(static_cast<int64_t>(tokens.size()));
     std::vector<int> rows(tokens.size());
     std::iota(rows.begin(), rows.end(), 0);
-    Batch batch;
+    model::Batch batch;
     batch.add(tokens, 0, sequence_.pages());
     return model_.forward(batch, rows, pool_.cache());
   }
@@ -265,7 +265,7 @@ class Engine::Impl {
     while (!tokens.empty()) {
       const size_t count = whole ? tokens.size() : std::min(tokens.size(), most);
       const int last = static_cast<int>(count) - 1;
-      Batch batch;
+      model::Batch batch;
       batch.add(tokens.first(count), sequence_.length(), sequence_.pages());
       logits = backend_->download(model_.forward(batch, {&last, 1}, pool_.cache()));
       sequence_.append(tokens.first(count), !whole);
@@ -307,10 +307,10 @@ class Engine::Impl {
 
   // The pool grows by doubling, so that decoding allocates a handful of times in a conversation.
   void reserve(int64_t positions) {
-    const int64_t needed = KvCache::pages_for(positions);
+    const int64_t needed = model::KvCache::pages_for(positions);
     if (needed > pool_.pages()) {
       runner_.reset();
-      pool_.grow(std::min(std::max(needed, 2 * pool_.pages()), KvCache::pages_for(context_length())));
+      pool_.grow(std::min(std::max(needed, 2 * pool_.pages()), model::KvCache::pages_for(context_length())));
     }
     sequence_.reserve(positions);
   }
@@ -331,7 +331,7 @@ class Engine::Impl {
   std::unique_ptr<Backend> backend_;
   Tokenizer tokenizer_;
   generate::GenerationConfig generation_;
-  Model model_;
+  model::Model model_;
   generate::KvPool pool_;
   generate::Sequence sequence_;  // the tokens whose keys and values are in the cache
   std::unique_ptr<DecodeRunner> runner_;

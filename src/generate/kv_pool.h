@@ -17,12 +17,12 @@ namespace gptq::generate {
 // Not thread-safe.
 class KvPool {
  public:
-  static constexpr int64_t kPageSize = KvCache::kPageSize;
+  static constexpr int64_t kPageSize = model::KvCache::kPageSize;
   static constexpr int32_t kNoPage = -1;
 
-  KvPool(const Model& model, Backend& backend, int64_t pages);
+  KvPool(const model::Model& model, Backend& backend, int64_t pages);
 
-  const KvCache& cache() const { return cache_; }
+  const model::KvCache& cache() const { return cache_; }
   int64_t pages() const { return cache_.pages(); }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size() + unused_.size()); }
 
@@ -57,9 +57,9 @@ class KvPool {
   const Page& at(int32_t page) const { return pages_[static_cast<size_t>(page)]; }
   uint64_t prefix_hash(int32_t previous, std::span<const int> tokens) const;
 
-  const Model& model_;
+  const model::Model& model_;
   Backend& backend_;
-  KvCache cache_;
+  model::KvCache cache_;
   std::vector<Page> pages_;
   std::vector<int32_t> free_;
   std::list<int32_t> unused_;  // published pages without references, the least recently used first

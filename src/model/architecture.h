@@ -7,7 +7,7 @@
 
 #include "backend/layer_program.h"
 
-namespace gptq {
+namespace gptq::model {
 
 enum class RopeType { kDefault, kLinear, kDynamic, kLlama3, kYarn };
 
@@ -58,4 +58,4 @@ struct Architecture {
   bool depends_on_length() const;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

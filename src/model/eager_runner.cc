@@ -3,7 +3,7 @@
 
 #include "backend/sampling/sample.h"
 
-namespace gptq {
+namespace gptq::model {
 
 void EagerRunner::reset(std::span<const DecodeSequence> sequences) {
   sequences_.clear();
@@ -64,4 +64,4 @@ MatrixView EagerRunner::run_batch() {
   return separate_.view();
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

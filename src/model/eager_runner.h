@@ -6,7 +6,7 @@
 
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::model {
 
 class EagerRunner final : public DecodeRunner {
  public:
@@ -38,4 +38,4 @@ class EagerRunner final : public DecodeRunner {
   MatrixView logits_;                          // [B, V]
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,13 +3,10 @@
 #include <gptq/inspect.h>
 
 #include "checkpoint/folder_info.h"
+#include "core/json.h"
 #include "model/families.h"
 
-namespace gptq {
-
-void check_supported(const std::string& config_json, const std::string& what) {
-  find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
-}
+namespace gptq::model {
 
 namespace {
 
@@ -37,11 +34,19 @@ std::string obstacle_in(const checkpoint::Checkpoint& checkpoint) {
 
 }  // namespace
 
+}  // namespace gptq::model
+
+namespace gptq {
+
+void check_supported(const std::string& config_json, const std::string& what) {
+  model::find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
+}
+
 ModelInfo inspect(const std::string& folder) {
   if (const auto other = checkpoint::not_a_model(folder)) return checkpoint::folder_info(folder, *other);
   const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder, checkpoint::Purpose::kLook);
   ModelInfo info = checkpoint::folder_info(checkpoint);
-  info.obstacle = obstacle_in(checkpoint);
+  info.obstacle = model::obstacle_in(checkpoint);
   info.supported = info.obstacle.empty();
   return info;
 }

@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -120,4 +120,4 @@ LayerProgram ProgramBuilder::finish() && {
   return std::move(program_);
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -6,7 +6,7 @@
 
 #include "backend/layer_program.h"
 
-namespace gptq {
+namespace gptq::model {
 
 struct NormSpec {
   NormKind kind = NormKind::kRms;
@@ -48,4 +48,4 @@ class ProgramBuilder {
   LayerProgram program_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -95,4 +95,4 @@ void RopeTable::build(int64_t length) {
   length_ = length;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

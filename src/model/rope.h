@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
 
 // Rotation speed of each pair at a context of `length` tokens                                       [rotary_dim / 2]
 std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length);
@@ -30,4 +30,4 @@ class RopeTable {
   int64_t length_ = 0;  // context length the frequencies are for
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -203,4 +203,4 @@ MatrixView Transformer::scratch(Matrix& buffer, DType dtype, int64_t rows, int64
   return {dtype, buffer.view().data, rows, cols, cols};
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

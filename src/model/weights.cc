@@ -10,7 +10,7 @@
 #include "core/threads.h"
 #include "model/families.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -167,4 +167,4 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   return weights;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -5,10 +5,12 @@
 
 namespace gptq::quantization {
 
-CalibrationStates::CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan)
+using model::Activations;
+
+CalibrationStates::CalibrationStates(const model::Architecture& architecture, Backend& backend, const MemoryPlan& plan)
     : a_(architecture), backend_(backend), plan_(plan) {}
 
-void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& added, Transformer& transformer,
+void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& added, model::Transformer& transformer,
                             const Weight& embedding) {
   const int64_t rows = static_cast<int64_t>(tokens.size());
   CHECK(!added.paired || paired_ == batches_.size());

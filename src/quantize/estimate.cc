@@ -10,6 +10,8 @@
 
 namespace gptq::quantization {
 
+using model::Architecture;
+
 namespace {
 
 constexpr int64_t kProgramBytes = 32 << 20;  // code, libraries, tokenizer

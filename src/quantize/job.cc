@@ -62,7 +62,7 @@ Json quantizers(const QuantizeConfig& config) {
 Job::Job(const QuantizeOptions& o)
     : options(o),
       checkpoint(checkpoint::Checkpoint::open(o.model, checkpoint::Purpose::kQuantize)),
-      architecture(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
+      architecture(model::read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
       plan(plan_modules(architecture, o)),
       calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {
   if (checkpoint.quantize_config()) {

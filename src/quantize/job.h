@@ -18,7 +18,7 @@ namespace gptq::quantization {
 struct Job {
   const QuantizeOptions& options;
   checkpoint::Checkpoint checkpoint;
-  Architecture architecture;
+  model::Architecture architecture;
   ModelPlan plan;
   Calibration calibration;
   std::vector<checkpoint::TensorSpec> copied;  // tensors of the output that stay as they are

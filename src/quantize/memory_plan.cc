@@ -192,7 +192,7 @@ class Counter {
   }
 
   const MemoryProblem& p_;
-  const Architecture& a_;
+  const model::Architecture& a_;
   std::vector<ProgramCount> programs_;
   int64_t widest_input_ = 0, kept_columns_ = 0;
 };

@@ -16,7 +16,7 @@
 namespace gptq::quantization {
 
 struct MemoryProblem {
-  const Architecture& architecture;
+  const model::Architecture& architecture;
   const ModelPlan& modules;
   std::vector<int64_t> lengths = {};  // of the windows, longest first
   std::vector<int64_t> held = {};     // of those held apart for measuring

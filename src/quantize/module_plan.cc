@@ -14,6 +14,7 @@
 namespace gptq::quantization {
 
 using checkpoint::QuantizeConfig;
+using model::Architecture;
 
 namespace {
 

@@ -37,7 +37,7 @@ struct ModelPlan {
 // Where no group size is given, 128 or the largest of 64 and 32 that divides all inputs is taken, with a note. Throws
 // Error(kUsage) for options that are out of range, a rule that does not compile, and a given group size that does not
 // divide a module's inputs (naming the module and the sizes that do).
-ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options);
+ModelPlan plan_modules(const model::Architecture& architecture, const QuantizeOptions& options);
 
 // The configuration to save: defaults, the rules in the `dynamic` form others read, skipped modules. Checks that
 // a reader that follows it finds the settings the plan used, also one that fuses linears which share an input and asks

@@ -23,7 +23,7 @@ namespace gptq::quantization {
 
 struct PipelineInputs {
   const checkpoint::Checkpoint& checkpoint;
-  const Architecture& architecture;
+  const model::Architecture& architecture;
   const QuantizeOptions& options;
   const ModelPlan& plan;
   const Calibration& calibration;
@@ -62,7 +62,7 @@ class Pipeline {
     int64_t index;
     const LayerProgram& program;
     const std::string& prefix;
-    LayerWeights weights, original;
+    model::LayerWeights weights, original;
   };
 
   Layer open_layer(int64_t index) const;
@@ -72,7 +72,8 @@ class Pipeline {
   // residual stream alone.
   int begin_of(const LayerProgram& program, int set) const;
   // Runs a batch to the input of a set, which it returns.
-  MatrixView run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x, const BatchRows& rows);
+  MatrixView run_to(int set, const Layer& layer, const model::LayerWeights& weights, model::Activations& x,
+                    const BatchRows& rows);
   // Runs all batches on, from the set's input to where the pass to the next one begins.
   void advance(int set, Layer& layer, const std::function<void()>& on_batch);
   struct Observed {
@@ -94,7 +95,7 @@ class Pipeline {
   Matrix zeros(int64_t rows, int64_t cols);
   // The set's weights, F32, one linear below the other.
   Matrix load_stacked(int set, const Layer& layer);
-  void load_dense(int set, const Layer& layer, LayerWeights& weights, FiniteCheck check);
+  void load_dense(int set, const Layer& layer, model::LayerWeights& weights, model::FiniteCheck check);
   void release_scratch();
   void read_ahead(int64_t index);  // this layer's weights and the next one's
   const SetPlan& set_plan(int set, const Layer& layer) const {
@@ -103,7 +104,7 @@ class Pipeline {
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
-  Transformer transformer_;
+  model::Transformer transformer_;
   CalibrationStates states_;
   Matrix hessian_on_host_;  // in a plan that moves it there
   struct Held {

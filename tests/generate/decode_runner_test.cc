@@ -106,9 +106,9 @@ void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequ
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
   const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder);
-  const auto backend = make_backend({.device = GetParam().device}, stored_dtype(checkpoint));
+  const auto backend = make_backend({.device = GetParam().device}, model::stored_dtype(checkpoint));
   const double tolerance = backend->activation_dtype() == DType::kF32 ? 1e-5 : GetParam().bits == 2 ? 6e-2 : 2e-2;
-  Model model(checkpoint, *backend);
+  model::Model model(checkpoint, *backend);
   const int vocabulary = static_cast<int>(model.architecture().vocab_size);
   std::mt19937 random(1);
   const auto draw = [&] { return static_cast<int>(random() % static_cast<unsigned>(vocabulary)); };

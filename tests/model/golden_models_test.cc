@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <gptq/error.h>
 
@@ -11,7 +12,7 @@
 #include "model/model.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 const fs::path kModels = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/models";
@@ -132,4 +133,4 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenModel, ::testing::ValuesIn(golden_cases()), 
 });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

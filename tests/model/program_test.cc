@@ -4,7 +4,7 @@
 #include "core/json.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 Json small_config(const char* type) {
@@ -98,4 +98,4 @@ TEST(LayerProgram, LayersWithTheSameWindowShareOne) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

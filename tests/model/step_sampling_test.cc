@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
@@ -127,4 +127,4 @@ INSTANTIATE_TEST_SUITE_P(Devices, StepSampling, ::testing::Values("cpu", "cuda:0
                          [](const auto& device) { return device.param.substr(0, device.param.find(':')); });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

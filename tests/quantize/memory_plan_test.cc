@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kGiB = int64_t{1} << 30;
 
 struct Mistral {
-  Architecture architecture;
+  model::Architecture architecture;
   QuantizeOptions options;
   ModelPlan modules;
   MemoryProblem problem;

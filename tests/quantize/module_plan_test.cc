@@ -11,7 +11,7 @@ namespace {
 
 using testing::expect_error;
 
-Architecture model(int64_t hidden, int64_t intermediate) {
+model::Architecture model(int64_t hidden, int64_t intermediate) {
   return testing::llama_architecture({hidden, intermediate, 2, hidden / 64, hidden / 64});
 }
 

@@ -33,7 +33,7 @@ QuantizeReport quantize_scarcely(const QuantizeOptions& options, Scarcity& scarc
 // The demo model with the settings of quick_options().
 struct Problem {
   checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(testing::demo_model());
-  Architecture architecture = read_architecture(checkpoint.config(), "config.json");
+  model::Architecture architecture = model::read_architecture(checkpoint.config(), "config.json");
   ModelPlan modules;
   MemoryProblem memory{architecture, modules};
 
