@@ -15,6 +15,9 @@
 
 namespace gptq::bench {
 
+using backend::LinearSet;
+using backend::LinearSpec;
+using backend::Parameter;
 using checkpoint::CheckpointWriter;
 
 namespace {
@@ -76,7 +79,7 @@ class Generator {
     for (const Parameter& parameter : a.final_parameters) add_parameter("", parameter);
     for (int64_t layer = 0; layer < a.layers; ++layer) {
       const std::string prefix = a.layer_prefix(layer);
-      const LayerProgram& program = a.program(layer);
+      const backend::LayerProgram& program = a.program(layer);
       for (const Parameter& parameter : program.parameters) add_parameter(prefix, parameter);
       for (size_t s = 0; s < program.linear_sets.size(); ++s) {
         const LinearSet& set = program.linear_sets[s];

@@ -9,6 +9,10 @@
 
 namespace gptq::generate {
 
+using backend::Backend;
+using backend::Matrix;
+using backend::Weight;
+
 namespace {
 
 constexpr double kSecondsEach = 0.4;

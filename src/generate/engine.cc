@@ -72,7 +72,7 @@ class Engine::Impl {
  public:
   Impl(const std::string& folder, const ComputeOptions& options)
       : checkpoint_(checkpoint::Checkpoint::open(folder)),
-        backend_(make_backend(options, model::stored_dtype(checkpoint_))),
+        backend_(backend::make_backend(options, model::stored_dtype(checkpoint_))),
         tokenizer_(Tokenizer::open(folder)),
         generation_(generate::read_generation_config(folder)),
         model_(checkpoint_, *backend_, options.threads),
@@ -120,7 +120,8 @@ class Engine::Impl {
     std::vector<float> logits = append(std::span(request.tokens).subspan(static_cast<size_t>(result.cached_tokens)));
     logits.resize(static_cast<size_t>(sampled_vocab_size()));
     TokenId id = 0;
-    if (budget > 0) id = require_sampled(sample_token(logits, seen, sampler.sampling(), sampler.next_uniform()));
+    if (budget > 0)
+      id = backend::require_sampled(backend::sample_token(logits, seen, sampler.sampling(), sampler.next_uniform()));
     while (result.new_tokens < budget) {
       if (result.new_tokens == 0) result.prompt_seconds = seconds_since(start);
       ++result.new_tokens;
@@ -162,7 +163,7 @@ class Engine::Impl {
     double total = 0;
     for (int64_t w = 0; w < result.windows; ++w) {
       const auto part = std::span(tokens).subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
-      const MatrixView logits = run_alone(part);
+      const backend::MatrixView logits = run_alone(part);
       for (const float loss : backend_->cross_entropy(logits.row_range(0, window - 1), part.subspan(1))) total += loss;
       check_loss(total, "in window " + std::to_string(w + 1) + " of " + std::to_string(result.windows));
       result.tokens += window - 1;
@@ -245,7 +246,7 @@ class Engine::Impl {
   }
 
   // Logits of every position of tokens that nothing is in front of                                 [T, V]
-  MatrixView run_alone(std::span<const TokenId> tokens) {
+  backend::MatrixView run_alone(std::span<const TokenId> tokens) {
     forget_after(0);
     reserve(static_cast<int64_t>(tokens.size()));
     std::vector<int> rows(tokens.size());
@@ -277,7 +278,7 @@ class Engine::Impl {
   // Ids that may be answered: others are padding of the model's table.
   int sampled_vocab_size() const { return std::min(tokenizer_.vocab_size(), vocab_size()); }
 
-  DecodeRunner& runner() {
+  backend::DecodeRunner& runner() {
     if (!runner_) {
       const int64_t positions = pool_.pages() * generate::KvPool::kPageSize;
       runner_ = model_.make_decode_runner(pool_.cache(), 1, positions, sampled_vocab_size());
@@ -292,10 +293,11 @@ class Engine::Impl {
     const int position = static_cast<int>(sequence_.length());
     if (in_flight_ == 0) {
       reserve(position + 1);
-      const DecodeSequence start = {seen.back(), position, sampler.sampling(), seen, sequence_.pages()};
+      const backend::DecodeSequence start = {seen.back(), position, sampler.sampling(), seen, sequence_.pages()};
       runner().reset({&start, 1});
     }
-    while (in_flight_ < std::min(DecodeRunner::kMaxInFlight, wanted) && position + in_flight_ < sequence_.capacity()) {
+    while (in_flight_ < std::min(backend::DecodeRunner::kMaxInFlight, wanted) &&
+           position + in_flight_ < sequence_.capacity()) {
       const double uniform = sampler.next_uniform();
       runner().submit({&uniform, 1});
       ++in_flight_;
@@ -328,13 +330,13 @@ class Engine::Impl {
   }
 
   checkpoint::Checkpoint checkpoint_;
-  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<backend::Backend> backend_;
   Tokenizer tokenizer_;
   generate::GenerationConfig generation_;
   model::Model model_;
   generate::KvPool pool_;
   generate::Sequence sequence_;  // the tokens whose keys and values are in the cache
-  std::unique_ptr<DecodeRunner> runner_;
+  std::unique_ptr<backend::DecodeRunner> runner_;
   int in_flight_ = 0;  // submissions of runner_ that nobody has waited for
   std::optional<ChatTemplate> template_;
   std::set<TokenId> eos_;

@@ -21,7 +21,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {  // SplitMix64's finalizer over bo
 
 }  // namespace
 
-KvPool::KvPool(const model::Model& model, Backend& backend, int64_t pages)
+KvPool::KvPool(const model::Model& model, backend::Backend& backend, int64_t pages)
     : model_(model), backend_(backend), cache_(model.make_cache(pages)), pages_(static_cast<size_t>(pages)) {
   free_.resize(static_cast<size_t>(pages));
   std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is the first to be taken

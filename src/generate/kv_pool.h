@@ -20,7 +20,7 @@ class KvPool {
   static constexpr int64_t kPageSize = model::KvCache::kPageSize;
   static constexpr int32_t kNoPage = -1;
 
-  KvPool(const model::Model& model, Backend& backend, int64_t pages);
+  KvPool(const model::Model& model, backend::Backend& backend, int64_t pages);
 
   const model::KvCache& cache() const { return cache_; }
   int64_t pages() const { return cache_.pages(); }
@@ -58,7 +58,7 @@ class KvPool {
   uint64_t prefix_hash(int32_t previous, std::span<const int> tokens) const;
 
   const model::Model& model_;
-  Backend& backend_;
+  backend::Backend& backend_;
   model::KvCache cache_;
   std::vector<Page> pages_;
   std::vector<int32_t> free_;

@@ -13,7 +13,7 @@ class EagerRunner final : public DecodeRunner {
   EagerRunner(Model& model, const KvCache& cache, Backend& backend, int vocabulary)
       : model_(model), cache_(cache), backend_(backend), vocabulary_(vocabulary) {}
 
-  void reset(std::span<const DecodeSequence> sequences) override;
+  void reset(std::span<const backend::DecodeSequence> sequences) override;
   void submit(std::span<const double> uniforms) override;
   std::vector<int> wait() override;
   MatrixView logits() override { return logits_; }

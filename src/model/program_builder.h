@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/layer_program.h"
+#include "model/architecture.h"
 
 namespace gptq::model {
 

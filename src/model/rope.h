@@ -18,7 +18,7 @@ class RopeTable {
   RopeTable(const RopeSpec& spec, Backend& backend) : spec_(spec), backend_(backend) {}
 
   // Angles of the positions 0 … length − 1 at least, for a context of `length` positions. Valid until the next call.
-  RopeAngles angles(int64_t length);
+  backend::RopeAngles angles(int64_t length);
 
  private:
   void build(int64_t length);

@@ -19,17 +19,17 @@ namespace gptq::quantization {
 struct BatchState {
   model::Activations& x;         // of the quantized model
   model::Activations* original;  // of the original model; null for batches that are not paired
-  const BatchRows& rows;
+  const backend::BatchRows& rows;
 };
 
 // Two residual streams flow through the layers: the quantized model's and, beside it for paired batches, the original's.
 class CalibrationStates {
  public:
-  CalibrationStates(const model::Architecture& architecture, Backend& backend, const MemoryPlan& plan);
+  CalibrationStates(const model::Architecture& architecture, backend::Backend& backend, const MemoryPlan& plan);
 
   // Takes the residual stream of the batch's windows, made from their tokens. Paired batches come first, held ones last.
   void add(std::span<const int> tokens, const WindowBatch& batch, model::Transformer& transformer,
-           const Weight& embedding);
+           const backend::Weight& embedding);
 
   size_t paired() const { return paired_; }            // batches: the first ones
   size_t calibrating() const { return calibrating_; }  // these, and those behind them that calibrate
@@ -47,7 +47,7 @@ class CalibrationStates {
 
  private:
   struct Stream {
-    Matrix residual;  // F32 [M, E]
+    backend::Matrix residual;  // F32 [M, E]
     model::Activations kept;
   };
   struct StoredBatch {
@@ -56,13 +56,13 @@ class CalibrationStates {
     bool resident = true;
   };
   // Device memory for one batch of streamed ones.
-  using DeviceBuffer = std::array<Matrix, 2>;
+  using DeviceBuffer = std::array<backend::Matrix, 2>;
 
   void fetch(const StoredBatch& batch, DeviceBuffer& buffer);
   model::Activations& enter(StoredBatch& batch, size_t stream, DeviceBuffer& buffer);
 
   const model::Architecture& a_;
-  Backend& backend_;
+  backend::Backend& backend_;
   MemoryPlan plan_;
   std::vector<StoredBatch> batches_;
   size_t paired_ = 0, calibrating_ = 0;

@@ -90,8 +90,8 @@ int Job::module_count() const {
   return count;
 }
 
-MemoryProblem Job::memory_problem(const Backend& backend) const {
-  const Capabilities& c = backend.capabilities();
+MemoryProblem Job::memory_problem(const backend::Backend& backend) const {
+  const backend::Capabilities& c = backend.capabilities();
   return {architecture,
           plan,
           calibration.lengths,
@@ -100,17 +100,17 @@ MemoryProblem Job::memory_problem(const Backend& backend) const {
           options.true_sequential,
           c.batch_rows,
           static_cast<int64_t>(size_of(c.activation_dtype)),
-          [&backend](GptqOp op, int64_t n, int64_t k) { return backend.scratch_bytes(op, n, k); }};
+          [&backend](backend::GptqOp op, int64_t n, int64_t k) { return backend.scratch_bytes(op, n, k); }};
 }
 
-std::unique_ptr<Backend> Job::open_backend(const BackendMaker& make) const {
+std::unique_ptr<backend::Backend> Job::open_backend(const BackendMaker& make) const {
   return make(options.compute, checkpoint.tensor(architecture.names.embedding).dtype);
 }
 
 void Job::list_tensors() {
   std::set<std::string> replaced;
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-    for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
+    for_each_linear(layer, [&](const std::string& module, const backend::LinearSpec& linear, const GridOptions& grid) {
       replaced.insert({module + ".weight", module + ".bias"});
       const auto specs = checkpoint::packed_specs(module, linear.in_features, linear.out_features, grid.bits,
                                                   grid.group_size, linear.bias);
@@ -185,7 +185,7 @@ std::map<std::string, std::string> Job::hash_replaced(int64_t layer) const {
     const TensorView view = checkpoint.tensor(name);
     hashes[name] = sha256_hex({view.data, view.bytes()});
   };
-  for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions&) {
+  for_each_linear(layer, [&](const std::string& module, const backend::LinearSpec& linear, const GridOptions&) {
     add(module + ".weight");
     if (linear.bias) add(module + ".bias");
   });

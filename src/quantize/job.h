@@ -36,12 +36,12 @@ struct Job {
     const LayerPlan& planned = plan.layers[static_cast<size_t>(layer)];
     for (const SetPlan& set : planned.sets) {
       if (!set.grid) continue;
-      for (const LinearSpec& linear : set.set.linears) body(planned.prefix + linear.name, linear, *set.grid);
+      for (const backend::LinearSpec& linear : set.set.linears) body(planned.prefix + linear.name, linear, *set.grid);
     }
   }
 
-  MemoryProblem memory_problem(const Backend& backend) const;
-  std::unique_ptr<Backend> open_backend(const BackendMaker& make) const;
+  MemoryProblem memory_problem(const backend::Backend& backend) const;
+  std::unique_ptr<backend::Backend> open_backend(const BackendMaker& make) const;
 
   int64_t bytes_out() const;                    // of all tensors of the output
   std::vector<checkpoint::TensorSpec> all_tensors() const;  // copied and packed, by name

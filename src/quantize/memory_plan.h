@@ -25,7 +25,7 @@ struct MemoryProblem {
   int64_t batch_rows = 0;        // of the largest batch: Capabilities::batch_rows
   int64_t activation_bytes = 4;  // of one element of Capabilities::activation_dtype
   // GptqOps::scratch_bytes; none without it.
-  std::function<int64_t(GptqOp op, int64_t n, int64_t k)> scratch_bytes = {};
+  std::function<int64_t(backend::GptqOp op, int64_t n, int64_t k)> scratch_bytes = {};
 
   int64_t tokens() const;  // of all windows
   int64_t longest() const { return lengths.front(); }

@@ -13,6 +13,8 @@
 
 namespace gptq::quantization {
 
+using backend::LinearSet;
+using backend::LinearSpec;
 using checkpoint::QuantizeConfig;
 using model::Architecture;
 

@@ -15,7 +15,7 @@ namespace gptq::quantization {
 
 // Linears that share an input are solved together and fused by other readers: they always agree.
 struct SetPlan {
-  LinearSet set;
+  backend::LinearSet set;
   std::optional<GridOptions> grid;  // nullopt: stays dense
 };
 

@@ -16,13 +16,17 @@
 
 namespace gptq::quantization {
 
+using backend::LayerProgram;
+using backend::LinearSpec;
+using backend::Matrix;
+using backend::MatrixView;
 using model::FiniteCheck;
 
 namespace {
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
 Tensor stored_bias(const checkpoint::Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
-                   Backend& backend) {
+                   backend::Backend& backend) {
   if (!linear.bias) return {};
   const std::vector<float> values = model::load_vector(checkpoint, module + ".bias", linear.out_features, backend);
   Tensor bias(DType::kF32, {linear.out_features});
@@ -50,12 +54,12 @@ void Pipeline::start() {
                                               "; tokenizer.json belongs to another model");
   }
   // Check the final norm and head now, so that a broken file fails in seconds and not after hours.
-  for (const Parameter& parameter : a.final_parameters) {
+  for (const backend::Parameter& parameter : a.final_parameters) {
     model::load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);
   }
   if (!a.tied_head)
     model::load_matrix(in_.checkpoint, a.names.head + ".weight", a.vocab_size, a.hidden_size, in_.backend);
-  const std::unique_ptr<Weight> embedding = in_.backend.load_weight(
+  const std::unique_ptr<backend::Weight> embedding = in_.backend.load_weight(
       model::load_matrix(in_.checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, in_.backend), nullptr);
   const Calibration& c = in_.calibration;
   std::vector<std::span<const TokenId>> windows;
@@ -77,7 +81,7 @@ void Pipeline::start() {
   if (in_.memory.hessian_on_host) {
     int64_t widest = 0;
     for (const LayerProgram& program : a.programs) {
-      for (const LinearSet& set : program.linear_sets) widest = std::max(widest, set.in_features());
+      for (const backend::LinearSet& set : program.linear_sets) widest = std::max(widest, set.in_features());
     }
     hessian_on_host_ = in_.backend.allocate_host(DType::kF32, widest, widest);
   }
@@ -164,7 +168,7 @@ int Pipeline::begin_of(const LayerProgram& program, int set) const {
 }
 
 MatrixView Pipeline::run_to(int set, const Layer& layer, const model::LayerWeights& weights, model::Activations& x,
-                            const BatchRows& rows) {
+                            const backend::BatchRows& rows) {
   transformer_.run(layer.index, begin_of(layer.program, set), layer.program.step_of(set), weights, x, rows);
   return transformer_.input_of(layer.index, set, x);
 }
@@ -312,7 +316,7 @@ void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink&
 }
 
 Matrix Pipeline::load_stacked(int set, const Layer& layer) {
-  const LinearSet& linears = set_plan(set, layer).set;
+  const backend::LinearSet& linears = set_plan(set, layer).set;
   const int64_t k = linears.in_features();
   Matrix stacked = in_.backend.allocate(DType::kF32, linears.out_features(), k);
   int64_t first = 0;

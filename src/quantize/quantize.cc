@@ -19,6 +19,7 @@
 
 namespace gptq::quantization {
 
+using backend::Backend;
 using checkpoint::CheckpointWriter;
 
 namespace {
@@ -32,7 +33,7 @@ std::string size_in_gib(int64_t bytes) {
 
 // The plan for what the device has. Throws Error(kOutOfMemory) naming what would help when it has too little.
 MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Backend& backend) {
-  const DeviceMemory memory = backend.memory();
+  const backend::DeviceMemory memory = backend.memory();
   if (const std::optional<MemoryPlan> plan = plan_memory(problem, memory.available)) return *plan;
   const auto needed = [&](const MemoryProblem& p) {
     return size_in_gib(required_bytes(smallest_memory_plan(p)) + memory.peak);
@@ -49,7 +50,7 @@ MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Back
 
 GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Backend& backend) {
   if (!backend.capabilities().own_memory) return {};
-  const DeviceMemory memory = backend.memory();
+  const backend::DeviceMemory memory = backend.memory();
   return {plan.device_bytes + memory.peak, memory.available + memory.peak, plan.host_bytes(), plan.batch_rows,
           problem.true_sequential && !plan.keep_inputs};
 }
@@ -173,7 +174,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.tokens = static_cast<int64_t>(job.calibration.tokens.size());
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();
-  const std::unique_ptr<Backend> backend = job.open_backend(make_backend);
+  const std::unique_ptr<Backend> backend = job.open_backend(backend::make_backend);
   const MemoryProblem problem = job.memory_problem(*backend);
   const MemoryPlan memory = choose_memory_plan(problem, job, *backend);
   plan.gpu = gpu_plan(problem, memory, *backend);
@@ -242,7 +243,7 @@ std::string to_string(const GpuMemoryPlan& plan) {
 QuantizePlan plan_quantize(const QuantizeOptions& options) { return quantization::plan_quantize(options); }
 
 QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress, std::stop_token stop) {
-  return quantization::quantize_with(make_backend, options, on_progress, stop);
+  return quantization::quantize_with(backend::make_backend, options, on_progress, stop);
 }
 
 }  // namespace gptq

@@ -9,6 +9,7 @@
 
 namespace gptq::quantization {
 
+using backend::LinearSpec;
 using checkpoint::SafetensorsFile;
 using checkpoint::TensorSpec;
 

@@ -16,6 +16,12 @@
 
 namespace gptq::quantization {
 
+using backend::Backend;
+using backend::Clip;
+using backend::Matrix;
+using backend::MatrixView;
+using backend::SolveArgs;
+
 namespace {
 
 constexpr int kDampingDoublings = 6;  // damp, 2·damp … 64·damp, then once more in double precision
@@ -76,7 +82,7 @@ void apply_gptaq_target(SolveProblem& problem, Backend& backend) {
   backend.await_fetches();
 }
 
-GridSpec grid_spec(const SolveProblem& problem) {
+backend::GridSpec grid_spec(const SolveProblem& problem) {
   const Clip clip = problem.grid.clip == "none"  ? Clip::kNone
                     : problem.grid.clip == "mse" ? Clip::kMse
                                                  : Clip::kHessian;

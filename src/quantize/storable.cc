@@ -27,7 +27,7 @@ std::string number(float value) { return Json(value).dump(); }
 void check_biases(const checkpoint::Checkpoint& checkpoint, const ModelPlan& plan) {
   for (const LayerPlan& layer : plan.layers) {
     for (const SetPlan& set : layer.sets) {
-      for (const LinearSpec& linear : set.set.linears) {
+      for (const backend::LinearSpec& linear : set.set.linears) {
         if (!set.grid || !linear.bias) continue;
         const std::string module = layer.prefix + linear.name, name = module + ".bias";
         const Tensor bias = to_float32(checkpoint.tensor(name, {linear.out_features}), name);

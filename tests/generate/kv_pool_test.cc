@@ -37,7 +37,7 @@ class KvPools : public ::testing::Test {
     return logits;
   }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(2);
+  std::unique_ptr<backend::Backend> backend_ = backend::make_cpu_backend(2);
   model::Model model_{checkpoint::Checkpoint::open(kDemo), *backend_};
 };
 

@@ -26,7 +26,7 @@ class CachedSequences {
   }
 
   // Runs tokens behind those of a sequence; logits of the last `wanted`           [wanted, V]
-  MatrixView forward(std::span<const int> tokens, int64_t wanted, int64_t sequence = 0) {
+  backend::MatrixView forward(std::span<const int> tokens, int64_t wanted, int64_t sequence = 0) {
     int64_t& length = lengths_[static_cast<size_t>(sequence)];
     model::Batch batch;
     batch.add(tokens, length, pages(sequence));

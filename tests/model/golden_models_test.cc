@@ -60,7 +60,7 @@ class GoldenModel : public ::testing::TestWithParam<GoldenCase> {
  protected:
   void SetUp() override {
     try {
-      backend_ = make_backend({.device = GetParam().device, .threads = 2}, stored_dtype(checkpoint_));
+      backend_ = backend::make_backend({.device = GetParam().device, .threads = 2}, stored_dtype(checkpoint_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kUsage) throw;
       GTEST_SKIP() << "not tested here: " << error.what();

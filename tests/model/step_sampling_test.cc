@@ -24,7 +24,7 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     try {
-      backend_ = make_backend({.device = GetParam()});
+      backend_ = backend::make_backend({.device = GetParam()});
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kUsage) throw;
       GTEST_SKIP() << "not tested here: " << error.what();
@@ -48,8 +48,8 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
                                       kVocabulary);
   }
 
-  std::vector<DecodeSequence> sequences() const {
-    std::vector<DecodeSequence> result;
+  std::vector<backend::DecodeSequence> sequences() const {
+    std::vector<backend::DecodeSequence> result;
     for (size_t s = 0; s < prompts_.size(); ++s) {
       const std::vector<int>& prompt = prompts_[s];
       result.push_back({prompt.back(), static_cast<int>(prompt.size()) - 1, sampling_[s], prompt, pages_[s]});
@@ -98,7 +98,7 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
       testing::CachedSequences fresh(*model_, 1, 128);
       std::vector<float> logits = backend_->download(fresh.forward(before, 1));
       logits.resize(kVocabulary);
-      same += sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
+      same += backend::sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
     }
   }
   const int all = kSteps * static_cast<int>(tokens.size());

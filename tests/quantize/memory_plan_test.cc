@@ -28,7 +28,7 @@ struct Mistral {
     problem.gptaq = gptaq;
     problem.batch_rows = 16384;
     problem.activation_bytes = 2;
-    problem.scratch_bytes = cuda::scratch_bytes;
+    problem.scratch_bytes = backend::cuda::scratch_bytes;
   }
 };
 

@@ -16,16 +16,16 @@
 namespace gptq::quantization {
 namespace {
 
+using backend::Scarcity;
 using testing::contents;
 using testing::quick_options;
-using testing::Scarcity;
 using testing::TempFolder;
 
 constexpr int64_t kMost = INT64_MAX;
 
 QuantizeReport quantize_scarcely(const QuantizeOptions& options, Scarcity& scarcity) {
   const BackendMaker make = [&](const ComputeOptions&, DType) {
-    return std::make_unique<testing::ScarceBackend>(make_cpu_backend(2), scarcity);
+    return std::make_unique<backend::ScarceBackend>(backend::make_cpu_backend(2), scarcity);
   };
   return quantize_with(make, options, {}, {});
 }
@@ -43,7 +43,7 @@ struct Problem {
     memory.gptaq = options.gptaq > 0;
     memory.true_sequential = options.true_sequential;
     memory.batch_rows = Scarcity().batch_rows;
-    memory.scratch_bytes = cuda::scratch_bytes;
+    memory.scratch_bytes = backend::cuda::scratch_bytes;
   }
 };
 
@@ -171,7 +171,7 @@ TEST(GpuMemory, CapsAreKeptAndChangeNothing) {
   int64_t driver = 0;
   Problem problem(options);
   try {
-    const auto backend = make_backend(options.compute);
+    const auto backend = backend::make_backend(options.compute);
     driver = backend->memory().peak;
     problem.memory.batch_rows = backend->capabilities().batch_rows;
     problem.memory.activation_bytes = 2;

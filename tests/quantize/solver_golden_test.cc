@@ -60,7 +60,8 @@ struct Mismatches {
   int codes = 0, scales = 0, zeros = 0, rows = 0;
 };
 
-Mismatches check_case(const SafetensorsFile& file, const std::string& name, const std::string& text, Backend& backend) {
+Mismatches check_case(const SafetensorsFile& file, const std::string& name, const std::string& text,
+                      backend::Backend& backend) {
   std::map<std::string, std::string> options = parse(text);
   const auto rows = read<uint8_t>(file, name + ".rows"), codes = read<uint8_t>(file, name + ".codes");
   const auto zeros = read<uint8_t>(file, name + ".zeros"), g_idx = read<uint8_t>(file, name + ".g_idx");
@@ -74,7 +75,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   std::vector<float> lower = inputs().hessian;
   for (int64_t i = 0; i < k; ++i) std::fill_n(lower.begin() + i * k + i + 1, k - i - 1, NAN);
   const auto put = [&](const std::vector<float>& values) {
-    Matrix matrix = backend.allocate(DType::kF32, static_cast<int64_t>(values.size()) / k, k);
+    backend::Matrix matrix = backend.allocate(DType::kF32, static_cast<int64_t>(values.size()) / k, k);
     backend.upload(matrix.view(), values);
     return matrix;
   };
@@ -125,7 +126,7 @@ class SolverGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SolverGolden, MatchesNumPyExactly) {
   const SafetensorsFile file(kFolder / (GetParam() + ".safetensors"));
-  const std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  const std::unique_ptr<backend::Backend> backend = backend::make_cpu_backend(2);
   EXPECT_FALSE(file.header().metadata.empty());
   for (const auto& [name, text] : file.header().metadata) {
     SCOPED_TRACE(name);

@@ -15,6 +15,9 @@
 #include "core/half.h"
 
 namespace gptq::quantization {
+
+using backend::Matrix;
+
 namespace {
 
 constexpr int64_t kRows = 32;
@@ -34,7 +37,7 @@ struct Solution : SolveResult {
 // One problem on the CPU: inputs X, their Hessian, weights; and what the solution stands for.
 struct Fixture {
   int64_t k;
-  std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  std::unique_ptr<backend::Backend> backend = backend::make_cpu_backend(2);
   std::vector<float> x, weights;  // [T, K], [N, K]
   std::vector<float> hessian;     // [K, K]
   std::vector<float> cross;       // [K, K]  empty without GPTAQ

@@ -16,7 +16,7 @@
 #include "core/half.h"
 #include "tests/backend/cases.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 namespace {
 
 constexpr uint16_t kNaN = 0x7fff;  // in both 16-bit types
@@ -518,4 +518,4 @@ INSTANTIATE_TEST_SUITE_P(Types, CudaPrefillAttention, testing::ValuesIn(types_an
 INSTANTIATE_TEST_SUITE_P(Types, CudaDecodeAttention, testing::ValuesIn(types_and_sizes()), name_of_case);
 
 }  // namespace
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

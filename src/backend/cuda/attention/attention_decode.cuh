@@ -6,7 +6,7 @@
 #include "backend/cuda/attention/attention_tile.cuh"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 constexpr int kDecodeRows = 16;  // queries of a CTA: (new token, query head) pairs of one key head
 constexpr int kDecodeKeys = 16;  // keys of a tile
@@ -456,4 +456,4 @@ class DecodeCta {
   float highest_[2] = {-INFINITY, -INFINITY}, total_[2] = {};  // largest score; weights seen by this lane
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda
