@@ -12,7 +12,8 @@
 namespace {
 
 using namespace gptq;
-using namespace gptq::cuda;
+using namespace gptq::backend;
+using namespace gptq::backend::cuda;
 
 constexpr int kHeads = 32, kKvHeads = 8, kHeadDim = 128;
 constexpr int64_t kWidth = kHeads * kHeadDim, kKvWidth = kKvHeads * kHeadDim;

@@ -14,6 +14,8 @@
 namespace {
 
 using namespace gptq;
+using namespace gptq::generate;
+using namespace gptq::backend;
 
 constexpr int64_t kRotate = 300'000'000;  // bytes of weights taken in turn: more than any cache holds
 constexpr double kPassSeconds = 0.02;     // of work between two waits for the device

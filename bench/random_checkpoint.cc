@@ -15,6 +15,11 @@
 
 namespace gptq::bench {
 
+using backend::LinearSet;
+using backend::LinearSpec;
+using backend::Parameter;
+using checkpoint::CheckpointWriter;
+
 namespace {
 
 constexpr double kDeviation = 0.02;
@@ -33,11 +38,11 @@ class Generator {
   Generator(const RandomCheckpoint& wanted, const fs::path& folder)
       : wanted_(wanted),
         folder_(folder),
-        architecture_(read_architecture(Json(wanted.config), "the given config.json")),
+        architecture_(model::read_architecture(Json(wanted.config), "the given config.json")),
         plain_(kDeviation, converter()),
         residual_(residual_deviation(), converter()) {
     options_.grid = wanted.grid.value_or(GridOptions{});
-    if (wanted.grid) plan_ = plan_modules(architecture_, options_);
+    if (wanted.grid) plan_ = quantization::plan_modules(architecture_, options_);
   }
 
   void run(ThreadPool& pool) {
@@ -49,9 +54,9 @@ class Generator {
     OrderedJson config = wanted_.config;
     config["torch_dtype"] = wanted_.dtype == DType::kF16 ? "float16" : "bfloat16";
     if (!wanted_.grid) return write_file_atomic(folder_ / "config.json", config.dump(2) + "\n");
-    QuantizeConfig quantize = make_quantize_config(plan_, options_);
+    checkpoint::QuantizeConfig quantize = quantization::make_quantize_config(plan_, options_);
     *quantize.meta = {{"quantizer", Json::array({"make_model (random weights)"})}};
-    write_configs(folder_, config, quantize);
+    checkpoint::write_configs(folder_, config, quantize);
   }
 
  private:
@@ -67,14 +72,14 @@ class Generator {
   bool writes_residual(const LinearSet& set) const { return set.out_features() == architecture_.hidden_size; }
 
   void list() {
-    const Architecture& a = architecture_;
+    const model::Architecture& a = architecture_;
     add_normal(a.names.embedding, {a.vocab_size, a.hidden_size}, plain_);
     if (!a.tied_head) add_normal(a.names.head + ".weight", {a.vocab_size, a.hidden_size}, plain_);
     if (!a.tied_head && a.head_bias) add_normal(a.names.head + ".bias", {a.vocab_size}, plain_);
     for (const Parameter& parameter : a.final_parameters) add_parameter("", parameter);
     for (int64_t layer = 0; layer < a.layers; ++layer) {
       const std::string prefix = a.layer_prefix(layer);
-      const LayerProgram& program = a.program(layer);
+      const backend::LayerProgram& program = a.program(layer);
       for (const Parameter& parameter : program.parameters) add_parameter(prefix, parameter);
       for (size_t s = 0; s < program.linear_sets.size(); ++s) {
         const LinearSet& set = program.linear_sets[s];
@@ -123,15 +128,16 @@ class Generator {
 
   void add_packed(const std::string& prefix, const LinearSet& set, const LinearSpec& linear, const GridOptions& grid) {
     const std::string module = prefix + linear.name;
-    const auto specs =
-        packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
+    const auto specs = checkpoint::packed_specs(module, linear.in_features, linear.out_features, grid.bits,
+                                                grid.group_size, linear.bias);
     specs_.insert(specs_.end(), specs.begin(), specs.end());
     const double deviation = writes_residual(set) ? residual_deviation() : kDeviation;
     tasks_.push_back([this, order = prefix + set.name, deviation, linear, grid, module](CheckpointWriter& writer) {
       PackedWeight w = random_packed(module, linear, grid, deviation);
       fill_g_idx(w, RandomStream(wanted_.seed, order), grid.desc_act);
-      for_each_stored(w, module, plan_.format,
-                      [&](const std::string& name, const TensorView& tensor) { writer.write(name, tensor); });
+      checkpoint::for_each_stored(w, module, plan_.format, [&](const std::string& name, const TensorView& tensor) {
+        writer.write(name, tensor);
+      });
     });
   }
 
@@ -222,11 +228,11 @@ class Generator {
 
   const RandomCheckpoint& wanted_;
   fs::path folder_;
-  Architecture architecture_;
+  model::Architecture architecture_;
   NormalTable plain_, residual_;
   QuantizeOptions options_;
-  ModelPlan plan_;
-  std::vector<TensorSpec> specs_;
+  quantization::ModelPlan plan_;
+  std::vector<checkpoint::TensorSpec> specs_;
   std::vector<Task> tasks_;
 };
 

@@ -9,7 +9,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cuda_backend.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -29,9 +29,20 @@ void require_gpu(const GpuState& state, int index) {
 
 }  // namespace
 
+std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations) {
+  const Device device = Device::parse(options.device);
+  if (device.kind == Device::Kind::kCpu) return make_cpu_backend(options.threads);
+  return make_cuda_backend(device.index, activations == DType::kF16 ? DType::kF16 : DType::kBF16,
+                           options.max_gpu_memory, options.threads);
+}
+
+}  // namespace gptq::backend
+
+namespace gptq {
+
 Device Device::parse(const std::string& name) {
   if (name == "cpu") return {};
-  if (name == "auto") return choose_automatically(gpu_state()).device;
+  if (name == "auto") return backend::choose_automatically(backend::gpu_state()).device;
   const bool bare = name == "cuda", numbered = name.rfind("cuda:", 0) == 0;
   if (!bare && !numbered) {
     throw Error(ErrorKind::kUsage, "selecting device \"" + name + "\": expected auto, cpu or cuda:N");
@@ -44,31 +55,25 @@ Device Device::parse(const std::string& name) {
       throw Error(ErrorKind::kUsage, "selecting device \"" + name + "\": expected a GPU's number, as in cuda:0");
     }
   }
-  require_gpu(gpu_state(), device.index);
+  backend::require_gpu(backend::gpu_state(), device.index);
   return device;
 }
 
 DeviceChoice choose_device(const std::string& name) {
-  const GpuState state = name == "cpu" ? GpuState{} : gpu_state();
-  DeviceChoice choice = name == "auto" ? choose_automatically(state) : DeviceChoice{Device::parse(name), "", ""};
+  const backend::GpuState state = name == "cpu" ? backend::GpuState{} : backend::gpu_state();
+  DeviceChoice choice =
+      name == "auto" ? backend::choose_automatically(state) : DeviceChoice{Device::parse(name), "", ""};
   choice.description = to_string(choice.device);
   if (choice.device.kind == Device::Kind::kCuda) {
     choice.description += " (" + state.gpus.at(static_cast<size_t>(choice.device.index)).name + ")";
   } else {
-    choice.description += std::string(" (") + best_kernels().name + ")";
+    choice.description += std::string(" (") + backend::best_kernels().name + ")";
   }
   return choice;
 }
 
 std::string to_string(const Device& device) {
   return device.kind == Device::Kind::kCpu ? "cpu" : "cuda:" + std::to_string(device.index);
-}
-
-std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations) {
-  const Device device = Device::parse(options.device);
-  if (device.kind == Device::Kind::kCpu) return make_cpu_backend(options.threads);
-  return make_cuda_backend(device.index, activations == DType::kF16 ? DType::kF16 : DType::kBF16,
-                           options.max_gpu_memory, options.threads);
 }
 
 }  // namespace gptq

@@ -10,7 +10,7 @@
 #include "backend/memory.h"
 #include "backend/model_ops.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // Operations of one backend run in the order they were called. Not thread-safe.
 class Backend : public Memory, public ModelOps, public GptqOps {
@@ -25,4 +25,4 @@ class Backend : public Memory, public ModelOps, public GptqOps {
 // this build or this machine does not have.
 std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations = DType::kBF16);
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -7,7 +7,7 @@
 
 #include "backend/matrix.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size] · page_size +
 // j % page_size.
@@ -44,4 +44,4 @@ struct BatchRows {
   }
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

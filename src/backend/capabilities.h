@@ -5,7 +5,7 @@
 
 #include "core/dtype.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 struct Capabilities {
   DType activation_dtype = DType::kF32;  // F32, BF16 or F16
@@ -22,4 +22,4 @@ struct Capabilities {
   } probe_gemm;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "backend/gpu_choice.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // The GPUs of this machine, and which of them this build serves.
 GpuState gpu_state();
@@ -19,4 +19,4 @@ std::string gpu_targets();  // CMAKE_CUDA_ARCHITECTURES of this build; empty wit
 // saying why, and Error(kNotFound) when cuBLAS cannot be loaded.
 std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_t max_bytes, int threads);
 
-}  // namespace gptq
+}  // namespace gptq::backend

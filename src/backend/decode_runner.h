@@ -10,7 +10,7 @@
 #include "backend/layer_program.h"
 #include "backend/matrix.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 class Weight;
 
@@ -70,4 +70,4 @@ class DecodeRunner {
   static constexpr int kMaxInFlight = 4;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

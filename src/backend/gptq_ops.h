@@ -10,7 +10,7 @@
 #include "backend/matrix.h"
 #include "core/tensor.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // The GPTQ column loop over all columns of N rows (Frantar et al., arXiv 2210.17323, algorithm 1). Columns are in
 // processing order; those of one group follow each other, except with given scales. N is a multiple of 32.
@@ -60,4 +60,4 @@ class GptqOps {
   virtual Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count) = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -89,4 +89,4 @@ DeviceChoice choose_automatically(const GpuState& state) {
   return choice;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

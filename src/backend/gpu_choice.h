@@ -9,7 +9,7 @@
 #include <gptq/device.h>
 #include <gptq/system.h>
 
-namespace gptq {
+namespace gptq::backend {
 
 // One architecture that the kernels were compiled for.
 struct GpuTarget {
@@ -37,4 +37,4 @@ struct GpuState {
 // "auto": the first GPU that has no problem, else the CPU. `note` says why not the GPU, or which ones are passed over.
 DeviceChoice choose_automatically(const GpuState& state);
 
-}  // namespace gptq
+}  // namespace gptq::backend

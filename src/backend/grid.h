@@ -1,7 +1,7 @@
 // The quantization grid: how the scale and zero point of a group are chosen.
 #pragma once
 
-namespace gptq {
+namespace gptq::backend {
 
 // How scales are chosen for a group of weights w, from their range [min, max] with zero included:
 //   sym    scale = 2·max|w| / (2^bits − 1), zero = 2^(bits−1)      asym   scale = (max − min) / (2^bits − 1)
@@ -17,4 +17,4 @@ struct GridSpec {
   int lowest_zero = 0;  // 1 where the file format cannot store a zero of 0
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -3,7 +3,7 @@
 
 #include "core/check.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 int64_t LinearSet::out_features() const {
   int64_t sum = 0;
@@ -69,4 +69,4 @@ int LayerProgram::restart_before(int set) const {
   return 0;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

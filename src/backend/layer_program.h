@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-namespace gptq {
+namespace gptq::backend {
 
 enum class NormKind { kRms, kLayer };  // Zhang & Sennrich, arXiv 1910.07467; Ba et al., arXiv 1607.06450
 enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kSquaredRelu };
@@ -132,4 +132,4 @@ struct Access {
 };
 Access access_of(const LayerProgram& program, const LayerStep& step);
 
-}  // namespace gptq
+}  // namespace gptq::backend

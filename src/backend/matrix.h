@@ -10,7 +10,7 @@
 #include "core/check.h"
 #include "core/dtype.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // Row-major; `stride` elements lie between the starts of two rows, so that a column range is a view too.
 // The memory may belong to a device: only the backend that allocated it reads or writes elements.
@@ -56,4 +56,4 @@ class Matrix {
   Memory memory_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -7,7 +7,7 @@
 
 #include "backend/matrix.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 struct DeviceMemory {
   int64_t available = 0;  // bytes that may still be allocated; INT64_MAX where nobody counts (CPU)
@@ -39,4 +39,4 @@ class Memory {
   virtual void await_fetches() = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -15,7 +15,7 @@
 #include "core/packed_weight.h"
 #include "core/tensor.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // A linear or embedding weight in the device's private layout. Opaque: the model never asks what is inside.
 class Weight {
@@ -87,4 +87,4 @@ class ModelOps {
   virtual std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel& model) = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

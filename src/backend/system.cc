@@ -12,7 +12,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/cuda_backend.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -27,19 +27,23 @@ std::string processor_name() {
 
 }  // namespace
 
+}  // namespace gptq::backend
+
+namespace gptq {
+
 SystemInfo system_info() {
   SystemInfo info;
-  info.processor = processor_name();
-  info.instruction_set = best_kernels().name;
+  info.processor = backend::processor_name();
+  info.instruction_set = backend::best_kernels().name;
   info.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   info.memory = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
   try {
-    info.blas = blas_description();
+    info.blas = backend::blas_description();
   } catch (const Error& error) {
     info.blas_problem = error.what();
   }
-  GpuState state = gpu_state();
-  info.gpu_targets = gpu_targets();
+  backend::GpuState state = backend::gpu_state();
+  info.gpu_targets = backend::gpu_targets();
   info.gpu_driver = state.driver;
   info.gpu_problem = state.problem;
   info.gpus = std::move(state.gpus);

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/python_json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -278,8 +278,9 @@ TensorView Checkpoint::tensor(const std::string& name, const Shape& expected) co
   const TensorView view = tensor(name);
   if (view.shape != expected) {
     throw Error(ErrorKind::kVerification, "reading tensor \"" + name + "\" of " + (folder_ / file_of(name)).string() +
-                                              ": found the shape " + to_string(view.shape) + ", expected " +
-                                              to_string(expected) + "; weights and config.json do not belong together");
+                                              ": found the shape " + gptq::to_string(view.shape) + ", expected " +
+                                              gptq::to_string(expected) +
+                                              "; weights and config.json do not belong together");
   }
   return view;
 }
@@ -309,4 +310,4 @@ std::string Checkpoint::file_of(const std::string& name) const {
   return shards_[place_of(name).shard].path().filename().string();
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

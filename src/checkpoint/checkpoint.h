@@ -15,7 +15,7 @@
 #include "core/json_fwd.h"
 #include "core/tensor.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // Weights are found by name, because folders may carry copies in other layouts:
 //   model_file_base_name of the quantization config, then "model", then AutoGPTQ's "gptq_model-{bits}bit-{gs}g";
@@ -81,4 +81,4 @@ class Checkpoint {
   bool untied_ = false;  // the config's "tie_word_embeddings" is not believed
 };
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "core/python_json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -142,4 +142,4 @@ ModelInfo folder_info(const Checkpoint& checkpoint) {
   return info;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -5,7 +5,7 @@
 
 #include "checkpoint/checkpoint.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // Everything but `supported` and `obstacle`, which depend on the architectures this build knows. Packed modules count
 // the weights they stand for; sizes come from config.json (or its "text_config") under any family's field names and are
@@ -15,4 +15,4 @@ ModelInfo folder_info(const Checkpoint& checkpoint);
 // Of a file or folder that is no model: its files, what it is, and the way out, as the obstacle.
 ModelInfo folder_info(const fs::path& path, const OtherFormat& other);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -5,7 +5,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -74,4 +74,4 @@ void read_json_events(std::string_view text, const std::string& what, JsonEvents
   Json::sax_parse(text, &adapter);
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

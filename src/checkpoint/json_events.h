@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // Takes the events of one document in the text's order; any method may throw to refuse it.
 class JsonEvents {
@@ -22,4 +22,4 @@ class JsonEvents {
 // Throws Error(kVerification), naming `what`, for bad syntax, invalid UTF-8, zero bytes and nesting deeper than 64.
 void read_json_events(std::string_view text, const std::string& what, JsonEvents& events);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

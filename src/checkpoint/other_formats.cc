@@ -11,7 +11,7 @@
 #include "core/ascii.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -195,4 +195,4 @@ void refuse(const fs::path& path, const OtherFormat& format, Purpose purpose) {
                                         "; expected a model folder with config.json and *.safetensors" + way_out);
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

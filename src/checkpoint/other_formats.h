@@ -8,7 +8,7 @@
 #include "core/file.h"
 #include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // What a folder is opened for. Looking shows models of other formats; the others refuse them, each with its own advice.
 enum class Purpose { kRun, kQuantize, kLook };
@@ -37,4 +37,4 @@ std::optional<OtherFormat> other_quantization(const SafetensorsHeader& header);
 // Throws Error(kVerification) for a quantized model, Error(kNotFound) for what is no model.
 [[noreturn]] void refuse(const fs::path& path, const OtherFormat& format, Purpose purpose);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -3,7 +3,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -40,4 +40,4 @@ OrderedJson output_config(const OrderedJson& source, const QuantizeConfig& confi
   return full;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -4,7 +4,7 @@
 #include "checkpoint/quantize_config.h"
 #include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // The source's keys in the source's order, with `config` as "quantization_config". What transformers 5 writes under new
 // names is there under the old ones too, which transformers 4 and what is built on it read: "rope_parameters" as
@@ -12,4 +12,4 @@ namespace gptq {
 // to Python files that are not copied, and every family we quantize is known to its readers.
 OrderedJson output_config(const OrderedJson& source, const QuantizeConfig& config);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

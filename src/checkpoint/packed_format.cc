@@ -11,7 +11,7 @@
 
 #include "core/log.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -277,4 +277,4 @@ void for_each_stored(const PackedWeight& weight, const std::string& module, Chec
   if (!bias.empty()) sink(module + ".bias", bias.view());
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

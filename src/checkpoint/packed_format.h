@@ -12,7 +12,7 @@
 #include "core/group_size.h"
 #include "core/packed_weight.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // For a module P with K inputs and N outputs in G groups (core/group_size.h) a folder holds:
 //   P.qweight I32 [K·bits/32, N]   P.qzeros I32 [G, N·bits/32]   P.scales F16 [G, N]   P.g_idx I32 [K]
@@ -49,4 +49,4 @@ using StoredSink = std::function<void(const std::string& name, const TensorView&
 void for_each_stored(const PackedWeight& weight, const std::string& module, CheckpointFormat format,
                      const StoredSink& sink);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

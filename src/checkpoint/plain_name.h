@@ -3,11 +3,11 @@
 
 #include <string>
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 inline bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." &&
          name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

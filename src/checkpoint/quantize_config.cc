@@ -11,7 +11,7 @@
 #include "core/json.h"
 #include "core/regex.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -282,4 +282,4 @@ OrderedJson to_json(const QuantizeConfig& config) {
   return json;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -10,7 +10,7 @@
 
 #include "core/json_fwd.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // v1 ("gptq", what nearly every file is) stores each zero point minus one; v2 ("gptq_v2") stores it as it is.
 enum class CheckpointFormat { kGptq, kGptqV2 };
@@ -62,4 +62,4 @@ QuantizeConfig parse_quantize_config(const OrderedJson& json, const std::string&
 // One complete dialect that every known reader accepts.
 OrderedJson to_json(const QuantizeConfig& config);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -1,7 +1,7 @@
 // A background thread that touches the pages of mapped tensors.
 #include "checkpoint/read_ahead.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 ReadAhead::ReadAhead(const Checkpoint& checkpoint) : checkpoint_(checkpoint), thread_(0) {}
 
@@ -13,4 +13,4 @@ void ReadAhead::prefetch(const std::string& tensor) {
   });
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -7,7 +7,7 @@
 #include "checkpoint/checkpoint.h"
 #include "core/background.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 class ReadAhead {
  public:
@@ -23,4 +23,4 @@ class ReadAhead {
   BackgroundThread thread_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

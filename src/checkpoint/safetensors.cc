@@ -7,7 +7,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -78,4 +78,4 @@ std::string safetensors_bytes(const std::map<std::string, TensorView>& tensors,
   return file;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -13,7 +13,7 @@
 #include "core/file.h"
 #include "core/tensor.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // A file is: N (8 bytes, little-endian) · N bytes of JSON · the data buffer. The JSON maps each tensor's name to
 // {"dtype", "shape", "data_offsets": [begin, end]}, offsets counted from the start of the data buffer; the key
@@ -77,4 +77,4 @@ std::string safetensors_header_bytes(const std::vector<TensorSpec>& sorted,
 std::string safetensors_bytes(const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

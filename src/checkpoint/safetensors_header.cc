@@ -8,7 +8,7 @@
 #include "checkpoint/json_events.h"
 #include "checkpoint/safetensors.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -61,7 +61,7 @@ void check_size(const TensorEntry& entry, const std::string& name, const std::st
   for (int64_t extent : entry.shape) {
     if (__builtin_mul_overflow(elements, static_cast<uint64_t>(extent), &elements) ||
         elements > static_cast<uint64_t>(INT64_MAX)) {
-      fail(what, quoted(name) + " has the shape " + to_string(entry.shape) + ", which overflows 64 bits");
+      fail(what, quoted(name) + " has the shape " + gptq::to_string(entry.shape) + ", which overflows 64 bits");
     }
   }
   uint64_t bytes = 0;
@@ -71,8 +71,8 @@ void check_size(const TensorEntry& entry, const std::string& name, const std::st
   }
   if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size_of(*entry.dtype)), &bytes) ||
       bytes != entry.end - entry.begin) {
-    fail(what, quoted(name) + " of type " + entry.dtype_name + " and shape " + to_string(entry.shape) + " occupies " +
-                   std::to_string(entry.end - entry.begin) + " bytes, which does not fit its shape");
+    fail(what, quoted(name) + " of type " + entry.dtype_name + " and shape " + gptq::to_string(entry.shape) +
+                   " occupies " + std::to_string(entry.end - entry.begin) + " bytes, which does not fit its shape");
   }
 }
 
@@ -254,4 +254,4 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
   return header;
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -9,7 +9,7 @@
 #include "checkpoint/json_events.h"
 #include "checkpoint/plain_name.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -175,4 +175,4 @@ WeightFiles find_weight_files(const fs::path& folder, const std::vector<std::str
                          : "; keep the one that is the model, or rename it to model.safetensors"));
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

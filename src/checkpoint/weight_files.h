@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 struct WeightFiles {
   std::vector<fs::path> files;                 // in order of name; all exist
@@ -23,4 +23,4 @@ struct WeightFiles {
 // Error(kVerification) for a damaged index.
 WeightFiles find_weight_files(const fs::path& folder, const std::vector<std::string>& names);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

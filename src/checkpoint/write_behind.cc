@@ -6,7 +6,7 @@
 
 #include "checkpoint/packed_format.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 constexpr int64_t kMaxBytes = int64_t{256} << 20;  // about two layers of a 7B model in 4 bits
@@ -42,4 +42,4 @@ void WriteBehind::finish() {
   writer_.finish();
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -9,7 +9,7 @@
 #include "core/background.h"
 #include "core/packed_weight.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // Errors of the writer come out of the next call, whichever it is; nothing is written after one.
 class WriteBehind {
@@ -31,4 +31,4 @@ class WriteBehind {
   BackgroundThread thread_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

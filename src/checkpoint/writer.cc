@@ -12,7 +12,7 @@
 #include "core/model_files.h"
 #include "core/python_json.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 namespace {
 
@@ -122,8 +122,8 @@ const CheckpointWriter::Place& CheckpointWriter::place_of(const std::string& nam
 void CheckpointWriter::write(const std::string& name, const TensorView& tensor) {
   const Place& place = place_of(name);
   CHECK(tensor.dtype == place.spec.dtype && tensor.shape == place.spec.shape,
-        "tensor \"" + name + "\" is " + std::string(name_of(tensor.dtype)) + " " + to_string(tensor.shape) +
-            ", announced as " + std::string(name_of(place.spec.dtype)) + " " + to_string(place.spec.shape));
+        "tensor \"" + name + "\" is " + std::string(name_of(tensor.dtype)) + " " + gptq::to_string(tensor.shape) +
+            ", announced as " + std::string(name_of(place.spec.dtype)) + " " + gptq::to_string(place.spec.shape));
   shards_[place.shard].storage.write(place.offset, {tensor.data, tensor.bytes()});
   mark_written(name, sha256_hex({tensor.data, tensor.bytes()}));
 }
@@ -217,4 +217,4 @@ void write_configs(const fs::path& folder, const OrderedJson& source_config, con
   write_file_atomic(folder / "config.json", python_json_text(output_config(source_config, config)) + "\n");
 }
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

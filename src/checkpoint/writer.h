@@ -14,7 +14,7 @@
 #include "core/json_fwd.h"
 #include "core/tensor.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 
 // The shards of one model. Tensors go to shards greedily in the given order; within a shard they lie as the
 // reference safetensors writer puts them. One shard is "model.safetensors"; several are
@@ -79,4 +79,4 @@ inline constexpr char kTemplatesFolder[] = "additional_chat_templates";  // the 
 // "quantization_config". A folder without config.json was never finished.
 void write_configs(const fs::path& folder, const OrderedJson& source_config, const QuantizeConfig& config);
 
-}  // namespace gptq
+}  // namespace gptq::checkpoint

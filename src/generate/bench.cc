@@ -19,7 +19,9 @@
 #include "model/families.h"
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::generate {
+
+using checkpoint::Checkpoint;
 
 namespace {
 
@@ -75,7 +77,7 @@ std::vector<int> fitting(const std::vector<int>& asked, const std::vector<int>& 
 class BatchRun {
  public:
   BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
-      : backend_(make_backend(options.compute, stored_dtype(checkpoint))),
+      : backend_(backend::make_backend(options.compute, model::stored_dtype(checkpoint))),
         model_(checkpoint, *backend_, options.compute.threads),
         vocabulary_(vocabulary) {}
 
@@ -85,7 +87,7 @@ class BatchRun {
     sequences_.clear();
     pool_.reset();
     capacity_ = capacity;
-    pool_ = std::make_unique<KvPool>(model_, *backend_, batch * KvCache::pages_for(capacity));
+    pool_ = std::make_unique<KvPool>(model_, *backend_, batch * model::KvCache::pages_for(capacity));
   }
 
   // One more sequence, behind its prompt.
@@ -97,7 +99,7 @@ class BatchRun {
     for (size_t done = 0; done < prompt.size(); done += most) {
       const auto part = prompt.subspan(done, std::min(most, prompt.size() - done));
       const int last = static_cast<int>(part.size()) - 1;
-      Batch batch;
+      model::Batch batch;
       batch.add(part, sequence.length(), sequence.pages());
       model_.forward(batch, {&last, 1}, pool_->cache());
       sequence.append(part, false);
@@ -110,7 +112,7 @@ class BatchRun {
       runner_ =
           model_.make_decode_runner(pool_->cache(), static_cast<int64_t>(sequences_.size()), capacity_, vocabulary_);
     }
-    std::vector<DecodeSequence> starts;
+    std::vector<backend::DecodeSequence> starts;
     for (const Sequence& sequence : sequences_) {
       starts.push_back({sequence.tokens().back(), static_cast<int>(sequence.length())});
       starts.back().pages = sequence.pages();
@@ -119,7 +121,7 @@ class BatchRun {
     runner_->reset(starts);
     int submitted = 0;
     for (int done = 0; done < count; ++done) {
-      for (; submitted < std::min(count, done + DecodeRunner::kMaxInFlight); ++submitted) runner_->submit({});
+      for (; submitted < std::min(count, done + backend::DecodeRunner::kMaxInFlight); ++submitted) runner_->submit({});
       runner_->wait();
     }
     return seconds_since(start);
@@ -128,20 +130,20 @@ class BatchRun {
  private:
   static constexpr size_t kChunk = 512;
 
-  std::unique_ptr<Backend> backend_;
-  Model model_;
+  std::unique_ptr<backend::Backend> backend_;
+  model::Model model_;
   int vocabulary_;
   int capacity_ = 0;
   std::unique_ptr<KvPool> pool_;
   std::deque<Sequence> sequences_;
-  std::unique_ptr<DecodeRunner> runner_;
+  std::unique_ptr<backend::DecodeRunner> runner_;
 };
 
 class Bench {
  public:
   Bench(const BenchOptions& options, const BenchSink& on_progress)
       : options_(options), on_progress_(on_progress), checkpoint_(Checkpoint::open(options.model)) {
-    architecture_ = read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
+    architecture_ = model::read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
     const int64_t context = architecture_.context_length;
     options_.prompt_lengths = fitting(options.prompt_lengths, kUsualPrompts, "prompt length", 1, context);
     // The first token belongs to the prompt.
@@ -203,7 +205,7 @@ class Bench {
   }
 
   void measure_limits() {
-    const std::unique_ptr<Backend> backend = make_backend(options_.compute);
+    const std::unique_ptr<backend::Backend> backend = backend::make_backend(options_.compute);
     const DeviceRates rates = measure_device(*backend);
     report_.device = to_string(backend->device());
     report_.copy_rate = rates.copy;
@@ -284,7 +286,7 @@ class Bench {
   }
 
   // Positions that a query of a layer behind `past` others attends to.
-  static double attended(const AttentionStep& attention, double past) {
+  static double attended(const backend::AttentionStep& attention, double past) {
     return attention.window > 0 ? std::min(past + 1, static_cast<double>(attention.window)) : past + 1;
   }
 
@@ -292,11 +294,11 @@ class Bench {
     double operations =
         2 * static_cast<double>(architecture_.hidden_size * architecture_.vocab_size);  // of the last token
     for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
-      const LayerProgram& program = architecture_.program(layer);
-      for (const LinearSet& set : program.linear_sets) {
+      const backend::LayerProgram& program = architecture_.program(layer);
+      for (const backend::LinearSet& set : program.linear_sets) {
         operations += 2.0 * length * static_cast<double>(set.in_features()) * static_cast<double>(set.out_features());
       }
-      const AttentionStep& attention = program.attention();
+      const backend::AttentionStep& attention = program.attention();
       for (int i = 0; i < length; ++i) {  // scores and their sum over the values
         operations += 4 * attended(attention, i) * static_cast<double>(attention.heads * attention.head_dim);
       }
@@ -307,7 +309,7 @@ class Bench {
   double decode_bytes(int depth, int batch) const {
     double bytes = static_cast<double>(report_.weight_bytes) * options_.tokens;
     for (int64_t layer = 0; layer < architecture_.layers; ++layer) {
-      const LayerProgram& program = architecture_.program(layer);
+      const backend::LayerProgram& program = architecture_.program(layer);
       const double position = 2.0 * static_cast<double>(program.cache_columns() * activation_bytes_);
       for (int i = 0; i < options_.tokens; ++i) {
         bytes += batch * position * attended(program.attention(), depth + i);
@@ -322,7 +324,7 @@ class Bench {
   Checkpoint checkpoint_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<BatchRun> batch_run_;
-  Architecture architecture_;
+  model::Architecture architecture_;
   int vocabulary_ = 0;
   int64_t activation_bytes_ = 0;
   uint64_t random_ = 1;
@@ -332,9 +334,13 @@ class Bench {
 
 }  // namespace
 
+}  // namespace gptq::generate
+
+namespace gptq {
+
 BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress) {
-  check(options);
-  return Bench(options, on_progress).run();
+  generate::check(options);
+  return generate::Bench(options, on_progress).run();
 }
 
 }  // namespace gptq

@@ -7,7 +7,11 @@
 
 #include "core/clock.h"
 
-namespace gptq {
+namespace gptq::generate {
+
+using backend::Backend;
+using backend::Matrix;
+using backend::Weight;
 
 namespace {
 
@@ -94,4 +98,4 @@ Matrix random_activations(Backend& backend, int64_t m, int64_t k) {
 
 DeviceRates measure_device(Backend& backend) { return {copy_rate(backend), gemm_rate(backend)}; }
 
-}  // namespace gptq
+}  // namespace gptq::generate

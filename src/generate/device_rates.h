@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 struct DeviceRates {
   double copy = 0;  // bytes per second, read and written, of copies between large matrices
@@ -15,14 +15,15 @@ struct DeviceRates {
 };
 
 // Takes about a second and, on a GPU, 0.9 GB of its memory. Each rate is the best of several passes: a limit.
-DeviceRates measure_device(Backend& backend);
+DeviceRates measure_device(backend::Backend& backend);
 
 // A dense BF16 weight of random numbers that are neither zero nor denormal                            [N, K]
-std::unique_ptr<Weight> random_dense_weight(Backend& backend, int64_t n, int64_t k, uint64_t seed);
+std::unique_ptr<backend::Weight> random_dense_weight(backend::Backend& backend, int64_t n, int64_t k, uint64_t seed);
 
-Matrix allocate_activations(Backend& backend, int64_t m, int64_t k);  // of the backend's type, not cleared
+backend::Matrix allocate_activations(backend::Backend& backend, int64_t m,
+                                     int64_t k);  // of the backend's type, not cleared
 
 // The same filled with such numbers                                      [M, K]
-Matrix random_activations(Backend& backend, int64_t m, int64_t k);
+backend::Matrix random_activations(backend::Backend& backend, int64_t m, int64_t k);
 
-}  // namespace gptq
+}  // namespace gptq::generate

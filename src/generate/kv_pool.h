@@ -9,7 +9,7 @@
 
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 // Pages of one model's cache. A page belongs to all sequences that refer to it. A page that is full may be published with its
 // tokens and the page in front of it: another sequence that begins with the same tokens finds it there. Published
@@ -17,12 +17,12 @@ namespace gptq {
 // Not thread-safe.
 class KvPool {
  public:
-  static constexpr int64_t kPageSize = KvCache::kPageSize;
+  static constexpr int64_t kPageSize = model::KvCache::kPageSize;
   static constexpr int32_t kNoPage = -1;
 
-  KvPool(const Model& model, Backend& backend, int64_t pages);
+  KvPool(const model::Model& model, backend::Backend& backend, int64_t pages);
 
-  const KvCache& cache() const { return cache_; }
+  const model::KvCache& cache() const { return cache_; }
   int64_t pages() const { return cache_.pages(); }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size() + unused_.size()); }
 
@@ -57,9 +57,9 @@ class KvPool {
   const Page& at(int32_t page) const { return pages_[static_cast<size_t>(page)]; }
   uint64_t prefix_hash(int32_t previous, std::span<const int> tokens) const;
 
-  const Model& model_;
-  Backend& backend_;
-  KvCache cache_;
+  const model::Model& model_;
+  backend::Backend& backend_;
+  model::KvCache cache_;
   std::vector<Page> pages_;
   std::vector<int32_t> free_;
   std::list<int32_t> unused_;  // published pages without references, the least recently used first
@@ -83,6 +83,7 @@ class Sequence {
   std::span<const int32_t> pages() const { return pages_; }
   int64_t capacity() const { return static_cast<int64_t>(pages_.size()) * KvPool::kPageSize; }
 
+  int64_t missing_pages(int64_t positions) const;  // what reserve() would take of the pool
   // Pages for `positions` positions, all of those behind length() its own. Throws Error(kOutOfMemory), with what it had
   // unchanged, when the pool has too few.
   void reserve(int64_t positions);
@@ -95,6 +96,7 @@ class Sequence {
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:
+  bool copies_partial_page(int64_t positions) const;  // reserve()
   // The page in front of page `index`, in the words of publish().
   int32_t previous(size_t index) const { return index == 0 ? KvPool::kNoPage : pages_[index - 1]; }
 
@@ -103,4 +105,4 @@ class Sequence {
   std::vector<int32_t> pages_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::generate

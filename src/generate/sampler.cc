@@ -5,7 +5,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::generate {
 
 Sampler::Sampler(const Sampling& sampling) : sampling_(sampling), random_(sampling.seed) {
   const auto require = [](bool fine, const std::string& what) {
@@ -18,4 +18,4 @@ Sampler::Sampler(const Sampling& sampling) : sampling_(sampling), random_(sampli
   require(sampling.repetition_penalty > 0, "repetition_penalty must be above 0 (1 = none)");
 }
 
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -5,7 +5,7 @@
 
 #include <gptq/sampling.h>
 
-namespace gptq {
+namespace gptq::generate {
 
 // The tokens themselves are chosen where the logits are (backend/sampling/sample.h), from one uniform for each token.
 // Deterministic for a seed: the numbers do not depend on the platform's library.
@@ -23,4 +23,4 @@ class Sampler {
   std::mt19937_64 random_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace gptq {
+namespace gptq::generate {
 
 StopStrings::StopStrings(std::vector<std::string> strings) : strings_(std::move(strings)) {
   std::erase(strings_, std::string());
@@ -32,4 +32,4 @@ std::string StopStrings::push(const std::string& piece) {
 
 std::string StopStrings::finish() { return found_ ? "" : std::exchange(held_, ""); }
 
-}  // namespace gptq
+}  // namespace gptq::generate

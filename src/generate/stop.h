@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace gptq {
+namespace gptq::generate {
 
 class StopStrings {
  public:
@@ -22,4 +22,4 @@ class StopStrings {
   bool found_ = false;
 };
 
-}  // namespace gptq
+}  // namespace gptq::generate

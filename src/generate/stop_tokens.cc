@@ -1,7 +1,7 @@
 // The names of end-of-turn tokens, and the union with what the model's files list.
 #include "generate/stop_tokens.h"
 
-namespace gptq {
+namespace gptq::generate {
 
 namespace {
 
@@ -42,4 +42,4 @@ std::set<TokenId> stop_tokens(const std::vector<int>& config, const std::vector<
   return ids;
 }
 
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -6,7 +6,7 @@
 
 #include <gptq/tokenizer.h>
 
-namespace gptq {
+namespace gptq::generate {
 
 // The union of what config.json and generation_config.json list, the tokenizer's eos_token, and the marks by which chat
 // models end a turn, where they are special tokens of this tokenizer: many fine-tuned models end their turns with one
@@ -14,4 +14,4 @@ namespace gptq {
 std::set<TokenId> stop_tokens(const std::vector<int>& config, const std::vector<int>& generation_config,
                               const Tokenizer& tokenizer);
 
-}  // namespace gptq
+}  // namespace gptq::generate

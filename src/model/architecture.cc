@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::model {
 
 bool Architecture::depends_on_length() const {
   return std::any_of(ropes.begin(), ropes.end(), [](const RopeSpec& rope) { return rope.type == RopeType::kDynamic; });
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -5,9 +5,32 @@
 #include <string>
 #include <vector>
 
-#include "backend/layer_program.h"
+#include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::model {
+
+// The words of the whole module: what layers are made of, and what they run on.
+using backend::Activation;
+using backend::ActivationStep;
+using backend::AddStep;
+using backend::AttentionStep;
+using backend::Backend;
+using backend::BatchRows;
+using backend::Columns;
+using backend::DecodeRunner;
+using backend::kNoParameter;
+using backend::kResidual;
+using backend::LayerProgram;
+using backend::LinearSet;
+using backend::LinearSpec;
+using backend::LinearStep;
+using backend::Matrix;
+using backend::MatrixView;
+using backend::NormKind;
+using backend::NormStep;
+using backend::Parameter;
+using backend::RopeStep;
+using backend::Weight;
 
 enum class RopeType { kDefault, kLinear, kDynamic, kLlama3, kYarn };
 
@@ -58,4 +81,4 @@ struct Architecture {
   bool depends_on_length() const;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

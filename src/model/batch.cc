@@ -5,7 +5,7 @@
 
 #include "model/kv_cache.h"
 
-namespace gptq {
+namespace gptq::model {
 
 void Batch::add(std::span<const int> tokens, int64_t past, std::span<const int32_t> pages) {
   const int64_t end = past + static_cast<int64_t>(tokens.size());
@@ -46,4 +46,4 @@ void Batch::upload(Backend& backend) {
   rows_.pages = {page_table_.view(), KvCache::kPageSize};
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "backend/batch_rows.h"
 
-namespace gptq {
+namespace gptq::model {
 
 // A ragged batch: rows of S sequences, each with its own number of rows and of positions before them. Not copyable: rows()
 // refers to its memory.
@@ -40,4 +40,4 @@ class Batch {
   BatchRows rows_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -12,7 +12,7 @@
 #include "core/json.h"
 #include "core/log.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -203,4 +203,4 @@ void warn_about_unread_fields(const JsonReader& config) {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -8,7 +8,7 @@
 #include "core/json_fwd.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
 
 // The numbers that decoder-only families share.
 struct DecoderConfig {
@@ -63,4 +63,4 @@ std::vector<int> read_token_ids(const JsonReader& config, const char* key);
 // silently ignored field is the most common source of wrong output.
 void warn_about_unread_fields(const JsonReader& config);
 
-}  // namespace gptq
+}  // namespace gptq::model

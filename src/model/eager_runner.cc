@@ -3,12 +3,12 @@
 
 #include "backend/sampling/sample.h"
 
-namespace gptq {
+namespace gptq::model {
 
-void EagerRunner::reset(std::span<const DecodeSequence> sequences) {
+void EagerRunner::reset(std::span<const backend::DecodeSequence> sequences) {
   sequences_.clear();
   submitted_.clear();
-  for (const DecodeSequence& s : sequences) {
+  for (const backend::DecodeSequence& s : sequences) {
     sequences_.push_back(
         {s.token, s.position, s.sampling, {s.seen.begin(), s.seen.end()}, {s.pages.begin(), s.pages.end()}});
   }
@@ -31,7 +31,8 @@ std::vector<int> EagerRunner::wait() {
   for (size_t s = 0; s < sequences_.size(); ++s) {
     Sequence& sequence = sequences_[s];
     const auto row = std::span(logits).subspan(s * columns, static_cast<size_t>(vocabulary_));
-    sequence.token = require_sampled(sample_token(row, sequence.seen, sequence.sampling, uniforms[s]));
+    sequence.token =
+        backend::require_sampled(backend::sample_token(row, sequence.seen, sequence.sampling, uniforms[s]));
     sequence.seen.push_back(sequence.token);
     ++sequence.position;
     tokens.push_back(sequence.token);
@@ -64,4 +65,4 @@ MatrixView EagerRunner::run_batch() {
   return separate_.view();
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -6,14 +6,14 @@
 
 #include "model/model.h"
 
-namespace gptq {
+namespace gptq::model {
 
 class EagerRunner final : public DecodeRunner {
  public:
   EagerRunner(Model& model, const KvCache& cache, Backend& backend, int vocabulary)
       : model_(model), cache_(cache), backend_(backend), vocabulary_(vocabulary) {}
 
-  void reset(std::span<const DecodeSequence> sequences) override;
+  void reset(std::span<const backend::DecodeSequence> sequences) override;
   void submit(std::span<const double> uniforms) override;
   std::vector<int> wait() override;
   MatrixView logits() override { return logits_; }
@@ -38,4 +38,4 @@ class EagerRunner final : public DecodeRunner {
   MatrixView logits_;                          // [B, V]
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -7,7 +7,7 @@
 
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -85,4 +85,4 @@ void add_layers(Architecture& a, std::span<const int64_t> windows,
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

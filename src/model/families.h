@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "model/program_builder.h"
 
-namespace gptq {
+namespace gptq::model {
 
 struct Family {
   const char* model_type;    // config.json: model_type
@@ -48,4 +48,4 @@ Architecture read_qwen3(const JsonReader& config);
 Architecture read_gemma2(const JsonReader& config);
 Architecture read_phi(const JsonReader& config);
 
-}  // namespace gptq
+}  // namespace gptq::model

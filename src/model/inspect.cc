@@ -3,18 +3,15 @@
 #include <gptq/inspect.h>
 
 #include "checkpoint/folder_info.h"
+#include "core/json.h"
 #include "model/families.h"
 
-namespace gptq {
-
-void check_supported(const std::string& config_json, const std::string& what) {
-  find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
-}
+namespace gptq::model {
 
 namespace {
 
 // Why no model of this folder can be loaded, as far as its config and the names of its tensors say; "" for no reason.
-std::string obstacle_in(const Checkpoint& checkpoint) {
+std::string obstacle_in(const checkpoint::Checkpoint& checkpoint) {
   if (checkpoint.other_format()) return "it is " + checkpoint.other_format()->found;
   if (find_family(checkpoint.config()) == nullptr) return "this build does not know the architecture";
   try {
@@ -37,11 +34,19 @@ std::string obstacle_in(const Checkpoint& checkpoint) {
 
 }  // namespace
 
+}  // namespace gptq::model
+
+namespace gptq {
+
+void check_supported(const std::string& config_json, const std::string& what) {
+  model::find_family_or_throw(parse_json(config_json, "config.json of " + what), "config.json of " + what);
+}
+
 ModelInfo inspect(const std::string& folder) {
-  if (const auto other = not_a_model(folder)) return folder_info(folder, *other);
-  const Checkpoint checkpoint = Checkpoint::open(folder, Purpose::kLook);
-  ModelInfo info = folder_info(checkpoint);
-  info.obstacle = obstacle_in(checkpoint);
+  if (const auto other = checkpoint::not_a_model(folder)) return checkpoint::folder_info(folder, *other);
+  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder, checkpoint::Purpose::kLook);
+  ModelInfo info = checkpoint::folder_info(checkpoint);
+  info.obstacle = model::obstacle_in(checkpoint);
   info.supported = info.obstacle.empty();
   return info;
 }

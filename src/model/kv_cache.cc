@@ -1,7 +1,7 @@
 // One pair of matrices for each layer.
 #include "model/kv_cache.h"
 
-namespace gptq {
+namespace gptq::model {
 
 KvCache::KvCache(const Architecture& a, Backend& backend, int64_t pages) : pages_(pages) {
   for (int64_t i = 0; i < a.layers; ++i) {
@@ -21,4 +21,4 @@ void KvCache::copy_pages(int64_t to, const KvCache& source, int64_t from, int64_
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

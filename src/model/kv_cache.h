@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
 
 class KvCache {
  public:
@@ -33,4 +33,4 @@ class KvCache {
   int64_t pages_ = 0;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -4,7 +4,7 @@
 #include "model/eager_runner.h"
 #include "model/families.h"
 
-namespace gptq {
+namespace gptq::model {
 
 Model::Model(const Checkpoint& checkpoint, Backend& backend, int threads)
     : backend_(backend),
@@ -41,4 +41,4 @@ int64_t Model::weight_bytes() const {
   return bytes;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

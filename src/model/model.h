@@ -8,7 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/transformer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 class Model {
  public:
@@ -40,4 +40,4 @@ class Model {
   Activations activations_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

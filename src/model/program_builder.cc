@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -20,7 +20,7 @@ struct Lifetime {
 std::vector<Lifetime> lifetimes(const LayerProgram& program) {
   std::vector<Lifetime> lives(program.slots.size());
   for (int i = 0; i < program.end(); ++i) {
-    const Access access = access_of(program, program.steps[static_cast<size_t>(i)]);
+    const backend::Access access = backend::access_of(program, program.steps[static_cast<size_t>(i)]);
     for (const auto* columns : {&access.writes, &access.reads}) {
       for (const Columns& c : *columns) {
         Lifetime& life = lives[static_cast<size_t>(c.slot)];
@@ -120,4 +120,4 @@ LayerProgram ProgramBuilder::finish() && {
   return std::move(program_);
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

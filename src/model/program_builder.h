@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/layer_program.h"
+#include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
 
 struct NormSpec {
   NormKind kind = NormKind::kRms;
@@ -48,4 +48,4 @@ class ProgramBuilder {
   LayerProgram program_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

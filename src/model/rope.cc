@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -65,7 +65,7 @@ std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length) {
   return frequencies;
 }
 
-RopeAngles RopeTable::angles(int64_t length) {
+backend::RopeAngles RopeTable::angles(int64_t length) {
   const bool dynamic = spec_.type == RopeType::kDynamic;
   const int64_t original = spec_.original_max_positions;
   const bool stale = dynamic && length != length_ && (length > original || length_ > original);
@@ -95,4 +95,4 @@ void RopeTable::build(int64_t length) {
   length_ = length;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

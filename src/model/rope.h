@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
 
 // Rotation speed of each pair at a context of `length` tokens                                       [rotary_dim / 2]
 std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length);
@@ -18,7 +18,7 @@ class RopeTable {
   RopeTable(const RopeSpec& spec, Backend& backend) : spec_(spec), backend_(backend) {}
 
   // Angles of the positions 0 … length − 1 at least, for a context of `length` positions. Valid until the next call.
-  RopeAngles angles(int64_t length);
+  backend::RopeAngles angles(int64_t length);
 
  private:
   void build(int64_t length);
@@ -30,4 +30,4 @@ class RopeTable {
   int64_t length_ = 0;  // context length the frequencies are for
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -41,11 +41,11 @@ class Transformer::Pass {
     t_.backend_.linear(whole(set.out), whole(set.in), pointers(weights_.linear_sets[static_cast<size_t>(s.set)]));
   }
   void operator()(const RopeStep& s) const {
-    const RopeAngles angles = t_.ropes_[static_cast<size_t>(s.table)].angles(rows_.longest());
+    const backend::RopeAngles angles = t_.ropes_[static_cast<size_t>(s.table)].angles(rows_.longest());
     t_.backend_.rope(view(s.x), {static_cast<int>(s.head_dim), s.interleaved, angles}, rows_);
   }
   void operator()(const AttentionStep& s) const {
-    AttentionArgs args;
+    backend::AttentionArgs args;
     args.q = view(s.q);
     args.keys = view(s.k);
     args.values = view(s.v);
@@ -68,7 +68,7 @@ class Transformer::Pass {
   void operator()(const AddStep& s) const { t_.backend_.add(x_.residual, view(s.from)); }
 
   MatrixView whole(int slot) const {
-    const Slot& s = program_.slots[static_cast<size_t>(slot)];
+    const backend::Slot& s = program_.slots[static_cast<size_t>(slot)];
     if (slot == kResidual) return x_.residual;
     return t_.scratch(t_.buffer(program_, s.buffer, x_, x_.residual.rows), t_.backend_.activation_dtype(),
                       x_.residual.rows, s.columns);
@@ -155,12 +155,12 @@ MatrixView Transformer::logits(const ModelWeights& weights, const Activations& x
 std::unique_ptr<DecodeRunner> Transformer::make_decode_runner(const ModelWeights& weights, const KvCache& cache,
                                                               int64_t sequences, int64_t positions, int vocabulary) {
   if (a_.depends_on_length()) return nullptr;
-  DecodeModel model;
+  backend::DecodeModel model;
   model.embedding = weights.embedding.get();
   model.embedding_scale = a_.embedding_scale;
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const LayerWeights& layer = weights.layers[i];
-    DecodeLayer& decode = model.layers.emplace_back();
+    backend::DecodeLayer& decode = model.layers.emplace_back();
     decode.program = &a_.program(static_cast<int64_t>(i));
     for (const Matrix& vector : layer.parameters) decode.parameters.push_back(vector.view());
     for (const Linears& set : layer.linear_sets) decode.linear_sets.push_back(pointers(set));
@@ -203,4 +203,4 @@ MatrixView Transformer::scratch(Matrix& buffer, DType dtype, int64_t rows, int64
   return {dtype, buffer.view().data, rows, cols, cols};
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

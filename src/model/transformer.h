@@ -13,7 +13,7 @@
 #include "model/rope.h"
 #include "model/weights.h"
 
-namespace gptq {
+namespace gptq::model {
 
 // What a pass leaves behind between two steps of a layer, M rows: the residual stream, and the buffers of the slots that are
 // alive in front of a linear set. Memory is made when it is first needed; used again for the next batch, it only grows.
@@ -68,4 +68,4 @@ class Transformer {
   Matrix logits_, normed_, chosen_;  // grow to the largest batch seen, so decoding never allocates
 };
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -10,7 +10,7 @@
 #include "core/threads.h"
 #include "model/families.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -73,7 +73,7 @@ Matrix load_parameter(const Checkpoint& checkpoint, const std::string& name, con
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend, FiniteCheck check) {
   if (checkpoint.contains(module + ".qweight")) {
-    return backend.load_weight(read_packed(checkpoint, module, spec.in_features, spec.out_features));
+    return backend.load_weight(checkpoint::read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
   const std::string name = module + ".weight";
   const TensorView weight = check == FiniteCheck::kDone
@@ -121,7 +121,7 @@ void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t f
     const LinearAddress& linear = linears[static_cast<size_t>(i)];
     if (!checkpoint.contains(module(linear) + ".qweight")) return;
     packed[static_cast<size_t>(i)] =
-        read_packed(checkpoint, module(linear), linear.spec.in_features, linear.spec.out_features);
+        checkpoint::read_packed(checkpoint, module(linear), linear.spec.in_features, linear.spec.out_features);
   });
   for (size_t i = 0; i < linears.size(); ++i) {
     LayerWeights& layer = layers[static_cast<size_t>(linears[i].layer)];
@@ -167,4 +167,4 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   return weights;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

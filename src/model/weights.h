@@ -8,7 +8,9 @@
 #include "checkpoint/checkpoint.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::model {
+
+using checkpoint::Checkpoint;
 
 using Linears = std::vector<std::unique_ptr<Weight>>;  // of one linear set, in its order
 
@@ -54,4 +56,4 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads);
 
-}  // namespace gptq
+}  // namespace gptq::model

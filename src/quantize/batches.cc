@@ -1,7 +1,7 @@
 // Cutting the calibration windows into batches.
 #include "quantize/batches.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -44,4 +44,4 @@ std::vector<WindowBatch> make_batches(std::span<const int64_t> lengths, std::spa
   return batches;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

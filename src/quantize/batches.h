@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct WindowBatch {
   std::vector<int64_t> windows;  // all of one length
@@ -23,4 +23,4 @@ struct WindowBatch {
 std::vector<WindowBatch> make_batches(std::span<const int64_t> lengths, std::span<const int64_t> held, bool gptaq,
                                       int64_t rows);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

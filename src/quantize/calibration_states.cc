@@ -3,13 +3,16 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::quantization {
 
-CalibrationStates::CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan)
+using model::Activations;
+
+CalibrationStates::CalibrationStates(const model::Architecture& architecture, backend::Backend& backend,
+                                     const MemoryPlan& plan)
     : a_(architecture), backend_(backend), plan_(plan) {}
 
-void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& added, Transformer& transformer,
-                            const Weight& embedding) {
+void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& added, model::Transformer& transformer,
+                            const backend::Weight& embedding) {
   const int64_t rows = static_cast<int64_t>(tokens.size());
   CHECK(!added.paired || paired_ == batches_.size());
   CHECK(added.held || calibrating_ == batches_.size());
@@ -21,7 +24,7 @@ void CalibrationStates::add(std::span<const int> tokens, const WindowBatch& adde
   stored.batch.upload(backend_);
   stored.resident = static_cast<int64_t>(batches_.size()) < plan_.resident_batches;
   stored.streams.resize(added.paired ? 2 : 1);
-  const Matrix embedded = backend_.allocate(DType::kF32, rows, a_.hidden_size);
+  const backend::Matrix embedded = backend_.allocate(DType::kF32, rows, a_.hidden_size);
   transformer.embed(embedded.view(), tokens, embedding);
   for (Stream& stream : stored.streams) {
     if (stored.resident) {
@@ -50,7 +53,7 @@ void CalibrationStates::for_each(size_t first, size_t last, Access access, const
     visit({x, stored.streams.size() > 1 ? &enter(stored, 1, buffer) : nullptr, stored.batch.rows()});
     if (access == Access::kRead || stored.resident) continue;
     for (size_t s = 0; s < stored.streams.size(); ++s) {
-      const Matrix& host = stored.streams[s].residual;
+      const backend::Matrix& host = stored.streams[s].residual;
       backend_.store(host.view(), buffer[s].view().row_range(0, host.rows()));
     }
   }
@@ -59,7 +62,7 @@ void CalibrationStates::for_each(size_t first, size_t last, Access access, const
 void CalibrationStates::fetch(const StoredBatch& batch, DeviceBuffer& buffer) {
   if (batch.resident) return;
   for (size_t s = 0; s < batch.streams.size(); ++s) {
-    const MatrixView host = batch.streams[s].residual.view();
+    const backend::MatrixView host = batch.streams[s].residual.view();
     if (buffer[s].rows() < host.rows) {
       buffer[s] = {};
       buffer[s] = backend_.allocate(DType::kF32, host.rows, host.cols);
@@ -79,4 +82,4 @@ void CalibrationStates::release() {
   for (Activations& x : shared_) x = {};
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

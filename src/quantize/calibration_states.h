@@ -13,22 +13,23 @@
 #include "quantize/batches.h"
 #include "quantize/memory_plan.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What a pass works on: the activations of one batch, and where its rows stand.
 struct BatchState {
-  Activations& x;         // of the quantized model
-  Activations* original;  // of the original model; null for batches that are not paired
-  const BatchRows& rows;
+  model::Activations& x;         // of the quantized model
+  model::Activations* original;  // of the original model; null for batches that are not paired
+  const backend::BatchRows& rows;
 };
 
 // Two residual streams flow through the layers: the quantized model's and, beside it for paired batches, the original's.
 class CalibrationStates {
  public:
-  CalibrationStates(const Architecture& architecture, Backend& backend, const MemoryPlan& plan);
+  CalibrationStates(const model::Architecture& architecture, backend::Backend& backend, const MemoryPlan& plan);
 
   // Takes the residual stream of the batch's windows, made from their tokens. Paired batches come first, held ones last.
-  void add(std::span<const int> tokens, const WindowBatch& batch, Transformer& transformer, const Weight& embedding);
+  void add(std::span<const int> tokens, const WindowBatch& batch, model::Transformer& transformer,
+           const backend::Weight& embedding);
 
   size_t paired() const { return paired_; }            // batches: the first ones
   size_t calibrating() const { return calibrating_; }  // these, and those behind them that calibrate
@@ -46,26 +47,26 @@ class CalibrationStates {
 
  private:
   struct Stream {
-    Matrix residual;  // F32 [M, E]
-    Activations kept;
+    backend::Matrix residual;  // F32 [M, E]
+    model::Activations kept;
   };
   struct StoredBatch {
     std::vector<Stream> streams;  // the quantized model's, the original's
-    Batch batch;
+    model::Batch batch;
     bool resident = true;
   };
   // Device memory for one batch of streamed ones.
-  using DeviceBuffer = std::array<Matrix, 2>;
+  using DeviceBuffer = std::array<backend::Matrix, 2>;
 
   void fetch(const StoredBatch& batch, DeviceBuffer& buffer);
-  Activations& enter(StoredBatch& batch, size_t stream, DeviceBuffer& buffer);
+  model::Activations& enter(StoredBatch& batch, size_t stream, DeviceBuffer& buffer);
 
-  const Architecture& a_;
-  Backend& backend_;
+  const model::Architecture& a_;
+  backend::Backend& backend_;
   MemoryPlan plan_;
   std::vector<StoredBatch> batches_;
   size_t paired_ = 0, calibrating_ = 0;
-  std::array<Activations, 2> shared_;  // with activations that no pass keeps
+  std::array<model::Activations, 2> shared_;  // with activations that no pass keeps
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

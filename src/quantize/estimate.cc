@@ -8,7 +8,10 @@
 #include <random>
 #include <vector>
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::LayerProgram;
+using model::Architecture;
 
 namespace {
 
@@ -21,18 +24,18 @@ constexpr double kBusRate = 40e9;  // bytes a second between host and GPU, one w
 constexpr double kCpuFactor = 1.25;
 
 // Floating-point operations per second of a matrix product like those of a layer.
-double measure_rate(Backend& backend) {
+double measure_rate(backend::Backend& backend) {
   const auto& probe = backend.capabilities().probe_gemm;
   const int64_t size = probe.m, rows = probe.k;
   std::mt19937 random(1);  // zeros and constants draw less power than data
   std::vector<float> values(static_cast<size_t>(rows * size));
   for (float& value : values) value = static_cast<float>(random()) * 0x1p-32f - 0.5f;
   const TensorView view{DType::kF32, {size, size}, reinterpret_cast<const std::byte*>(values.data())};
-  const std::unique_ptr<Weight> weight = backend.load_weight(view, nullptr);
-  const Matrix x = backend.allocate(backend.activation_dtype(), rows, size);
-  const Matrix y = backend.allocate(backend.activation_dtype(), rows, size);
+  const std::unique_ptr<backend::Weight> weight = backend.load_weight(view, nullptr);
+  const backend::Matrix x = backend.allocate(backend.activation_dtype(), rows, size);
+  const backend::Matrix y = backend.allocate(backend.activation_dtype(), rows, size);
   backend.upload(x.view(), values);
-  const Weight* weights[] = {weight.get()};
+  const backend::Weight* weights[] = {weight.get()};
   backend.linear(y.view(), x.view(), weights);
   backend.synchronize();
   const auto start = std::chrono::steady_clock::now();
@@ -66,7 +69,7 @@ Runs count_runs(const LayerProgram& program, bool recomputes) {
   Runs runs{std::vector<double>(static_cast<size_t>(sets), 1.0), 1.0};
   if (!recomputes) return runs;
   int attention = 0;
-  while (!std::holds_alternative<AttentionStep>(program.steps[static_cast<size_t>(attention)])) ++attention;
+  while (!std::holds_alternative<backend::AttentionStep>(program.steps[static_cast<size_t>(attention)])) ++attention;
   for (int set = 0; set < sets; ++set) {
     const int begin = program.restart_before(set), end = program.step_of(set);
     for (int s = 0; s < set; ++s) runs.sets[static_cast<size_t>(s)] += program.step_of(s) >= begin;
@@ -84,7 +87,7 @@ Work count_work(const MemoryProblem& p, bool recomputes) {
   Work work;
   for (size_t layer = 0; layer < p.modules.layers.size(); ++layer) {
     const Runs& count = runs[static_cast<size_t>(a.program_of_layer[layer])];
-    const AttentionStep& attention = a.program(static_cast<int64_t>(layer)).attention();
+    const backend::AttentionStep& attention = a.program(static_cast<int64_t>(layer)).attention();
     const std::vector<SetPlan>& sets = p.modules.layers[layer].sets;
     for (size_t set = 0; set < sets.size(); ++set) {
       const int64_t rows = sets[set].set.out_features(), k = sets[set].set.in_features();
@@ -115,7 +118,7 @@ int64_t scratch_columns(const Architecture& a) {
 
 }  // namespace
 
-Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_in, Backend& backend) {
+Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_in, backend::Backend& backend) {
   const Architecture& a = p.architecture;
   const Work work = count_work(p, p.true_sequential && !plan.keep_inputs);
   const double rate = measure_rate(backend);
@@ -147,4 +150,4 @@ int64_t peak_resident_bytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

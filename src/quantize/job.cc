@@ -19,7 +19,10 @@
 #include "model/families.h"
 #include "quantize/storable.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using checkpoint::QuantizeConfig;
+using checkpoint::TensorSpec;
 
 namespace {
 
@@ -50,7 +53,7 @@ Json gptaq_record(double strength) {
 // GPTQModel and what is built on it refuse asymmetric v1 files but those of its own since 0.9.0, whose zeros ours are.
 Json quantizers(const QuantizeConfig& config) {
   Json names = Json::array({"gptq:" + version()});
-  if (config.format == CheckpointFormat::kGptq && !config.sym) names.push_back("gptqmodel:0.9.0");
+  if (config.format == checkpoint::CheckpointFormat::kGptq && !config.sym) names.push_back("gptqmodel:0.9.0");
   return names;
 }
 
@@ -58,8 +61,8 @@ Json quantizers(const QuantizeConfig& config) {
 
 Job::Job(const QuantizeOptions& o)
     : options(o),
-      checkpoint(Checkpoint::open(o.model, Purpose::kQuantize)),
-      architecture(read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
+      checkpoint(checkpoint::Checkpoint::open(o.model, checkpoint::Purpose::kQuantize)),
+      architecture(model::read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
       plan(plan_modules(architecture, o)),
       calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {
   if (checkpoint.quantize_config()) {
@@ -87,8 +90,8 @@ int Job::module_count() const {
   return count;
 }
 
-MemoryProblem Job::memory_problem(const Backend& backend) const {
-  const Capabilities& c = backend.capabilities();
+MemoryProblem Job::memory_problem(const backend::Backend& backend) const {
+  const backend::Capabilities& c = backend.capabilities();
   return {architecture,
           plan,
           calibration.lengths,
@@ -97,20 +100,20 @@ MemoryProblem Job::memory_problem(const Backend& backend) const {
           options.true_sequential,
           c.batch_rows,
           static_cast<int64_t>(size_of(c.activation_dtype)),
-          [&backend](GptqOp op, int64_t n, int64_t k) { return backend.scratch_bytes(op, n, k); }};
+          [&backend](backend::GptqOp op, int64_t n, int64_t k) { return backend.scratch_bytes(op, n, k); }};
 }
 
-std::unique_ptr<Backend> Job::open_backend(const BackendMaker& make) const {
+std::unique_ptr<backend::Backend> Job::open_backend(const BackendMaker& make) const {
   return make(options.compute, checkpoint.tensor(architecture.names.embedding).dtype);
 }
 
 void Job::list_tensors() {
   std::set<std::string> replaced;
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
-    for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
+    for_each_linear(layer, [&](const std::string& module, const backend::LinearSpec& linear, const GridOptions& grid) {
       replaced.insert({module + ".weight", module + ".bias"});
-      const auto specs =
-          packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias);
+      const auto specs = checkpoint::packed_specs(module, linear.in_features, linear.out_features, grid.bits,
+                                                  grid.group_size, linear.bias);
       packed.insert(packed.end(), specs.begin(), specs.end());
     });
   }
@@ -157,7 +160,7 @@ QuantizeConfig Job::config(const std::vector<ModuleReport>& modules) const {
 }
 
 std::map<std::string, std::string> Job::inputs() const {
-  const Json settings = {{"quantize_config", to_json(make_quantize_config(plan, options)).dump()},
+  const Json settings = {{"quantize_config", checkpoint::to_json(make_quantize_config(plan, options)).dump()},
                          {"group_aware", options.grid.group_aware},
                          {"clip", options.grid.clip},
                          {"gptaq", options.gptaq},
@@ -169,7 +172,7 @@ std::map<std::string, std::string> Job::inputs() const {
       {"config.json", hash_of(checkpoint.ordered_config().dump())}};
   std::map<std::string, Json> headers;
   for (const std::string& name : checkpoint.names()) {
-    const TensorEntry& entry = checkpoint.entry(name);
+    const checkpoint::TensorEntry& entry = checkpoint.entry(name);
     headers[checkpoint.file_of(name)].push_back({name, entry.dtype_name, entry.shape, entry.begin, entry.end});
   }
   for (const auto& [file, header] : headers) all["header of " + file] = hash_of(header.dump());
@@ -182,7 +185,7 @@ std::map<std::string, std::string> Job::hash_replaced(int64_t layer) const {
     const TensorView view = checkpoint.tensor(name);
     hashes[name] = sha256_hex({view.data, view.bytes()});
   };
-  for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions&) {
+  for_each_linear(layer, [&](const std::string& module, const backend::LinearSpec& linear, const GridOptions&) {
     add(module + ".weight");
     if (linear.bias) add(module + ".bias");
   });
@@ -208,4 +211,4 @@ void Job::check_unchanged() const {
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -13,16 +13,16 @@
 #include "quantize/module_plan.h"
 #include "quantize/quantize_with.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct Job {
   const QuantizeOptions& options;
-  Checkpoint checkpoint;
-  Architecture architecture;
+  checkpoint::Checkpoint checkpoint;
+  model::Architecture architecture;
   ModelPlan plan;
   Calibration calibration;
-  std::vector<TensorSpec> copied;  // tensors of the output that stay as they are
-  std::vector<TensorSpec> packed;  // those of the quantized modules
+  std::vector<checkpoint::TensorSpec> copied;  // tensors of the output that stay as they are
+  std::vector<checkpoint::TensorSpec> packed;  // those of the quantized modules
 
   // Throws what quantize() throws for bad options, models and calibration texts. Keeps a reference to the options.
   explicit Job(const QuantizeOptions& options);
@@ -36,18 +36,18 @@ struct Job {
     const LayerPlan& planned = plan.layers[static_cast<size_t>(layer)];
     for (const SetPlan& set : planned.sets) {
       if (!set.grid) continue;
-      for (const LinearSpec& linear : set.set.linears) body(planned.prefix + linear.name, linear, *set.grid);
+      for (const backend::LinearSpec& linear : set.set.linears) body(planned.prefix + linear.name, linear, *set.grid);
     }
   }
 
-  MemoryProblem memory_problem(const Backend& backend) const;
-  std::unique_ptr<Backend> open_backend(const BackendMaker& make) const;
+  MemoryProblem memory_problem(const backend::Backend& backend) const;
+  std::unique_ptr<backend::Backend> open_backend(const BackendMaker& make) const;
 
   int64_t bytes_out() const;                    // of all tensors of the output
-  std::vector<TensorSpec> all_tensors() const;  // copied and packed, by name
+  std::vector<checkpoint::TensorSpec> all_tensors() const;  // copied and packed, by name
 
   // What the output's quantization config says when these modules are done.
-  QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
+  checkpoint::QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
 
   // Hashes of everything but the weights' values that decides the output's bytes, by a name for people: "options",
   // "config.json", "header of model.safetensors"... A run may be continued only with equal ones.
@@ -72,4 +72,4 @@ struct Job {
   std::map<fs::path, FileState> files_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -9,7 +9,7 @@
 #include "core/hash.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -110,4 +110,4 @@ void Journal::write(const JournalState& state) const {
   write_file_atomic(path_, json.dump(1, ' ', true, Json::error_handler_t::replace) + "\n");
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -10,7 +10,7 @@
 
 #include "core/file.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct JournalState {
   std::string model;                          // the folder, for messages
@@ -39,4 +39,4 @@ class Journal {
   fs::path path_;
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

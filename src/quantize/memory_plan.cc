@@ -10,7 +10,10 @@
 #include "core/group_size.h"
 #include "quantize/batches.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::GptqOp;
+using backend::LayerProgram;
 
 namespace {
 
@@ -38,7 +41,8 @@ class Counter {
   explicit Counter(const MemoryProblem& problem) : p_(problem), a_(problem.architecture) {
     for (const LayerProgram& program : a_.programs) {
       programs_.push_back({&program, std::vector<SetCount>(program.linear_sets.size())});
-      for (const LinearSet& set : program.linear_sets) widest_input_ = std::max(widest_input_, set.in_features());
+      for (const backend::LinearSet& set : program.linear_sets)
+        widest_input_ = std::max(widest_input_, set.in_features());
       int64_t kept = 0;
       for (int b = 0; b < program.kept_buffers; ++b) kept += program.buffers[static_cast<size_t>(b)];
       kept_columns_ = std::max(kept_columns_, kept);
@@ -82,7 +86,8 @@ class Counter {
   void add(SetCount& count, const SetPlan& plan) const {
     count.n = plan.set.out_features();
     count.k = plan.set.in_features();
-    for (const LinearSpec& linear : plan.set.linears) count.widest = std::max(count.widest, linear.out_features);
+    for (const backend::LinearSpec& linear : plan.set.linears)
+      count.widest = std::max(count.widest, linear.out_features);
     const auto& grid = plan.grid;
     count.solved |= grid.has_value();
     count.sorted |= grid && grid->desc_act;
@@ -152,10 +157,10 @@ class Counter {
     const int end = last + 1 < sets ? program.step_of(last + 1) : program.end();
     std::vector<int64_t> columns(program.buffers.size());
     for (int i = begin; i < end; ++i) {
-      const Access access = access_of(program, program.steps[static_cast<size_t>(i)]);
+      const backend::Access access = backend::access_of(program, program.steps[static_cast<size_t>(i)]);
       for (const auto* list : {&access.reads, &access.writes}) {
-        for (const Columns& c : *list) {
-          const Slot& slot = program.slots[static_cast<size_t>(c.slot)];
+        for (const backend::Columns& c : *list) {
+          const backend::Slot& slot = program.slots[static_cast<size_t>(c.slot)];
           if (slot.buffer < 0) continue;
           int64_t& most = columns[static_cast<size_t>(slot.buffer)];
           most = std::max(most, slot.columns);
@@ -192,7 +197,7 @@ class Counter {
   }
 
   const MemoryProblem& p_;
-  const Architecture& a_;
+  const model::Architecture& a_;
   std::vector<ProgramCount> programs_;
   int64_t widest_input_ = 0, kept_columns_ = 0;
 };
@@ -251,4 +256,4 @@ MemoryPlan smallest_memory_plan(const MemoryProblem& problem) {
   return plan;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

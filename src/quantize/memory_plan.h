@@ -13,10 +13,10 @@
 #include "model/architecture.h"
 #include "quantize/module_plan.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct MemoryProblem {
-  const Architecture& architecture;
+  const model::Architecture& architecture;
   const ModelPlan& modules;
   std::vector<int64_t> lengths = {};  // of the windows, longest first
   std::vector<int64_t> held = {};     // of those held apart for measuring
@@ -25,7 +25,7 @@ struct MemoryProblem {
   int64_t batch_rows = 0;        // of the largest batch: Capabilities::batch_rows
   int64_t activation_bytes = 4;  // of one element of Capabilities::activation_dtype
   // GptqOps::scratch_bytes; none without it.
-  std::function<int64_t(GptqOp op, int64_t n, int64_t k)> scratch_bytes = {};
+  std::function<int64_t(backend::GptqOp op, int64_t n, int64_t k)> scratch_bytes = {};
 
   int64_t tokens() const;  // of all windows
   int64_t longest() const { return lengths.front(); }
@@ -52,4 +52,4 @@ MemoryPlan smallest_memory_plan(const MemoryProblem& problem);
 // Bytes that must be available for a plan: its peak and what a memory pool loses between matrices.
 int64_t required_bytes(const MemoryPlan& plan);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -11,7 +11,12 @@
 #include "core/group_size.h"
 #include "core/regex.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::LinearSet;
+using backend::LinearSpec;
+using checkpoint::QuantizeConfig;
+using model::Architecture;
 
 namespace {
 
@@ -284,39 +289,6 @@ SetPlan plan_set(const LinearSet& set, const std::string& prefix, const GridOpti
 
 }  // namespace
 
-ModuleRule ModuleRule::parse(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  const auto fail = [&](const std::string& why) {
-    usage("reading the rule \"" + text + "\": " + why +
-          "; write it as REGEX:bits=8,group_size=32,sym=false,desc_act=true");
-  };
-  if (colon == std::string::npos || colon == 0) fail("found no REGEX:SETTINGS");
-  ModuleRule rule;
-  rule.pattern = text.substr(0, colon);
-  std::string rest = text.substr(colon + 1);
-  if (rest.empty()) fail("found no settings behind the colon");
-  while (!rest.empty()) {
-    const size_t comma = rest.find(',');
-    const std::string item = rest.substr(0, comma);
-    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
-    const size_t equals = item.find('=');
-    const std::string key = item.substr(0, equals), value = equals == std::string::npos ? "" : item.substr(equals + 1);
-    if (key == "bits" || key == "group_size") {
-      int number = 0;
-      const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (status != std::errc() || end != value.data() + value.size())
-        fail(key + " needs an integer, found '" + value + "'");
-      (key == "bits" ? rule.bits : rule.group_size) = number;
-    } else if (key == "sym" || key == "desc_act") {
-      if (value != "true" && value != "false") fail(key + " needs true or false, found '" + value + "'");
-      (key == "sym" ? rule.sym : rule.desc_act) = value == "true";
-    } else {
-      fail("found the unknown setting \"" + key + "\"");
-    }
-  }
-  return rule;
-}
-
 bool ModelPlan::quantizes_anything() const {
   return std::any_of(layers.begin(), layers.end(), [](const LayerPlan& layer) {
     return std::any_of(layer.sets.begin(), layer.sets.end(), [](const SetPlan& set) { return set.grid.has_value(); });
@@ -348,7 +320,7 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
         "skip less");
   }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
-  plan.format = v2 ? CheckpointFormat::kGptqV2 : CheckpointFormat::kGptq;
+  plan.format = v2 ? checkpoint::CheckpointFormat::kGptqV2 : checkpoint::CheckpointFormat::kGptq;
   if (plan.asymmetric() && !v2) {
     plan.notes.push_back(
         "format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");
@@ -376,6 +348,43 @@ QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions
     if (const auto block = common_block(plan)) config.modules_in_block_to_quantize = *block;
   }
   return config;
+}
+
+}  // namespace gptq::quantization
+
+namespace gptq {
+
+ModuleRule ModuleRule::parse(const std::string& text) {
+  const size_t colon = text.rfind(':');
+  const auto fail = [&](const std::string& why) {
+    quantization::usage("reading the rule \"" + text + "\": " + why +
+                        "; write it as REGEX:bits=8,group_size=32,sym=false,desc_act=true");
+  };
+  if (colon == std::string::npos || colon == 0) fail("found no REGEX:SETTINGS");
+  ModuleRule rule;
+  rule.pattern = text.substr(0, colon);
+  std::string rest = text.substr(colon + 1);
+  if (rest.empty()) fail("found no settings behind the colon");
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    const std::string item = rest.substr(0, comma);
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    const size_t equals = item.find('=');
+    const std::string key = item.substr(0, equals), value = equals == std::string::npos ? "" : item.substr(equals + 1);
+    if (key == "bits" || key == "group_size") {
+      int number = 0;
+      const auto [end, status] = std::from_chars(value.data(), value.data() + value.size(), number);
+      if (status != std::errc() || end != value.data() + value.size())
+        fail(key + " needs an integer, found '" + value + "'");
+      (key == "bits" ? rule.bits : rule.group_size) = number;
+    } else if (key == "sym" || key == "desc_act") {
+      if (value != "true" && value != "false") fail(key + " needs true or false, found '" + value + "'");
+      (key == "sym" ? rule.sym : rule.desc_act) = value == "true";
+    } else {
+      fail("found the unknown setting \"" + key + "\"");
+    }
+  }
+  return rule;
 }
 
 }  // namespace gptq

@@ -11,11 +11,11 @@
 #include "checkpoint/safetensors.h"
 #include "model/architecture.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // Linears that share an input are solved together and fused by other readers: they always agree.
 struct SetPlan {
-  LinearSet set;
+  backend::LinearSet set;
   std::optional<GridOptions> grid;  // nullopt: stays dense
 };
 
@@ -27,7 +27,7 @@ struct LayerPlan {
 struct ModelPlan {
   std::vector<LayerPlan> layers;
   GridOptions defaults;  // of modules without a rule, the group size chosen
-  CheckpointFormat format = CheckpointFormat::kGptq;
+  checkpoint::CheckpointFormat format = checkpoint::CheckpointFormat::kGptq;
   std::vector<std::string> notes;  // what was changed or left out, and why
 
   bool quantizes_anything() const;  // any linear layer of any block
@@ -37,11 +37,11 @@ struct ModelPlan {
 // Where no group size is given, 128 or the largest of 64 and 32 that divides all inputs is taken, with a note. Throws
 // Error(kUsage) for options that are out of range, a rule that does not compile, and a given group size that does not
 // divide a module's inputs (naming the module and the sizes that do).
-ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& options);
+ModelPlan plan_modules(const model::Architecture& architecture, const QuantizeOptions& options);
 
 // The configuration to save: defaults, the rules in the `dynamic` form others read, skipped modules. Checks that
 // a reader that follows it finds the settings the plan used, also one that fuses linears which share an input and asks
 // for the fused name ("self_attn.qkv_proj", "mlp.gate_up_proj": vLLM, SGLang).
-QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
+checkpoint::QuantizeConfig make_quantize_config(const ModelPlan& plan, const QuantizeOptions& options);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -15,7 +15,7 @@
 #include "core/json.h"
 #include "quantize/journal.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -58,8 +58,8 @@ void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& 
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, gone)) {
     const std::string name = entry.path().filename().string();
     const bool file = is_plain(entry, fs::file_type::regular), directory = is_plain(entry, fs::file_type::directory);
-    if (of_model && file && is_model_file(wanted_name(entry))) continue;
-    if (of_model && directory && name == kTemplatesFolder) {
+    if (of_model && file && checkpoint::is_model_file(wanted_name(entry))) continue;
+    if (of_model && directory && name == checkpoint::kTemplatesFolder) {
       for (const fs::directory_entry& item : fs::directory_iterator(entry.path(), gone)) {
         if (!is_plain(item, fs::file_type::regular)) found.push_back(item.path());
       }
@@ -78,8 +78,9 @@ void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& 
 void remove_model(const fs::path& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    if (is_plain(entry, fs::file_type::regular) && is_model_file(wanted_name(entry))) fs::remove(entry.path(), ignored);
-    if (!is_plain(entry, fs::file_type::directory) || entry.path().filename() != kTemplatesFolder) continue;
+    if (is_plain(entry, fs::file_type::regular) && checkpoint::is_model_file(wanted_name(entry)))
+      fs::remove(entry.path(), ignored);
+    if (!is_plain(entry, fs::file_type::directory) || entry.path().filename() != checkpoint::kTemplatesFolder) continue;
     for (const fs::directory_entry& item : fs::directory_iterator(entry.path(), ignored)) {
       if (is_plain(item, fs::file_type::regular)) fs::remove(item.path(), ignored);
     }
@@ -118,16 +119,6 @@ bool holds(const fs::path& folder, const fs::path& path) {
   return false;
 }
 
-// Whether the model or one of its files, links followed, lies in `folder`.
-bool holds_model(const fs::path& folder, const fs::path& model) {
-  if (holds(folder, model)) return true;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(model, error)) {
-    if (holds(folder, entry.path())) return true;
-  }
-  return false;
-}
-
 bool is_mount_point(const fs::path& folder) {
   struct statx info {};
   if (::statx(AT_FDCWD, folder.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0) return false;
@@ -148,6 +139,15 @@ void rename(const fs::path& from, const fs::path& to, const fs::path& kept) {
 }
 
 }  // namespace
+
+bool holds_model(const fs::path& folder, const fs::path& model) {
+  if (holds(folder, model)) return true;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(model, error)) {
+    if (holds(folder, entry.path())) return true;
+  }
+  return false;
+}
 
 OutputFolder::OutputFolder(const QuantizeOptions& options) : options_(options) {
   const std::string verb = "creating the output folder " + options.output;
@@ -281,9 +281,9 @@ void OutputFolder::keep_only_weights() {
     if (is_plain(entry, fs::file_type::regular) && entry.path().extension() != ".safetensors")
       fs::remove(entry.path(), ignored);
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(model() / kTemplatesFolder, ignored))
+  for (const fs::directory_entry& entry : fs::directory_iterator(model() / checkpoint::kTemplatesFolder, ignored))
     fs::remove(entry.path(), ignored);
-  fs::remove(model() / kTemplatesFolder, ignored);
+  fs::remove(model() / checkpoint::kTemplatesFolder, ignored);
   for (const fs::directory_entry& entry : fs::directory_iterator(partial(), ignored)) {
     if (wanted_name(entry) != entry.path().filename()) fs::remove(entry.path(), ignored);  // the journal's
   }
@@ -337,4 +337,4 @@ void OutputFolder::leave() noexcept {
   lock_.reset();
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -8,7 +8,7 @@
 
 #include "core/owner_lock.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // For the output DIR, work in progress lives in DIR.partial:
 //   gptq.lock      written first: who works here, held for the whole run
@@ -57,4 +57,7 @@ class OutputFolder {
   std::optional<OwnerLock> lock_;
 };
 
-}  // namespace gptq
+// Whether a folder is or holds the model or one of its files, links followed.
+bool holds_model(const fs::path& folder, const fs::path& model);
+
+}  // namespace gptq::quantization

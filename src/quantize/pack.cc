@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-namespace gptq {
+namespace gptq::quantization {
 
-PackedWeight pack(const SolveResult& solution, int64_t first, int64_t count, Tensor bias, Backend& backend) {
+PackedWeight pack(const SolveResult& solution, int64_t first, int64_t count, Tensor bias, backend::Backend& backend) {
   const int64_t groups = solution.groups;
   const int bits = solution.bits;
   PackedWeight weight;
@@ -33,4 +33,4 @@ PackedWeight pack(const SolveResult& solution, int64_t first, int64_t count, Ten
   return weight;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -14,15 +14,21 @@
 #include "quantize/solver.h"
 #include "quantize/storable.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::LayerProgram;
+using backend::LinearSpec;
+using backend::Matrix;
+using backend::MatrixView;
+using model::FiniteCheck;
 
 namespace {
 
 // A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
-Tensor stored_bias(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
-                   Backend& backend) {
+Tensor stored_bias(const checkpoint::Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
+                   backend::Backend& backend) {
   if (!linear.bias) return {};
-  const std::vector<float> values = load_vector(checkpoint, module + ".bias", linear.out_features, backend);
+  const std::vector<float> values = model::load_vector(checkpoint, module + ".bias", linear.out_features, backend);
   Tensor bias(DType::kF32, {linear.out_features});
   for (size_t i = 0; i < values.size(); ++i) bias.values<float>()[i] = to_float(to_half(values[i]));
   return bias;
@@ -37,7 +43,7 @@ Pipeline::Pipeline(const PipelineInputs& inputs)
       reader_(inputs.checkpoint) {}
 
 void Pipeline::start() {
-  const Architecture& a = in_.architecture;
+  const model::Architecture& a = in_.architecture;
   std::vector<TokenId> ids = in_.calibration.tokens;
   ids.insert(ids.end(), in_.calibration.held.tokens.begin(), in_.calibration.held.tokens.end());
   for (const TokenId id : ids) {
@@ -48,12 +54,13 @@ void Pipeline::start() {
                                               "; tokenizer.json belongs to another model");
   }
   // Check the final norm and head now, so that a broken file fails in seconds and not after hours.
-  for (const Parameter& parameter : a.final_parameters) {
-    load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);
+  for (const backend::Parameter& parameter : a.final_parameters) {
+    model::load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);
   }
-  if (!a.tied_head) load_matrix(in_.checkpoint, a.names.head + ".weight", a.vocab_size, a.hidden_size, in_.backend);
-  const std::unique_ptr<Weight> embedding = in_.backend.load_weight(
-      load_matrix(in_.checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, in_.backend), nullptr);
+  if (!a.tied_head)
+    model::load_matrix(in_.checkpoint, a.names.head + ".weight", a.vocab_size, a.hidden_size, in_.backend);
+  const std::unique_ptr<backend::Weight> embedding = in_.backend.load_weight(
+      model::load_matrix(in_.checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, in_.backend), nullptr);
   const Calibration& c = in_.calibration;
   std::vector<std::span<const TokenId>> windows;
   for (const Windows* part : {static_cast<const Windows*>(&c), &c.held}) {
@@ -74,7 +81,7 @@ void Pipeline::start() {
   if (in_.memory.hessian_on_host) {
     int64_t widest = 0;
     for (const LayerProgram& program : a.programs) {
-      for (const LinearSet& set : program.linear_sets) widest = std::max(widest, set.in_features());
+      for (const backend::LinearSet& set : program.linear_sets) widest = std::max(widest, set.in_features());
     }
     hessian_on_host_ = in_.backend.allocate_host(DType::kF32, widest, widest);
   }
@@ -95,7 +102,7 @@ void Pipeline::observe_held(int set, const Layer& layer, const InputOf& input_of
 }
 
 Pipeline::Layer Pipeline::open_layer(int64_t index) const {
-  const auto load = [&] { return load_layer_parameters(in_.checkpoint, in_.architecture, index, in_.backend); };
+  const auto load = [&] { return model::load_layer_parameters(in_.checkpoint, in_.architecture, index, in_.backend); };
   return {index, in_.architecture.program(index), in_.plan.layers[static_cast<size_t>(index)].prefix, load(), load()};
 }
 
@@ -112,7 +119,7 @@ void Pipeline::quantize_layer(int64_t index, const StepSink& on_step, const Modu
 void Pipeline::quantize_from_unquantized_layer(Layer& layer, const StepSink& on_step, const ModuleSink& on_module) {
   const int sets = static_cast<int>(layer.program.linear_sets.size());
   for (int set = 0; set < sets; ++set) load_dense(set, layer, layer.original, FiniteCheck::kRequired);
-  Activations copy;
+  model::Activations copy;
   // Runs a copy of a batch to the inputs of all sets up to the last one, one after the other.
   const auto run_copy = [&](const BatchState& b, int last,
                             const std::function<void(int set, MatrixView input)>& visit) {
@@ -160,8 +167,8 @@ int Pipeline::begin_of(const LayerProgram& program, int set) const {
   return set == 0 ? 0 : program.step_of(set);
 }
 
-MatrixView Pipeline::run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x,
-                            const BatchRows& rows) {
+MatrixView Pipeline::run_to(int set, const Layer& layer, const model::LayerWeights& weights, model::Activations& x,
+                            const backend::BatchRows& rows) {
   transformer_.run(layer.index, begin_of(layer.program, set), layer.program.step_of(set), weights, x, rows);
   return transformer_.input_of(layer.index, set, x);
 }
@@ -253,7 +260,7 @@ SolveProblem Pipeline::make_problem(int set, const Layer& layer, Observed& obser
   problem.gptaq_strength = in_.options.gptaq;
   problem.damp = in_.options.damp;
   problem.grid = *set_plan(set, layer).grid;
-  problem.lowest_zero = in_.plan.format == CheckpointFormat::kGptq ? 1 : 0;
+  problem.lowest_zero = in_.plan.format == checkpoint::CheckpointFormat::kGptq ? 1 : 0;
   return problem;
 }
 
@@ -299,7 +306,8 @@ void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink&
     report.method = solution.method;
     report.seconds = seconds_since(start) * static_cast<double>(n) / static_cast<double>(rows);
     report.bytes_in = static_cast<int64_t>(in_.checkpoint.tensor(module + ".weight").bytes());
-    for (const TensorSpec& spec : packed_specs(module, k, n, report.bits, report.group_size, linear.bias)) {
+    for (const checkpoint::TensorSpec& spec :
+         checkpoint::packed_specs(module, k, n, report.bits, report.group_size, linear.bias)) {
       report.bytes_out += static_cast<int64_t>(spec.bytes());
     }
     on_module(report);
@@ -308,22 +316,23 @@ void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink&
 }
 
 Matrix Pipeline::load_stacked(int set, const Layer& layer) {
-  const LinearSet& linears = set_plan(set, layer).set;
+  const backend::LinearSet& linears = set_plan(set, layer).set;
   const int64_t k = linears.in_features();
   Matrix stacked = in_.backend.allocate(DType::kF32, linears.out_features(), k);
   int64_t first = 0;
   for (const LinearSpec& linear : linears.linears) {
-    in_.backend.load(stacked.view().row_range(first, linear.out_features),
-                     find_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, k));
+    in_.backend.load(
+        stacked.view().row_range(first, linear.out_features),
+        model::find_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, k));
     first += linear.out_features;
   }
   return stacked;
 }
 
-void Pipeline::load_dense(int set, const Layer& layer, LayerWeights& weights, FiniteCheck check) {
+void Pipeline::load_dense(int set, const Layer& layer, model::LayerWeights& weights, FiniteCheck check) {
   for (const LinearSpec& linear : set_plan(set, layer).set.linears) {
     weights.linear_sets[static_cast<size_t>(set)].push_back(
-        load_linear(in_.checkpoint, layer.prefix + linear.name, linear, in_.backend, check));
+        model::load_linear(in_.checkpoint, layer.prefix + linear.name, linear, in_.backend, check));
   }
 }
 
@@ -349,7 +358,7 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
     }
   }
   if (gptaq()) read_ahead(index);
-  if (gptaq()) layer.original = load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
+  if (gptaq()) layer.original = model::load_layer(in_.checkpoint, in_.architecture, index, in_.backend);
   states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](const BatchState& b) {
     transformer_.run_layer(index, layer.weights, b.x, b.rows);
     if (b.original != nullptr) transformer_.run_layer(index, layer.original, *b.original, b.rows);
@@ -378,12 +387,12 @@ void Pipeline::check_finite(int set, const Layer& layer, const Matrix& non_finit
   }
   if (flags[1] == 0.0f) return;
   for (const LinearSpec& linear : linears) {  // says which one it is
-    load_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, linear.in_features,
-                in_.backend);
+    model::load_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, linear.in_features,
+                       in_.backend);
   }
   throw Error(ErrorKind::kNumerical, "loading the weights of " + layer.prefix + linears[0].name +
                                          ": the device found NaN or infinity that the file does not hold; run again, "
                                          "and test the device's memory if it comes back");
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -19,17 +19,17 @@
 #include "quantize/module_plan.h"
 #include "quantize/solver.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 struct PipelineInputs {
-  const Checkpoint& checkpoint;
-  const Architecture& architecture;
+  const checkpoint::Checkpoint& checkpoint;
+  const model::Architecture& architecture;
   const QuantizeOptions& options;
   const ModelPlan& plan;
   const Calibration& calibration;
   const MemoryPlan& memory;
-  Backend& backend;
-  WriteBehind& output;
+  backend::Backend& backend;
+  checkpoint::WriteBehind& output;
 };
 
 // All batches run up to a linear set before its linears are solved: every set sees quantized predecessors ("true
@@ -60,9 +60,9 @@ class Pipeline {
   // The layer that is worked on.
   struct Layer {
     int64_t index;
-    const LayerProgram& program;
+    const backend::LayerProgram& program;
     const std::string& prefix;
-    LayerWeights weights, original;
+    model::LayerWeights weights, original;
   };
 
   Layer open_layer(int64_t index) const;
@@ -70,31 +70,32 @@ class Pipeline {
   void quantize_from_unquantized_layer(Layer& layer, const StepSink& on_step, const ModuleSink& on_module);
   // Where a pass to the input of a set begins: in front of what the pass before has left, or at the last step that needs the
   // residual stream alone.
-  int begin_of(const LayerProgram& program, int set) const;
+  int begin_of(const backend::LayerProgram& program, int set) const;
   // Runs a batch to the input of a set, which it returns.
-  MatrixView run_to(int set, const Layer& layer, const LayerWeights& weights, Activations& x, const BatchRows& rows);
+  backend::MatrixView run_to(int set, const Layer& layer, const model::LayerWeights& weights, model::Activations& x,
+                             const backend::BatchRows& rows);
   // Runs all batches on, from the set's input to where the pass to the next one begins.
   void advance(int set, Layer& layer, const std::function<void()>& on_batch);
   struct Observed {
-    Matrix hessian;
+    backend::Matrix hessian;
     std::optional<GptaqTerms> gptaq;
-    Matrix non_finite;  // [2, 1]: flag of the inputs, and of the weights, which solve() sets
+    backend::Matrix non_finite;  // [2, 1]: flag of the inputs, and of the weights, which solve() sets
   };
   Observed observe(int set, Layer& layer, const std::function<void()>& on_batch);
   void solve(int set, Layer& layer, Observed observed, const ModuleSink& on_module);
   SolveProblem make_problem(int set, const Layer& layer, Observed& observed);
   // To held_: the Hessian of a set's inputs in the windows that are held apart, and the energy of its weights there.
   // `input_of` runs a batch up to the set's input.
-  using InputOf = std::function<MatrixView(const BatchState& batch)>;
+  using InputOf = std::function<backend::MatrixView(const BatchState& batch)>;
   void observe_held(int set, const Layer& layer, const InputOf& input_of);
   bool measures(int set, const Layer& layer) const {  // errors
     return states_.all() > states_.calibrating() && set_plan(set, layer).grid.has_value();
   }
-  void check_finite(int set, const Layer& layer, const Matrix& non_finite) const;
-  Matrix zeros(int64_t rows, int64_t cols);
+  void check_finite(int set, const Layer& layer, const backend::Matrix& non_finite) const;
+  backend::Matrix zeros(int64_t rows, int64_t cols);
   // The set's weights, F32, one linear below the other.
-  Matrix load_stacked(int set, const Layer& layer);
-  void load_dense(int set, const Layer& layer, LayerWeights& weights, FiniteCheck check);
+  backend::Matrix load_stacked(int set, const Layer& layer);
+  void load_dense(int set, const Layer& layer, model::LayerWeights& weights, model::FiniteCheck check);
   void release_scratch();
   void read_ahead(int64_t index);  // this layer's weights and the next one's
   const SetPlan& set_plan(int set, const Layer& layer) const {
@@ -103,16 +104,16 @@ class Pipeline {
   bool gptaq() const { return in_.options.gptaq > 0; }
 
   PipelineInputs in_;
-  Transformer transformer_;
+  model::Transformer transformer_;
   CalibrationStates states_;
-  Matrix hessian_on_host_;  // in a plan that moves it there
+  backend::Matrix hessian_on_host_;  // in a plan that moves it there
   struct Held {
-    Matrix hessian;              // [K, K] in host memory
+    backend::Matrix hessian;     // [K, K] in host memory
     std::vector<double> energy;  // [N]
   };
   std::vector<Held> held_;  // of each set of a layer
-  ReadAhead reader_;
+  checkpoint::ReadAhead reader_;
   int64_t layers_expected_ = 0;  // of reader_: all before this one, from the first that was worked on
 };
 
-}  // namespace gptq
+}  // namespace gptq::quantization

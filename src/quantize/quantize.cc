@@ -7,6 +7,7 @@
 
 #include <gptq/error.h>
 
+#include "core/json.h"
 #include "core/log.h"
 #include "quantize/estimate.h"
 #include "quantize/job.h"
@@ -16,7 +17,10 @@
 #include "quantize/quantize_with.h"
 #include "quantize/resume.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::Backend;
+using checkpoint::CheckpointWriter;
 
 namespace {
 
@@ -29,7 +33,7 @@ std::string size_in_gib(int64_t bytes) {
 
 // The plan for what the device has. Throws Error(kOutOfMemory) naming what would help when it has too little.
 MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Backend& backend) {
-  const DeviceMemory memory = backend.memory();
+  const backend::DeviceMemory memory = backend.memory();
   if (const std::optional<MemoryPlan> plan = plan_memory(problem, memory.available)) return *plan;
   const auto needed = [&](const MemoryProblem& p) {
     return size_in_gib(required_bytes(smallest_memory_plan(p)) + memory.peak);
@@ -46,7 +50,7 @@ MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Back
 
 GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Backend& backend) {
   if (!backend.capabilities().own_memory) return {};
-  const DeviceMemory memory = backend.memory();
+  const backend::DeviceMemory memory = backend.memory();
   return {plan.device_bytes + memory.peak, memory.available + memory.peak, plan.host_bytes(), plan.batch_rows,
           problem.true_sequential && !plan.keep_inputs};
 }
@@ -81,7 +85,7 @@ struct Run {
 };
 
 void quantize_layers(Run& work, const MemoryPlan& memory, Backend& backend, CheckpointWriter& writer,
-                     WriteBehind& output, const QuantizeSink& on_progress, const std::stop_token& stop) {
+                     checkpoint::WriteBehind& output, const QuantizeSink& on_progress, const std::stop_token& stop) {
   const Job& job = work.job;
   Pipeline pipeline(
       {job.checkpoint, job.architecture, job.options, job.plan, job.calibration, memory, backend, output});
@@ -123,16 +127,16 @@ void complete(Run& work, const MemoryPlan& memory, Backend& backend, const Quant
   work.folder.keep_only_weights();
   CheckpointWriter writer(model, job.all_tensors(), job.options.max_shard_bytes);
   // Now, not at the end: a file that cannot be copied is better known before the work.
-  copy_companion_files(job.checkpoint.folder(), model);
+  checkpoint::copy_companion_files(job.checkpoint.folder(), model);
   mark_finished_layers(job, work.state, writer);
-  WriteBehind output(writer, job.plan.format);
-  for (const TensorSpec& spec : job.copied) output.write(spec.name, job.checkpoint.tensor(spec.name));
+  checkpoint::WriteBehind output(writer, job.plan.format);
+  for (const checkpoint::TensorSpec& spec : job.copied) output.write(spec.name, job.checkpoint.tensor(spec.name));
   if (work.state.layers_done < job.architecture.layers) {
     quantize_layers(work, memory, backend, writer, output, on_progress, stop);
   }
   if (on_progress) on_progress({"saving", 1.0});
   output.finish();
-  write_configs(model, job.checkpoint.ordered_config(), job.config(work.state.modules));
+  checkpoint::write_configs(model, job.checkpoint.ordered_config(), job.config(work.state.modules));
   JournalState done = work.state;
   done.tensors = writer.digests();
   done.files = hash_files(model);
@@ -160,16 +164,6 @@ void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan 
   }
 }
 
-}  // namespace
-
-std::string to_string(const GpuMemoryPlan& plan) {
-  std::string limit = size_in_gib(plan.limit_bytes), peak = size_in_gib(plan.peak_bytes);
-  return peak.substr(0, peak.find(' ')) + " of " + limit + " on the GPU (" +
-         (plan.host_bytes > 0 ? "streams in host memory: " + size_in_gib(plan.host_bytes) + ", " : "") +
-         (plan.recomputes ? "parts of a layer run twice, " : "") + "batches of " + std::to_string(plan.batch_tokens) +
-         " tokens)";
-}
-
 QuantizePlan plan_quantize(const QuantizeOptions& options) {
   if (!options.output.empty()) const OutputFolder folder(options);  // refuses what quantize() would refuse
   const Job job(options);
@@ -180,7 +174,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.tokens = static_cast<int64_t>(job.calibration.tokens.size());
   plan.bytes_in = static_cast<int64_t>(job.checkpoint.total_bytes());
   plan.bytes_out = job.bytes_out();
-  const std::unique_ptr<Backend> backend = job.open_backend(make_backend);
+  const std::unique_ptr<Backend> backend = job.open_backend(backend::make_backend);
   const MemoryProblem problem = job.memory_problem(*backend);
   const MemoryPlan memory = choose_memory_plan(problem, job, *backend);
   plan.gpu = gpu_plan(problem, memory, *backend);
@@ -192,6 +186,8 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
   plan.notes = job.notes();
   return plan;
 }
+
+}  // namespace
 
 QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
                              const std::stop_token& stop) {
@@ -232,8 +228,22 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
   return report;
 }
 
+}  // namespace gptq::quantization
+
+namespace gptq {
+
+std::string to_string(const GpuMemoryPlan& plan) {
+  std::string limit = quantization::size_in_gib(plan.limit_bytes), peak = quantization::size_in_gib(plan.peak_bytes);
+  return peak.substr(0, peak.find(' ')) + " of " + limit + " on the GPU (" +
+         (plan.host_bytes > 0 ? "streams in host memory: " + quantization::size_in_gib(plan.host_bytes) + ", " : "") +
+         (plan.recomputes ? "parts of a layer run twice, " : "") + "batches of " + std::to_string(plan.batch_tokens) +
+         " tokens)";
+}
+
+QuantizePlan plan_quantize(const QuantizeOptions& options) { return quantization::plan_quantize(options); }
+
 QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress, std::stop_token stop) {
-  return quantize_with(make_backend, options, on_progress, stop);
+  return quantization::quantize_with(backend::make_backend, options, on_progress, stop);
 }
 
 }  // namespace gptq

@@ -8,12 +8,12 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // The arguments are those of make_backend().
-using BackendMaker = std::function<std::unique_ptr<Backend>(const ComputeOptions& options, DType activations)>;
+using BackendMaker = std::function<std::unique_ptr<backend::Backend>(const ComputeOptions& options, DType activations)>;
 
 QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
                              const std::stop_token& stop);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -7,7 +7,11 @@
 #include "checkpoint/writer.h"
 #include "core/hash.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::LinearSpec;
+using checkpoint::SafetensorsFile;
+using checkpoint::TensorSpec;
 
 namespace {
 
@@ -173,8 +177,8 @@ JournalState take_over(const Job& job, const OutputFolder& folder, const Quantiz
       check_sources(job, folder, *found, layer);
       if (found->complete) continue;  // its tensors are checked with the rest
       job.for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
-        for (const TensorSpec& spec :
-             packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias)) {
+        for (const TensorSpec& spec : checkpoint::packed_specs(module, linear.in_features, linear.out_features,
+                                                               grid.bits, grid.group_size, linear.bias)) {
           check_tensor(folder, *found, shards, spec.name);
         }
       });
@@ -191,7 +195,7 @@ JournalState take_over(const Job& job, const OutputFolder& folder, const Quantiz
 namespace {
 
 PackedWeight read_finished(const std::vector<SafetensorsFile>& shards, const std::string& module,
-                           const LinearSpec& linear, const GridOptions& grid, CheckpointFormat format) {
+                           const LinearSpec& linear, const GridOptions& grid, checkpoint::CheckpointFormat format) {
   const auto tensor = [&](const std::string& name) { return find_tensor(shards, name); };
   const auto copy = [&](const std::string& name) {
     const TensorView view = tensor(name);
@@ -207,8 +211,9 @@ PackedWeight read_finished(const std::vector<SafetensorsFile>& shards, const std
   w.qweight = copy(module + ".qweight");
   w.scales = copy(module + ".scales");
   w.g_idx = copy(module + ".g_idx");
-  w.qzeros = format == CheckpointFormat::kGptq ? plain_zeros(tensor(module + ".qzeros"), grid.bits, ZeroRule::kPerField)
-                                               : copy(module + ".qzeros");
+  w.qzeros = format == checkpoint::CheckpointFormat::kGptq
+                 ? checkpoint::plain_zeros(tensor(module + ".qzeros"), grid.bits, checkpoint::ZeroRule::kPerField)
+                 : copy(module + ".qzeros");
   if (linear.bias) w.bias = to_float32(tensor(module + ".bias"), module + ".bias");
   return w;
 }
@@ -232,15 +237,15 @@ void replay_finished_layers(const Job& job, const OutputFolder& folder, const Jo
   }
 }
 
-void mark_finished_layers(const Job& job, const JournalState& state, CheckpointWriter& writer) {
+void mark_finished_layers(const Job& job, const JournalState& state, checkpoint::CheckpointWriter& writer) {
   for (int layer = 0; layer < state.layers_done; ++layer) {
     job.for_each_linear(layer, [&](const std::string& module, const LinearSpec& linear, const GridOptions& grid) {
-      for (const TensorSpec& spec :
-           packed_specs(module, linear.in_features, linear.out_features, grid.bits, grid.group_size, linear.bias)) {
+      for (const TensorSpec& spec : checkpoint::packed_specs(module, linear.in_features, linear.out_features, grid.bits,
+                                                             grid.group_size, linear.bias)) {
         writer.mark_written(spec.name, state.tensors.at(spec.name));
       }
     });
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

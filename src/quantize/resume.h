@@ -10,7 +10,7 @@
 #include "quantize/output_folder.h"
 #include "quantize/pipeline.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What the work in a locked DIR.partial is to begin from: a journal with nothing done, or the one found there, once it
 // is certain that its inputs are those of `job`, that the model's weights are the ones it was made from and that the
@@ -25,9 +25,9 @@ void replay_finished_layers(const Job& job, const OutputFolder& folder, const Jo
                             const QuantizeSink& on_progress, const std::stop_token& stop);
 
 // Tells the writer what the finished layers' tensors are.
-void mark_finished_layers(const Job& job, const JournalState& state, CheckpointWriter& writer);
+void mark_finished_layers(const Job& job, const JournalState& state, checkpoint::CheckpointWriter& writer);
 
 // SHA-256 of the files of a model folder, but for its weights, by their path in it.
 std::map<std::string, std::string> hash_files(const fs::path& folder);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -14,7 +14,13 @@
 
 #include "core/group_size.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::Backend;
+using backend::Clip;
+using backend::Matrix;
+using backend::MatrixView;
+using backend::SolveArgs;
 
 namespace {
 
@@ -76,7 +82,7 @@ void apply_gptaq_target(SolveProblem& problem, Backend& backend) {
   backend.await_fetches();
 }
 
-GridSpec grid_spec(const SolveProblem& problem) {
+backend::GridSpec grid_spec(const SolveProblem& problem) {
   const Clip clip = problem.grid.clip == "none"  ? Clip::kNone
                     : problem.grid.clip == "mse" ? Clip::kMse
                                                  : Clip::kHessian;
@@ -191,4 +197,4 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   return s;
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

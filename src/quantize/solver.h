@@ -11,21 +11,22 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 // What GPTAQ knows about the original model's inputs x° beside the inputs x that quantized layers give.
 struct GptaqTerms {
-  Matrix cross;    // [K, K]  Σ (x° − x)·xᵀ
-  Matrix hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
+  backend::Matrix cross;    // [K, K]  Σ (x° − x)·xᵀ
+  backend::Matrix hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
 };
 
 struct SolveProblem {
-  Matrix weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
-  Matrix hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
+  backend::Matrix weights;  // [N, K]  rows of all linears of the group, stacked; N a multiple of 32
+  backend::Matrix hessian;  // [K, K]  Σ x·xᵀ over the calibration inputs, lower triangle
   std::optional<GptaqTerms> gptaq;
-  MatrixView
-      hessian_on_host;      // [K, K] in host memory, where the Hessian waits while GPTAQ works; without data it stays
-  MatrixView held_hessian;  // [K, K] in host memory, of inputs that do not calibrate; without data there are none
+  backend::MatrixView
+      hessian_on_host;  // [K, K] in host memory, where the Hessian waits while GPTAQ works; without data it stays
+  backend::MatrixView
+      held_hessian;  // [K, K] in host memory, of inputs that do not calibrate; without data there are none
   double gptaq_strength = 1;
   double damp = 0.01;
   GridOptions grid;
@@ -36,7 +37,7 @@ struct SolveResult {
   int64_t rows = 0, columns = 0, groups = 0;  // N, K, G
   int bits = 4;
   int64_t group_size = 0;             // columns per scale; K when there is one group
-  Matrix codes;                       // [K, N]  U8, columns of W in processing order
+  backend::Matrix codes;              // [K, N]  U8, columns of W in processing order
   std::vector<int> order;             // [K]     the column at each place of that order
   std::vector<float> scales, zeros;   // [G, N]
   std::vector<int32_t> g_idx;         // [K]     of the columns in their natural order
@@ -49,9 +50,9 @@ struct SolveResult {
 // Consumes the problem: its matrices are freed as soon as they are not needed.
 // Never fails for numerical reasons: damping is raised until the Hessian factorises, then double precision is
 // tried, then the rows are rounded to nearest without feedback; `method` and `damp` say what happened.
-SolveResult solve_linear_set(SolveProblem problem, Backend& backend);
+SolveResult solve_linear_set(SolveProblem problem, backend::Backend& backend);
 
 // Processing order of K columns in groups of `group_size` from the diagonal of H. Equal values keep their order.
 std::vector<int> column_order(const GridOptions& grid, int64_t group_size, std::span<const float> diagonal);
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -8,7 +8,7 @@
 #include "core/half.h"
 #include "core/json.h"
 
-namespace gptq {
+namespace gptq::quantization {
 
 namespace {
 
@@ -24,10 +24,10 @@ std::string number(float value) { return Json(value).dump(); }
 
 }  // namespace
 
-void check_biases(const Checkpoint& checkpoint, const ModelPlan& plan) {
+void check_biases(const checkpoint::Checkpoint& checkpoint, const ModelPlan& plan) {
   for (const LayerPlan& layer : plan.layers) {
     for (const SetPlan& set : layer.sets) {
-      for (const LinearSpec& linear : set.set.linears) {
+      for (const backend::LinearSpec& linear : set.set.linears) {
         if (!set.grid || !linear.bias) continue;
         const std::string module = layer.prefix + linear.name, name = module + ".bias";
         const Tensor bias = to_float32(checkpoint.tensor(name, {linear.out_features}), name);
@@ -59,4 +59,4 @@ void check_solved(const std::string& module, std::span<const float> scales, doub
                                          skip(module));
 }
 
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -18,7 +18,7 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // ---- backends
 
@@ -176,4 +176,4 @@ inline void expect_close(const std::string& what, const std::vector<float>& got,
   }
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

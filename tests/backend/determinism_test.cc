@@ -9,7 +9,7 @@
 #include "tests/backend/plain_matrix.h"
 #include "tests/backend/ragged.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 // Every operation that splits its work, one after the other; all the numbers that came out.
@@ -103,4 +103,4 @@ TEST(InstructionSet, IsTheOneAskedFor) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

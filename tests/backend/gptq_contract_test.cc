@@ -5,7 +5,7 @@
 #include "backend/cpu/reference_gptq.h"
 #include "tests/backend/plain_matrix.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 class GptqContract : public ContractTest {
@@ -379,4 +379,4 @@ TEST_P(GptqContract, UploadAndDownloadThroughViews) {
 GPTQ_EVERY_BACKEND(GptqContract);
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

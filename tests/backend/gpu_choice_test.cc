@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 const std::string kPackage = "80-real,86-real,89-real,90a-real,120-real,90-virtual";
@@ -88,4 +88,4 @@ TEST(GpuChoice, WithoutAGpuTheNoteSaysWhy) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

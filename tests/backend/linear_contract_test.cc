@@ -3,7 +3,7 @@
 #include "tests/backend/cases.h"
 #include "tests/backend/packed_cases.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 const std::vector<int64_t> kRowCounts = {1, 2, 3, 4, 5, 7, 8, 24, 25, 33, 130};
@@ -251,4 +251,4 @@ TEST_P(LinearContract, EmbedCopiesRows) {
 GPTQ_EVERY_BACKEND(LinearContract);
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -5,7 +5,7 @@
 #include "backend/cpu/reference.h"
 #include "tests/backend/ragged.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 class ModelContract : public ContractTest {};
@@ -389,4 +389,4 @@ GPTQ_EVERY_BACKEND(ModelContract);
 const auto* const kPrintWorstRatios = testing::AddGlobalTestEnvironment(new PrintWorstRatios);
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -9,7 +9,7 @@
 
 #include "core/packed_weight.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 enum class Grouping {
   kNatural,    // groups of neighbours, in order
@@ -72,4 +72,4 @@ inline PackedWeight random_packed(const PackedCase& c, uint32_t seed) {
   return weight;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

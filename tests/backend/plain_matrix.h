@@ -9,7 +9,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 struct Square {
   int64_t n;
@@ -108,4 +108,4 @@ inline Host random_hessian(int64_t k, int64_t t, uint32_t seed, float outlier = 
   return h;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -6,7 +6,7 @@
 #include "backend/batch_rows.h"
 #include "tests/backend/cases.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 class RaggedBatch {
  public:
@@ -95,4 +95,4 @@ inline Host run_attention(Backend& backend, AttentionCase& c, const RaggedBatch&
   return out.host();
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -12,7 +12,7 @@
 #include <set>
 #include <vector>
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -193,4 +193,4 @@ TEST(Choose, MassIsTwoToTheMinusDepth) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

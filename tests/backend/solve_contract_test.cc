@@ -6,7 +6,7 @@
 
 #include "tests/backend/plain_matrix.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 struct SolveCase {
@@ -203,4 +203,4 @@ TEST_P(SolveContract, WeightsThatAreNotFiniteGiveLegalCodes) {
 GPTQ_EVERY_BACKEND(SolveContract);
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

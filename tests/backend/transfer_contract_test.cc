@@ -1,7 +1,7 @@
 // Matrices that wait in host memory: what comes back, and the order of transfers and operations.
 #include "tests/backend/cases.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 class TransferContract : public ContractTest {
@@ -101,4 +101,4 @@ TEST_P(TransferContract, MemoryIsCounted) {
 GPTQ_EVERY_BACKEND(TransferContract);
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -5,7 +5,7 @@
 #include "checkpoint/folder_info.h"
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -220,4 +220,4 @@ TEST(FolderInfo, PackedModelCountsLogicalWeights) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

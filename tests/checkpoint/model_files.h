@@ -64,7 +64,7 @@ inline std::string raw_bytes(const TensorView& view) {
 inline void write_tensors(const fs::path& path, const std::map<std::string, const Tensor*>& tensors) {
   std::map<std::string, TensorView> views;
   for (const auto& [name, tensor] : tensors) views.emplace(name, tensor->view());
-  write_file_atomic(path, safetensors_bytes(views, {{"format", "pt"}}));
+  write_file_atomic(path, checkpoint::safetensors_bytes(views, {{"format", "pt"}}));
 }
 
 // Runs `action`, which must throw an Error of this kind whose message has every one of `parts`.

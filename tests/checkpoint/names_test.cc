@@ -4,7 +4,7 @@
 
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -174,4 +174,4 @@ TEST_F(NamesTest, APartOfALargerModelIsNamed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -5,7 +5,7 @@
 #include "checkpoint/folder_info.h"
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -151,4 +151,4 @@ TEST_F(OtherFormats, FilesAndOtherLayouts) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

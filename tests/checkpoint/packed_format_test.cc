@@ -6,7 +6,7 @@
 
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 std::vector<std::pair<std::string, Tensor>> stored_tensors(const PackedWeight& weight, const std::string& module,
@@ -392,7 +392,7 @@ TEST(PackedFormat, WrongTypesAndShapes) {
     PackedFolder folder(sample(4, 32), CheckpointFormat::kGptq);
     const Tensor original = copy_tensor(folder[ending].view());
     folder[ending] = Tensor(original.dtype(), {original.shape()[0] + 1, original.shape()[1]});
-    expect_error(ErrorKind::kVerification, {folder.file(), kModule + ending, to_string(original.shape())},
+    expect_error(ErrorKind::kVerification, {folder.file(), kModule + ending, gptq::to_string(original.shape())},
                  [&] { folder.read(); });
     folder[ending] = Tensor(DType::kI64, original.shape());
     expect_error(ErrorKind::kVerification, {folder.file(), kModule + ending, "I64"}, [&] { folder.read(); });
@@ -482,4 +482,4 @@ TEST(PackedFormat, GoldenModels) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -4,7 +4,7 @@
 
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -175,4 +175,4 @@ TEST(QuantizeConfig, RoundTrip) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -5,7 +5,7 @@
 
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::bytes_of;
@@ -214,4 +214,4 @@ TEST(Safetensors, EveryTruncationAndFlippedByteIsHandled) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -5,7 +5,7 @@
 #include "tests/checkpoint/full_disk.h"
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -100,4 +100,4 @@ TEST(WriteBehind, AFullDiskNamesTheFileAndNothingIsSaidToBeSynced) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

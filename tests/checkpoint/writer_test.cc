@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::checkpoint {
 namespace {
 
 using testing::expect_error;
@@ -326,4 +326,4 @@ TEST(Configs, DoNotPointToCodeThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::checkpoint

@@ -10,6 +10,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace gptq;
+  using namespace gptq::checkpoint;
   try {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const QuantizeConfig config = parse_quantize_config(parse_ordered_json(text, "input"), "input");

@@ -11,6 +11,7 @@
 namespace {
 
 using namespace gptq;
+using namespace gptq::checkpoint;
 
 void check(std::span<const std::byte> file) {
   try {

@@ -16,7 +16,10 @@
 #include "tests/generate/demo.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::generate {
+
+using backend::DecodeSequence;
+
 namespace {
 
 constexpr int kCapacity = 64;
@@ -78,7 +81,8 @@ std::vector<DecodeSequence> sequences(const std::vector<int>& tokens, const std:
 }
 
 // Steps with samplings of all kinds take what the host's chain takes from their own logits.
-void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequence> start, int vocabulary) {
+void expect_sampled(backend::DecodeRunner& step, backend::Backend& backend, std::vector<DecodeSequence> start,
+                    int vocabulary) {
   const Sampling kinds[] = {{.temperature = 1.0f},
                             {.temperature = 0.8f, .top_k = 40, .top_p = 0.9f, .min_p = 0.02f},
                             {.temperature = 1.5f, .top_p = 0.95f, .repetition_penalty = 1.3f},
@@ -97,7 +101,7 @@ void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequ
     const size_t width = logits.size() / start.size();
     for (size_t s = 0; s < start.size(); ++s) {
       const auto row = std::span(logits).subspan(s * width, static_cast<size_t>(vocabulary));
-      EXPECT_EQ(chosen[s], sample_token(row, seen[s], start[s].sampling, uniforms[s])) << "sequence " << s;
+      EXPECT_EQ(chosen[s], backend::sample_token(row, seen[s], start[s].sampling, uniforms[s])) << "sequence " << s;
       seen[s].push_back(chosen[s]);
     }
   }
@@ -105,10 +109,10 @@ void expect_sampled(DecodeRunner& step, Backend& backend, std::vector<DecodeSequ
 
 TEST_P(DecodeSteps, EverySequenceAsIfAlone) {
   const std::string folder = model();
-  const Checkpoint checkpoint = Checkpoint::open(folder);
-  const auto backend = make_backend({.device = GetParam().device}, stored_dtype(checkpoint));
+  const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(folder);
+  const auto backend = backend::make_backend({.device = GetParam().device}, model::stored_dtype(checkpoint));
   const double tolerance = backend->activation_dtype() == DType::kF32 ? 1e-5 : GetParam().bits == 2 ? 6e-2 : 2e-2;
-  Model model(checkpoint, *backend);
+  model::Model model(checkpoint, *backend);
   const int vocabulary = static_cast<int>(model.architecture().vocab_size);
   std::mt19937 random(1);
   const auto draw = [&] { return static_cast<int>(random() % static_cast<unsigned>(vocabulary)); };
@@ -172,4 +176,4 @@ INSTANTIATE_TEST_SUITE_P(Weights, DecodeSteps,
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

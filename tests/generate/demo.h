@@ -3,8 +3,8 @@
 
 #include <string>
 
-namespace gptq {
+namespace gptq::generate {
 
 inline const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
 
-}  // namespace gptq
+}  // namespace gptq::generate

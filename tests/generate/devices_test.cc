@@ -9,7 +9,7 @@
 
 #include "tests/generate/demo.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 const char* const kPrompts[] = {"The old man looked at the", "It was a dark and stormy night,",
@@ -76,4 +76,4 @@ TEST_F(Devices, TheSameAnswerAgainAndAfterOthers) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -11,7 +11,7 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/generate/demo.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 class EngineTest : public ::testing::Test {
@@ -61,7 +61,7 @@ TEST_F(EngineTest, SampledTokensFollowTheLogitsAndThePoints) {
       const std::vector<float> logits = cpu.logits(tokens);
       std::vector<float> last(logits.end() - cpu.vocab_size(), logits.end());
       last.resize(static_cast<size_t>(std::min(cpu.vocab_size(), cpu.tokenizer().vocab_size())));
-      ASSERT_EQ(id, sample_token(last, tokens, sampling, sampler.next_uniform())) << tokens.size();
+      ASSERT_EQ(id, backend::sample_token(last, tokens, sampling, sampler.next_uniform())) << tokens.size();
       tokens.push_back(id);
     }
     EXPECT_EQ(result.new_tokens, 40);
@@ -186,4 +186,4 @@ TEST(EngineOpen, MissingAndBrokenFolders) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -12,7 +12,7 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/generate/demo.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 constexpr int64_t kSize = KvPool::kPageSize;
@@ -29,7 +29,7 @@ class KvPools : public ::testing::Test {
   // Runs tokens of a sequence behind what it has; logits of the last.
   std::vector<float> run(Sequence& sequence, std::span<const int> tokens, KvPool& pool) {
     sequence.reserve(sequence.length() + static_cast<int64_t>(tokens.size()));
-    Batch batch;
+    model::Batch batch;
     batch.add(tokens, sequence.length(), sequence.pages());
     const int last = static_cast<int>(tokens.size()) - 1;
     const std::vector<float> logits = backend_->download(model_.forward(batch, {&last, 1}, pool.cache()));
@@ -37,8 +37,8 @@ class KvPools : public ::testing::Test {
     return logits;
   }
 
-  std::unique_ptr<Backend> backend_ = make_cpu_backend(2);
-  Model model_{Checkpoint::open(kDemo), *backend_};
+  std::unique_ptr<backend::Backend> backend_ = backend::make_cpu_backend(2);
+  model::Model model_{checkpoint::Checkpoint::open(kDemo), *backend_};
 };
 
 TEST_F(KvPools, PagesComeBackWhenSequencesEnd) {
@@ -167,7 +167,7 @@ TEST_F(KvPools, MixedBatchesAsIfAlone) {
           all.subspan(static_cast<size_t>(at), std::min<size_t>(20, all.size() - static_cast<size_t>(at))), pool);
     }
   }
-  Batch batch;
+  model::Batch batch;
   std::vector<int> rows;
   for (size_t i = 0; i < now.size(); ++i) {
     sequences[i].reserve(sequences[i].length() + static_cast<int64_t>(now[i].size()));
@@ -183,4 +183,4 @@ TEST_F(KvPools, MixedBatchesAsIfAlone) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

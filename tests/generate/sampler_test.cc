@@ -8,7 +8,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 std::vector<double> uniforms(uint64_t seed, int count = 1000) {
@@ -49,4 +49,4 @@ TEST(Sampler, RefusesImpossibleSettings) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 TEST(StopStrings, FoundAcrossPiecesAndNeverShown) {
@@ -37,4 +37,4 @@ TEST(StopStrings, NoStringsNothingHeld) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

@@ -5,7 +5,7 @@
 
 #include "tests/tokenizer/make_tokenizer.h"
 
-namespace gptq {
+namespace gptq::generate {
 namespace {
 
 using Ids = std::set<TokenId>;
@@ -32,4 +32,4 @@ TEST(StopTokens, AMessageOfGptOssDoesNotEndTheAnswer) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::generate

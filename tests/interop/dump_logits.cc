@@ -12,6 +12,9 @@
 // dump_logits MODEL_DIR IDS.json OUT.safetensors: `logits` F32 [T, V]
 int main(int argc, char** argv) {
   using namespace gptq;
+  using namespace gptq::checkpoint;
+  using namespace gptq::model;
+  using namespace gptq::backend;
   if (argc != 4) return std::fputs("usage: dump_logits MODEL_DIR IDS.json OUT.safetensors\n", stderr), 2;
   try {
     const std::unique_ptr<Backend> backend = make_cpu_backend(0);

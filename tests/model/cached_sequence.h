@@ -11,14 +11,14 @@ namespace gptq::testing {
 // S sequences of up to `capacity` positions; page tables in order.
 class CachedSequences {
  public:
-  CachedSequences(Model& model, int64_t sequences, int64_t capacity)
+  CachedSequences(model::Model& model, int64_t sequences, int64_t capacity)
       : model_(model),
-        pages_per_sequence_(KvCache::pages_for(capacity)),
+        pages_per_sequence_(model::KvCache::pages_for(capacity)),
         cache_(model.make_cache(sequences * pages_per_sequence_)),
         lengths_(static_cast<size_t>(sequences), 0) {}
 
-  const KvCache& cache() const { return cache_; }
-  int64_t capacity() const { return pages_per_sequence_ * KvCache::kPageSize; }
+  const model::KvCache& cache() const { return cache_; }
+  int64_t capacity() const { return pages_per_sequence_ * model::KvCache::kPageSize; }
   std::vector<int32_t> pages(int64_t sequence) const {
     std::vector<int32_t> pages(static_cast<size_t>(pages_per_sequence_));
     std::iota(pages.begin(), pages.end(), static_cast<int32_t>(sequence * pages_per_sequence_));
@@ -26,9 +26,9 @@ class CachedSequences {
   }
 
   // Runs tokens behind those of a sequence; logits of the last `wanted`           [wanted, V]
-  MatrixView forward(std::span<const int> tokens, int64_t wanted, int64_t sequence = 0) {
+  backend::MatrixView forward(std::span<const int> tokens, int64_t wanted, int64_t sequence = 0) {
     int64_t& length = lengths_[static_cast<size_t>(sequence)];
-    Batch batch;
+    model::Batch batch;
     batch.add(tokens, length, pages(sequence));
     length += static_cast<int64_t>(tokens.size());
     std::vector<int> rows(static_cast<size_t>(wanted));
@@ -37,9 +37,9 @@ class CachedSequences {
   }
 
  private:
-  Model& model_;
+  model::Model& model_;
   int64_t pages_per_sequence_;
-  KvCache cache_;
+  model::KvCache cache_;
   std::vector<int64_t> lengths_;
 };
 

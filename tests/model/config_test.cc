@@ -8,7 +8,7 @@
 
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 Json plain_config(const char* type = "llama") {
@@ -93,4 +93,4 @@ TEST(Config, RopeExtensionsAreSensibleNumbers) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

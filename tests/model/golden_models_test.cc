@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <gptq/error.h>
 
@@ -11,7 +12,7 @@
 #include "model/model.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 const fs::path kModels = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/models";
@@ -31,7 +32,7 @@ struct Expected {
   Tensor logits;  // [positions, V]
 
   explicit Expected(const fs::path& folder) {
-    const SafetensorsFile file(folder / "expected.safetensors");
+    const checkpoint::SafetensorsFile file(folder / "expected.safetensors");
     tokens = integers<int>(file.tensor("input_ids"));
     positions = integers<int64_t>(file.tensor("positions"));
     logits = to_float32(file.tensor("logits"), "logits");
@@ -59,7 +60,7 @@ class GoldenModel : public ::testing::TestWithParam<GoldenCase> {
  protected:
   void SetUp() override {
     try {
-      backend_ = make_backend({.device = GetParam().device, .threads = 2}, stored_dtype(checkpoint_));
+      backend_ = backend::make_backend({.device = GetParam().device, .threads = 2}, stored_dtype(checkpoint_));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kUsage) throw;
       GTEST_SKIP() << "not tested here: " << error.what();
@@ -101,7 +102,7 @@ class GoldenModel : public ::testing::TestWithParam<GoldenCase> {
     return largest;
   }
 
-  Checkpoint checkpoint_ = Checkpoint::open(kModels / GetParam().name);
+  checkpoint::Checkpoint checkpoint_ = checkpoint::Checkpoint::open(kModels / GetParam().name);
   Expected expected_{kModels / GetParam().name};
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
@@ -132,4 +133,4 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenModel, ::testing::ValuesIn(golden_cases()), 
 });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

@@ -4,7 +4,7 @@
 #include "core/json.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 Json small_config(const char* type) {
@@ -28,7 +28,7 @@ std::vector<int> restarts(const LayerProgram& program) {
 void expect_sound_buffers(const LayerProgram& program) {
   std::vector<std::pair<int, int>> lives(program.slots.size(), {program.end(), -1});
   for (int step = 0; step < program.end(); ++step) {
-    const Access access = access_of(program, program.steps[static_cast<size_t>(step)]);
+    const backend::Access access = backend::access_of(program, program.steps[static_cast<size_t>(step)]);
     for (const auto* list : {&access.reads, &access.writes}) {
       for (const Columns& c : *list) {
         auto& [first, last] = lives[static_cast<size_t>(c.slot)];
@@ -38,7 +38,7 @@ void expect_sound_buffers(const LayerProgram& program) {
     }
   }
   for (size_t a = 1; a < lives.size(); ++a) {
-    const Slot& slot = program.slots[a];
+    const backend::Slot& slot = program.slots[a];
     ASSERT_GE(slot.buffer, 0);
     EXPECT_GE(program.buffers[static_cast<size_t>(slot.buffer)], slot.columns);
     for (size_t b = a + 1; b < lives.size(); ++b) {
@@ -98,4 +98,4 @@ TEST(LayerProgram, LayersWithTheSameWindowShareOne) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "tests/model/cached_sequence.h"
 
-namespace gptq {
+namespace gptq::model {
 namespace {
 
 const std::string kDemo = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
@@ -24,12 +24,12 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     try {
-      backend_ = make_backend({.device = GetParam()});
+      backend_ = backend::make_backend({.device = GetParam()});
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::kUsage) throw;
       GTEST_SKIP() << "not tested here: " << error.what();
     }
-    const Checkpoint checkpoint = Checkpoint::open(kDemo);
+    const checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(kDemo);
     model_ = std::make_unique<Model>(checkpoint, *backend_);
   }
 
@@ -48,8 +48,8 @@ class StepSampling : public ::testing::TestWithParam<std::string> {
                                       kVocabulary);
   }
 
-  std::vector<DecodeSequence> sequences() const {
-    std::vector<DecodeSequence> result;
+  std::vector<backend::DecodeSequence> sequences() const {
+    std::vector<backend::DecodeSequence> result;
     for (size_t s = 0; s < prompts_.size(); ++s) {
       const std::vector<int>& prompt = prompts_[s];
       result.push_back({prompt.back(), static_cast<int>(prompt.size()) - 1, sampling_[s], prompt, pages_[s]});
@@ -98,7 +98,7 @@ TEST_P(StepSampling, EachSequenceFollowsItsOwnLogitsAndSampling) {
       testing::CachedSequences fresh(*model_, 1, 128);
       std::vector<float> logits = backend_->download(fresh.forward(before, 1));
       logits.resize(kVocabulary);
-      same += sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
+      same += backend::sample_token(logits, before, sampling_[s], draws[t][s]) == tokens[s][before.size()];
     }
   }
   const int all = kSteps * static_cast<int>(tokens.size());
@@ -127,4 +127,4 @@ INSTANTIATE_TEST_SUITE_P(Devices, StepSampling, ::testing::Values("cpu", "cuda:0
                          [](const auto& device) { return device.param.substr(0, device.param.find(':')); });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::model

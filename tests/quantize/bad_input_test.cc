@@ -5,7 +5,7 @@
 #include "tests/checkpoint/full_disk.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::copy_demo;
@@ -131,7 +131,7 @@ void copy_demo_with_biases(const fs::path& folder, uint16_t value) {
   Json config = parse_json(read_file(folder / "config.json"), "config.json");
   config["model_type"] = "qwen2";
   write_file_atomic(folder / "config.json", config.dump());
-  const SafetensorsFile source(testing::demo_model() / "model.safetensors");
+  const checkpoint::SafetensorsFile source(testing::demo_model() / "model.safetensors");
   std::map<std::string, TensorView> views;
   for (const auto& [name, entry] : source.header().tensors) views.emplace(name, source.tensor(name));
   std::map<std::string, Tensor> biases;
@@ -143,7 +143,7 @@ void copy_demo_with_biases(const fs::path& folder, uint16_t value) {
       views[name] = bias.view();
     }
   }
-  write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+  write_file_atomic(folder / "model.safetensors", checkpoint::safetensors_bytes(views, {{"format", "pt"}}));
 }
 
 TEST(QuantizeBadInput, BiasesBeyondHalfPrecisionAreNamedBeforeTheWork) {
@@ -163,7 +163,7 @@ TEST(QuantizeBadInput, BiasesBeyondHalfPrecisionAreNamedBeforeTheWork) {
   }
   options.rules = {{"model\\.layers\\.1\\.self_attn\\.k_proj", true, {}, {}, {}, {}}};  // as the error says
   EXPECT_EQ(quantize(options).modules.size(), 6u * 7 - 3);
-  EXPECT_TRUE(Checkpoint::open(options.output).contains("model.layers.1.self_attn.k_proj.bias"));
+  EXPECT_TRUE(checkpoint::Checkpoint::open(options.output).contains("model.layers.1.self_attn.k_proj.bias"));
 
   options = quick_options(folder / "out2");
   options.model = folder / "nan";
@@ -247,4 +247,4 @@ TEST(QuantizeBadInput, FullDisk) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

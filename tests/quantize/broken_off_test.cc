@@ -7,7 +7,7 @@
 #include "tests/checkpoint/full_disk.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::contents;
@@ -111,4 +111,4 @@ TEST(BrokenOff, AnErrorInALayerKeepsTheLayersBeforeIt) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

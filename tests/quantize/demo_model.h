@@ -33,7 +33,7 @@ inline void copy_demo(const fs::path& folder, const std::string& tensor = "",
   for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json"}) {
     fs::copy_file(demo_model() / name, folder / name);
   }
-  const SafetensorsFile source(demo_model() / "model.safetensors");
+  const checkpoint::SafetensorsFile source(demo_model() / "model.safetensors");
   std::map<std::string, TensorView> views;
   for (const auto& [name, entry] : source.header().tensors) views.emplace(name, source.tensor(name));
   Tensor changed;
@@ -42,7 +42,7 @@ inline void copy_demo(const fs::path& folder, const std::string& tensor = "",
     edit(changed.values<BFloat16>());
     views[tensor] = changed.view();
   }
-  write_file_atomic(folder / "model.safetensors", safetensors_bytes(views, {{"format", "pt"}}));
+  write_file_atomic(folder / "model.safetensors", checkpoint::safetensors_bytes(views, {{"format", "pt"}}));
 }
 
 // Waits until `condition` holds; false after a minute.

@@ -12,7 +12,7 @@
 #include "core/json.h"
 #include "tests/checkpoint/model_files.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 struct FamilyCase {
@@ -103,4 +103,4 @@ INSTANTIATE_TEST_SUITE_P(Golden, Families, ::testing::ValuesIn(family_cases()), 
 });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

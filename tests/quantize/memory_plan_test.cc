@@ -10,13 +10,13 @@
 #include "quantize/batches.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
 struct Mistral {
-  Architecture architecture;
+  model::Architecture architecture;
   QuantizeOptions options;
   ModelPlan modules;
   MemoryProblem problem;
@@ -28,7 +28,7 @@ struct Mistral {
     problem.gptaq = gptaq;
     problem.batch_rows = 16384;
     problem.activation_bytes = 2;
-    problem.scratch_bytes = cuda::scratch_bytes;
+    problem.scratch_bytes = backend::cuda::scratch_bytes;
   }
 };
 
@@ -149,4 +149,4 @@ TEST(Batches, HoldWindowsOfOneLength) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

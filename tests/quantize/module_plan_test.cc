@@ -6,12 +6,12 @@
 #include "tests/checkpoint/model_files.h"
 #include "tests/model/architectures.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::expect_error;
 
-Architecture model(int64_t hidden, int64_t intermediate) {
+model::Architecture model(int64_t hidden, int64_t intermediate) {
   return testing::llama_architecture({hidden, intermediate, 2, hidden / 64, hidden / 64});
 }
 
@@ -80,7 +80,7 @@ TEST(Rules, TheFirstMatchDecides) {
   EXPECT_EQ(grid(plan, 0, 3)->bits, 8);
   EXPECT_FALSE(grid(plan, 1, 3));
   EXPECT_EQ(grid(plan, 1, 0)->bits, 3);
-  const QuantizeConfig config = make_quantize_config(plan, options);
+  const checkpoint::QuantizeConfig config = make_quantize_config(plan, options);
   EXPECT_EQ(config.dynamic.size(), 3u);  // as they were given
   EXPECT_EQ(config.settings_for("model.layers.0.mlp.down_proj")->bits, 8);
   EXPECT_FALSE(config.settings_for("model.layers.1.mlp.down_proj"));
@@ -90,7 +90,7 @@ TEST(Rules, TheFirstMatchDecides) {
 TEST(Rules, AreFoundUnderTheNamesOfFusedLinears) {
   const QuantizeOptions options =
       with_rules({".*q_proj:bits=8", "skip .*\\.0\\.mlp\\.up_proj", "model\\.layers\\.1\\.mlp\\.gate_proj:bits=2"});
-  const QuantizeConfig config = make_quantize_config(plan_modules(model(256, 768), options), options);
+  const checkpoint::QuantizeConfig config = make_quantize_config(plan_modules(model(256, 768), options), options);
   EXPECT_EQ(config.settings_for("model.layers.0.self_attn.qkv_proj")->bits, 8);
   EXPECT_EQ(config.settings_for("model.layers.0.self_attn.v_proj")->bits, 8);
   EXPECT_FALSE(config.settings_for("model.layers.0.mlp.gate_up_proj"));
@@ -112,4 +112,4 @@ TEST(Rules, MistakesSayWhatToWrite) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

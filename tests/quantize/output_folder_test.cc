@@ -9,7 +9,7 @@
 #include "quantize/output_folder.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 using testing::contents;
@@ -250,7 +250,7 @@ TEST(OutputFolder, DamageOfFinishedTensorsIsNoticed) {
   stop_after(options);
   const fs::path shard = folder / "out.partial/model/model.safetensors";
   std::string bytes = read_file(shard);
-  const SafetensorsFile file(shard);
+  const checkpoint::SafetensorsFile file(shard);
   const size_t at = file.header().data_offset + file.header().tensors.at("model.layers.1.mlp.up_proj.qweight").begin;
   bytes[at] = static_cast<char>(bytes[at] ^ 1);
   write_file_atomic(shard, bytes);
@@ -329,4 +329,4 @@ TEST(OutputFolder, AModelThatIsWrittenToMeanwhileIsNoticed) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

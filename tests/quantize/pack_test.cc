@@ -12,12 +12,12 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/reference.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
 // A solution on `backend`; `codes` [K, N] has its rows in processing order.
 SolveResult random_solution(int bits, int64_t rows, int64_t columns, int64_t group_size, bool scattered,
-                            std::vector<float>& codes, Backend& backend) {
+                            std::vector<float>& codes, backend::Backend& backend) {
   std::mt19937 random(1);
   SolveResult s;
   s.rows = rows, s.columns = columns, s.groups = (columns + group_size - 1) / group_size;
@@ -38,7 +38,7 @@ SolveResult random_solution(int bits, int64_t rows, int64_t columns, int64_t gro
 }
 
 TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
-  const std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  const std::unique_ptr<backend::Backend> backend = backend::make_cpu_backend(2);
   for (const int bits : {2, 3, 4, 8}) {
     for (const bool scattered : {false, true}) {
       for (const int64_t group_size : {16, 64, 160}) {
@@ -59,7 +59,7 @@ TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
           EXPECT_EQ(weight.bias.values<float>()[3], 0.5f);
           const auto g_idx = weight.g_idx.values<int32_t>();
           EXPECT_EQ(std::vector<int32_t>(g_idx.begin(), g_idx.end()), s.g_idx);
-          const std::vector<float> dense = reference::dequantize(weight);
+          const std::vector<float> dense = backend::reference::dequantize(weight);
           for (int64_t n = 0; n < count; ++n) {
             for (int64_t j = 0; j < columns; ++j) {
               const int64_t k = s.order[static_cast<size_t>(j)];
@@ -76,4 +76,4 @@ TEST(Pack, RoundTripGivesScaleTimesCodeMinusZero) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -10,7 +10,10 @@
 #include "core/json.h"
 #include "tests/quantize/demo_model.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using checkpoint::Checkpoint;
+
 namespace {
 
 using testing::contents;
@@ -36,7 +39,7 @@ TEST(Quantize, WritesACompleteFolderThatLoads) {
   EXPECT_EQ(checkpoint.total_bytes(), static_cast<uint64_t>(report.bytes_out));
   ASSERT_TRUE(checkpoint.quantize_config().has_value());
   EXPECT_EQ(checkpoint.quantize_config()->bits, 4);
-  EXPECT_EQ(checkpoint.quantize_config()->format, CheckpointFormat::kGptq);
+  EXPECT_EQ(checkpoint.quantize_config()->format, checkpoint::CheckpointFormat::kGptq);
   const Checkpoint source = Checkpoint::open(testing::demo_model());
   for (const char* kept : {"model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"}) {
     EXPECT_EQ(testing::raw_bytes(checkpoint.tensor(kept)), testing::raw_bytes(source.tensor(kept))) << kept;
@@ -73,16 +76,18 @@ TEST(Quantize, ErrorsAreMeasuredOnOtherTextThanCalibrates) {
   }
 }
 
-TEST(Quantize, TooLittleTextMeasuresNothing) {
+TEST(Quantize, OfTooLittleTextErrorsAreMeasuredOnBuiltInText) {
   const TempFolder folder;
   write_file_atomic(folder / "guide.txt", "auto-gptq is an easy-to-use model quantization library.");
   QuantizeOptions options = quick_options(folder / "out");
   options.calibration = {folder / "guide.txt"};
   const QuantizeReport report = quantize(options);
-  EXPECT_FALSE(report.errors_meaningful);
-  for (const ModuleReport& module : report.modules) EXPECT_TRUE(std::isnan(module.error)) << module.name;
+  EXPECT_TRUE(report.errors_meaningful);
+  double sum = 0;
+  for (const ModuleReport& module : report.modules) sum += module.error;
+  EXPECT_GT(sum / kModules, 0.01) << "one sentence is no calibration, and the report does not hide it";
   const Json config = parse_json(read_file(folder / "out/quantize_config.json"), "");
-  EXPECT_FALSE(config.at("meta").contains("errors"));
+  EXPECT_TRUE(config.at("meta").contains("errors"));
 }
 
 // Batches of different lengths one after the other give the same Hessian as any other order of them would.
@@ -231,7 +236,7 @@ TEST(Quantize, RulesReachTheFilesAndOtherReaders) {
   options.rules.push_back(skip);
   const QuantizeReport report = quantize(options);
   const Checkpoint checkpoint = Checkpoint::open(folder / "out");
-  const QuantizeConfig& config = *checkpoint.quantize_config();
+  const checkpoint::QuantizeConfig& config = *checkpoint.quantize_config();
   // k and v share q's input: they follow its rule, and the saved rules say so.
   for (const char* name : {"q_proj", "k_proj", "v_proj"}) {
     const auto settings = config.settings_for(std::string("model.layers.0.self_attn.") + name);
@@ -278,7 +283,7 @@ TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
     const Checkpoint checkpoint = Checkpoint::open(folder / "out");
     const std::string wanted = *c.format ? c.format : c.sym ? "gptq" : "gptq_v2";
     EXPECT_EQ(to_string(checkpoint.quantize_config()->format), wanted);
-    const PackedWeight w = read_packed(checkpoint, "model.layers.5.mlp.down_proj", 768, 256);
+    const PackedWeight w = checkpoint::read_packed(checkpoint, "model.layers.5.mlp.down_proj", 768, 256);
     EXPECT_EQ(w.bits, c.bits);
     const auto g_idx = w.g_idx.values<int32_t>();
     bool trivial = true;
@@ -289,4 +294,4 @@ TEST(Quantize, EveryWidthOrderAndFormatLoadsAgain) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -6,7 +6,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/gptq/scratch.h"
 
-namespace gptq::testing {
+namespace gptq::backend {
 
 // What tests set before a run and read after it; shared by all backends made from it.
 struct Scarcity {
@@ -130,4 +130,4 @@ class ScarceBackend final : public Backend {
   Capabilities capabilities_;
 };
 
-}  // namespace gptq::testing
+}  // namespace gptq::backend

@@ -13,27 +13,27 @@
 #include "tests/quantize/demo_model.h"
 #include "tests/quantize/scarce_backend.h"
 
-namespace gptq {
+namespace gptq::quantization {
 namespace {
 
+using backend::Scarcity;
 using testing::contents;
 using testing::quick_options;
-using testing::Scarcity;
 using testing::TempFolder;
 
 constexpr int64_t kMost = INT64_MAX;
 
 QuantizeReport quantize_scarcely(const QuantizeOptions& options, Scarcity& scarcity) {
   const BackendMaker make = [&](const ComputeOptions&, DType) {
-    return std::make_unique<testing::ScarceBackend>(make_cpu_backend(2), scarcity);
+    return std::make_unique<backend::ScarceBackend>(backend::make_cpu_backend(2), scarcity);
   };
   return quantize_with(make, options, {}, {});
 }
 
 // The demo model with the settings of quick_options().
 struct Problem {
-  Checkpoint checkpoint = Checkpoint::open(testing::demo_model());
-  Architecture architecture = read_architecture(checkpoint.config(), "config.json");
+  checkpoint::Checkpoint checkpoint = checkpoint::Checkpoint::open(testing::demo_model());
+  model::Architecture architecture = model::read_architecture(checkpoint.config(), "config.json");
   ModelPlan modules;
   MemoryProblem memory{architecture, modules};
 
@@ -43,7 +43,7 @@ struct Problem {
     memory.gptaq = options.gptaq > 0;
     memory.true_sequential = options.true_sequential;
     memory.batch_rows = Scarcity().batch_rows;
-    memory.scratch_bytes = cuda::scratch_bytes;
+    memory.scratch_bytes = backend::cuda::scratch_bytes;
   }
 };
 
@@ -171,7 +171,7 @@ TEST(GpuMemory, CapsAreKeptAndChangeNothing) {
   int64_t driver = 0;
   Problem problem(options);
   try {
-    const auto backend = make_backend(options.compute);
+    const auto backend = backend::make_backend(options.compute);
     driver = backend->memory().peak;
     problem.memory.batch_rows = backend->capabilities().batch_rows;
     problem.memory.activation_bytes = 2;
@@ -200,4 +200,4 @@ TEST(GpuMemory, CapsAreKeptAndChangeNothing) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

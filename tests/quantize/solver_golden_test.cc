@@ -16,7 +16,10 @@
 #include "checkpoint/safetensors.h"
 #include "quantize/solver.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using checkpoint::SafetensorsFile;
+
 namespace {
 
 const fs::path kFolder = fs::path(GPTQ_SOURCE_DIR) / "tests/golden/gptq";
@@ -57,7 +60,8 @@ struct Mismatches {
   int codes = 0, scales = 0, zeros = 0, rows = 0;
 };
 
-Mismatches check_case(const SafetensorsFile& file, const std::string& name, const std::string& text, Backend& backend) {
+Mismatches check_case(const SafetensorsFile& file, const std::string& name, const std::string& text,
+                      backend::Backend& backend) {
   std::map<std::string, std::string> options = parse(text);
   const auto rows = read<uint8_t>(file, name + ".rows"), codes = read<uint8_t>(file, name + ".codes");
   const auto zeros = read<uint8_t>(file, name + ".zeros"), g_idx = read<uint8_t>(file, name + ".g_idx");
@@ -71,7 +75,7 @@ Mismatches check_case(const SafetensorsFile& file, const std::string& name, cons
   std::vector<float> lower = inputs().hessian;
   for (int64_t i = 0; i < k; ++i) std::fill_n(lower.begin() + i * k + i + 1, k - i - 1, NAN);
   const auto put = [&](const std::vector<float>& values) {
-    Matrix matrix = backend.allocate(DType::kF32, static_cast<int64_t>(values.size()) / k, k);
+    backend::Matrix matrix = backend.allocate(DType::kF32, static_cast<int64_t>(values.size()) / k, k);
     backend.upload(matrix.view(), values);
     return matrix;
   };
@@ -122,7 +126,7 @@ class SolverGolden : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SolverGolden, MatchesNumPyExactly) {
   const SafetensorsFile file(kFolder / (GetParam() + ".safetensors"));
-  const std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  const std::unique_ptr<backend::Backend> backend = backend::make_cpu_backend(2);
   EXPECT_FALSE(file.header().metadata.empty());
   for (const auto& [name, text] : file.header().metadata) {
     SCOPED_TRACE(name);
@@ -144,4 +148,4 @@ INSTANTIATE_TEST_SUITE_P(Files, SolverGolden, ::testing::ValuesIn(golden_files()
                          [](const auto& file) { return file.param; });
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

@@ -14,7 +14,10 @@
 #include "backend/cpu/cpu_backend.h"
 #include "core/half.h"
 
-namespace gptq {
+namespace gptq::quantization {
+
+using backend::Matrix;
+
 namespace {
 
 constexpr int64_t kRows = 32;
@@ -34,7 +37,7 @@ struct Solution : SolveResult {
 // One problem on the CPU: inputs X, their Hessian, weights; and what the solution stands for.
 struct Fixture {
   int64_t k;
-  std::unique_ptr<Backend> backend = make_cpu_backend(2);
+  std::unique_ptr<backend::Backend> backend = backend::make_cpu_backend(2);
   std::vector<float> x, weights;  // [T, K], [N, K]
   std::vector<float> hessian;     // [K, K]
   std::vector<float> cross;       // [K, K]  empty without GPTAQ
@@ -400,4 +403,4 @@ TEST(ColumnOrder, FollowsTheDiagonal) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::quantization

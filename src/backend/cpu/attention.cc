@@ -10,7 +10,7 @@
 #include "backend/cpu/blas.h"
 #include "backend/cpu/kernels.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 int64_t cache_row(const PageTable& table, int64_t sequence, int64_t position) {
   const int32_t* pages = reinterpret_cast<const int32_t*>(table.pages.data) + sequence * table.pages.stride;
@@ -159,4 +159,4 @@ void cpu_attention(MatrixView out, const AttentionArgs& args, const BatchRows& r
                     [&](int64_t i) { run_tile(out, args, rows, tiles[static_cast<size_t>(i)]); });
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -11,7 +11,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -111,4 +111,4 @@ void reserve_blas_buffers(int threads) {
 
 std::string blas_description() { return blas().config(); }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-namespace gptq {
+namespace gptq::backend {
 
 // LAPACK as Fortran has it: column-major, every argument by address, lengths of texts last.
 struct Blas {
@@ -34,4 +34,4 @@ void reserve_blas_buffers(int threads);
 // "OpenBLAS 0.3.21 ... Zen": loads the library. Throws like blas().
 std::string blas_description();
 
-}  // namespace gptq
+}  // namespace gptq::backend

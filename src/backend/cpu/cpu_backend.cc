@@ -20,7 +20,7 @@
 #include "backend/cpu/reference.h"
 #include "core/threads.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -327,4 +327,4 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
 
-}  // namespace gptq
+}  // namespace gptq::backend

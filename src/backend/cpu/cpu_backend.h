@@ -5,8 +5,8 @@
 
 #include "backend/backend.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 std::unique_ptr<Backend> make_cpu_backend(int threads);  // 0 = one thread per hardware thread
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -8,7 +8,7 @@
 
 #include "backend/cpu/kernels.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -46,4 +46,4 @@ const Kernels& best_kernels() {
   return chosen;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

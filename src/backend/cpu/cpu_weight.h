@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/kernels.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 class CpuWeight : public Weight {
  public:
@@ -40,4 +40,4 @@ class CpuWeight : public Weight {
 std::unique_ptr<CpuWeight> make_dense_weight(const TensorView& weight, const TensorView* bias);
 std::unique_ptr<CpuWeight> make_packed_weight(const PackedWeight& weight);
 
-}  // namespace gptq
+}  // namespace gptq::backend

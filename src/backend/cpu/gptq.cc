@@ -11,7 +11,7 @@
 #include "backend/cpu/blas.h"
 #include "backend/cpu/kernels.h"
 
-namespace gptq::cpu_gptq {
+namespace gptq::backend::cpu_gptq {
 
 namespace {
 
@@ -267,4 +267,4 @@ Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_
   return words;
 }
 
-}  // namespace gptq::cpu_gptq
+}  // namespace gptq::backend::cpu_gptq

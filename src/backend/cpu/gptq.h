@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "core/threads.h"
 
-namespace gptq::cpu_gptq {
+namespace gptq::backend::cpu_gptq {
 
 void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool);
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool);
@@ -21,4 +21,4 @@ std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h, ThreadPool& 
 Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count,
                   ThreadPool& pool);
 
-}  // namespace gptq::cpu_gptq
+}  // namespace gptq::backend::cpu_gptq

@@ -5,7 +5,7 @@
 
 #include "backend/grid.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 inline constexpr int kStripRows = 16;  // rows of W in one strip, one vector lane each
 
@@ -25,4 +25,4 @@ struct GptqStrip {
   uint8_t* codes = nullptr;  // [K][16]
 };
 
-}  // namespace gptq
+}  // namespace gptq::backend

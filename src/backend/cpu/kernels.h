@@ -5,7 +5,7 @@
 
 #include "backend/cpu/gptq_strip.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 // One tile of a packed weight: kTileColumns neighbouring outputs, all K inputs, in the order the loop reads.
 //   words   u32 [K·bits/32][kTileColumns]     the HF qweight rows of these columns, inputs sorted by group and
@@ -69,4 +69,4 @@ extern const Kernels kKernels;
 // The best set this processor runs; the environment variable GPTQ_ISA (portable, avx2, avx512) asks for a lesser one.
 const Kernels& best_kernels();
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -1,7 +1,7 @@
 // The inner loops for x86 processors with AVX2, FMA and F16C (compiler flags: see CMakeLists.txt).
 #include "backend/cpu/kernels.h"
 
-namespace gptq::avx2 {
+namespace gptq::backend::avx2 {
 
 constexpr const char* kName = "avx2";
 constexpr bool kLookup = false;
@@ -12,4 +12,4 @@ constexpr bool kLookup = false;
 #include "backend/cpu/kernel_table.inl"
 // clang-format on
 
-}  // namespace gptq::avx2
+}  // namespace gptq::backend::avx2

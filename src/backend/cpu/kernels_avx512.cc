@@ -1,7 +1,7 @@
 // The inner loops for x86 processors with AVX-512 F, BW, VL and DQ (compiler flags: see CMakeLists.txt).
 #include "backend/cpu/kernels.h"
 
-namespace gptq::avx512 {
+namespace gptq::backend::avx512 {
 
 constexpr const char* kName = "avx512";
 constexpr bool kLookup = true;
@@ -12,4 +12,4 @@ constexpr bool kLookup = true;
 #include "backend/cpu/kernel_table.inl"
 // clang-format on
 
-}  // namespace gptq::avx512
+}  // namespace gptq::backend::avx512

@@ -1,7 +1,7 @@
 // The inner loops for any processor (compiler flags: see CMakeLists.txt).
 #include "backend/cpu/kernels.h"
 
-namespace gptq::portable {
+namespace gptq::backend::portable {
 
 constexpr const char* kName = "portable";
 constexpr bool kLookup = false;
@@ -12,4 +12,4 @@ constexpr bool kLookup = false;
 #include "backend/cpu/kernel_table.inl"
 // clang-format on
 
-}  // namespace gptq::portable
+}  // namespace gptq::backend::portable

@@ -7,7 +7,7 @@
 #include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_weight.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -78,4 +78,4 @@ std::unique_ptr<CpuWeight> make_dense_weight(const TensorView& weight, const Ten
   return std::make_unique<DenseWeight>(weight, bias);
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -11,7 +11,7 @@
 #include "backend/cpu/blas.h"
 #include "backend/cpu/cpu_weight.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -150,4 +150,4 @@ std::unique_ptr<CpuWeight> make_packed_weight(const PackedWeight& weight) {
   return std::make_unique<PackedCpuWeight>(weight);
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace gptq::reference {
+namespace gptq::backend::reference {
 
 std::vector<float> dequantize(const PackedWeight& weight) {
   const int64_t k_count = weight.in_features, n_count = weight.out_features;
@@ -154,4 +154,4 @@ std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets
   return losses;
 }
 
-}  // namespace gptq::reference
+}  // namespace gptq::backend::reference

@@ -7,7 +7,7 @@
 #include "backend/backend.h"
 #include "core/packed_weight.h"
 
-namespace gptq::reference {
+namespace gptq::backend::reference {
 
 // The dense matrix a packed weight stands for                                     [N, K]
 std::vector<float> dequantize(const PackedWeight& weight);
@@ -25,4 +25,4 @@ void activate(MatrixView out, MatrixView x, Activation kind, bool gated);
 void soft_cap(MatrixView x, float cap);
 std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets);
 
-}  // namespace gptq::reference
+}  // namespace gptq::backend::reference

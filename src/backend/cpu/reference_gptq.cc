@@ -6,7 +6,7 @@
 
 #include "core/half.h"
 
-namespace gptq::reference {
+namespace gptq::backend::reference {
 
 namespace {
 
@@ -187,4 +187,4 @@ Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_
   return words;
 }
 
-}  // namespace gptq::reference
+}  // namespace gptq::backend::reference

@@ -8,7 +8,7 @@
 #include "backend/gptq_ops.h"
 #include "core/tensor.h"
 
-namespace gptq::reference {
+namespace gptq::backend::reference {
 
 // h += xᵀ·x, lower triangle                                       h [K, K]   x [T, K]
 void accumulate_hessian(MatrixView h, MatrixView x);
@@ -33,4 +33,4 @@ void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order
 // As GptqOps::pack_codes: I32 [K·bits/32, count]
 Tensor pack_codes(MatrixView codes, std::span<const int> order, int bits, int64_t first, int64_t count);
 
-}  // namespace gptq::reference
+}  // namespace gptq::backend::reference

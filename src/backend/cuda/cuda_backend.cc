@@ -18,7 +18,7 @@
 #include "backend/cuda/linear/packed.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -297,4 +297,4 @@ std::unique_ptr<Backend> make_cuda_backend(int device, DType activations, int64_
   return std::make_unique<CudaBackend>(device, activations, max_bytes, threads);
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -8,7 +8,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq {
+namespace gptq::backend {
 
 namespace {
 
@@ -71,4 +71,4 @@ int require_sampled(int chosen) {
               "config.json is wrong (rms_norm_eps, rope_theta, rope_scaling)");
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

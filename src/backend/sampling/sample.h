@@ -14,7 +14,7 @@
 
 #include <gptq/sampling.h>
 
-namespace gptq {
+namespace gptq::backend {
 
 inline constexpr int kNoToken = -1;
 
@@ -80,4 +80,4 @@ constexpr uint64_t draw_target(double uniform, uint64_t weight) {
   return (below < weight ? below : weight - 1) + 1;
 }
 
-}  // namespace gptq
+}  // namespace gptq::backend

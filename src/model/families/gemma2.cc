@@ -7,7 +7,7 @@
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -72,4 +72,4 @@ Architecture read_gemma2(const JsonReader& config) {
   return a;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,7 +3,7 @@
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 Architecture read_llama(const JsonReader& config) {
   const DecoderConfig c = read_decoder_config(config);
@@ -16,4 +16,4 @@ Architecture read_llama(const JsonReader& config) {
   return a;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-namespace gptq {
+namespace gptq::model {
 
 QkvLinear add_qkv(ProgramBuilder& p, const DecoderConfig& c, Columns in, bool bias,
                   const std::vector<LinearSpec>& others) {
@@ -60,4 +60,4 @@ LayerProgram llama_layer(const DecoderConfig& c, const LlamaLayerOptions& o, int
   return std::move(p).finish();
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

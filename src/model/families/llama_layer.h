@@ -4,7 +4,7 @@
 #include "model/config.h"
 #include "model/program_builder.h"
 
-namespace gptq {
+namespace gptq::model {
 
 struct LlamaLayerOptions {
   bool qkv_bias = false, o_bias = false, mlp_bias = false;
@@ -31,4 +31,4 @@ Columns add_gated_mlp(ProgramBuilder& p, const DecoderConfig& c, Columns in, boo
 
 LayerProgram llama_layer(const DecoderConfig& c, const LlamaLayerOptions& options, int64_t window);
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -3,7 +3,7 @@
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 Architecture read_mistral(const JsonReader& config) {
   const DecoderConfig c = read_decoder_config(config);
@@ -13,4 +13,4 @@ Architecture read_mistral(const JsonReader& config) {
   return a;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

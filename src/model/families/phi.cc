@@ -4,7 +4,7 @@
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -49,4 +49,4 @@ Architecture read_phi(const JsonReader& config) {
   return a;
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

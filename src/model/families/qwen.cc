@@ -3,7 +3,7 @@
 #include "model/families.h"
 #include "model/families/llama_layer.h"
 
-namespace gptq {
+namespace gptq::model {
 
 namespace {
 
@@ -38,4 +38,4 @@ Architecture read_qwen3(const JsonReader& config) {
   return make_qwen(config, read_decoder_config(config, defaults), options);
 }
 
-}  // namespace gptq
+}  // namespace gptq::model

@@ -19,7 +19,7 @@
 #include "core/half.h"
 #include "tests/backend/cases.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 constexpr uint16_t kNaN = 0x7fff;  // in both 16-bit types
 
@@ -187,4 +187,4 @@ inline std::string name_of_case(const testing::TestParamInfo<TypeAndSize>& info)
   return std::string(name_of(info.param.dtype)) + "_" + std::to_string(info.param.head_dim);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

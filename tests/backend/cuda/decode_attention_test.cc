@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 namespace {
 
 class CudaDecodeAttention : public CudaAttention {
@@ -227,4 +227,4 @@ TEST_P(CudaDecodeAttention, ManySharesOfALongSequence) {
 INSTANTIATE_TEST_SUITE_P(Types, CudaDecodeAttention, testing::ValuesIn(types_and_sizes()), name_of_case);
 
 }  // namespace
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

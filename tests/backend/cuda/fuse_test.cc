@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 namespace {
 
 // A program by hand: slots and linear sets of one linear each, or of two halves.
@@ -129,4 +129,4 @@ TEST(Fuse, UnknownNeighboursHaveNoLaunches) {
 }
 
 }  // namespace
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

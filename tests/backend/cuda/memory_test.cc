@@ -5,7 +5,7 @@
 #include "backend/cuda/device/context.h"
 #include "tests/backend/cases.h"
 
-namespace gptq {
+namespace gptq::backend {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
@@ -64,4 +64,4 @@ TEST_F(CudaMemory, LessThanTheDriverTakesIsRefused) {
 }
 
 }  // namespace
-}  // namespace gptq
+}  // namespace gptq::backend

@@ -8,7 +8,7 @@
 #include <functional>
 #include <random>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 namespace {
 
 class CudaRaggedAttention : public CudaAttention {
@@ -153,4 +153,4 @@ TEST_P(CudaRaggedAttention, ManySharesOfALongSequence) {
 INSTANTIATE_TEST_SUITE_P(Types, CudaRaggedAttention, testing::ValuesIn(types_and_sizes()), name_of_case);
 
 }  // namespace
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -13,7 +13,7 @@
 #include "backend/cuda/runtime/launch.h"
 #include "backend/sampling/sample.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -230,4 +230,4 @@ TEST_F(CudaChoose, DrawsFollowTheSoftmax) {
 }
 
 }  // namespace
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

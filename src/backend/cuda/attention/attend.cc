@@ -6,7 +6,7 @@
 #include "backend/cuda/attention/attention.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -75,4 +75,4 @@ void attention(Context& context, MatrixView out, const AttentionArgs& args, cons
   launch_prefill_attention(context, p);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,8 +4,8 @@
 #include "backend/cuda/device/context.h"
 #include "backend/model_ops.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 void attention(Context& context, MatrixView out, const AttentionArgs& args, const BatchRows& rows);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -12,7 +12,7 @@
 #include "backend/cuda/device/context.h"
 #include "core/dtype.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Where the keys and values of the sequences lie.
 struct KvView {
@@ -112,4 +112,4 @@ DecodeAttentionPlan plan_decode_attention(const Context& context, int batch, con
 void launch_decode_attention(const Context& context, const FusedDecodeAttention& problem, bool dependent);
 void launch_decode_attention(const Context& context, const RaggedDecodeAttention& problem);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

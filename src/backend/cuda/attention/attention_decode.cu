@@ -17,7 +17,7 @@
 #include "backend/cuda/attention/attention_decode.cuh"
 #include "core/check.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -155,4 +155,4 @@ void launch_decode_attention(const Context& context, const RaggedDecodeAttention
   launch_problem(context, problem, problem.max_rows, false);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,7 +6,7 @@
 #include "backend/cuda/attention/attention_tile.cuh"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 constexpr int kBlockRows = 16;   // of a block of queries: (new token, query head) pairs of one key head
 constexpr int kDecodeKeys = 16;  // keys of a tile
@@ -495,4 +495,4 @@ class DecodeCta {
   float highest_[kBlocks][2], total_[kBlocks][2] = {};  // largest score; weights seen by this lane
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -20,7 +20,7 @@
 #include "backend/cuda/attention/attention_prefill.cuh"
 #include "core/check.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -85,4 +85,4 @@ void launch_prefill_attention(const Context& context, const PrefillProblem& prob
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include "backend/cuda/attention/attention.h"
 #include "backend/cuda/attention/attention_tile.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 template <int kD>
 struct PrefillShape {
@@ -266,4 +266,4 @@ class PrefillCta {
   float highest_[kParts][2], total_[kParts][2] = {};  // largest score; weights seen by this lane
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include "backend/cuda/attention/attention.h"
 #include "backend/cuda/attention/attention_tile.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Angles of one position, and the columns of a head that they rotate, for the pairs of a lane. Pairs that are not rotated
 // have angle 0.
@@ -64,4 +64,4 @@ __device__ __forceinline__ void norm_and_rotate(Element* tile, int row, int head
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

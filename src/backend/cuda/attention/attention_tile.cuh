@@ -10,7 +10,7 @@
 
 #include "backend/cuda/runtime/ptx.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr float kLog2E = 1.4426950408889634f;
@@ -87,4 +87,4 @@ __device__ __forceinline__ float warp_sum(float value) {
   return value;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -14,7 +14,7 @@
 #include "backend/cuda/sampling/sample.h"
 #include "backend/sampling/sample.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -171,4 +171,4 @@ std::unique_ptr<DecodeRunner> make_decode_runner(Context& context, DType activat
   return std::make_unique<CudaGraphRunner>(context, activations, model, std::move(layers));
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,9 +6,9 @@
 #include "backend/cuda/device/context.h"
 #include "backend/decode_runner.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Null when a layer's program or the model's weights have no launches for their steps and shapes.
 std::unique_ptr<DecodeRunner> make_decode_runner(Context& context, DType activations, const DecodeModel& model);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

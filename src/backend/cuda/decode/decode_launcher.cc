@@ -11,7 +11,7 @@
 
 #include "backend/cuda/elementwise/operations.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -312,4 +312,4 @@ void DecodeLauncher::launch_head(int64_t count) {
   if (model_.logit_soft_cap > 0) soft_cap(context_, logits, model_.logit_soft_cap);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

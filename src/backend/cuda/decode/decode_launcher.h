@@ -11,7 +11,7 @@
 #include "backend/cuda/linear/decode_linear.h"
 #include "backend/decode_runner.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 using CudaWeights = std::vector<const CudaWeight*>;
 
@@ -72,4 +72,4 @@ class DecodeLauncher {
   Buffer workspace_, counters_;
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -134,4 +134,4 @@ class Fuser {
 
 std::optional<std::vector<DecodeLaunch>> fuse(const LayerProgram& program) { return Fuser(program).run(); }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

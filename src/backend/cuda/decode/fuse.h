@@ -7,7 +7,7 @@
 
 #include "backend/layer_program.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // A linear set with what stands around it.
 struct LinearLaunch {
@@ -36,4 +36,4 @@ using DecodeLaunch = std::variant<LinearLaunch, AttentionLaunch, NormStep, Activ
 // nullopt for a program with a step that has no launch by itself and no known neighbours.
 std::optional<std::vector<DecodeLaunch>> fuse(const LayerProgram& program);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

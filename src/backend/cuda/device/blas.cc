@@ -13,7 +13,7 @@
 
 #include "core/check.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -136,4 +136,4 @@ void Blas::multiply(const Product& p) const {
           std::to_string(p.n) + "]");
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

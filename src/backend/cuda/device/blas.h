@@ -8,7 +8,7 @@
 
 #include "core/dtype.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Row-major matrices in device memory, `stride` elements between rows.
 struct Operand {
@@ -45,4 +45,4 @@ class Blas {
   std::unique_ptr<Api> api_;
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

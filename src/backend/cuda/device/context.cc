@@ -6,7 +6,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -142,4 +142,4 @@ void Context::free(void* data, size_t bytes) noexcept {
   used_ -= std::max<size_t>(bytes, 16);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

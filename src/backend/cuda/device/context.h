@@ -12,12 +12,12 @@
 #include "backend/cuda/device/blas.h"
 #include "backend/cuda/device/staging.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Throws Error for a failed call: kOutOfMemory with the plan's advice, kGeneral naming the call otherwise. A lost GPU
 // is said to be lost.
 void check(cudaError_t status, const char* call);
-#define GPTQ_CUDA(call) ::gptq::cuda::check((call), #call)
+#define GPTQ_CUDA(call) ::gptq::backend::cuda::check((call), #call)
 
 // After a launch: reports launch errors with the kernel's name and shape.
 void check_launch(const char* kernel, int64_t rows, int64_t cols);
@@ -89,4 +89,4 @@ class Context {
   std::unique_ptr<Staging> staging_;
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,7 +6,7 @@
 
 #include "backend/cuda/device/context.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -48,4 +48,4 @@ void Staging::upload(void* to, const void* from, size_t bytes, cudaStream_t stre
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -8,7 +8,7 @@
 
 #include "core/threads.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 class Staging {
  public:
@@ -31,4 +31,4 @@ class Staging {
   size_t next_ = 0;
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -9,7 +9,7 @@
 
 #include <gptq/error.h>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -97,4 +97,4 @@ void Transfers::synchronize() const {
   for (cudaStream_t stream : {in_, out_}) GPTQ_CUDA(cudaStreamSynchronize(stream));
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -5,7 +5,7 @@
 
 #include "backend/cuda/device/context.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // The order of transfers and operations is that of backend.h.
 class Transfers {
@@ -35,4 +35,4 @@ class Transfers {
   bool in_flight_ = false;  // transfers that the operations' stream has not waited for
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

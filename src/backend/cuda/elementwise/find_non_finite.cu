@@ -4,7 +4,7 @@
 #include "backend/cuda/elementwise/operations.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -37,4 +37,4 @@ void find_non_finite(Context& context, float* flag, MatrixView x) {
   check_launch("find_non_finite", x.rows, x.cols);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

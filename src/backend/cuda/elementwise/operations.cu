@@ -7,7 +7,7 @@
 #include "backend/cuda/runtime/launch.h"
 #include "backend/cuda/runtime/ptx.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -474,4 +474,4 @@ void cross_entropy(Context& context, float* losses, MatrixView logits, const int
   check_launch("cross_entropy", logits.rows, logits.cols);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -7,7 +7,7 @@
 #include "backend/matrix.h"
 #include "backend/model_ops.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Any of F32, F16, BF16, U8, I32 to and from contiguous fp32 in device memory.
 void convert_from_float(Context& context, MatrixView to, const float* from);
@@ -30,4 +30,4 @@ void append(Context& context, MatrixView cache, MatrixView x, const BatchRows& r
 void cross_entropy(Context& context, float* losses, MatrixView logits, const int32_t* targets);
 void find_non_finite(Context& context, float* flag, MatrixView x);  // sets *flag, in device memory, to 1
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

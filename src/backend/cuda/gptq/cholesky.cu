@@ -16,7 +16,7 @@
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -233,4 +233,4 @@ void cholesky(Context& context, MatrixView a, const Buffer& inverses, int* faile
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include "backend/cuda/device/context.h"
 #include "backend/matrix.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 inline constexpr int64_t kCholeskyBlock = 64;
 
@@ -14,4 +14,4 @@ inline constexpr int64_t kCholeskyBlock = 64;
 // positive definite, or holds NaN or infinity in its lower triangle.
 void cholesky(Context& context, MatrixView a, const Buffer& inverses, int* failed);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -15,7 +15,7 @@
 #include "backend/cuda/gptq/solve_kernels.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -313,4 +313,4 @@ void run_column_loop(Context& context, const ColumnLoop& loop) {
   check_launch("column_loop_kernel", loop.block.rows, loop.block.columns);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

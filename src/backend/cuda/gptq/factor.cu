@@ -13,7 +13,7 @@
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -229,4 +229,4 @@ bool solve_gptaq_target(Context& context, MatrixView w, MatrixView d, MatrixView
   return true;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

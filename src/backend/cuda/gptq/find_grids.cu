@@ -9,7 +9,7 @@
 #include "backend/cuda/gptq/solve_kernels.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -149,4 +149,4 @@ void invert_blocks(Context& context, float* u, const float* s, int64_t s_stride,
   check_launch("invert_blocks_kernel", count, kB);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "backend/cuda/device/context.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 void clear(Context& context, MatrixView x);
 void copy_matrix(Context& context, MatrixView to, MatrixView from);  // F32
@@ -25,4 +25,4 @@ std::vector<double> row_quadratic_forms(Context& context, MatrixView w, MatrixVi
 Tensor pack_codes(Context& context, MatrixView codes, std::span<const int> order, int bits, int64_t first,
                   int64_t count);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

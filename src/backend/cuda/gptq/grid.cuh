@@ -5,7 +5,7 @@
 
 #include "backend/grid.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 struct Grid {
   float scale, zero;
@@ -88,4 +88,4 @@ struct Rounder {
   }
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

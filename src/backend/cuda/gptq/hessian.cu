@@ -19,7 +19,7 @@
 #include "backend/cuda/runtime/launch.h"
 #include "backend/cuda/runtime/ptx.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -156,4 +156,4 @@ std::vector<double> row_quadratic_forms(Context& context, MatrixView w, MatrixVi
   return result;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,7 +6,7 @@
 #include "backend/cuda/runtime/launch.h"
 #include "backend/cuda/runtime/ptx.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -134,4 +134,4 @@ Tensor pack_codes(Context& context, MatrixView codes, std::span<const int> order
   return words;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,7 +6,7 @@
 
 #include "backend/gptq_ops.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 inline constexpr int64_t kStripBytes = int64_t{1} << 30;  // of the rows of W that are worked on at a time, at most
 inline constexpr int kSolveColumns = 128;                 // of a block of the column loop, at most
@@ -38,4 +38,4 @@ inline int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) {
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -20,7 +20,7 @@
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -221,4 +221,4 @@ void solve_columns(Context& context, const SolveArgs& args) {
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -7,7 +7,7 @@
 #include "backend/cuda/gptq/grid.cuh"
 #include "backend/cuda/gptq/solve_plan.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 inline constexpr int kSolveRows = 16;         // rows of W come in multiples of this
 inline constexpr int kFeedbackColumns = 256;  // longer groups are searched without feeding errors back
@@ -59,4 +59,4 @@ struct ColumnLoop {
 };
 void run_column_loop(Context& context, const ColumnLoop& loop);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -64,4 +64,4 @@ SolvePlan plan_solve(std::span<const int32_t> group, bool given_scales) {
   return plan;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -7,7 +7,7 @@
 
 #include "backend/cuda/gptq/scratch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 struct SolveBlock {
   int64_t begin = 0, size = 0;  // columns
@@ -27,4 +27,4 @@ struct SolvePlan {
 // end in the current one.
 SolvePlan plan_solve(std::span<const int32_t> group, bool given_scales);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -6,7 +6,7 @@
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -76,4 +76,4 @@ void multiply_add(Context& context, MatrixView c, double alpha, const SplitOpera
   context.blas().multiply(product);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -10,7 +10,7 @@
 #include "backend/cuda/device/context.h"
 #include "backend/matrix.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 enum class Side { kLeft, kRight };
 enum class TermAxis { kRows, kColumns };  // the axis of a stored operand that the product sums over
@@ -38,4 +38,4 @@ class SplitOperand {
 void multiply_add(Context& context, MatrixView c, double alpha, const SplitOperand& a, int64_t a_begin,
                   const SplitOperand& b, int64_t b_begin);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

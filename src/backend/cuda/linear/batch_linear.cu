@@ -6,7 +6,7 @@
 #include "backend/cuda/linear/batch_linear.cuh"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -84,4 +84,4 @@ void BatchLinear::launch(const FusedLinear& problem, bool dependent) {
                 static_cast<size_t>(chosen.shared_bytes), dependent, p);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -18,7 +18,7 @@
 
 #include "backend/cuda/linear/fused_linear.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 inline constexpr int kUnitBlocks = 8;  // of 16 outputs, one a warp
 inline constexpr int kUnitOutputs = kUnitBlocks * kTileRows;
@@ -312,4 +312,4 @@ __global__ void __launch_bounds__(kBatchThreads, 2) batch_linear_kernel(const __
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

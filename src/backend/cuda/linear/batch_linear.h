@@ -3,7 +3,7 @@
 
 #include "backend/cuda/linear/fused_linear.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Launches the kernel, and owns the memory in which its blocks of threads meet.
 class BatchLinear {
@@ -23,4 +23,4 @@ class BatchLinear {
   Buffer sums_, arrived_;
 };
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include "backend/cuda/linear/decode_linear.cuh"
 #include "backend/cuda/runtime/launch.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -83,4 +83,4 @@ void launch_decode_linear(const Context& context, const DecodeLinear& problem, b
                 dependent, p);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -17,7 +17,7 @@
 #include "backend/cuda/linear/decode_linear.h"
 #include "backend/cuda/linear/fused_linear.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 struct DecodeArguments : LinearArguments {
   int x_stride_shared;  // elements between rows of x in shared memory
@@ -366,4 +366,4 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

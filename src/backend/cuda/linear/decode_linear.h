@@ -3,7 +3,7 @@
 
 #include "backend/cuda/linear/fused_linear.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 struct DecodeLinear : FusedLinear {  // M ≤ decode_rows()
   static constexpr int kMaxRows = 8;
@@ -23,4 +23,4 @@ int decode_rows(const Context& context, const CudaWeight& weight);
 // front has finished.
 void launch_decode_linear(const Context& context, const DecodeLinear& problem, bool dependent);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 bool can_fuse(std::span<const CudaWeight* const> weights) {
   if (weights.size() > FusedLinear::kMaxParts) return false;
@@ -44,4 +44,4 @@ LinearArguments arguments_of(const FusedLinear& problem) {
   return p;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -4,7 +4,7 @@
 #include "backend/cuda/linear/fused_linear.h"
 #include "backend/cuda/runtime/ptx.cuh"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // ---- operands. The type in which a code becomes a number: its bits, put into the lowest mantissa bits of kOffset's
 // number, minus the zero point treated the same way, give the exact difference. Eight bits do not fit bf16's mantissa
@@ -116,4 +116,4 @@ __device__ __forceinline__ void store_output(const LinearArguments& p, const Out
   }
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

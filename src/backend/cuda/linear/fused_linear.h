@@ -6,7 +6,7 @@
 
 #include "backend/cuda/linear/packed.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 struct FusedLinear {
   static constexpr int kMaxParts = 3;
@@ -52,4 +52,4 @@ struct LinearArguments {
 };
 LinearArguments arguments_of(const FusedLinear& problem);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

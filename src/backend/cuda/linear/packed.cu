@@ -12,7 +12,7 @@
 #include "backend/cuda/runtime/ptx.cuh"
 #include "core/half.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -305,4 +305,4 @@ void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_
   check_launch("sort_inputs", to.rows, to.cols);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

@@ -17,7 +17,7 @@
 #include "backend/cuda/device/context.h"
 #include "core/packed_weight.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 inline constexpr int kTileRows = 16;       // outputs
 inline constexpr int kTilePositions = 64;  // inputs
@@ -66,4 +66,4 @@ void dense_linear(Context& context, MatrixView y, MatrixView x, MatrixView weigh
 // to[:, p] = from[:, inputs[p]] for 16-bit elements                                                    [M, K]
 void sort_inputs(Context& context, MatrixView to, MatrixView from, const uint16_t* inputs);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

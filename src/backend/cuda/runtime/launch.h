@@ -7,7 +7,7 @@
 #include "backend/cuda/device/context.h"
 #include "backend/matrix.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 template <typename T = float>
 T* pointer(MatrixView x) {
@@ -54,4 +54,4 @@ Buffer to_device(Context& context, std::span<const T> values) {
   return buffer;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

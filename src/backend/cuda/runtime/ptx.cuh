@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // ---- programmatic dependent launch (sm_90): a kernel launched with the attribute starts before its predecessor is
 // done; what lies before wait_for_previous() must read nothing that the predecessor writes. No-ops elsewhere.
@@ -270,4 +270,4 @@ __device__ __forceinline__ float exp2_approximate(float x) {
   return y;
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

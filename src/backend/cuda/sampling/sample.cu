@@ -17,7 +17,7 @@
 #include "backend/sampling/sample.h"
 #include "core/check.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 namespace {
 
@@ -297,4 +297,4 @@ void launch_sample(const Context& context, const SampleArgs& problem, bool depen
   launch_kernel(context, choose_kernel, dim3(static_cast<unsigned>(problem.batch)), kThreads, 0, dependent, problem);
 }
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda

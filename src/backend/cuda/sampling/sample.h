@@ -7,7 +7,7 @@
 
 #include "backend/cuda/device/context.h"
 
-namespace gptq::cuda {
+namespace gptq::backend::cuda {
 
 // Each sequence's token as `sample_token` takes it (backend/sampling/sample.h), and what the next decode step reads.
 struct SampleArgs {
@@ -29,4 +29,4 @@ struct SampleArgs {
 // waiting for the kernel in front.
 void launch_sample(const Context& context, const SampleArgs& problem, bool dependent);
 
-}  // namespace gptq::cuda
+}  // namespace gptq::backend::cuda
