@@ -1,0 +1,106 @@
+"""Calibration examples of every form that scripts use, as rows of the native library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gptq import _core
+
+_JSON_KEYS = ("messages", "conversations", "prompt", "instruction", "content")
+
+
+def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_core.CorpusRow]:
+    """Rows of calibration text.
+
+    ``examples``: a list, data set or other iterable of
+      * mappings with "input_ids" (and "attention_mask") as lists, nested lists, NumPy arrays or tensors of shape [T] or
+        [N, T]; positions whose mask is 0 are left out, and "labels" are ignored;
+      * strings, encoded by the model's own tokenizer, or by ``tokenizer`` when it is given;
+      * sequences of token ids;
+      * mappings with "text", or with "messages" and the other keys of docs/quantize.md, which go through the model's chat
+        template.
+    Each becomes one calibration window; none is joined with another or padded. Rows of fewer than ``min_length`` tokens
+    are left out where their tokens are known. Raises ValueError for anything else, and for no examples.
+    """
+    if isinstance(examples, (str, bytes)):
+        raise ValueError("calibration examples are one string, expected a list of strings or of token ids")
+    if isinstance(examples, Mapping):
+        examples = [examples]
+    if not isinstance(examples, Iterable):
+        raise ValueError(f"calibration examples are of type {type(examples).__name__}, expected a list")
+    rows: list[_core.CorpusRow] = []
+    for index, example in enumerate(_as_list(examples)):
+        rows.extend(_rows_of(example, f"calibration example {index}", tokenizer, min_length))
+    if not rows:
+        raise ValueError(f"found no calibration examples{' of ' + str(min_length) + ' tokens or more' if min_length > 1 else ''}; give at least one")
+    return rows
+
+
+def _as_list(examples: Any) -> Iterable[Any]:
+    """A 2-D tensor or array of ids is one example per row."""
+    if hasattr(examples, "shape") and hasattr(examples, "tolist"):
+        values = examples.tolist()
+        return values if values and isinstance(values[0], list) else [values]
+    if isinstance(examples, Sequence) and examples and all(isinstance(item, int) for item in examples):
+        return [examples]
+    return examples
+
+
+def _rows_of(example: Any, where: str, tokenizer: Any, min_length: int) -> list[_core.CorpusRow]:
+    if isinstance(example, str):
+        return _text_rows(example, tokenizer, min_length)
+    if isinstance(example, Mapping) or hasattr(example, "input_ids"):
+        mapping = example if isinstance(example, Mapping) else vars(example)
+        if "input_ids" in mapping:
+            return _id_rows(mapping["input_ids"], mapping.get("attention_mask"), where, min_length)
+        if isinstance(mapping.get("text"), str):
+            return _text_rows(mapping["text"], tokenizer, min_length)
+        if any(key in mapping for key in _JSON_KEYS):
+            return [_core.CorpusRow.of_json(json.dumps(dict(mapping), ensure_ascii=False))]
+        keys = ", ".join(sorted(str(key) for key in mapping))
+        raise ValueError(f"{where} has the keys {keys}; expected input_ids, text or messages")
+    return _id_rows(example, None, where, min_length)
+
+
+def _text_rows(text: str, tokenizer: Any, min_length: int) -> list[_core.CorpusRow]:
+    if tokenizer is None:
+        return [_core.CorpusRow.of_text(text)]
+    return _id_rows(tokenizer(text)["input_ids"], None, "a text", min_length)
+
+
+def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.CorpusRow]:
+    """One row for each sequence of ids, without the positions whose mask is 0."""
+    rows = _nested(ids, where + ": input_ids")
+    masks: list[list[int] | None] = [None] * len(rows) if mask is None else list(_nested(mask, where + ": attention_mask"))
+    if len(rows) != len(masks):
+        raise ValueError(f"{where}: attention_mask has {len(masks)} rows, input_ids {len(rows)}")
+    result = []
+    for row, row_mask in zip(rows, masks):
+        if row_mask is not None:
+            if len(row_mask) != len(row):
+                raise ValueError(f"{where}: attention_mask has {len(row_mask)} positions, input_ids {len(row)}")
+            row = [token for token, kept in zip(row, row_mask) if kept]
+        if len(row) >= max(min_length, 1):
+            result.append(_core.CorpusRow.of_tokens(row))
+    return result
+
+
+def _nested(values: Any, what: str) -> list[list[int]]:
+    """A list of lists of int from a list, nested lists, an array or a tensor of one or two dimensions."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(f"{what} is of type {type(values).__name__}, expected token ids")
+    rows = [list(row.tolist() if hasattr(row, "tolist") else row) for row in values] if values and not isinstance(values[0], int) and not _is_scalar(values[0]) else [list(values)]
+    for row in rows:
+        for token in row:
+            if isinstance(token, bool) or not isinstance(token, int) and not _is_scalar(token):
+                raise ValueError(f"{what} holds {token!r}, expected token ids (integers)")
+    return [[int(token) for token in row] for row in rows]
+
+
+def _is_scalar(value: Any) -> bool:
+    """True for an integer of NumPy or a tensor of no dimensions."""
+    return not isinstance(value, (list, tuple, float, str)) and getattr(value, "shape", None) == () and int(value) == value

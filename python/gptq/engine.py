@@ -1,0 +1,230 @@
+"""The library's own interface: an Engine that runs a model, and the functions quantize and perplexity."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+from gptq import _core
+from gptq.config import QuantizeConfig, _QuantizeSettings
+from gptq.progress import ProgressBar
+
+_ALL_SAMPLES = 2**31 - 1
+
+
+class Engine:
+    """A loaded model, quantized or not.
+
+    folder: a model folder, or the name of a model on the Hub. device: "auto", "cpu", "cuda" or "cuda:N". threads: on a
+    CPU, 0 for all. max_gpu_memory: bytes, 0 for no limit. Calls from several threads are carried out one after the other,
+    with the GIL free. Raises FileNotFoundError, OSError for damaged files and unsupported models, ValueError for an
+    unknown device, MemoryError.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, device: str = "auto", threads: int = 0, max_gpu_memory: int = 0, **hub_options: Any
+    ) -> None:
+        from gptq.folders import model_folder
+
+        self.folder = model_folder(folder, **hub_options)
+        self._native = _core.Engine(self.folder, device_name(device), threads, max_gpu_memory)
+
+    def generate(
+        self,
+        prompt: str | Sequence[int] | Sequence[str] | Sequence[Sequence[int]],
+        *,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] | None = None,
+        ignore_eos: bool = False,
+        keep_special_tokens: bool = False,
+        on_token: Callable[[int, int, str], Any] | None = None,
+    ) -> Any:
+        """Generates for one prompt (a text or ids) or for several, which are decoded together.
+
+        temperature 0 is greedy. stop: strings that end an answer and are not part of it. stop_tokens: ids that end it,
+        instead of the model's. on_token(request, id, text) is called on another thread for each token (id -1: the rest
+        of the text) and returns False to cancel that request. Returns a Result, or a list of them for several prompts:
+        text, tokens, finish_reason ("stop", "length", "cancelled"), prompt_tokens, new_tokens, seed, prompt_seconds,
+        decode_seconds, tokens_per_second. KeyboardInterrupt stops within a token.
+        """
+        from gptq.generation import seeds
+
+        single = isinstance(prompt, str) or (len(prompt) > 0 and isinstance(prompt[0], int))
+        prompts: Sequence[Any] = [prompt] if single else prompt
+        sampling = _core.Sampling()
+        sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p = temperature, top_k, top_p, min_p
+        sampling.repetition_penalty = repetition_penalty
+        requests = []
+        for text, one_seed in zip(prompts, seeds(seed, len(prompts))):
+            request = _core.Request()
+            request.tokens = self._native.encode_prompt(text) if isinstance(text, str) else list(text)
+            request.max_new_tokens = max_new_tokens
+            sampling.seed = one_seed
+            request.sampling = sampling
+            request.stop = list(stop)
+            request.stop_tokens = None if stop_tokens is None else list(stop_tokens)
+            request.ignore_eos, request.keep_special_tokens = ignore_eos, keep_special_tokens
+            requests.append(request)
+        results = self._native.generate(requests, on_token)
+        return results[0] if single else results
+
+    def stream(self, prompt: str | Sequence[int], **options: Any) -> Iterator[str]:
+        """An iterator over the text of an answer while it is generated; ``options`` of generate().
+
+        Leaving the loop early cancels the answer.
+        """
+        pieces: Queue[str | BaseException | None] = Queue()
+        cancelled = False
+
+        def on_token(request: int, token: int, text: str) -> bool:
+            pieces.put(text)
+            return not cancelled
+
+        def run() -> None:
+            try:
+                self.generate(prompt, on_token=on_token, **options)
+                pieces.put(None)
+            except BaseException as error:  # raised again where the pieces are read
+                pieces.put(error)
+
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            while (piece := pieces.get()) is not None:
+                if isinstance(piece, BaseException):
+                    raise piece
+                if piece:
+                    yield piece
+        finally:
+            cancelled = True
+            thread.join()
+
+    def logits(self, tokens: Sequence[int]) -> Any:
+        """Logits of all positions of one sequence: float32 array of shape [T, vocab_size]."""
+        return self._native.logits(list(tokens))
+
+    def score(self, tokens: Sequence[int], first: int = 1) -> tuple[Any, Any]:
+        """For each token from index ``first`` on: its log probability after those before it, and the likeliest token.
+
+        Returns two arrays of shape [T - first], float64 and int64.
+        """
+        return self._native.score(list(tokens), first)
+
+    def perplexity(self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None) -> Any:
+        """Perplexity over windows of ``window`` tokens that do not overlap.
+
+        Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop.
+        """
+        tokens = self._native.encode(text) if isinstance(text, str) else list(text)
+        return self._native.perplexity(tokens, window, on_step)
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return self._native.encode(text, add_special_tokens)
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
+        return self._native.decode(list(ids), skip_special_tokens)
+
+    @property
+    def context_length(self) -> int:
+        """Maximum number of tokens of a prompt and its answer together."""
+        return self._native.context_length
+
+    @property
+    def vocab_size(self) -> int:
+        """Width of the logits."""
+        return self._native.vocab_size
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of weights that are read for one token."""
+        return self._native.weight_bytes
+
+
+def device_name(device: Any) -> str:
+    """"cpu", "cuda:0" ... from a string, an index, a torch.device or a device_map."""
+    if device is None:
+        return "auto"
+    if isinstance(device, dict):
+        names = {device_name(value) for value in device.values()}
+        if len(names) != 1:
+            raise ValueError(f"device_map spreads the model over {', '.join(sorted(names))}; one device is supported")
+        return names.pop()
+    if isinstance(device, int):
+        return f"cuda:{device}"
+    name = str(device)
+    if name in ("balanced", "balanced_low_0", "sequential"):
+        return "auto"
+    return name
+
+
+def quantize(
+    model: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    config: _QuantizeSettings | None = None,
+    *,
+    calibration: Any = None,
+    files: Sequence[str | os.PathLike[str]] = (),
+    samples: int = 128,
+    seqlen: int = 2048,
+    seed: int = 0,
+    device: Any = "auto",
+    threads: int = 0,
+    max_gpu_memory: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    progress: bool = True,
+    **hub_options: Any,
+) -> Any:
+    """Quantizes a model folder into the new folder ``output``.
+
+    config: QuantizeConfig() when absent. calibration: examples of any form that calibration.to_rows describes, all of which
+    are used; files: paths as of ``gptq quantize --calibration``, from which ``samples`` windows of ``seqlen`` tokens are drawn;
+    without both the built-in text. Returns a QuantizeReport: output, seconds, modules (name, bits, group_size, error,
+    method ...), notes, errors_meaningful, bytes_in, bytes_out. KeyboardInterrupt ends it after the current layer;
+    resume=True then continues.
+    """
+    from gptq.folders import model_folder
+
+    options = native_options(config or QuantizeConfig(), model_folder(model, **hub_options), calibration, samples)
+    options.output = os.fspath(output)
+    options.calibration = [os.fspath(file) for file in files]
+    options.seqlen, options.seed = seqlen, seed
+    options.device, options.threads, options.max_gpu_memory = device_name(device), threads, max_gpu_memory
+    options.resume, options.force = resume, force
+    return run_with_progress(lambda on_progress: _core.quantize(options, on_progress), progress)
+
+
+def native_options(config: _QuantizeSettings, folder: str, calibration: Any, samples: int, **row_options: Any) -> _core.QuantizeOptions:
+    """Options for a model folder. All rows of ``calibration`` are used."""
+    from gptq.calibration import to_rows
+
+    options = config._options()
+    options.model = folder
+    options.samples = samples
+    if calibration is not None:
+        options.calibration_rows = to_rows(calibration, **row_options)
+        options.samples = _ALL_SAMPLES
+    return options
+
+
+def run_with_progress(work: Callable[[Callable[..., None] | None], Any], shown: bool) -> Any:
+    """Calls ``work`` with a function that draws the progress of a quantization."""
+    if not shown:
+        return work(None)
+    with ProgressBar("quantizing") as bar:
+        return work(lambda phase, fraction, module: bar.update(phase, fraction))
+
+
+def perplexity(model: str | os.PathLike[str], text: str | Sequence[int], window: int = 512, *, device: Any = "auto", **options: Any) -> Any:
+    """Perplexity of a model on a text; see Engine.perplexity."""
+    return Engine(model, device=device, **options).perplexity(text, window)

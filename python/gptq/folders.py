@@ -1,0 +1,53 @@
+"""Where models lie: folders, and downloads from the Hub."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+# Options of downloads, which from_pretrained and similar functions pass on.
+HUB_OPTIONS = frozenset(("revision", "cache_dir", "token", "local_files_only", "force_download"))
+
+
+def model_folder(name: str | os.PathLike[str], *, subfolder: str = "", use_auth_token: Any = None, **options: Any) -> str:
+    """The folder of a model: ``name`` itself, or the download of the model of that name on the Hub.
+
+    Raises FileNotFoundError for an unknown name, PermissionError for a gated model without access.
+    """
+    from gptq import hub
+
+    name = os.fspath(name)
+    unknown = set(options) - HUB_OPTIONS
+    if unknown:
+        raise TypeError(f"unexpected argument '{sorted(unknown)[0]}'")
+    if use_auth_token is not None:
+        options.setdefault("token", use_auth_token)
+    if os.path.isdir(name):
+        return os.path.join(name, subfolder) if subfolder else name
+    if subfolder:
+        raise ValueError(f"subfolder={subfolder!r} is not supported for models on the Hub; download it and pass the folder")
+    if not hub._core.is_hub_model(name):
+        raise FileNotFoundError(
+            f'opening "{name}": there is no such folder, and it is not the name of a model on the Hub ("org/name")'
+        )
+    return hub.snapshot_download(name, **options)
+
+
+def copy_checkpoint(source: str, target: str) -> None:
+    """Copies the files of a checkpoint folder into another, which may exist; its other files stay."""
+    os.makedirs(target, exist_ok=True)
+    if os.path.samefile(source, target):
+        return
+    names = sorted(os.listdir(source), key=lambda name: name == "config.json")  # last: without it nothing is complete
+    for name in names:
+        path = os.path.join(source, name)
+        if name.startswith(".") or not os.path.isfile(path):
+            continue
+        temporary = os.path.join(target, f".{name}.{os.getpid()}.tmp")
+        try:
+            shutil.copyfile(path, temporary)
+            os.replace(temporary, os.path.join(target, name))
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)

@@ -1,0 +1,219 @@
+"""The arguments of ``generate`` as transformers defines them, and outputs of the kind that the inputs have."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gptq import _core
+
+DEFAULT_NEW_TOKENS = 20  # of transformers, when neither max_new_tokens nor max_length is given
+
+# Values of these arguments that change nothing; every other value is refused.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "num_beams": (None, 1),
+    "num_beam_groups": (None, 1),
+    "penalty_alpha": (None, 0),
+    "typical_p": (None, 1, 1.0),
+    "epsilon_cutoff": (None, 0, 0.0),
+    "eta_cutoff": (None, 0, 0.0),
+    "top_h": (None,),
+    "diversity_penalty": (None, 0, 0.0),
+    "encoder_repetition_penalty": (None, 1, 1.0),
+    "length_penalty": (None, 1, 1.0),
+    "no_repeat_ngram_size": (None, 0),
+    "encoder_no_repeat_ngram_size": (None, 0),
+    "min_length": (None, 0),
+    "min_new_tokens": (None, 0),
+    "bad_words_ids": (None,),
+    "force_words_ids": (None,),
+    "constraints": (None,),
+    "forced_bos_token_id": (None,),
+    "forced_eos_token_id": (None,),
+    "exponential_decay_length_penalty": (None,),
+    "suppress_tokens": (None,),
+    "begin_suppress_tokens": (None,),
+    "sequence_bias": (None,),
+    "guidance_scale": (None, 1, 1.0),
+    "watermarking_config": (None,),
+    "logits_processor": (None, []),
+    "stopping_criteria": (None, []),
+    "prefix_allowed_tokens_fn": (None,),
+    "negative_prompt_ids": (None,),
+    "assistant_model": (None,),
+    "prompt_lookup_num_tokens": (None,),
+    "output_scores": (None, False),
+    "output_logits": (None, False),
+    "output_attentions": (None, False),
+    "output_hidden_states": (None, False),
+    "inputs_embeds": (None,),
+    "past_key_values": (None,),
+    "remove_invalid_values": (None, False),
+    "renormalize_logits": (None, False),
+    "max_time": (None,),
+}
+
+# Arguments without a meaning here: how transformers runs a model, or ids that only the decoder of another kind reads.
+_IGNORED = frozenset(
+    ("use_cache", "synced_gpus", "token_type_ids", "position_ids", "cache_implementation", "cache_config", "early_stopping",
+     "bos_token_id", "decoder_start_token_id", "transformers_version", "_from_model_config", "disable_compile",
+     "compile_config", "return_legacy_cache", "low_memory", "dola_layers", "trust_remote_code", "tokenizer")
+)  # fmt: skip
+
+
+class GenerationConfig:
+    """Settings of generation: attributes with the names of generation_config.json, None or absent where not set."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def update(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
+
+    def __repr__(self) -> str:
+        return f"GenerationConfig({', '.join(f'{k}={v!r}' for k, v in self.__dict__.items())})"
+
+
+class GenerateOutput(dict[str, Any]):
+    """The result with return_dict_in_generate=True: ``sequences`` of shape [N, T]."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def merge_settings(config: GenerationConfig, given: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's settings, those of ``generation_config`` and the arguments, later ones first. Refuses unknown ones."""
+    values = config.to_dict()
+    if given is not None:
+        values.update(given if isinstance(given, Mapping) else given.to_dict())
+    for key, value in kwargs.items():
+        if key in _NEUTRAL and value not in _NEUTRAL[key]:
+            raise NotImplementedError(f"generate: {key}={value!r} is not supported; leave it out")
+        if key not in _KNOWN and key not in _NEUTRAL and key not in _IGNORED:
+            raise TypeError(f"generate() got an unexpected argument '{key}'")
+    values.update(kwargs)
+    return values
+
+
+_KNOWN = frozenset(
+    ("max_new_tokens", "max_length", "do_sample", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+     "num_return_sequences", "eos_token_id", "pad_token_id", "stop_strings", "return_dict_in_generate", "seed")
+)  # fmt: skip
+
+
+def sampling_of(values: Mapping[str, Any]) -> _core.Sampling:
+    """How tokens are chosen. Without do_sample always the most likely one, whatever the temperature says."""
+    sampling = _core.Sampling()
+    penalty = values.get("repetition_penalty")
+    sampling.repetition_penalty = 1.0 if penalty is None else float(penalty)
+    if not values.get("do_sample"):
+        return sampling
+
+    def number(name: str, default: float) -> float:
+        return default if values.get(name) is None else float(values[name])
+
+    sampling.temperature = number("temperature", 1.0)
+    if sampling.temperature <= 0:
+        raise ValueError(f"`temperature` (={sampling.temperature}) has to be above 0 with do_sample=True; use do_sample=False for greedy decoding")
+    sampling.top_k = int(number("top_k", 50))
+    sampling.top_p = number("top_p", 1.0)
+    sampling.min_p = number("min_p", 0.0)
+    return sampling
+
+
+def new_tokens_of(values: Mapping[str, Any], explicit: Mapping[str, Any], prompt: int) -> int:
+    """How many tokens may be generated after a prompt of ``prompt`` tokens."""
+    if explicit.get("max_new_tokens") is not None:
+        return int(explicit["max_new_tokens"])
+    if explicit.get("max_length") is not None:
+        length = int(explicit["max_length"])
+        if length <= prompt:
+            raise ValueError(f"the prompt has {prompt} tokens, but `max_length` is {length}; raise it or use max_new_tokens")
+        return length - prompt
+    if values.get("max_new_tokens") is not None:
+        return int(values["max_new_tokens"])
+    if values.get("max_length") is not None:
+        return max(int(values["max_length"]) - prompt, 0)
+    return DEFAULT_NEW_TOKENS
+
+
+def ids_of(value: Any) -> list[int] | None:
+    """A list of ids from an int, a list or None."""
+    if value is None:
+        return None
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [int(value)] if isinstance(value, int) else [int(item) for item in value]
+
+
+class Prompts:
+    """Token ids of one or several prompts, and the kind of object they came in."""
+
+    def __init__(self, ids: Any, mask: Any = None) -> None:
+        """``ids``, ``mask``: [T] or [N, T], as tensors, arrays or lists. Positions whose mask is 0 are padding."""
+        self.example = ids
+        rows = _rows(ids, "input_ids")
+        self.padded = rows
+        masks = [None] * len(rows) if mask is None else _rows(mask, "attention_mask")
+        if len(masks) != len(rows) or any(m is not None and len(m) != len(r) for m, r in zip(masks, rows)):
+            raise ValueError("attention_mask and input_ids have different shapes")
+        self.tokens = [
+            row if kept is None else [token for token, keep in zip(row, kept) if keep] for row, kept in zip(rows, masks)
+        ]
+
+    def output(self, rows: list[list[int]], pad: int) -> Any:
+        """Rows of ids padded on the right, as an object of the kind that came in: [N, T] of int64."""
+        width = max((len(row) for row in rows), default=0)
+        array = np.full((len(rows), width), pad, dtype=np.int64)
+        for target, row in zip(array, rows):
+            target[: len(row)] = row
+        return like(self.example, array)
+
+
+def like(example: Any, array: np.ndarray[Any, np.dtype[Any]]) -> Any:
+    """``array`` as an object of the kind of ``example``: torch tensor on its device, NumPy array, list, or Tensor."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(example, torch.Tensor):
+        return torch.from_numpy(np.ascontiguousarray(array)).to(example.device)
+    if isinstance(example, np.ndarray):
+        return array
+    if isinstance(example, (list, tuple)):
+        return array.tolist()
+    from gptq.tensor import Tensor
+
+    if array.dtype.kind == "f":
+        return array
+    return Tensor(array, getattr(example, "device", "cpu")) if isinstance(example, Tensor) else Tensor(array)
+
+
+def _rows(values: Any, name: str) -> list[list[int]]:
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
+        raise ValueError(f"{name} is of type {type(values).__name__}, expected token ids")
+    if len(values) == 0:
+        raise ValueError(f"{name} is empty; give at least one token")
+    if not isinstance(values[0], (list, tuple)) and not hasattr(values[0], "tolist"):
+        values = [values]
+    return [[int(token) for token in (row.tolist() if hasattr(row, "tolist") else row)] for row in values]
+
+
+def seeds(seed: int | None, count: int) -> list[int]:
+    """A seed for each sequence: from ``seed`` on, or random ones."""
+    first = random.SystemRandom().getrandbits(63) if seed is None else int(seed)
+    return [(first + i) % 2**64 for i in range(count)]
