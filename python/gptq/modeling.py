@@ -88,7 +88,7 @@ class CausalLM:
     ) -> dict[str, list[dict[str, Any]]]:
         """Quantizes the model with calibration examples; see ``gptq.calibration.to_rows`` for their forms.
 
-        Every example is one window of its own length; batch_size has no effect, because batches are chosen to fit the
+        Without examples 128 windows of the built-in text are used. Every example is one window of its own length; batch_size has no effect, because batches are chosen to fit the
         memory. Returns the report of each module under "gptq": name, bits, group_size, error, method, seconds. Raises
         ValueError when the model is quantized already and for examples of no known form. A progress bar is shown with
         tqdm. KeyboardInterrupt discards the work.
@@ -98,16 +98,13 @@ class CausalLM:
             raise ValueError("can't execute quantize because the model is quantized.")
         if self.quantize_config is None:
             raise ValueError("quantize: the model was loaded without a quantize_config; give it to from_pretrained")
-        if examples is None:
-            raise ValueError("quantize: no calibration examples given")
         if calibration_concat_size is not None:
             raise NotImplementedError("quantize: calibration_concat_size is not supported; examples are never joined")
         _refuse("quantize", kwargs, _QUANTIZE_IGNORED)
         options = native_options(
-            self.quantize_config, self._folder, examples, 0, tokenizer=tokenizer, min_length=calibration_data_min_length
+            self.quantize_config, self._folder, examples, 128, tokenizer=tokenizer, min_length=calibration_data_min_length
         )
         options.device = self._device
-        options.seqlen = 2048
         self._unsaved = run_with_progress(lambda sink: _core.QuantizedModel.create(options, "", sink), progress)
         self.quantized = True
         with self._lock:

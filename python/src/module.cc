@@ -8,4 +8,6 @@ NB_MODULE(_core, m) {
   add_texts(m);
   add_chat(m);
   add_hub(m);
+  add_engine(m);
+  add_quantize(m);
 }

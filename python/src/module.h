@@ -10,3 +10,5 @@ void add_tokenizer(nb::module_& m);  // Tokenizer, StreamingDecoder
 void add_texts(nb::module_& m);      // EncodedTexts, encode_texts
 void add_chat(nb::module_& m);       // ChatTemplate
 void add_hub(nb::module_& m);        // downloads, uploads, logins
+void add_engine(nb::module_& m);     // Engine, Request, Result, Sampling
+void add_quantize(nb::module_& m);   // QuantizeOptions, quantize, QuantizedModel
