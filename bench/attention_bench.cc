@@ -145,15 +145,17 @@ struct Workspace {
   Workspace(Context& context, const DecodeAttentionPlan& plan)
       : floats(context, plan.workspace_floats * sizeof(float)),
         counters(filled(context, std::vector<unsigned>(static_cast<size_t>(plan.counters), 0))),
-        splits(plan.splits) {}
+        splits(plan.splits),
+        query_rows(plan.query_rows) {}
   void use(DecodeAttentionProblem& problem) const {
     problem.workspace = floats.as<float>();
     problem.counters = counters.as<unsigned>();
     problem.splits = splits;
+    problem.query_rows = query_rows;
   }
 
   Buffer floats, counters;
-  int splits;
+  int splits, query_rows;
 };
 
 // One new token, with norm, rotation and storing.
@@ -163,7 +165,7 @@ void bench_decode(Context& context, int batch, int length, double limit) {
   const Buffer out(context, static_cast<size_t>(batch * kWidth) * 2);
   const Buffer positions = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - 1));
   const Buffer angles = filled(context, std::vector<float>(static_cast<size_t>(length * kHeadDim / 2), 0.7f));
-  const Workspace workspace(context, plan_decode_attention(batch, kShape, 1, length, context.multiprocessors()));
+  const Workspace workspace(context, plan_decode_attention(context, batch, kShape, 1, length));
   FusedDecodeAttention problem;
   problem.out = out.as();
   problem.out_stride = kWidth;
@@ -191,7 +193,7 @@ void bench_verify(Context& context, int batch, int tokens, int length, double li
   for (int s = 0; s <= batch; ++s) starts.push_back(s * tokens);
   const Buffer row_starts = filled(context, starts);
   const Buffer past = filled(context, std::vector<int32_t>(static_cast<size_t>(batch), length - tokens));
-  const Workspace workspace(context, plan_decode_attention(batch, kShape, tokens, length, context.multiprocessors()));
+  const Workspace workspace(context, plan_decode_attention(context, batch, kShape, tokens, length));
   RaggedDecodeAttention problem;
   problem.out = out.as();
   problem.out_stride = problem.q_stride = kWidth;

@@ -46,7 +46,7 @@ std::string may_do(const Identity& identity) {
   return fmt::format(
       "{}; {} gated repositories",
       identity.permissions.empty() ? "no permissions" : fmt::format("{}", fmt::join(identity.permissions, ", ")),
-      identity.reads_gated ? "read" : "cannot read");
+      identity.reads_gated ? "can read" : "cannot read");
 }
 
 Json to_json(const Identity& identity) {
@@ -62,7 +62,7 @@ Json to_json(const Identity& identity) {
 
 void show(const Identity& identity, const CommonOptions& common) {
   if (!identity.reads_gated) {
-    say("warning: this fine-grained token cannot read gated repositories (Llama, Gemma, Mistral and others); tick "
+    say("warning: this fine-grained token cannot read gated repositories (Llama, Gemma, Mistral and others); enable "
         "\"Read access to contents of all public gated repos you can access\" in its settings, or use a read token");
   }
   if (common.json) return put_json(to_json(identity));
@@ -72,7 +72,7 @@ void show(const Identity& identity, const CommonOptions& common) {
   if (!identity.organizations.empty())
     table.add({"organizations", fmt::format("{}", fmt::join(identity.organizations, ", "))});
   table.add({"token", identity.token_name + ", from " + identity.token_source});
-  table.add({"it may", may_do(identity)});
+  table.add({"permissions", may_do(identity)});
   put(table.str());
 }
 

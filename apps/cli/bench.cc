@@ -21,8 +21,8 @@ namespace {
 constexpr const char* kBenchFooter =
     R"(Tests: pp512 processes a prompt of 512 random tokens; tg128@d1024 generates 128 tokens, greedily, after 1024. Each is
 repeated after a warm-up run; the time is the median, then the fastest and the slowest run.
-The last column compares with the device, measured in the same run: prompts with the rate of a large dense 16-bit
-matrix product, decoding (every weight read once for each token, and the cache) with the rate of copies.
+The last column compares with rates of the device, measured in the same run: prompts with the rate of a large dense
+16-bit matrix product, decoding (which reads all weights and the cache once per token) with the rate of copies.
 
 Examples:
   gptq bench models/demo
@@ -65,10 +65,9 @@ std::string bytes_rate(double rate) { return human_bytes(static_cast<int64_t>(ra
 
 std::string to_text(const BenchReport& report) {
   Table head({{""}, {""}});
-  head.add(
-      {"model", fmt::format("{}, {} of weights read for one token", report.model, human_bytes(report.weight_bytes))});
-  head.add({"device", fmt::format("{}, copies at {}, matrix products at {}", report.device,
-                                  bytes_rate(report.copy_rate), human_operations(report.gemm_rate))});
+  head.add({"model", fmt::format("{}, reads {} of weights per token", report.model, human_bytes(report.weight_bytes))});
+  head.add({"device", fmt::format("{}, copy rate {}, matrix products {}", report.device, bytes_rate(report.copy_rate),
+                                  human_operations(report.gemm_rate))});
   head.add({"load", fmt::format("{}, first token after {}", human_seconds(report.load_seconds),
                                 human_seconds(report.first_token_seconds))});
   Table table({{"test"},

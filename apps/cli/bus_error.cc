@@ -19,8 +19,8 @@ void on_bus_error(int, siginfo_t* info, void*) {
   write_raw("\ngptq: error: reading ");
   write_raw(file != nullptr ? file : "a mapped file");
   write_raw(
-      ": it was truncated while in use, or its disk failed; restore it and run the command again (quantize goes "
-      "on with --resume)\n");
+      ": it was truncated while in use, or its disk failed; restore it and run the command again (resume "
+      "quantize with --resume)\n");
   _exit(static_cast<int>(ErrorKind::kVerification));
 }
 

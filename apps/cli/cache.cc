@@ -48,7 +48,7 @@ int list(const CommonOptions& common) {
   if (common.json) {
     put_json(json);
   } else {
-    put(table.str() + fmt::format("{} on the disk\n", human_bytes(bytes)));
+    put(table.str() + fmt::format("{} on disk\n", human_bytes(bytes)));
   }
   return 0;
 }
@@ -73,9 +73,9 @@ int verify(const std::string& model, const CommonOptions& common) {
     text += fault.path + ": " + fault.what + "\n";
   }
   if (faults.empty()) {
-    text = "everything is whole\n";
+    text = "no damage found\n";
   } else {
-    text += fmt::format("{} damaged: `gptq pull --force-download` downloads a model again\n", faults.size());
+    text += fmt::format("{} damaged; download the model again with `gptq pull --force-download`\n", faults.size());
   }
   common.json ? put_json(json) : put(text);
   return faults.empty() ? 0 : static_cast<int>(ErrorKind::kVerification);

@@ -35,7 +35,7 @@ constexpr const char* kChatFooter = R"(Examples:
 
 In the conversation: /help lists the commands (/retry, /undo, /save, /load, /file, /set, /show), """ begins and
 ends a question of several lines, and a paste of several lines is one question. Ctrl-C stops the answer; at the
-prompt it clears the line, and twice or Ctrl-D leaves. On a terminal, arrow keys and Ctrl-R search the history,
+prompt it clears the line; Ctrl-C twice or Ctrl-D leaves. On a terminal, arrow keys and Ctrl-R search the history,
 also that of earlier conversations ($XDG_STATE_HOME/gptq/chat_history or ~/.local/state/gptq/chat_history).
 NO_COLOR=1 disables colours.
 )";
@@ -212,7 +212,7 @@ class Loop {
     if (state_.conversation.full()) {
       say("note: the conversation fills the model's context, so the answer ends here; /undo or /clear frees context");
     } else if (result.finish_reason == FinishReason::kLength) {
-      say(fmt::format("note: the answer was cut after {} tokens; /set max_new_tokens N allows more",
+      say(fmt::format("note: the answer was truncated after {} tokens; /set max_new_tokens N raises the limit",
                       result.new_tokens));
     }
   }

@@ -101,7 +101,7 @@ ChatAction show_help(ChatState&, const std::string&) {
   }
   say(text +
       fmt::format(R"(  """                     begins and ends a question of several lines, which may begin with /
-  Ctrl-C                  stops the answer; at the prompt it clears the line, and twice leaves
+  Ctrl-C                  stops the answer; at the prompt it clears the line, pressed twice it leaves
   Tab, arrows, Ctrl-R     complete commands and file names; browse the history; search it
 Parameters: {})",
                   fmt::join(parameter_names(), ", ")));
@@ -202,7 +202,7 @@ const std::vector<ChatCommand>& chat_commands() {
       {"/set", "system TEXT", "instructions for the whole conversation", Argument::kSetting, set},
       {"/retry", "", "answer the last question again, with another seed", Argument::kNone, retry},
       {"/undo", "", "remove the last question and its answer", Argument::kNone, undo},
-      {"/clear", "", "forget the conversation", Argument::kNone, clear},
+      {"/clear", "", "clear the conversation; keeps the system text", Argument::kNone, clear},
       {"/file", "FILE", "prepend a file's text to the next question", Argument::kFile, attach},
       {"/save", "FILE", "write the conversation to a file, as JSON", Argument::kFile, save},
       {"/load", "FILE", "continue a conversation from a file", Argument::kFile, load},

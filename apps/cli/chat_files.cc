@@ -79,7 +79,7 @@ Message to_message(const Json& json, const std::string& path, size_t number) {
   static const std::set<std::string> kRoles = {"system", "user", "assistant", "tool"};
   const Json role = json.value("role", Json()), content = json.value("content", Json());
   if (!role.is_string() || !kRoles.count(role)) throw fail(fmt::format("has the role {}", cli::to_text(role, -1)));
-  if (!content.is_string()) throw fail("has no text as content");
+  if (!content.is_string()) throw fail("has content that is not a string");
   Json fields = json;
   fields.erase("role");
   fields.erase("content");
@@ -129,8 +129,8 @@ void write_user_file(const std::string& path, const std::string& text, bool repl
     const Descriptor claim(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (claim < 0 && errno == EEXIST) {
       throw give_up(
-          Error(ErrorKind::kUsage, fmt::format("{} exists and is not of this conversation; choose another name, "
-                                               "or remove it first",
+          Error(ErrorKind::kUsage, fmt::format("{} exists and was neither saved nor loaded in this conversation; "
+                                               "choose another name, or remove it first",
                                                path)));
     }
     if (claim < 0) throw give_up(file_error("writing " + path));

@@ -49,7 +49,7 @@ ChatHistory::ChatHistory(bool kept) : path_(kept ? history_path() : "") {
 }
 
 void ChatHistory::load() {
-  if (!fs::is_regular_file(path_)) throw Error(ErrorKind::kGeneral, path_ + " is no file");
+  if (!fs::is_regular_file(path_)) throw Error(ErrorKind::kGeneral, path_ + " is not a regular file");
   std::ifstream file(path_, std::ios::binary);
   const uintmax_t size = fs::file_size(path_);
   std::string line;

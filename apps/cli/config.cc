@@ -35,9 +35,9 @@ The file is TOML. Keys are long names of options; at the top they apply to every
   [chat]
   temperature = 0.7
 
-The variable of an option is its name in capitals: GPTQ_GROUP_SIZE, GPTQ_TOP_P; flags take true and false. The command
-line takes precedence over the environment, that over the file, and that over the default. Options that concern a single
-call (MODEL, texts, --output, --force, --resume) and tokens are accepted on the command line only.
+The variable of an option is its name in capitals: GPTQ_GROUP_SIZE, GPTQ_TOP_P; flags take true and false. In order of
+precedence, values come from the command line, the environment, the file, and the defaults. Options that concern a
+single call (MODEL, texts, --output, --force, --resume) and tokens are accepted on the command line only.
 
 Examples:
   gptq config show quantize

@@ -35,7 +35,7 @@ class LeadingSpaceFilter {
 Conversation::Conversation(Engine& engine) : engine_(&engine) {
   if (engine.chat_template() == nullptr) {
     throw Error(ErrorKind::kNotFound,
-                "this model has no chat template, so it cannot hold a conversation; "
+                "this model has no chat template, which a conversation requires; "
                 "continue a text with gptq generate, or use the model's chat or instruct version");
   }
 }

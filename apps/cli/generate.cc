@@ -159,7 +159,7 @@ int answer_text(Engine& engine, const GenerateArguments& a, const Task& task, co
 int run_generate_command(const GenerateArguments& a, const CommonOptions& common) {
   const bool rows = !a.jsonl.empty();
   if (rows && (a.argument || a.option || !a.file.empty()))
-    throw Error(ErrorKind::kUsage, "give the text either with --jsonl or in another way, not both");
+    throw Error(ErrorKind::kUsage, "give the text either with --jsonl or with PROMPT, -p or -f, not both");
   Task single;
   if (!rows) single.text = read_text_to_continue(a);
   const std::string folder = model_folder(a.model, common);
@@ -181,7 +181,8 @@ Action add_generate(CLI::App& app, const CommonOptions& common) {
   app.add_option("PROMPT", arguments->argument, "Text to continue (default: -p, -f, --jsonl or standard input)");
   app.add_option("-p,--prompt", arguments->option, "Text to continue")->type_name("TEXT");
   app.add_option("-f,--file", arguments->file, "Read the text from a file; - for standard input")->type_name("FILE");
-  app.add_option("--jsonl", arguments->jsonl, "Continue many texts: one row of JSON in, one out; - for standard input")
+  app.add_option("--jsonl", arguments->jsonl,
+                 "Continue the text of each row of a JSON lines file; - for standard input")
       ->type_name("FILE");
   add_sampling_options(app, arguments->sampling);
   add_compute_options(app, arguments->compute);

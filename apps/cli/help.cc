@@ -139,7 +139,7 @@ std::string in_plain_words(const CLI::ParseError& error) {
     return text.substr(0, end) + " is given more than once";
   }
   const std::string unread = "Could not convert: ";
-  return text.starts_with(unread) ? text.substr(unread.size()) + ": the value cannot be read" : text;
+  return text.starts_with(unread) ? text.substr(unread.size()) + ": invalid value" : text;
 }
 
 }  // namespace
@@ -190,7 +190,7 @@ std::string explain(const CLI::App& program, const CLI::ParseError& error) {
   const auto flag = std::find_if(extras.begin(), extras.end(), [](const auto& extra) { return extra[0] == '-'; });
   if (flag == extras.end()) {
     if (extras.empty()) return in_plain_words(error);
-    return fmt::format("'{}' is one argument too many; put texts with spaces into quotes", extras.front());
+    return fmt::format("unexpected argument '{}'; put texts with spaces in quotes", extras.front());
   }
   const std::string word = flag->substr(0, flag->find('='));
   std::vector<std::string> names;

@@ -83,8 +83,8 @@ PullResult pull_with_progress(const std::string& model, const PullOptions& optio
     try {
       check_supported(config, model);
     } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("runs here: no; {}; no weights are fetched unless files are asked for "
-                                            "(gptq pull {} --include '*')",
+      throw Error(error.kind(), fmt::format("runs here: no; {}; no weights are downloaded; to download them anyway: "
+                                            "gptq pull {} --include '*'",
                                             error.what(), model));
     }
   };

@@ -20,7 +20,8 @@ namespace {
 constexpr const char* kPerplexityFooter =
     R"(Definition: the whole text is tokenized once (rows of JSON or CSV one by one), with the tokenizer's own special
 tokens, and cut into windows that do not overlap; a short last window is dropped. The result is exp of the mean negative
-log likelihood over all predicted tokens, window - 1 in each. Lower is better; numbers are comparable only for the same text and window.
+log-likelihood of the predicted tokens, all but the first of each window. Lower is better; numbers are comparable only
+for the same text and window.
 
 Examples:
   gptq perplexity models/demo --text models/demo/eval.txt --window 512

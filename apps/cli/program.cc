@@ -57,15 +57,15 @@ MODEL may also be the name of a model on the Hub. gptq COMMAND --help explains e
 Results go to standard output, everything else to standard error.
 
 Options may also be set in the environment (GPTQ_THREADS=4 for --threads 4) and in the file shown by `gptq config path`;
-the command line takes precedence over the environment, and that over the file.
+the command line takes precedence over the environment, which takes precedence over the file.
 
 Exit codes:
-    0  done
-    1  failed (disk, folder, bug)
-    2  wrong command line, environment or configuration file
+    0  success
+    1  other failure (disk, folder, bug)
+    2  invalid command line, environment or configuration file
     3  not found
-    4  permission refused
-    5  the network failed
+    4  permission denied
+    5  network failure
     6  damaged or unsupported model files
     7  out of memory
     8  numerical failure (NaN)

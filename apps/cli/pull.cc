@@ -46,10 +46,10 @@ std::string pull_plan_text(const PullResult& result) {
   Table table({{"file"}, {"size", Table::Align::kRight}, {""}});
   int64_t missing = 0;
   for (const PulledFile& file : result.files) {
-    table.add({file.path, human_bytes(file.size), file.cached ? "here already" : ""});
+    table.add({file.path, human_bytes(file.size), file.cached ? "present" : ""});
     if (!file.cached) missing += file.size;
   }
-  return table.str() + fmt::format("{} files, {}, of which {} would be fetched, commit {}\n", result.files.size(),
+  return table.str() + fmt::format("{} files, {}, of which {} are missing, commit {}\n", result.files.size(),
                                    human_bytes(result.bytes_total), human_bytes(missing), result.commit);
 }
 

@@ -48,7 +48,7 @@ int run_push_command(PushArguments& a, const CommonOptions& common) {
   }
   if (!common.quiet) {
     for (const std::string& note : result.notes) say("note: " + note);
-    say(fmt::format("{} of {} were sent", human_bytes(result.bytes_sent), human_bytes(result.bytes_total)));
+    say(fmt::format("sent {} of {}", human_bytes(result.bytes_sent), human_bytes(result.bytes_total)));
   }
   put(result.url + "\n");
   return 0;
@@ -67,12 +67,15 @@ Action add_push(CLI::App& app, const CommonOptions& common) {
   app.add_option("--revision", o.revision, "Branch, created if missing, or refs/pr/N (default: main)")
       ->type_name("NAME");
   app.add_option("-m,--message", o.message, "Commit title")->type_name("TEXT");
-  app.add_option("--base-model", o.base_model, "For the model card (default: what was quantized)")
+  app.add_option("--base-model", o.base_model,
+                 "ORG/NAME of the base model, for the model card (default: as recorded by quantize)")
       ->type_name("ORG/NAME");
   app.add_option("--perplexity-before", o.perplexity_before,
                  "For the model card: output of `gptq perplexity --json` for the base model")
       ->type_name("FILE");
-  app.add_option("--perplexity-after", o.perplexity_after, "The same for DIR")->type_name("FILE");
+  app.add_option("--perplexity-after", o.perplexity_after,
+                 "For the model card: output of `gptq perplexity --json` for DIR")
+      ->type_name("FILE");
   app.add_flag("--no-card", arguments->no_card, "Do not write a model card (default: off)");
   app.add_option("--token", o.token, "Access token (default: HF_TOKEN, else the stored login)")->type_name("TOKEN");
   app.add_option("--max-workers", o.max_workers, "Parts uploaded in parallel")

@@ -23,7 +23,7 @@ constexpr const char* kQuantizeFooter = R"(Examples:
   gptq quantize mistral-7b -o mistral-7b-4bit --dry-run      show the plan and its requirements
   gptq quantize mistral-7b -o mistral-7b-4bit --resume       continue after Ctrl-C or a crash
 
-A rule applies to the modules whose name its regular expression matches from the start; the first match wins,
+A rule applies to the modules whose names match its regular expression from the start; the first match applies,
 and every --skip precedes every --rule. Its keys are bits, group_size, sym and desc_act.
 
 Unfinished work is in DIR.partial; DIR appears when it is complete.
@@ -45,8 +45,10 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
   app.add_option("--group-size", grid.group_size,
                  "Input columns that share a scale, 16 to 1024; -1 for one scale per row")
       ->type_name("N")
-      ->check([](const std::string& text) { return text == "0" ? "0 columns share no scale; 16 to 1024, or -1" : ""; })
-      ->default_str("128, or 64 or 32 where 128 does not divide");
+      ->check([](const std::string& text) {
+        return text == "0" ? "0 is not a group size; expected 16 to 1024, or -1" : "";
+      })
+      ->default_str("128, or 64 or 32 if 128 does not divide the inputs");
   app.add_flag("--sym,!--asym", grid.sym, "Grid symmetric around zero, or with zero points (default: --sym)")
       ->default_str("true");
   app.add_flag("--desc-act", grid.desc_act,
@@ -55,33 +57,35 @@ void add_grid_options(CLI::App& app, QuantizeArguments& a) {
                "Choose scales from the original weights, before any error feedback (default: off)");
   app.add_flag("--no-group-aware", a.no_group_aware,
                "Do not order columns by activation within their groups (default: ordered; no inference cost)");
-  app.add_option("--clip", grid.clip, "How scales are searched: hessian (the loss GPTQ minimises), mse, none (min/max)")
+  app.add_option("--clip", grid.clip, "Scale search: hessian (the loss that GPTQ minimises), mse, none (min/max)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"hessian", "mse", "none"}));
-  add_repeatable(app, "--rule", a.rules, "Other settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
+  add_repeatable(app, "--rule", a.rules, "Settings for the modules that match, as 'REGEX:bits=8,group_size=32'")
       ->type_name("RULE");
   add_repeatable(app, "--skip", a.skips, "Do not quantize the modules that match")->type_name("REGEX");
 }
 
 void add_method_options(CLI::App& app, QuantizeArguments& a) {
   QuantizeOptions& o = a.options;
-  app.add_option("--gptaq", o.gptaq,
-                 "Strength of the correction towards the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ, in "
-                 "half the time")
+  app.add_option(
+         "--gptaq", o.gptaq,
+         "Strength of the correction towards the original model's outputs (GPTAQ), 0 to 1; 0 is plain GPTQ, which "
+         "is faster")
       ->type_name("X")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--damp", o.damp, "Share of the mean diagonal of the Hessian that is added to it")->type_name("X");
+  app.add_option("--damp", o.damp, "Fraction of the mean diagonal of the Hessian that is added to the diagonal")
+      ->type_name("X");
   app.add_flag("--true-sequential,!--no-true-sequential", o.true_sequential,
-               "Whether later parts of a layer see the quantized earlier ones (default: --true-sequential)")
+               "Let later linears of a layer see outputs of the quantized earlier ones (default: --true-sequential)")
       ->default_str("true");
   add_repeatable(
       app, "--calibration", o.calibration,
       "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
-      "\"prompt\" and \"completion\"...; a folder: its files; built in when absent")
+      "\"prompt\" and \"completion\"...; or a folder of such files (default: built-in text)")
       ->type_name("FILE");
-  app.add_option("--samples", o.samples, "Calibration sequences")->type_name("N");
-  app.add_option("--seqlen", o.seqlen, "Tokens in each")->type_name("N");
-  app.add_option("--seed", o.seed, "Chooses the sequences")->type_name("N")->check(whole_number());
+  app.add_option("--samples", o.samples, "Calibration windows")->type_name("N");
+  app.add_option("--seqlen", o.seqlen, "Tokens per calibration window")->type_name("N");
+  app.add_option("--seed", o.seed, "Seed of the random choice of windows")->type_name("N")->check(whole_number());
 }
 
 void add_job_options(CLI::App& app, QuantizeArguments& a) {

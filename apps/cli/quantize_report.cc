@@ -94,7 +94,7 @@ std::string plan_text(const QuantizeOptions& options, const QuantizePlan& plan) 
   table.add({"output", options.output});
   table.add({"layers", std::to_string(plan.layers)});
   table.add({"modules",
-             fmt::format("{} to quantize to {} bits, {}, unless a rule says otherwise", plan.modules, options.grid.bits,
+             fmt::format("{} to quantize to {} bits, {}, unless a rule overrides it", plan.modules, options.grid.bits,
                          plan.group_size < 0 ? "one scale per row" : fmt::format("groups of {}", plan.group_size))});
   table.add({"calibration", human_count(plan.tokens) + " tokens"});
   table.add({"size", sizes(plan.bytes_in, plan.bytes_out)});
@@ -154,20 +154,20 @@ std::string report_text(const QuantizeReport& report, bool all_modules) {
   Table table({{""}, {""}});
   table.add({"modules", sizes(modules_in, modules_out)});
   table.add({"whole model", sizes(report.bytes_in, report.bytes_out)});
-  table.add({"bits per weight", fmt::format("{:.2f}, embeddings and output head included", bits)});
+  table.add({"bits per weight", fmt::format("{:.2f}, including embeddings and output head", bits)});
   table.add({"error", error_text(report)});
   table.add({"peak memory", human_bytes(report.peak_bytes)});
   if (report.gpu_peak_bytes > 0) table.add({"peak GPU memory", human_bytes(report.gpu_peak_bytes)});
   table.add({"time", human_seconds(report.seconds)});
   if (report.resumed_layers > 0) {
-    table.add({"resumed", fmt::format("{} layers came from an earlier run", report.resumed_layers)});
+    table.add({"resumed", fmt::format("{} layers from an earlier run", report.resumed_layers)});
   }
   text += table.str();
   for (const std::string& note : report.notes) text += "note: " + note + "\n";
   const std::string next = has_chat_template(report.output)
                                ? "gptq chat " + report.output
                                : "gptq generate " + report.output + " -p 'Once upon a time'";
-  return text + "\nSaved " + report.output + ". Try it, share it:\n\n  " + next + "\n  gptq push " + report.output +
+  return text + "\nSaved " + report.output + ". To try and share it:\n\n  " + next + "\n  gptq push " + report.output +
          " YOU/NAME\n";
 }
 

@@ -28,13 +28,13 @@ std::string hint_for(const std::string& command) {
       {"login", "use `gptq auth login`"},
       {"logout", "use `gptq auth logout`"},
       {"whoami", "use `gptq auth whoami`"},
-      {"run", "to talk with a model: `gptq chat MODEL`; to continue a text: `gptq generate MODEL -p TEXT`"},
+      {"run", "to chat with a model: `gptq chat MODEL`; to continue a text: `gptq generate MODEL -p TEXT`"},
       {"list", "the models on this disk: `gptq cache ls`"},
       {"ls", "the models on this disk: `gptq cache ls`"},
       {"show", "what is in a model: `gptq inspect MODEL`"},
       {"rm", "to remove a model from the cache: `gptq cache rm MODEL`"},
       {"ps", "models are not kept loaded between commands, so there is nothing to list"},
-      {"serve", "gptq has no server; vLLM serves its checkpoints (`vllm serve DIR`), and `gptq chat DIR` talks here"},
+      {"serve", "gptq has no server; `vllm serve DIR` serves its checkpoints, `gptq chat DIR` chats on a terminal"},
   };
   const auto found = kHints.find(command);
   return found == kHints.end() ? "" : "; " + found->second;

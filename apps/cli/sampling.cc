@@ -137,8 +137,7 @@ std::string greedy_warning(const Engine& engine, const SamplingFlags& flags) {
   const auto given = [&](const char* name) { return flags.has(name); };
   if (!given("top_k") && !given("top_p") && !given("min_p") && !given("seed")) return "";
   return "at temperature 0 the most likely token is always taken, so top-k, top-p, min-p and seed "
-         "change "
-         "nothing; add --temperature 0.7";
+         "have no effect; add --temperature 0.7";
 }
 
 void say_rates(const Result& result) {

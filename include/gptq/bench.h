@@ -1,5 +1,5 @@
-// Measures how fast a model loads, processes prompts (prefill) and generates tokens (decode), and compares both with the
-// rates that the device reaches on plain copies and matrix products.
+// Measures how fast a model loads, processes prompts (prefill) and generates tokens (decode), and compares the last two
+// with the rates that the device reaches on plain copies and matrix products.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 namespace gptq {
 
 struct BenchOptions {
-  std::string model;                // folder
+  std::string model;                // path of the model folder
   std::vector<int> prompt_lengths;  // tokens per prompt; empty: those of 128, 512, 2048 that fit the context
   std::vector<int> depths;          // tokens in the KV cache before the first measured one; empty: those of 128, 1024,
                                     // 4096 that fit the context together with `tokens`
-  std::vector<int> batches = {1};   // sequences that are decoded together
-  int tokens = 128;                 // generated at each depth
+  std::vector<int> batches = {1};   // numbers of sequences decoded together
+  int tokens = 128;                 // tokens generated at each depth
   int repeat = 3;                   // measured runs of each row, after one warm-up run
   ComputeOptions compute;
 };
@@ -25,33 +25,33 @@ struct BenchOptions {
 struct BenchRow {
   enum class Kind { kPrompt, kDecode };
   Kind kind = Kind::kPrompt;
-  std::string name;  // "pp512": a prompt of 512 tokens. "tg128@d1024": 128 tokens generated after 1024
+  std::string name;  // "pp512": a prompt of 512 tokens; "tg128@d1024": 128 tokens generated after 1024
   int batch = 1;
-  int tokens = 0;                                               // of each sequence, counted in the rate
-  double median_seconds = 0, min_seconds = 0, max_seconds = 0;  // of one run
-  double tokens_per_second = 0;                                 // of all sequences, from the median
+  int tokens = 0;                                               // per sequence
+  double median_seconds = 0, min_seconds = 0, max_seconds = 0;  // over the measured runs
+  double tokens_per_second = 0;                                 // of all sequences together, from the median
   double operations_per_second = 0;  // prompts: 2 per weight and token, plus those of attention
-  double bytes_per_second = 0;       // decoding: all weights once per step, plus the KV cache
-  double share = 0;                  // of gemm_rate (prompts) or copy_rate (decoding), measured in the same run
+  double bytes_per_second = 0;       // decoding: all weights once per step, plus the KV cache entries attended to
+  double share = 0;                  // fraction of gemm_rate (prompts) or copy_rate (decoding)
 };
 
 struct BenchReport {
   std::string model, device;
-  int64_t weight_bytes = 0;        // read for one step of decoding
-  double load_seconds = 0;         // from the folder until the engine takes requests
-  double first_token_seconds = 0;  // from the folder until the first token after a prompt of 8
-  double copy_rate = 0;            // bytes per second, read and written
-  double gemm_rate = 0;            // operations per second of a dense 16-bit product
+  int64_t weight_bytes = 0;        // weights read per decoding step
+  double load_seconds = 0;         // time of Engine::open
+  double first_token_seconds = 0;  // load_seconds plus the time to the first token after a prompt of 8
+  double copy_rate = 0;            // bytes read plus bytes written per second, by a device copy
+  double gemm_rate = 0;            // operations per second, by a dense 16-bit matrix product
   std::vector<BenchRow> rows;
 };
 
-// Called in the thread that calls run_bench, with the share of the work that is done (0 to 1) and what comes next:
+// Called on the thread that called run_bench, with the completed fraction of the work (0 to 1) and the next step:
 // "loading", "device" or the name of a row. Return false to stop.
 using BenchSink = std::function<bool(double fraction, const std::string& what)>;
 
 // Loads the model and measures each row with random prompts and greedy decoding that ignores end-of-sequence tokens.
-// Throws what Engine throws, Error(kUsage) for numbers out of range or beyond the model's context (before the weights are read),
-// Error(kInterrupted) when `on_progress` returns false.
+// Throws the errors of Engine, Error(kUsage) for a number that is out of range or exceeds the model's context (before
+// the weights are read), and Error(kInterrupted) when `on_progress` returns false.
 BenchReport run_bench(const BenchOptions& options, const BenchSink& on_progress = {});
 
 }  // namespace gptq

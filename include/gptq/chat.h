@@ -29,7 +29,7 @@ struct RenderOptions {
   bool adapt = true;                    // convert messages to the form that the template supports; see ChatAbilities
 };
 
-// Features a chat template supports, detected by rendering probe conversations.
+// Features that a chat template supports, detected by rendering probe conversations.
 struct ChatAbilities {
   bool system_role = false;          // prints system messages; else their text is prepended to the first user message
   bool text_content = false;         // prints content that is a string; else it is converted to a list of one text part
@@ -52,7 +52,7 @@ class ChatTemplate {
  public:
   // Loads the templates of a model folder. A model may have several: "default" is chat_template.jinja, others are
   // additional_chat_templates/NAME.jinja; those without a file come from "chat_template" in tokenizer_config.json, a
-  // string (the default) or a list of {"name", "template"}; chat_template.json is used only when there is nothing else.
+  // string (the default) or a list of {"name", "template"}; chat_template.json is used only if none of these exists.
   // With `name` "", render uses "tool_use" when tools are given and that template exists, else "default".
   // Throws Error(kNotFound), listing the names, when the model has no such template or none at all, and
   // Error(kVerification | kPermission) for files that cannot be parsed or read.
@@ -75,12 +75,12 @@ class ChatTemplate {
   Prompt render(const std::vector<Message>& messages, const RenderOptions& options = {}) const;
   Prompt render_json(const std::string& messages, const RenderOptions& options = {}) const;  // JSON list of messages
 
-  // Detected at the first call, by about a dozen renderings. The features of tools are those of the template that
-  // render uses when tools are given. Does not throw.
+  // Detected on the first call, by about a dozen renderings. The features that concern tools are those of the template
+  // that render uses when tools are given. Does not throw.
   const ChatAbilities& abilities() const;
 
-  const std::string& source(bool with_tools = false) const;  // of the template that render uses
-  std::vector<std::string> names() const;                    // of all templates of the model, in alphabetical order
+  const std::string& source(bool with_tools = false) const;  // source text of the template that render uses
+  std::vector<std::string> names() const;                    // of all templates of the model, sorted
 
  private:
   class Impl;

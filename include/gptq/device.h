@@ -1,4 +1,4 @@
-// Devices for computation, and the resources they may use.
+// Compute devices and resource limits.
 #pragma once
 
 #include <cstdint>
@@ -9,29 +9,30 @@ namespace gptq {
 struct Device {
   enum class Kind { kCpu, kCuda };
   Kind kind = Kind::kCpu;
-  int index = 0;  // which GPU
+  int index = 0;  // of the GPU, as in "cuda:0"
 
-  // "auto" (the first GPU this build can use, else the CPU), "cpu", "cuda" or "cuda:N".
-  // Throws Error(kUsage) for other words and for a device this build or machine does not have.
+  // "auto" (the first GPU that this build supports, else the CPU), "cpu", "cuda" or "cuda:N".
+  // Throws Error(kUsage) for any other name, and for a device that the machine does not have or the build does not
+  // support on this machine.
   static Device parse(const std::string& name);
 };
 
 std::string to_string(const Device& device);  // "cpu", "cuda:0"
 
-// A device and the words for it.
+// A device, its description, and the reason for choosing it.
 struct DeviceChoice {
   Device device;
   std::string description;  // "cuda:0 (NVIDIA H100)", "cpu (avx512)"
-  std::string note;         // of "auto": why not the GPU, or which GPUs were passed over and why; empty otherwise
+  std::string note;         // for "auto": why no GPU was chosen, or which GPUs were skipped and why; else empty
 };
 
-// Device::parse with its reasons; throws like it.
+// Like Device::parse, with a description and the reason. Throws the same errors.
 DeviceChoice choose_device(const std::string& name);
 
 struct ComputeOptions {
   std::string device = "auto";
   int threads = 0;             // CPU threads; 0 = one per hardware thread
-  int64_t max_gpu_memory = 0;  // bytes of device memory to use at most; 0 = all that is free
+  int64_t max_gpu_memory = 0;  // limit in bytes of GPU memory; 0 = all free memory
 };
 
 }  // namespace gptq

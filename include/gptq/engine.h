@@ -1,4 +1,4 @@
-// Running a model: an Engine owns the weights and one sequence's cache, and answers requests one at a time.
+// Inference: an Engine owns a model's weights and key-value cache, and processes one request at a time.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +22,22 @@ struct Request {
   std::vector<TokenId> tokens;  // the prompt, at least one token
   int max_new_tokens = 128;
   Sampling sampling;
-  std::vector<std::string> stop;  // strings that end the answer; never part of it
-  bool ignore_eos = false;
-  bool keep_special_tokens = false;  // in the text, and with them the token that ends it
+  std::vector<std::string> stop;     // strings that end the answer; they are not part of it
+  bool ignore_eos = false;           // continue after an end-of-sequence token
+  bool keep_special_tokens = false;  // include special tokens in the result, and with them the final one
 };
 
 struct Result {
-  std::string text;             // exactly what follows the prompt's text: " there" behind "Hello"
-  std::vector<TokenId> tokens;  // without the token that ended the answer, unless keep_special_tokens
+  std::string text;             // exact continuation of the prompt's text: " there" after "Hello"
+  std::vector<TokenId> tokens;  // without the end-of-sequence token, unless keep_special_tokens
   FinishReason finish_reason = FinishReason::kStop;
   int prompt_tokens = 0;
-  int cached_tokens = 0;  // of the prompt, found in the cache from the request before
-  int new_tokens = 0;
-  std::optional<uint64_t> seed;      // repeats the draws; absent at temperature 0
-  double prompt_seconds = 0;         // until the first token
-  double decode_seconds = 0;         // the rest
-  double tokens_per_second() const;  // of decoding; 0 when fewer than two tokens were made
+  int cached_tokens = 0;             // prompt tokens found in the cache, from earlier requests
+  int new_tokens = 0;                // generated tokens, including the one that ended the answer
+  std::optional<uint64_t> seed;      // reproduces the answer; absent at temperature 0
+  double prompt_seconds = 0;         // until the first new token
+  double decode_seconds = 0;         // from then on
+  double tokens_per_second() const;  // of decoding; 0 for fewer than two new tokens
 };
 
 struct PerplexityResult {
@@ -47,38 +47,48 @@ struct PerplexityResult {
   double seconds = 0;
 };
 
-// Called with each piece of text as it becomes certain; return false to cancel.
+// Callbacks run on the calling thread. Return false to stop: generate() then returns FinishReason::kCancelled,
+// perplexity() throws Error(kInterrupted).
+//
+// TextSink receives the text as it is generated, in pieces that later tokens cannot change.
 using TextSink = std::function<bool(const std::string& piece)>;
 using StepSink = std::function<bool(int64_t done, int64_t total)>;
 
-// Not safe for concurrent calls. Errors: Error(kNotFound) for a missing folder or file, Error(kVerification) for
-// damaged files or an unsupported architecture (the message lists the supported ones), Error(kUsage) for a
-// prompt longer than the model's context, Error(kOutOfMemory).
+// A loaded model. One object must not be used by two threads at the same time; several objects are independent.
+//
+// All functions throw Error(kOutOfMemory) when host or device memory is exhausted. Functions that run the model throw
+// Error(kUsage) for an empty prompt, one that does not fit the model's context, and parameters out of range,
+// Error(kVerification) for a token id outside the model's vocabulary, and Error(kNumerical) for logits that are NaN or
+// infinite where finite ones are required.
 class Engine {
  public:
+  // Loads a model folder. Throws Error(kNotFound) for a missing folder or file, Error(kVerification) for damaged files
+  // and unsupported architectures (the message lists the supported ones), and the errors of Device::parse.
   static Engine open(const std::string& folder, const ComputeOptions& options = {});
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
+  // Generates until an end-of-sequence token, a stop string, or the limit. Keys and values
+  // of a beginning that the prompt shares with earlier requests are reused while they are cached.
   Result generate(const Request& request, const TextSink& on_text = {});
 
-  // Fixed-window perplexity: the whole text is tokenized once with the tokenizer's own post-processing and cut
-  // into windows that do not overlap (a short last one is dropped); the result is exp of the mean negative log
-  // likelihood over all predicted tokens, window − 1 in each.
+  // Perplexity over fixed windows: exp of the mean negative log-likelihood of the predicted tokens. The text is
+  // tokenized as a whole, with special tokens, and cut into windows of `window` tokens that do not overlap; an
+  // incomplete last one is dropped. In each window all tokens but the first are predicted.
   PerplexityResult perplexity(const std::string& text, int window, const StepSink& on_step = {});
   PerplexityResult perplexity(const std::vector<TokenId>& tokens, int window, const StepSink& on_step = {});
 
-  // Logits of every position of one sequence, fp32 [T, V].
+  // Logits of all positions of one sequence, fp32 [T, V], row-major.
   std::vector<float> logits(const std::vector<TokenId>& tokens);
 
   const Tokenizer& tokenizer() const;
-  const ChatTemplate* chat_template() const;  // nullptr when the model has none
-  Sampling default_sampling() const;          // from generation_config.json; greedy unless it says do_sample
-  std::optional<int> default_max_new_tokens() const;
-  int context_length() const;    // the most tokens a prompt and its answer may have together
-  int vocab_size() const;        // V, the width of the logits
-  int64_t weight_bytes() const;  // bytes read for one decoded token
+  const ChatTemplate* chat_template() const;          // nullptr when the model has none
+  Sampling default_sampling() const;                  // from generation_config.json; greedy unless do_sample is true
+  std::optional<int> default_max_new_tokens() const;  // from generation_config.json
+  int context_length() const;                         // maximum number of tokens of a prompt and its answer together
+  int vocab_size() const;                             // V, the width of the logits
+  int64_t weight_bytes() const;                       // bytes read for one decoded token
 
  private:
   class Impl;

@@ -1,5 +1,5 @@
-// Errors: every failure of the library is an exception of type Error, with a kind for programs and a
-// message for people.
+// Errors: every failure of the library is an exception of type Error, with a kind for programs and a message for the
+// user of the program.
 #pragma once
 
 #include <stdexcept>
@@ -9,7 +9,7 @@ namespace gptq {
 
 // The numeric value of a kind is the exit code of the command-line program.
 enum class ErrorKind {
-  kGeneral = 1,        // none of the below: a full disk, an unwritable folder, a bug of gptq
+  kGeneral = 1,        // any other failure, such as a full disk or a bug in gptq
   kUsage = 2,          // an invalid option or argument
   kNotFound = 3,       // a file, folder, tensor or model does not exist
   kPermission = 4,     // access was refused by the system or the Hub
@@ -20,9 +20,9 @@ enum class ErrorKind {
   kInterrupted = 130,  // the caller asked to stop; the state on disk is consistent
 };
 
-// what() says what was attempted, what was found, what was expected and what to do. Messages may quote untrusted
-// input; show them with sanitize_for_terminal() (<gptq/terminal.h>). Of a message longer than about 4 kB the
-// middle is omitted.
+// what() states what was attempted, what was found, what was expected and what to do. Messages may quote untrusted
+// input: pass them through sanitize_for_terminal() (<gptq/terminal.h>) before printing them on a terminal. The middle
+// of a message longer than about 4 kB is omitted.
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& message);

@@ -21,12 +21,12 @@ namespace gptq {
 
 std::string version();  // "0.1.0"
 
-// The path of the model file whose memory mapping contains `address`; nullptr if there is none. Async-signal-safe:
-// reading a file that was truncated while in use raises SIGBUS.
+// The path of the model file whose memory mapping contains `address`; nullptr if there is none. Async-signal-safe, for
+// use in a SIGBUS handler: reading a mapped file that was truncated raises this signal.
 const char* mapped_file_at(const void* address);
 
-// Sends notes and warnings of the library to `sink`, from any thread; without a sink they are discarded. Call it once at
-// start-up, before other functions.
+// Sets the receiver of the library's notes and warnings, which may be called from any thread; without one they are
+// discarded. Call it once, before any other function.
 void on_message(std::function<void(bool warning, const std::string& text)> sink);
 
 }  // namespace gptq

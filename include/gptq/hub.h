@@ -12,7 +12,7 @@
 //   kGeneral       any other failure of the file system, for example a full disk
 //   kInterrupted   the progress callback returned false
 //
-// Threads. Every function may be called from any thread. Downloads of one file wait for each other,
+// Threads. Every function may be called from any thread. Concurrent downloads of the same file wait for each other,
 // also across processes.
 #pragma once
 
@@ -42,7 +42,7 @@ struct PullOptions {
   std::string token;      // "": HF_TOKEN, else the stored login
   std::string local_dir;  // download into this folder; "": into the shared cache
   std::vector<std::string> include,
-      exclude;  // shell globs; * also matches /. No `include`: what a language model needs
+      exclude;  // shell globs; * also matches /. No `include`: the files of a language model (docs/hub.md)
   // Called with the text of config.json before any weights are listed or downloaded, on the calling thread. An
   // exception thrown here ends the pull; when `include` is given, it only becomes a warning. Not called when
   // weights are excluded.
@@ -70,8 +70,7 @@ struct PullResult {
 // Throws Error of every kind listed above.
 PullResult pull(const std::string& model, const PullOptions& options, const TransferSink& on_progress = {});
 
-// True when `model` is a valid name of a model on the Hub and no folder of that name exists. Does not
-// access the network.
+// True when `model` is a valid name of a model on the Hub and no folder of that name exists. Does not use the network.
 bool is_hub_model(const std::string& model);
 
 // ---- logins

@@ -1,4 +1,4 @@
-// What this machine offers: processor, memory, BLAS and GPUs, as the library sees them.
+// The machine: processor, memory, BLAS and GPUs, as detected by the library.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 namespace gptq {
 
 struct Gpu {
-  int index = 0;  // of "cuda:N"
+  int index = 0;  // N of "cuda:N"
   std::string name;
   int major = 0, minor = 0;  // compute capability
   int64_t memory = 0;        // bytes
-  std::string problem;       // why this build cannot use it, and what to do; otherwise empty
+  std::string problem;       // why this build cannot use it, and what to do; else empty
 };
 
 struct SystemInfo {
   std::string processor;        // model name
-  std::string instruction_set;  // of the CPU kernels that are used: "portable", "avx2", "avx512"
+  std::string instruction_set;  // of the selected CPU kernels: "portable", "avx2", "avx512"
   int threads = 0;              // hardware threads
   int64_t memory = 0;           // bytes
   std::string blas;             // OpenBLAS's description of itself; empty if it cannot be loaded
@@ -28,7 +28,7 @@ struct SystemInfo {
   std::vector<Gpu> gpus;
 };
 
-// Allocates no GPU memory. Loads OpenBLAS.
+// Describes the machine. Loads OpenBLAS; allocates no GPU memory.
 SystemInfo system_info();
 
 }  // namespace gptq

@@ -1,4 +1,4 @@
-// Tokenizers: text to token ids and back, as the tokenizer files of a model folder define it.
+// Tokenizers: convert text to token ids and back, as defined by the tokenizer files of a model folder.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ struct Prompt {
 };
 
 // Token ids, and for each id the range [begin, end) of characters it was made from. Characters are code points of the
-// text after invalid UTF-8 was replaced. White space that an added token absorbs belongs to its range; tokens added by
-// the post-processor have the range 0 to 0; all byte tokens of one character have the range of that character.
+// text after replacement of invalid UTF-8. White space absorbed by an added token belongs to its range; tokens added by
+// the post-processor have the range [0, 0); all byte tokens of one character have the range of that character.
 struct Encoding {
   std::vector<TokenId> ids;
   std::vector<std::pair<size_t, size_t>> offsets;
@@ -30,8 +30,8 @@ struct Encoding {
 // pre_tokenizer, model, post_processor, decoder, added_tokens). Immutable: one object may be used from several threads
 // at the same time.
 //
-// Encoding functions throw Error(kUsage) for a text of more than 512 MiB, and Error(kVerification) when a component
-// grows the text beyond all measure or a word cannot be encoded because the model has no unknown token.
+// Encoding functions throw Error(kUsage) for a text of more than 512 MiB, and Error(kVerification) when the components
+// lengthen the text beyond the limit (docs/text.md) or a word cannot be encoded because the model has no unknown token.
 class Tokenizer {
  public:
   // Reads a model folder's tokenizer.json, or else tekken.json, tokenizer.model (SentencePiece or tiktoken), a tiktoken
@@ -51,11 +51,11 @@ class Tokenizer {
   // Like encode(text), for text that may be a rendered prompt: when it begins with the BOS token, no other is added.
   std::vector<TokenId> encode_prompt(std::string_view text) const;
 
-  // The same ids with their character ranges. Several times slower than encode.
+  // Like encode(text, add_special_tokens), with character ranges. Several times slower.
   Encoding encode_with_offsets(std::string_view text, bool add_special_tokens = true) const;
 
-  // The same, passing each token to `sink` (on the calling thread) instead of collecting all of them. The memory that
-  // is needed depends on the text only.
+  // The same, passing each token to `sink` (on the calling thread) instead of collecting them. Memory use does not
+  // depend on the number of tokens.
   using OffsetSink = std::function<void(TokenId id, size_t begin, size_t end)>;
   void encode_with_offsets(std::string_view text, bool add_special_tokens, const OffsetSink& sink) const;
 
@@ -69,11 +69,11 @@ class Tokenizer {
                      bool clean_up_spaces = false) const;
 
   int vocab_size() const;                       // ids are in [0, vocab_size)
-  std::string token(TokenId id) const;          // as spelled in the vocabulary; "" for an unknown id
+  std::string token(TokenId id) const;          // spelling in the vocabulary; "" for an unknown id
   TokenId id_of(std::string_view token) const;  // -1 for an unknown token
   bool is_special(TokenId id) const;
-  TokenId bos_id() const;  // from the configuration; -1 when there is none
-  TokenId eos_id() const;  // the same
+  TokenId bos_id() const;  // from the configuration; -1 if there is none
+  TokenId eos_id() const;  // likewise
 
   class Impl;
   const Impl& impl() const { return *impl_; }
@@ -83,25 +83,25 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Decodes ids one at a time. Returned text is always complete UTF-8, and all of it together equals decode() of all ids.
-// One object serves one sequence and one thread.
+// Decodes a sequence of ids one at a time. The returned pieces are valid UTF-8; concatenated they equal decode() of all
+// ids. One object must not be used by two threads at the same time.
 class StreamingDecoder {
  public:
-  explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);  // keeps a reference
+  explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special_tokens = true);  // keeps a reference to it
 
-  // Sets ids that precede the first push and whose text was already printed: the decoder then returns what decode() of
-  // both adds to decode() of `ids`. Call it before the first push.
+  // Sets the ids that precede the first push, for example those of a prompt: the decoder then returns only the text
+  // that the pushed ids add to decode(ids). Call it before the first push.
   void follow(const std::vector<TokenId>& ids);
-  std::string push(TokenId id);  // the text that no later id can change; often ""
-  std::string finish();          // the remaining text
+  std::string push(TokenId id);  // returns the text that later ids cannot change; often ""
+  std::string finish();          // returns the remaining text
 
  private:
   void forget(size_t pending);
 
   const Tokenizer* tokenizer_;
   bool skip_special_tokens_;
-  std::vector<TokenId> window_;  // the last ids: context, and those whose text is not final yet
-  size_t emitted_ = 0;           // bytes of the window's text that were returned
+  std::vector<TokenId> window_;  // the last ids: context, and those whose text may still change
+  size_t emitted_ = 0;           // bytes of the window's text already returned
   std::string followed_;         // preceding text that ends with U+FFFD: a character that may still be completed
 };
 

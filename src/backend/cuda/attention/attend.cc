@@ -11,7 +11,7 @@ namespace gptq::backend::cuda {
 namespace {
 
 struct Work {
-  int few_rows = 0;       // most rows of a sequence for the decode kernel; 0: there is none
+  int few_rows = 0;      // most rows of a sequence for the decode kernel; 0: there is none
   int64_t max_rows = 0;  // of any sequence
 };
 
@@ -54,14 +54,14 @@ void attention(Context& context, MatrixView out, const AttentionArgs& args, cons
     p.batch = view.sequences;
     p.rows = view;
     p.max_rows = work.few_rows;
-    const DecodeAttentionPlan plan =
-        plan_decode_attention(p.batch, p.shape, p.max_rows, rows.longest(), context.multiprocessors());
+    const DecodeAttentionPlan plan = plan_decode_attention(context, p.batch, p.shape, p.max_rows, rows.longest());
     const Buffer workspace(context, plan.workspace_floats * sizeof(float));
     const Buffer counters(context, static_cast<size_t>(plan.counters) * sizeof(unsigned));
     GPTQ_CUDA(cudaMemsetAsync(counters.as(), 0, counters.bytes(), context.stream()));
     p.workspace = workspace.as<float>();
     p.counters = counters.as<unsigned>();
     p.splits = plan.splits;
+    p.query_rows = plan.query_rows;
     launch_decode_attention(context, p);
   }
   PrefillProblem p;

@@ -71,6 +71,7 @@ struct DecodeAttentionProblem : AttentionProblem {
   float* workspace = nullptr;    // plan_decode_attention().workspace_floats, aligned to 16 bytes
   unsigned* counters = nullptr;  // plan_decode_attention().counters; zero before the first launch, and after each
   int splits = 1;                // at most that many parts of a sequence, each a CTA for each key head
+  int query_rows = 16;           // (new token, head) pairs of a key head that share a CTA: 16, or 32 when head_dim ≤ 128
 };
 
 // One new token of each sequence: norm and rotation of its q and k, storing its k and v, and attention over all
@@ -98,13 +99,13 @@ struct RaggedDecodeAttention : DecodeAttentionProblem {
 };
 
 struct DecodeAttentionPlan {
-  int splits = 1;
+  int splits = 1, query_rows = 16;
   size_t workspace_floats = 0;
   int counters = 0;
 };
 // `capacity`: the longest sequence that the cache can hold. `max_rows`: of a sequence.
-DecodeAttentionPlan plan_decode_attention(int batch, const HeadShape& shape, int max_rows, int64_t capacity,
-                                          int multiprocessors);
+DecodeAttentionPlan plan_decode_attention(const Context& context, int batch, const HeadShape& shape, int max_rows,
+                                          int64_t capacity);
 
 // `dependent`: by programmatic dependent launch, where the device has it. All that earlier kernels write is read after
 // waiting for them; the weights q_norm and k_norm are read before.

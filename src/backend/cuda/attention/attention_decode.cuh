@@ -8,32 +8,33 @@
 
 namespace gptq::backend::cuda {
 
-constexpr int kDecodeRows = 16;  // queries of a CTA: (new token, query head) pairs of one key head
+constexpr int kBlockRows = 16;   // of a block of queries: (new token, query head) pairs of one key head
 constexpr int kDecodeKeys = 16;  // keys of a tile
-constexpr int kNewKey = kDecodeRows, kNewValue = kDecodeRows + 1;
 constexpr int kMaxSplits = 128;
 constexpr int kOneShare = 256;  // keys: shorter sequences are one share
 
-template <int kD>
+// `kBlocks` blocks of queries read each tile of keys and values together.
+template <int kD, int kBlocks>
 struct DecodeShape {
+  static constexpr int kRows = kBlocks * kBlockRows;  // queries of a CTA
   static constexpr int kWarps = kD > 128 ? 2 : 4;
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kStages = kD > 64 ? 2 : 4;  // of a warp's ring
-  static constexpr int kTile = kDecodeKeys * kD;   // elements of the keys, or values, of a stage
-  static constexpr int kCtas = 3;                  // that should fit on a multiprocessor
-  static constexpr int kPitch = kD + 8;            // of partial results in shared memory, floats
-  static constexpr size_t kNewBytes = size_t{2} * (kDecodeRows + 2) * kD;
+  static constexpr int kStages = kD > 64 ? 2 : 4;    // of a warp's ring
+  static constexpr int kTile = kDecodeKeys * kD;     // elements of the keys, or values, of a stage
+  static constexpr int kCtas = kBlocks > 1 ? 2 : 3;  // that should fit on a multiprocessor
+  static constexpr int kPitch = kD + 8;              // of partial results in shared memory, floats
+  static constexpr size_t kNewBytes = size_t{2} * (kRows + 2) * kD;
   static constexpr size_t kRingBytes = size_t{2} * kWarps * kStages * 2 * kTile;
-  static_assert(kRingBytes >= sizeof(float) * kWarps * kDecodeRows * kPitch);
-  static_assert(kRingBytes >= sizeof(float) * kMaxSplits * kDecodeRows);
+  static_assert(kRingBytes >= sizeof(float) * kWarps * kBlockRows * kPitch);
+  static_assert(kRingBytes >= sizeof(float) * kMaxSplits * kRows);
 };
 
 template <typename Problem>
 struct DecodeArgs {
   Problem problem;
-  int group;         // query heads of a key head
-  int query_blocks;  // of kDecodeRows (token, head) pairs of a key head
-  int rows;          // most pairs of a CTA
+  int group;        // query heads of a key head
+  int query_parts;  // of kRows (token, head) pairs of a key head: CTAs that read the same keys
+  int rows;         // most pairs of a CTA
   int page_shift;
   int window;       // 0 = none
   int min_tiles;    // of a share
@@ -56,14 +57,15 @@ struct Share {
 };
 
 // The work of one CTA: a share of the keys of one key head of one sequence.
-template <typename Element, int kD, typename Problem>
+template <typename Element, int kD, int kBlocks, typename Problem>
 class DecodeCta {
  public:
-  using Shape = DecodeShape<kD>;
+  using Shape = DecodeShape<kD, kBlocks>;
   static constexpr bool kFused = std::is_same_v<Problem, FusedDecodeAttention>;
+  static constexpr int kRows = Shape::kRows, kNewKey = kRows, kNewValue = kRows + 1;
   static constexpr int kWarps = Shape::kWarps, kStages = Shape::kStages, kChunks = kD / 8;
   struct WarpState {
-    float2 of[kWarps][kDecodeRows];  // largest score and sum of weights
+    float2 of[kWarps][kBlockRows];  // largest score and sum of weights
   };
 
   __device__ __forceinline__ DecodeCta(const DecodeArgs<Problem>& args, Element* shared, WarpState& state)
@@ -74,20 +76,23 @@ class DecodeCta {
         warp_(thread_ / 32),
         lane_(thread_ % 32),
         sequence_(static_cast<int>(blockIdx.z)),
-        kv_head_(static_cast<int>(blockIdx.y) / args.query_blocks),
-        first_query_(static_cast<int>(blockIdx.y) % args.query_blocks * kDecodeRows),
+        kv_head_(static_cast<int>(blockIdx.y) / args.query_parts),
+        first_query_(static_cast<int>(blockIdx.y) % args.query_parts * kRows),
         head_dim_(args.problem.shape.head_dim),
         used_chunks_(head_dim_ / 8),
         tokens_(count_tokens()),
-        rows_(min(args.group * tokens_ - first_query_, kDecodeRows)),
+        rows_(min(args.group * tokens_ - first_query_, kRows)),
         past_(kFused ? position() : past()),
         last_(past_ + tokens_ - 1),
         first_(args.window > 0 ? max(0, past_ - args.window + 1) : 0),
         share_(first_, max(last_, 0), static_cast<int>(gridDim.x), static_cast<int>(blockIdx.x), args.min_tiles),
         fresh_(shared),
-        ring_(shared + (kDecodeRows + 2) * kD + warp_ * kStages * 2 * Shape::kTile),
-        partial_(reinterpret_cast<float*>(shared + (kDecodeRows + 2) * kD)),
-        pages_(problem_.kv.pages + static_cast<int64_t>(sequence_) * problem_.kv.pages_per_sequence) {}
+        ring_(shared + (kRows + 2) * kD + warp_ * kStages * 2 * Shape::kTile),
+        partial_(reinterpret_cast<float*>(shared + (kRows + 2) * kD)),
+        pages_(problem_.kv.pages + static_cast<int64_t>(sequence_) * problem_.kv.pages_per_sequence) {
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block) highest_[block][0] = highest_[block][1] = -INFINITY;
+  }
 
   __device__ __forceinline__ bool has_work() const {
     return tokens_ > 0 && rows_ > 0 && static_cast<int>(blockIdx.x) < share_.active;
@@ -98,9 +103,9 @@ class DecodeCta {
   // be waited for alone.
   __device__ __forceinline__ void load_queries() {
 #pragma unroll
-    for (int i = thread_; i < (kDecodeRows + (kFused ? 2 : 0)) * kChunks; i += Shape::kThreads) {
+    for (int i = thread_; i < (kRows + (kFused ? 2 : 0)) * kChunks; i += Shape::kThreads) {
       const int row = i / kChunks, chunk = i % kChunks;
-      const bool valid = (row >= kDecodeRows || row < rows_) && chunk < used_chunks_;
+      const bool valid = (row >= kRows || row < rows_) && chunk < used_chunks_;
       copy_async_16(fresh_ + chunk_offset<kD>(row, chunk), valid ? fresh_source(row) + chunk * 8 : queries(), valid);
     }
     commit_copies();
@@ -149,7 +154,7 @@ class DecodeCta {
       __syncwarp();
       Element* const keys = ring_ + stage * 2 * Shape::kTile;
       if constexpr (kFused) insert_new_token(tile, keys);
-      float score[2][4] = {};  // keys 0–7 and 8–15 of the tile
+      Scores score = {};
       multiply_keys(score, keys);
       mask(score, tile);
       soften(score);
@@ -160,32 +165,14 @@ class DecodeCta {
     wait_for_copies<0>();
   }
 
-  // The warps' results meet in shared memory, where the rings were; then they are the output, or this share's part of it.
+  // The warps' results meet in shared memory, where the rings were, one block of queries at a time.
   __device__ __forceinline__ void merge_warps() {
-    __syncthreads();
-    leave_partial();
-    __syncthreads();
-    const int columns = head_dim_ / 4;
-    for (int i = thread_; i < rows_ * columns; i += Shape::kThreads) {
-      const int row = i / columns, col = i % columns * 4;
-      float most = -INFINITY, all = 0;
 #pragma unroll
-      for (int w = 0; w < kWarps; ++w) most = fmaxf(most, state_.of[w][row].x);
-      float4 sum = {};
-#pragma unroll
-      for (int w = 0; w < kWarps; ++w) {
-        const float factor = weight(state_.of[w][row].x, most);
-        const float4 part = *reinterpret_cast<const float4*>(partial_ + (w * kDecodeRows + row) * Shape::kPitch + col);
-        all += factor * state_.of[w][row].y;
-        add_scaled(sum, part, factor);
-      }
-      if (is_only_share()) {
-        store(row, col, make_float4(sum.x / all, sum.y / all, sum.z / all, sum.w / all));
-      } else {
-        const int split = static_cast<int>(blockIdx.x);
-        share_sums()[(split * args_.rows + row) * columns + col / 4] = sum;
-        if (col == 0) share_states()[split * args_.rows + row] = make_float2(most, all);
-      }
+    for (int block = 0; block < kBlocks; ++block) {
+      __syncthreads();
+      write_partial(block);
+      __syncthreads();
+      merge_block(block * kBlockRows);
     }
   }
 
@@ -201,7 +188,7 @@ class DecodeCta {
   }
 
   __device__ __forceinline__ void merge_shares() {
-    float* const factors = partial_;  // of each share   [active, kDecodeRows]
+    float* const factors = partial_;  // of each share   [active, kRows]
     for (int row = warp_; row < rows_; row += kWarps) {
       float most = -INFINITY, all = 0;
       for (int s = lane_; s < share_.active; s += 32)
@@ -210,12 +197,12 @@ class DecodeCta {
       for (int s = lane_; s < share_.active; s += 32) {
         const float2 state = __ldcg(&share_states()[s * args_.rows + row]);
         const float factor = weight(state.x, most);
-        factors[s * kDecodeRows + row] = factor;
+        factors[s * kRows + row] = factor;
         all += factor * state.y;
       }
       all = warp_sum(all);
       __syncwarp();
-      for (int s = lane_; s < share_.active; s += 32) factors[s * kDecodeRows + row] /= all;
+      for (int s = lane_; s < share_.active; s += 32) factors[s * kRows + row] /= all;
     }
     __syncthreads();
     const int columns = head_dim_ / 4;
@@ -225,7 +212,7 @@ class DecodeCta {
       float4 sum = {};
 #pragma unroll 8
       for (int s = 0; s < share_.active; ++s) {
-        add_scaled(sum, __ldcg(&sums[s * args_.rows * columns + i]), factors[s * kDecodeRows + row]);
+        add_scaled(sum, __ldcg(&sums[s * args_.rows * columns + i]), factors[s * kRows + row]);
       }
       store(row, i % columns * 4, sum);
     }
@@ -316,17 +303,27 @@ class DecodeCta {
     __syncwarp();
   }
 
-  __device__ __forceinline__ void multiply_keys(float (&score)[2][4], const Element* keys) const {
+  using Scores = float[kBlocks][2][4];  // of each block of queries: keys 0–7 and 8–15 of the tile
+
+  __device__ __forceinline__ void multiply_keys(Scores& score, const Element* keys) const {
 #pragma unroll
     for (int i = 0; i < kD / 16; ++i) {
-      uint32_t q[4], b[4];
-      load_a<kD>(q, fresh_, 0, 16 * i, lane_);
+      uint32_t b[4];
       load_keys<kD>(b, keys, 0, 16 * i, lane_);
-      multiply_halves<Element>(score[0], score[1], q, b);
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block) {
+        uint32_t q[4];
+        load_a<kD>(q, fresh_, block * kBlockRows, 16 * i, lane_);
+        multiply_halves<Element>(score[block][0], score[block][1], q, b);
+      }
     }
   }
 
-  __device__ __forceinline__ void mask(float (&score)[2][4], int tile) const {
+  __device__ __forceinline__ void mask(Scores& score, int tile) const {
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block) mask_block(score[block], block * kBlockRows, tile);
+  }
+  __device__ __forceinline__ void mask_block(float (&score)[2][4], int first_row, int tile) const {
     // In a register: the compiler would make a second loop over the tiles, and code is what a short launch waits for.
     const float cap_scale = __uint_as_float(in_register(__float_as_uint(args_.cap_scale)));
     if (cap_scale > 0) {
@@ -344,7 +341,7 @@ class DecodeCta {
         if constexpr (kFused) {
           if (j < first_ || j > last_) score[n][e] = -INFINITY;
         } else {
-          const int at = past_ + token_of(lane_ / 4 + e / 2 * 8);
+          const int at = past_ + token_of(first_row + lane_ / 4 + e / 2 * 8);
           if (j > at || (args_.window > 0 && j <= at - args_.window)) score[n][e] = -INFINITY;
         }
       }
@@ -359,55 +356,97 @@ class DecodeCta {
   }
 
   // Online softmax: scores become weights under the highest score so far, and sums follow it.
-  __device__ __forceinline__ void soften(float (&score)[2][4]) {
+  __device__ __forceinline__ void soften(Scores& score) {
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block) {
+      soften_block(score[block], sums_[block], highest_[block], total_[block]);
+    }
+  }
+  __device__ __forceinline__ void soften_block(float (&score)[2][4], float (&sums)[kD / 8][4], float (&highest)[2],
+                                               float (&total)[2]) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float most =
           row_max(fmaxf(fmaxf(score[0][2 * r], score[0][2 * r + 1]), fmaxf(score[1][2 * r], score[1][2 * r + 1])));
-      const float before = highest_[r];
-      highest_[r] = fmaxf(before, most);
-      const float factor = weight(before, highest_[r]);
-      total_[r] *= factor;
+      const float before = highest[r];
+      highest[r] = fmaxf(before, most);
+      const float factor = weight(before, highest[r]);
+      total[r] *= factor;
 #pragma unroll
       for (int i = 0; i < kD / 8; ++i) {
-        sums_[i][2 * r] *= factor;
-        sums_[i][2 * r + 1] *= factor;
+        sums[i][2 * r] *= factor;
+        sums[i][2 * r + 1] *= factor;
       }
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
 #pragma unroll
         for (int e = 2 * r; e < 2 * r + 2; ++e) {
-          score[n][e] = weight(score[n][e], highest_[r]);
-          total_[r] += score[n][e];
+          score[n][e] = weight(score[n][e], highest[r]);
+          total[r] += score[n][e];
         }
       }
     }
   }
 
-  __device__ __forceinline__ void multiply_values(const float (&score)[2][4], const Element* values) {
-    const uint32_t weights[4] = {
-        pack_pair<Element>(score[0][0], score[0][1]), pack_pair<Element>(score[0][2], score[0][3]),
-        pack_pair<Element>(score[1][0], score[1][1]), pack_pair<Element>(score[1][2], score[1][3])};
+  __device__ __forceinline__ void multiply_values(const Scores& score, const Element* values) {
+    uint32_t weights[kBlocks][4];
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block) {
+#pragma unroll
+      for (int w = 0; w < 4; ++w) {
+        const float* const pair = &score[block][w / 2][w % 2 * 2];
+        weights[block][w] = pack_pair<Element>(pair[0], pair[1]);
+      }
+    }
 #pragma unroll
     for (int i = 0; i < kD / 16; ++i) {
       uint32_t b[4];
       load_values<kD>(b, values, 0, 16 * i, lane_);
-      multiply_halves<Element>(sums_[2 * i], sums_[2 * i + 1], weights, b);
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block) {
+        multiply_halves<Element>(sums_[block][2 * i], sums_[block][2 * i + 1], weights[block], b);
+      }
     }
   }
 
-  // This warp's sums and state to shared memory   partial [kWarps, kDecodeRows, kPitch]
-  __device__ __forceinline__ void leave_partial() {
+  // This warp's sums and state of a block of queries to shared memory   partial [kWarps, kBlockRows, kPitch]
+  __device__ __forceinline__ void write_partial(int block) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const int row = lane_ / 4 + 8 * r;
-      const float all = row_sum(total_[r]);
-      if (row >= rows_) continue;
-      if (lane_ % 4 == 0) state_.of[warp_][row] = make_float2(highest_[r], all);
-      float* const to = partial_ + (warp_ * kDecodeRows + row) * Shape::kPitch + lane_ % 4 * 2;
+      const float all = row_sum(total_[block][r]);
+      if (block * kBlockRows + row >= rows_) continue;
+      if (lane_ % 4 == 0) state_.of[warp_][row] = make_float2(highest_[block][r], all);
+      float* const to = partial_ + (warp_ * kBlockRows + row) * Shape::kPitch + lane_ % 4 * 2;
 #pragma unroll
       for (int i = 0; i < kD / 8; ++i) {
-        *reinterpret_cast<float2*>(to + 8 * i) = make_float2(sums_[i][2 * r], sums_[i][2 * r + 1]);
+        *reinterpret_cast<float2*>(to + 8 * i) = make_float2(sums_[block][i][2 * r], sums_[block][i][2 * r + 1]);
+      }
+    }
+  }
+
+  // The results of kBlockRows rows of all warps become the output, or this share's part of it.
+  __device__ __forceinline__ void merge_block(int first_row) {
+    const int columns = head_dim_ / 4;
+    for (int i = thread_; i < min(rows_ - first_row, kBlockRows) * columns; i += Shape::kThreads) {
+      const int row = i / columns, col = i % columns * 4;
+      float most = -INFINITY, all = 0;
+#pragma unroll
+      for (int w = 0; w < kWarps; ++w) most = fmaxf(most, state_.of[w][row].x);
+      float4 sum = {};
+#pragma unroll
+      for (int w = 0; w < kWarps; ++w) {
+        const float factor = weight(state_.of[w][row].x, most);
+        const float4 part = *reinterpret_cast<const float4*>(partial_ + (w * kBlockRows + row) * Shape::kPitch + col);
+        all += factor * state_.of[w][row].y;
+        add_scaled(sum, part, factor);
+      }
+      if (is_only_share()) {
+        store(first_row + row, col, make_float4(sum.x / all, sum.y / all, sum.z / all, sum.w / all));
+      } else {
+        const int split = static_cast<int>(blockIdx.x);
+        share_sums()[(split * args_.rows + first_row + row) * columns + col / 4] = sum;
+        if (col == 0) share_states()[split * args_.rows + first_row + row] = make_float2(most, all);
       }
     }
   }
@@ -448,12 +487,12 @@ class DecodeCta {
   const int rows_;                 // of the CTA
   const int past_, last_, first_;  // positions: of the first and last new token, of the first key in sight
   const Share share_;
-  Element* const fresh_;  // q heads, new key, new value   [kDecodeRows + 2, kD]
+  Element* const fresh_;  // q heads, new key, new value   [kRows + 2, kD]
   Element* const ring_;   // of this warp   [kStages, keys and values, kDecodeKeys, kD]
   float* const partial_;
   const int32_t* const pages_;
-  float sums_[kD / 8][4] = {};                                 // of weight · value: rows lane / 4 and lane / 4 + 8
-  float highest_[2] = {-INFINITY, -INFINITY}, total_[2] = {};  // largest score; weights seen by this lane
+  float sums_[kBlocks][kD / 8][4] = {};  // of weight · value: rows lane / 4 and lane / 4 + 8 of each block
+  float highest_[kBlocks][2], total_[kBlocks][2] = {};  // largest score; weights seen by this lane
 };
 
 }  // namespace gptq::backend::cuda

@@ -109,7 +109,7 @@ DecodeLauncher::DecodeLauncher(Context& context, DType activations, const Decode
   DecodeAttentionPlan most;
   for (int count = 1; count <= static_cast<int>(rows); ++count) {
     const DecodeAttentionPlan plan =
-        plan_decode_attention(count, shape, 1, model.pages_per_sequence * model.page_size, context.multiprocessors());
+        plan_decode_attention(context, count, shape, 1, model.pages_per_sequence * model.page_size);
     most.workspace_floats = std::max(most.workspace_floats, plan.workspace_floats);
     most.counters = std::max(most.counters, plan.counters);
   }
@@ -286,9 +286,7 @@ void DecodeLauncher::launch_attention(size_t index, const AttentionLaunch& launc
   p.batch = static_cast<int>(count);
   p.workspace = workspace_.as<float>();
   p.counters = counters_.as<unsigned>();
-  p.splits = plan_decode_attention(p.batch, p.shape, 1, model_.pages_per_sequence * model_.page_size,
-                                   context_.multiprocessors())
-                 .splits;
+  p.splits = plan_decode_attention(context_, p.batch, p.shape, 1, model_.pages_per_sequence * model_.page_size).splits;
   launch_decode_attention(context_, p, true);
 }
 

@@ -64,6 +64,7 @@ class Context {
   int multiprocessors() const { return properties_.multiProcessorCount; }
   int shared_bytes_per_block() const { return static_cast<int>(properties_.sharedMemPerBlockOptin); }
   int shared_bytes_per_multiprocessor() const { return static_cast<int>(properties_.sharedMemPerMultiprocessor); }
+  int64_t l2_bytes() const { return properties_.l2CacheSize; }
   bool has_dependent_launch() const { return properties_.major >= 9; }
   std::string name() const { return properties_.name; }
   const Blas& blas() const { return *blas_; }
