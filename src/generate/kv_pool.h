@@ -83,6 +83,7 @@ class Sequence {
   std::span<const int32_t> pages() const { return pages_; }
   int64_t capacity() const { return static_cast<int64_t>(pages_.size()) * KvPool::kPageSize; }
 
+  int64_t missing_pages(int64_t positions) const;  // what reserve() would take of the pool
   // Pages for `positions` positions, all of those behind length() its own. Throws Error(kOutOfMemory), with what it had
   // unchanged, when the pool has too few.
   void reserve(int64_t positions);
@@ -95,6 +96,7 @@ class Sequence {
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:
+  bool copies_partial_page(int64_t positions) const;  // reserve()
   // The page in front of page `index`, in the words of publish().
   int32_t previous(size_t index) const { return index == 0 ? KvPool::kNoPage : pages_[index - 1]; }
 
