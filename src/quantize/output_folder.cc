@@ -119,16 +119,6 @@ bool holds(const fs::path& folder, const fs::path& path) {
   return false;
 }
 
-// Whether the model or one of its files, links followed, lies in `folder`.
-bool holds_model(const fs::path& folder, const fs::path& model) {
-  if (holds(folder, model)) return true;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(model, error)) {
-    if (holds(folder, entry.path())) return true;
-  }
-  return false;
-}
-
 bool is_mount_point(const fs::path& folder) {
   struct statx info {};
   if (::statx(AT_FDCWD, folder.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0) return false;
@@ -149,6 +139,15 @@ void rename(const fs::path& from, const fs::path& to, const fs::path& kept) {
 }
 
 }  // namespace
+
+bool holds_model(const fs::path& folder, const fs::path& model) {
+  if (holds(folder, model)) return true;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(model, error)) {
+    if (holds(folder, entry.path())) return true;
+  }
+  return false;
+}
 
 OutputFolder::OutputFolder(const QuantizeOptions& options) : options_(options) {
   const std::string verb = "creating the output folder " + options.output;

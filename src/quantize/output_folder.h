@@ -57,4 +57,7 @@ class OutputFolder {
   std::optional<OwnerLock> lock_;
 };
 
+// Whether a folder is or holds the model or one of its files, links followed.
+bool holds_model(const fs::path& folder, const fs::path& model);
+
 }  // namespace gptq::quantization
