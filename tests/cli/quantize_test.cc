@@ -61,7 +61,7 @@ TEST(Quantize, OneSentenceIsUsedAndItsErrorsAreNotThoseOnItself) {
   const Strings more = {"--calibration-text", sentence, "--gptaq", "0", "--clip", "none"};
   const Outcome text = gptq(command(scratch / "a", more));
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_TRUE(has(text.err, "errors are measured on built-in text")) << text.err;
+  EXPECT_TRUE(has(text.out, "errors are measured on built-in text")) << text.out;
   EXPECT_TRUE(has(text.err, "calibration tokens")) << text.err;
   write_whole(scratch / "guide.jsonl", Json({{"text", sentence}}).dump() + "\n");
   Strings as_json = {"--calibration", scratch / "guide.jsonl", "--gptaq", "0", "--clip", "none", "--json"};
