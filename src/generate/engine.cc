@@ -90,9 +90,8 @@ class Engine::Impl {
                                          std::to_string(tokens.size()) + ", the number of tokens");
     }
     if (first == tokens.size()) return {};
-    const auto rows = static_cast<int64_t>(tokens.size());
-    const backend::MatrixView logits =
-        scheduler_.run_alone(tokens).row_range(static_cast<int64_t>(first) - 1, rows - 1);
+    const auto count = static_cast<int64_t>(tokens.size() - first);
+    const backend::MatrixView logits = scheduler_.run_alone(tokens).row_range(static_cast<int64_t>(first) - 1, count);
     const std::vector<float> losses = backend_->cross_entropy(logits, std::span(tokens).subspan(first));
     const std::vector<float> values = backend_->download(logits);
     std::vector<TokenScore> scores;

@@ -20,8 +20,8 @@ namespace gptq::generate {
 
 // A request is admitted when the pool has pages for its prompt and all it may generate, first come first served, so that what
 // has begun never lacks memory; a request that ends makes room for the next one. What a prompt shares with earlier
-// ones whose pages are still there does not run again. On a CPU each answer has the same bits as if it ran alone.
-// Not thread-safe.
+// ones whose pages are still there does not run again. On a CPU each answer has the same bits as if it ran alone. One
+// object must not be used by two threads at the same time.
 class Scheduler {
  public:
   // Keeps references. Ids from `vocabulary` on are never sampled.

@@ -23,9 +23,9 @@ namespace gptq::quantization {
 
 namespace {
 
-constexpr char kLock[] = "gptq.lock";
-constexpr char kPrefix[] = "unsaved-";
-constexpr char kIndex[] = "model.safetensors.index.json";
+constexpr char kOwnerFile[] = "gptq.lock";
+constexpr char kUnsavedPrefix[] = "unsaved-";
+constexpr char kIndexFile[] = "model.safetensors.index.json";
 
 fs::path default_workspace() {
   const auto variable = [](const char* name) {
@@ -41,8 +41,8 @@ fs::path default_workspace() {
 void remove_abandoned(const fs::path& workspace) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(workspace, ignored)) {
-    const fs::path lock = entry.path() / kLock;
-    if (entry.path().filename().string().rfind(kPrefix, 0) != 0 || !OwnerLock::made(lock)) continue;
+    const fs::path lock = entry.path() / kOwnerFile;
+    if (entry.path().filename().string().rfind(kUnsavedPrefix, 0) != 0 || !OwnerLock::made(lock)) continue;
     try {
       const auto held = OwnerLock::acquire(lock, "");
       if (held) fs::remove_all(entry.path(), ignored);
@@ -59,10 +59,10 @@ class TemporaryFolder {
     fs::create_directories(workspace, error);
     if (error) throw_system_error("creating", workspace, error.value());
     remove_abandoned(workspace);
-    std::string name = (fs::absolute(workspace) / (std::string(kPrefix) + "XXXXXX")).string();
+    std::string name = (fs::absolute(workspace) / (std::string(kUnsavedPrefix) + "XXXXXX")).string();
     if (::mkdtemp(name.data()) == nullptr) throw_system_error("creating a temporary folder in", workspace, errno);
     path_ = name;
-    if (auto lock = OwnerLock::acquire(path_ / kLock, "working in " + name)) lock_.emplace(std::move(*lock));
+    if (auto lock = OwnerLock::acquire(path_ / kOwnerFile, "working in " + name)) lock_.emplace(std::move(*lock));
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
@@ -89,9 +89,9 @@ bool is_quantized(const fs::path& folder) {
 std::set<std::string> weight_files(const fs::path& folder) {
   std::set<std::string> names;
   if (fs::exists(folder / "model.safetensors")) names.insert("model.safetensors");
-  if (!fs::exists(folder / kIndex)) return names;
-  names.insert(kIndex);
-  const Json index = parse_json(read_small_file(folder / kIndex), (folder / kIndex).string());
+  if (!fs::exists(folder / kIndexFile)) return names;
+  names.insert(kIndexFile);
+  const Json index = parse_json(read_small_file(folder / kIndexFile), (folder / kIndexFile).string());
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) return names;
   for (const Json& file : *map) {
