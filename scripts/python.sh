@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the Python package: builds the wheel (from ccache what the release preset has compiled), installs it in a new environment
-# without torch and tests it there, checks the types, and repeats the tests that need transformers beside those packages.
+# without torch and tests it there, checks the types and the Dockerfile, and repeats the tests that need transformers beside those packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/phases.sh
@@ -37,4 +37,5 @@ phase "python: wheel" wheel
 phase "python: environment" environment
 phase "python: tests without torch" "$work/venv/bin/python" -m pytest -m 'not transformers' -q
 phase "python: types" types
+phase "Dockerfile" "$(dirname "$tools")/hadolint" Dockerfile
 phase "python: tests with transformers" with_transformers
