@@ -88,4 +88,8 @@ class ChatTemplate {
   std::unique_ptr<Impl> impl_;
 };
 
+// The sources of the templates of a model folder by name, as ChatTemplate::open finds them; none for a base model. Throws
+// Error(kVerification | kPermission) for files that cannot be read.
+std::map<std::string, std::string> chat_template_sources(const std::string& folder);
+
 }  // namespace gptq

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include <gptq/batch_encoding.h>
 #include <gptq/bench.h>
 #include <gptq/chat.h>
 #include <gptq/corpus.h>

@@ -41,6 +41,8 @@ struct PullOptions {
   std::string revision;   // branch, tag, refs/pr/N or commit; "": the one in the model's name after @, else main
   std::string token;      // "": HF_TOKEN, else the stored login
   std::string local_dir;  // download into this folder; "": into the shared cache
+  std::string cache_dir;  // folder of the shared cache; "": HF_HUB_CACHE, else HF_HOME/hub
+  bool local_files_only = false;  // use only what is already present, as with HF_HUB_OFFLINE
   std::vector<std::string> include,
       exclude;  // shell globs; * also matches /. No `include`: the files of a language model (docs/hub.md)
   // Called with the text of config.json before any weights are listed or downloaded, on the calling thread. An

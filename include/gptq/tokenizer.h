@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,6 +27,17 @@ struct Encoding {
   std::vector<std::pair<size_t, size_t>> offsets;
 };
 
+// A string that is matched before the rest of the pipeline sees the text, such as a control token.
+struct AddedTokenInfo {
+  TokenId id = -1;
+  std::string content;
+  bool single_word = false;  // matches only without word characters on either side
+  bool lstrip = false;       // includes the white space on its left
+  bool rstrip = false;       // and on its right
+  bool normalized = true;    // matched after normalization, in its own normalized form
+  bool special = false;      // a control token: omitted when decoding, and not matched in protected input
+};
+
 // A tokenizer, built from the components that the Hugging Face `tokenizers` library defines (normalizer,
 // pre_tokenizer, model, post_processor, decoder, added_tokens). Immutable: one object may be used from several threads
 // at the same time.
@@ -38,7 +50,9 @@ class Tokenizer {
   // file, vocab.json with merges.txt, encoder.json with vocab.bpe, or vocab.txt; and tokenizer_config.json
   // (docs/text.md). Throws Error(kNotFound) when there is none, and Error(kVerification | kPermission), naming the file
   // and the component, when a file is malformed, unsupported or unreadable.
-  static Tokenizer open(const std::string& folder);
+  // `more_tokens` are added after those of the files; their ids are ignored: a token that the vocabulary lacks gets the
+  // next free id.
+  static Tokenizer open(const std::string& folder, const std::vector<AddedTokenInfo>& more_tokens = {});
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -68,12 +82,21 @@ class Tokenizer {
   std::string decode(const std::vector<TokenId>& ids, bool skip_special_tokens = true,
                      bool clean_up_spaces = false) const;
 
+  // Decodes the spellings of tokens, which need not be in the vocabulary.
+  std::string join(const std::vector<std::string>& tokens) const;
+
   int vocab_size() const;                       // ids are in [0, vocab_size)
   std::string token(TokenId id) const;          // spelling in the vocabulary; "" for an unknown id
   TokenId id_of(std::string_view token) const;  // -1 for an unknown token
   bool is_special(TokenId id) const;
   TokenId bos_id() const;  // from the configuration; -1 if there is none
   TokenId eos_id() const;  // likewise
+
+  std::string model_type() const;                           // "BPE", "Unigram", "WordLevel" or "WordPiece"
+  int model_size() const;                                   // number of tokens without the added ones
+  std::vector<AddedTokenInfo> added_tokens() const;         // ascending ids
+  std::map<std::string, TokenId> vocabulary() const;        // of all tokens
+  std::map<std::string, std::string> named_tokens() const;  // "bos_token" -> "<s>", from the configuration
 
   class Impl;
   const Impl& impl() const { return *impl_; }

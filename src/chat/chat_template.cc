@@ -186,4 +186,14 @@ const ChatAbilities& ChatTemplate::abilities() const { return impl_->abilities()
 const std::string& ChatTemplate::source(bool with_tools) const { return impl_->chosen(with_tools).source(); }
 std::vector<std::string> ChatTemplate::names() const { return impl_->names(); }
 
+std::map<std::string, std::string> chat_template_sources(const std::string& folder) {
+  std::map<std::string, std::string> sources;
+  try {
+    for (const auto& [name, file] : chat::read_template_folder(folder).templates) sources[name] = file.source;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+  }
+  return sources;
+}
+
 }  // namespace gptq

@@ -88,6 +88,7 @@ Pipeline::Pipeline(const Json& json, const ModelTables& tables, const std::strin
       post_processor_(make_post_processor(part(json, "post_processor"), what + ": post_processor")),
       decoder_(make_token_decoder(part(json, "decoder"), what + ": decoder")) {
   add_tokens(part(json, "added_tokens"), what, config);
+  named_tokens_ = config.named_tokens;
   const auto named_id = [&](const char* name) { return config.named(name).empty() ? -1 : id_of(config.named(name)); };
   bos_ = named_id("bos_token");
   eos_ = named_id("eos_token");
@@ -117,6 +118,7 @@ void Pipeline::add_tokens(const Json& list, const std::string& what, const Token
   for (const AddedToken& token : config.control_tokens) {
     if (!added_.contains(token.content)) added_.add({token}, vocabulary);
   }
+  added_.add(config.more_tokens, vocabulary);
   added_.prepare(*normalizer_, what + ": added_tokens");
 }
 
@@ -161,8 +163,10 @@ std::vector<TokenId> Pipeline::encode(MarkedText text, bool protect) const {
   return ids;
 }
 
-void Pipeline::encode_with_offsets(const std::string& text, const TokenSink& sink) const {
+void Pipeline::encode_with_offsets(MarkedText input, bool protect, const TokenSink& sink) const {
+  const std::string text = input.text;
   const CharIndex chars(text);
+  size_t word_index = 0;
   const auto end_of = [&](Origin origin) {
     size_t end = origin.byte();
     if (!origin.empty()) next_char(text, end);
@@ -170,11 +174,12 @@ void Pipeline::encode_with_offsets(const std::string& text, const TokenSink& sin
   };
   const auto add = [&](TokenId id, std::pair<size_t, size_t> bytes, std::string_view spelling) {
     const auto [begin, end] = chars.range(bytes.first, bytes.second);
-    sink(id, {begin, end, leading_spaces(spelling), trailing_spaces(spelling)});
+    sink({id, {begin, end, leading_spaces(spelling), trailing_spaces(spelling)}, word_index, spelling});
   };
   const auto on_token = [&](const AlignedText& whole, const FoundToken& token) {
     add(token.id, {whole.origins[token.begin].byte(), end_of(whole.origins[token.end - 1])},
         std::string_view(whole.text).substr(token.begin, token.end - token.begin));
+    ++word_index;
   };
   const auto on_words = [&](const Words& words) {
     for (size_t i = 0; i < words.spans.size(); ++i) {
@@ -190,11 +195,10 @@ void Pipeline::encode_with_offsets(const std::string& text, const TokenSink& sin
         add(token.id, bytes,
             verbatim ? word.substr(token.begin, token.end - token.begin) : std::string_view(*spelling));
       });
+      ++word_index;
     }
   };
-  MarkedText input;
-  input.text = text;
-  each_part(AlignedText(std::move(input), true), false, on_token, on_words);
+  each_part(AlignedText(std::move(input), true), protect, on_token, on_words);
 }
 
 const std::string* Pipeline::token(TokenId id) const {
@@ -210,13 +214,17 @@ TokenId Pipeline::id_of(std::string_view token) const {
 std::string Pipeline::decode(const TokenId* ids, size_t count, bool skip_special_tokens) const {
   std::vector<std::string> tokens;
   tokens.reserve(count);
-  size_t size = 0;
   for (size_t i = 0; i < count; ++i) {
     const std::string* found = token(ids[i]);
     if (found == nullptr || (skip_special_tokens && added_.is_special(*found))) continue;
     tokens.push_back(*found);
-    size += found->size();
   }
+  return join(std::move(tokens));
+}
+
+std::string Pipeline::join(std::vector<std::string> tokens) const {
+  size_t size = 0;
+  for (const std::string& token : tokens) size += token.size();
   TextBudget budget("decoding", size);
   decoder_->apply(tokens, budget);
   std::string text;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,14 @@
 
 namespace gptq::tokenizer {
 
+// A token of a text and its place, before the post-processor.
+struct PlacedToken {
+  TokenId id = -1;
+  TokenOffset place;
+  size_t word = 0;            // counts the words and the added tokens of the text
+  std::string_view spelling;  // the vocabulary's, or that of the text where they differ; valid during the call only
+};
+
 class Pipeline {
  public:
   // From the parsed tokenizer.json and the tables tapped from it; `what` names the file in errors.
@@ -31,14 +40,18 @@ class Pipeline {
 
   // Without the post-processor. `text` is valid UTF-8; `protect`: control tokens that overlap marks are ordinary text.
   std::vector<TokenId> encode(MarkedText text, bool protect) const;
-  // The same ids for text without marks, one by one, with their offsets.
-  using TokenSink = std::function<void(TokenId id, const TokenOffset& place)>;
-  void encode_with_offsets(const std::string& text, const TokenSink& sink) const;
+  // The same ids, one by one, with their places.
+  using TokenSink = std::function<void(const PlacedToken& token)>;
+  void encode_with_offsets(MarkedText text, bool protect, const TokenSink& sink) const;
   std::string decode(const TokenId* ids, size_t count, bool skip_special_tokens) const;
+  std::string join(std::vector<std::string> tokens) const;  // with the decoder
 
   const std::string* token(TokenId id) const;  // nullptr when there is none
   TokenId id_of(std::string_view token) const;
   bool is_special(TokenId id) const { return token(id) != nullptr && added_.is_special(*token(id)); }
+  const AddedTokens& added_tokens() const { return added_; }
+  const SubwordModel& model() const { return *model_; }
+  const std::map<std::string, std::string>& named_tokens() const { return named_tokens_; }
   int vocab_size() const { return std::max(static_cast<int>(model_->vocabulary().id_end()), added_.id_end()); }
   TokenId bos_id() const { return bos_; }
   TokenId eos_id() const { return eos_; }
@@ -58,6 +71,7 @@ class Pipeline {
   PostProcessor post_processor_;
   std::unique_ptr<TokenDecoder> decoder_;
   AddedTokens added_;
+  std::map<std::string, std::string> named_tokens_;
   TokenId bos_ = -1;
   TokenId eos_ = -1;
 };

@@ -14,8 +14,12 @@
 
 namespace gptq {
 
-Tokenizer Tokenizer::open(const std::string& folder) {
+Tokenizer Tokenizer::open(const std::string& folder, const std::vector<AddedTokenInfo>& more_tokens) {
   tokenizer::TokenizerConfig config = tokenizer::read_tokenizer_config(fs::path(folder));
+  for (const AddedTokenInfo& token : more_tokens) {
+    config.more_tokens.push_back(
+        {token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
+  }
   tokenizer::TokenizerSource source = tokenizer::open_source(folder, config);
   tokenizer::repair_mistral_pattern(source, config);
   return Tokenizer(std::make_unique<Impl>(*source.json, source.tables, source.what, config));
@@ -35,14 +39,15 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special_t
 }
 
 void Tokenizer::encode_with_offsets(std::string_view text, bool add_special_tokens, const OffsetSink& sink) const {
-  const std::string valid = to_valid_utf8(text);
+  unicode::MarkedText valid;
+  valid.text = to_valid_utf8(text);
   for (const tokenizer::PostProcessor::Part& part : impl_->post_processor().parts(add_special_tokens)) {
     for (const TokenId id : part.ids) sink(id, 0, 0);
-    if (!part.text) continue;
+    if (!part.text()) continue;
     size_t index = 0;
-    impl_->encode_with_offsets(valid, [&](TokenId id, const tokenizer::TokenOffset& place) {
-      const tokenizer::TokenOffset trimmed = tokenizer::PostProcessor::trimmed(place, index++, part.trims);
-      sink(id, trimmed.begin, trimmed.end);
+    impl_->encode_with_offsets(valid, false, [&](const tokenizer::PlacedToken& token) {
+      const tokenizer::TokenOffset trimmed = tokenizer::PostProcessor::trimmed(token.place, index++, part.trims);
+      sink(token.id, trimmed.begin, trimmed.end);
     });
   }
 }
@@ -107,5 +112,31 @@ bool Tokenizer::is_special(TokenId id) const { return impl_->is_special(id); }
 
 TokenId Tokenizer::bos_id() const { return impl_->bos_id(); }
 TokenId Tokenizer::eos_id() const { return impl_->eos_id(); }
+
+std::string Tokenizer::model_type() const { return impl_->model().type(); }
+int Tokenizer::model_size() const { return static_cast<int>(impl_->model().vocabulary().size()); }
+std::map<std::string, std::string> Tokenizer::named_tokens() const { return impl_->named_tokens(); }
+
+std::vector<AddedTokenInfo> Tokenizer::added_tokens() const {
+  std::vector<AddedTokenInfo> all;
+  for (const auto& [id, token] : impl_->added_tokens().by_id()) {
+    all.push_back(
+        {id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return all;
+}
+
+std::map<std::string, TokenId> Tokenizer::vocabulary() const {
+  std::map<std::string, TokenId> all;
+  const tokenizer::Vocabulary& model = impl_->model().vocabulary();
+  for (TokenId id = 0; id < static_cast<TokenId>(model.id_end()); ++id) {
+    if (const std::string* token = model.token(id)) all.emplace(*token, id);
+  }
+  for (const auto& [id, token] : impl_->added_tokens().by_id()) all[token.content] = impl_->id_of(token.content);
+  return all;
+}
+
+std::string Tokenizer::join(const std::vector<std::string>& tokens) const { return impl_->join(tokens); }
 
 }  // namespace gptq

@@ -29,7 +29,7 @@ void encode_traced(const tokenizer::Pipeline& tokenizer, const std::string& text
   unicode::MarkedText plain;
   plain.text = text;
   std::vector<TokenId> traced;
-  tokenizer.encode_with_offsets(text, [&](TokenId id, const TokenOffset&) { traced.push_back(id); });
+  tokenizer.encode_with_offsets(plain, false, [&](const PlacedToken& token) { traced.push_back(token.id); });
   CHECK(traced == tokenizer.encode(plain, false), "where tokens come from must not change them");
 }
 

@@ -194,7 +194,9 @@ class Pull {
                     (options_.force_download ? ": a download was requested"
                      : lacking.empty()       ? ": it is not in " + cache_.root().string()
                                              : ": " + cache_.root().string() + " lacks " + lacking) +
-                    ", and offline mode is on (HF_HUB_OFFLINE); run it once without offline mode");
+                    ", and offline mode is on (" +
+                    (options_.local_files_only ? "local_files_only" : "HF_HUB_OFFLINE") +
+                    "); run it once without offline mode");
   }
 
   PullResult result(const Choice& choice) const {
@@ -300,8 +302,10 @@ PullResult pull(Session session, const ModelName& name, const PullOptions& optio
 namespace gptq {
 
 PullResult pull(const std::string& model, const PullOptions& options, const TransferSink& on_progress) {
-  return hub::pull(hub::open_session(options.token), hub::ModelName::parse(model, options.revision), options,
-                   on_progress);
+  hub::Session session = hub::open_session(options.token);
+  if (!options.cache_dir.empty()) session.settings.cache = options.cache_dir;
+  session.settings.offline |= options.local_files_only;
+  return hub::pull(std::move(session), hub::ModelName::parse(model, options.revision), options, on_progress);
 }
 
 bool is_hub_model(const std::string& model) {

@@ -59,6 +59,7 @@ class AddedTokens {
   bool contains(std::string_view content) const { return find(content) >= 0; }
   bool is_special(std::string_view content) const { return specials_.count(std::string(content)) > 0; }
   TokenId id_end() const { return max_id_ + 1; }
+  const std::unordered_map<TokenId, AddedToken>& by_id() const { return by_id_; }
 
  private:
   struct Pattern {

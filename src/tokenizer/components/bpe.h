@@ -16,6 +16,7 @@ class Bpe : public SubwordModel {
   // From the "model" object. `dropout` is used in training only and ignored: encoding is deterministic.
   Bpe(const JsonReader& reader, const ModelTables& tables);
 
+  const char* type() const override { return "BPE"; }
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
   void encode_with_offsets(std::string_view word, const Sink& sink) const override;

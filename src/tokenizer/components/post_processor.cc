@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include <gptq/error.h>
@@ -17,14 +18,13 @@ namespace {
 using Part = PostProcessor::Part;
 using Parts = PostProcessor::Parts;
 
-// The two lists under construction: without and with special tokens.
-using Lists = std::array<Parts, 2>;
+using Lists = PostProcessor::Lists;  // under construction
 
 void check_growth(const Parts& parts, const std::string& what) {
   constexpr size_t kMaxTexts = 16, kMaxTokens = size_t{1} << 16;
   size_t texts = 0, tokens = 0;
   for (const Part& part : parts) {
-    texts += part.text ? 1 : 0;
+    texts += part.text() ? 1 : 0;
     tokens += part.ids.size();
   }
   if (texts <= kMaxTexts && tokens <= kMaxTokens) return;
@@ -34,21 +34,53 @@ void check_growth(const Parts& parts, const std::string& what) {
                                             " tokens; the file is damaged or malicious: download it again");
 }
 
-Part tokens(std::vector<TokenId> ids) { return {false, {}, std::move(ids)}; }
+Part tokens(std::vector<TokenId> ids, int type_id = 0) { return {-1, {}, std::move(ids), type_id}; }
+Part text(int sequence, int type_id) { return {sequence, {}, {}, type_id}; }
+
+// The two texts, before any component adds to them.
+bool is_bare_pair(const Parts& parts) {
+  return parts.size() == 2 && parts[0].sequence == 0 && parts[1].sequence == 1;
+}
 
 // `slots`: where the text goes, and control tokens.
-void fill(Lists& lists, const Parts& slots, const std::string& what) {
-  for (const bool add_special_tokens : {false, true}) {
-    Parts& parts = lists[add_special_tokens ? 1 : 0];
-    Parts filled;
-    for (const Part& slot : slots) {
-      if (slot.text)
-        filled.insert(filled.end(), parts.begin(), parts.end());
-      else if (add_special_tokens && !slot.ids.empty())
-        filled.push_back(slot);
-      check_growth(filled, what);
+Parts filled_single(const Parts& parts, const Parts& slots, bool add_special_tokens, const std::string& what) {
+  Parts filled;
+  for (const Part& slot : slots) {
+    if (slot.text()) {
+      for (const Part& part : parts) {
+        filled.push_back(part);
+        if (part.text()) filled.back().type_id = slot.type_id;
+      }
+    } else if (add_special_tokens && !slot.ids.empty()) {
+      filled.push_back(slot);
     }
-    parts = std::move(filled);
+    check_growth(filled, what);
+  }
+  return filled;
+}
+
+// The same for pairs. The reference implementation has no result for a second component that adds tokens to a pair.
+Parts filled_pair(const Parts& parts, const Parts& slots, bool add_special_tokens, const std::string& what) {
+  if (!is_bare_pair(parts)) return {};
+  Parts filled;
+  for (const Part& slot : slots) {
+    if (slot.text()) {
+      filled.push_back(parts[static_cast<size_t>(slot.sequence)]);
+      filled.back().type_id = slot.type_id;
+    } else if (add_special_tokens && !slot.ids.empty()) {
+      filled.push_back(slot);
+    }
+    check_growth(filled, what);
+  }
+  return filled;
+}
+
+void fill(Lists& lists, const Parts& single, const Parts& pair, const std::string& what) {
+  for (const bool add_special_tokens : {false, true}) {
+    Parts& one = lists.single[add_special_tokens ? 1 : 0];
+    one = filled_single(one, single, add_special_tokens, what);
+    Parts& two = lists.pair[add_special_tokens ? 1 : 0];
+    two = filled_pair(two, pair, add_special_tokens, what);
   }
 }
 
@@ -59,45 +91,71 @@ TokenId id_from(const Json& json, const JsonReader& reader, const char* key) {
   return static_cast<TokenId>(json.get<int64_t>());
 }
 
-void add_template(Lists& lists, const PipelineComponent& component) {
+int type_id_from(const JsonReader& slot) {
+  const int64_t type_id = slot.integer("type_id", 0);
+  if (type_id < 0 || type_id > INT32_MAX) slot.fail("type_id", "a small number");
+  return static_cast<int>(type_id);
+}
+
+// The list under `key`, "single" or "pair".
+Parts template_slots(const PipelineComponent& component, const char* key) {
   const JsonReader& reader = component.reader();
-  const Json& single = reader.at("single");
-  if (!single.is_array()) reader.fail("single", "a list");
+  const bool pair = std::string_view(key) == "pair";
+  const Json& list = reader.at(key);
+  if (!list.is_array()) reader.fail(key, "a list");
   Parts slots;
-  for (const Json& item : single) {
-    const JsonReader slot(item, reader.what() + ".single");
+  for (const Json& item : list) {
+    const JsonReader slot(item, reader.what() + "." + key);
     if (slot.has("Sequence")) {
       const JsonReader sequence(slot.at("Sequence"), slot.what());
-      if (sequence.string("id") != "A") reader.fail("single", "only the sequence A");
-      slots.push_back({true, {}, {}});
+      const std::string id = sequence.string("id");
+      if (id != "A" && !(pair && id == "B")) {
+        reader.fail(key, pair ? "only the sequences A and B" : "only the sequence A");
+      }
+      slots.push_back(text(id == "A" ? 0 : 1, type_id_from(sequence)));
     } else {
-      const std::string name = JsonReader(slot.at("SpecialToken"), slot.what()).string("id");
+      const JsonReader token(slot.at("SpecialToken"), slot.what());
+      const std::string name = token.string("id");
       const JsonReader specials(reader.at("special_tokens"), reader.what() + ".special_tokens");
       const JsonReader special(specials.at(name.c_str()), specials.what() + "." + name);
       if (!special.at("ids").is_array()) special.fail("ids", "a list of token ids");
-      slots.push_back(tokens({}));
+      slots.push_back(tokens({}, type_id_from(token)));
       for (const Json& id : special.at("ids")) slots.back().ids.push_back(id_from(id, special, "ids"));
     }
     check_growth(slots, component.what());
   }
-  fill(lists, slots, component.what());
+  return slots;
 }
 
+void add_template(Lists& lists, const PipelineComponent& component) {
+  Parts pair;
+  if (component.reader().has("pair")) pair = template_slots(component, "pair");
+  if (pair.empty()) pair = {text(0, 0), text(1, 1)};
+  fill(lists, template_slots(component, "single"), pair, component.what());
+}
+
+struct ClsSep {
+  TokenId cls;
+  TokenId sep;
+};
+
 // {"cls": ["[CLS]", 101], "sep": ["[SEP]", 102]}
-void add_cls_sep(Lists& lists, const PipelineComponent& component) {
+ClsSep cls_and_sep(const PipelineComponent& component) {
   const auto id = [&](const char* key) {
     const Json& pair = component.reader().at(key);
     if (!pair.is_array() || pair.size() != 2) component.reader().fail(key, "[token, id]");
     return id_from(pair[1], component.reader(), key);
   };
-  fill(lists, {tokens({id("cls")}), {true, {}, {}}, tokens({id("sep")})}, component.what());
+  return {id("cls"), id("sep")};
 }
 
 void add_trim(Lists& lists, const PipelineComponent& component) {
   if (!component.reader().boolean("trim_offsets", true)) return;
-  for (Parts& parts : lists) {
-    for (Part& part : parts) {
-      if (part.text) part.trims.push_back({component.reader().boolean("add_prefix_space", true), &part == &parts[0]});
+  const bool prefix = component.reader().boolean("add_prefix_space", true);
+  for (Parts* parts : {&lists.single[0], &lists.single[1], &lists.pair[0], &lists.pair[1]}) {
+    const bool bare_pair = is_bare_pair(*parts);
+    for (Part& part : *parts) {
+      if (part.text()) part.trims.push_back({prefix, bare_pair || &part == &parts->front()});
     }
   }
 }
@@ -105,8 +163,17 @@ void add_trim(Lists& lists, const PipelineComponent& component) {
 // The same for Bert and Roberta: the reference implementation looks at the keys, not at the type.
 void add_cls_sep_trim(Lists& lists, const PipelineComponent& component) {
   const JsonReader& reader = component.reader();
-  if (reader.has("trim_offsets") && reader.has("add_prefix_space")) add_trim(lists, component);
-  add_cls_sep(lists, component);
+  const auto [cls, sep] = cls_and_sep(component);
+  const bool roberta = reader.has("trim_offsets") && reader.has("add_prefix_space");
+  if (!roberta) {
+    // Without special tokens the type ids stay those of the two texts: 0 and 1.
+    fill(lists, {tokens({cls}), text(0, 0), tokens({sep})},
+         {tokens({cls}), text(0, 0), tokens({sep}), text(1, 1), tokens({sep}, 1)}, component.what());
+    return;
+  }
+  add_trim(lists, component);
+  fill(lists, {tokens({cls}), text(0, 0), tokens({sep})},
+       {tokens({cls}), text(0, 0), tokens({sep, sep}), text(1, 0), tokens({sep})}, component.what());
 }
 
 void add_processor(Lists& lists, const PipelineComponent& component);
@@ -133,16 +200,22 @@ void add_processor(Lists& lists, const PipelineComponent& component) {
 
 PostProcessor::PostProcessor() : PostProcessor({}, std::vector<TokenId>{}) {}
 
-PostProcessor::PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after)
-    : parts_{Parts{{true, {}, {}}}, Parts{tokens(std::move(before)), {true, {}, {}}, tokens(std::move(after))}} {}
+PostProcessor::PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after) {
+  lists_.single = {Parts{text(0, 0)}, Parts{tokens(before), text(0, 0), tokens(after)}};
+  lists_.pair = {Parts{text(0, 0), text(1, 1)}, Parts{tokens(before), text(0, 0), tokens(after), tokens(before, 1),
+                                                      text(1, 1), tokens(after, 1)}};
+}
 
-PostProcessor::PostProcessor(Parts with_special_tokens, Parts without)
-    : parts_{std::move(without), std::move(with_special_tokens)} {}
+size_t PostProcessor::added(bool add_special_tokens, bool pair) const {
+  size_t count = 0;
+  for (const Part& part : parts(add_special_tokens, pair)) count += part.ids.size();
+  return count;
+}
 
 void PostProcessor::apply(std::vector<TokenId>& ids, bool add_special_tokens) const {
   std::vector<TokenId> result;
   for (const Part& part : parts(add_special_tokens)) {
-    const std::vector<TokenId>& source = part.text ? ids : part.ids;
+    const std::vector<TokenId>& source = part.text() ? ids : part.ids;
     result.insert(result.end(), source.begin(), source.end());
   }
   ids = std::move(result);
@@ -162,9 +235,10 @@ TokenOffset PostProcessor::trimmed(TokenOffset place, size_t index, const std::v
 
 PostProcessor make_post_processor(const Json& json, const std::string& what) {
   if (json.is_null()) return PostProcessor();
-  Lists lists{Parts{{true, {}, {}}}, Parts{{true, {}, {}}}};
+  const Parts one{text(0, 0)}, two{text(0, 0), text(1, 1)};
+  Lists lists{{one, one}, {two, two}};
   add_processor(lists, PipelineComponent(json, what));
-  return PostProcessor(std::move(lists[1]), std::move(lists[0]));
+  return PostProcessor(std::move(lists));
 }
 
 }  // namespace gptq::tokenizer

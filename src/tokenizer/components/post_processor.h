@@ -1,9 +1,10 @@
-// The "post_processor" of tokenizer.json: adds control tokens around the ids of a text.
+// The "post_processor" of tokenizer.json: adds control tokens around the ids of a text, or of a pair of texts.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gptq/tokenizer.h>
@@ -29,9 +30,12 @@ class PostProcessor {
     bool first = false;             // the first token of the text is the first of all tokens
   };
   struct Part {
-    bool text = false;  // the ids of the text, with trimmed offsets,
+    int sequence = -1;  // the ids of the text 0 or 1, with trimmed offsets, or -1:
     std::vector<Trim> trims;
-    std::vector<TokenId> ids;  // or these control tokens, with the offsets 0 to 0
+    std::vector<TokenId> ids;  // these control tokens, with the offsets 0 to 0
+    int type_id = 0;           // of all tokens of the part
+
+    bool text() const { return sequence >= 0; }
   };
   using Parts = std::vector<Part>;
 
@@ -39,17 +43,28 @@ class PostProcessor {
   PostProcessor();
   // [before...] text [after...]: for add_bos_token and add_eos_token of tokenizer_config.json.
   PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after);
-  PostProcessor(Parts with_special_tokens, Parts without);
+
+  // Parts of the result for one text and for a pair of texts, each without and with special tokens. An empty list for
+  // pairs: they are not defined.
+  struct Lists {
+    std::array<Parts, 2> single;
+    std::array<Parts, 2> pair;
+  };
+  explicit PostProcessor(Lists lists) : lists_(std::move(lists)) {}
 
   // The parts of the result, in order.
-  const Parts& parts(bool add_special_tokens) const { return parts_[add_special_tokens ? 1 : 0]; }
+  const Parts& parts(bool add_special_tokens, bool pair = false) const {
+    return (pair ? lists_.pair : lists_.single)[add_special_tokens ? 1 : 0];
+  }
+  // The number of control tokens among them.
+  size_t added(bool add_special_tokens, bool pair) const;
   void apply(std::vector<TokenId>& ids, bool add_special_tokens) const;
 
   // The trimmed offsets of a token of the text; `index` counts the tokens of the text.
   static TokenOffset trimmed(TokenOffset place, size_t index, const std::vector<Trim>& trims);
 
  private:
-  std::array<Parts, 2> parts_;  // without and with special tokens
+  Lists lists_;
 };
 
 // `json` is the component, or null for none. Throws Error(kVerification) naming `what` for a malformed component, for

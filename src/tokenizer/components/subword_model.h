@@ -25,6 +25,7 @@ struct TokenSpan {
 class SubwordModel {
  public:
   virtual ~SubwordModel() = default;
+  virtual const char* type() const = 0;  // as in the file: "BPE" ...
   virtual const Vocabulary& vocabulary() const = 0;
 
   // Appends the ids of every word, in order.

@@ -18,6 +18,7 @@ class Unigram : public SubwordModel {
  public:
   Unigram(const JsonReader& reader, const ModelTables& tables);
 
+  const char* type() const override { return "Unigram"; }
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
   void encode_with_offsets(std::string_view word, const Sink& sink) const override;

@@ -11,6 +11,7 @@ class WordPiece : public SubwordModel {
  public:
   WordPiece(const JsonReader& reader, const ModelTables& tables);
 
+  const char* type() const override { return "WordPiece"; }
   const Vocabulary& vocabulary() const override { return vocabulary_; }
   void encode(const std::vector<std::string_view>& words, std::vector<TokenId>& ids) const override;
   void encode_with_offsets(std::string_view word, const Sink& sink) const override;

@@ -15,6 +15,7 @@ namespace gptq::tokenizer {
 struct TokenizerConfig {
   std::map<int64_t, AddedToken> added_tokens;       // added_tokens_decoder
   std::vector<AddedToken> control_tokens;           // added_tokens.json, then bos_token, ..., extra_special_tokens
+  std::vector<AddedToken> more_tokens;              // of the caller of Tokenizer::open
   std::map<std::string, std::string> named_tokens;  // "bos_token" -> "<s>"; null and absent ones are omitted
   std::optional<bool> add_bos_token;                // absent: the tokenizer file decides
   std::optional<bool> add_eos_token;
