@@ -1,19 +1,24 @@
 """Finds the native files of the Python package and, as the console script `gptq`, runs its program.
 
-Not a part of the package `gptq`, because importing that loads the library, which the program then loads again.
+Not a part of the package `gptq`, because importing that loads the library, which the program then loads again. Modules that an
+import of gptq does not need are imported where they are used.
 """
 
-import ctypes
+from __future__ import annotations
+
 import os
-import signal
 import sys
-from importlib.util import find_spec
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _CUBLAS = os.path.join("nvidia", "cu13", "lib")  # in site-packages, of the wheel nvidia-cublas
 
 
 def _package_folders() -> list[str]:
+    from importlib.util import find_spec
+
     spec = find_spec("gptq")
     return list(spec.submodule_search_locations or []) if spec else []
 
@@ -48,6 +53,8 @@ def preload_cublas() -> None:
     folder = cublas_elsewhere()
     if folder is None:
         return
+    import ctypes
+
     try:
         ctypes.CDLL(os.path.join(folder, "libcublasLt.so.13"), ctypes.RTLD_GLOBAL)  # which the other one names
         ctypes.CDLL(os.path.join(folder, "libcublas.so.13"))
@@ -56,6 +63,8 @@ def preload_cublas() -> None:
 
 
 def main() -> NoReturn:
+    import signal
+
     # The interpreter ignores these signals and handles Ctrl-C; the program starts with what its caller has set.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
