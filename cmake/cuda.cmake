@@ -1,7 +1,7 @@
 # The CUDA backend when there is a compiler for it, a file that says so otherwise.
 #
 # CMAKE_CUDA_ARCHITECTURES is the one option that says which GPUs are served. Without it, or with "native": the GPUs of
-# this machine, else every architecture that the package has. Each costs as much compile time as the others.
+# this machine, else every architecture that the package has, which is also what "package" means. Each costs as much compile time as the others.
 set(GPTQ_PACKAGE_ARCHITECTURES 80-real 86-real 89-real 90a-real 120-real 90-virtual)
 
 # The architectures of the GPUs that the driver finds; empty without a driver or GPU.
@@ -37,9 +37,12 @@ if(NOT GPTQ_CUDA STREQUAL "OFF")
       set(CMAKE_CUDA_ARCHITECTURES ${GPTQ_PACKAGE_ARCHITECTURES})
     endif()
   endif()
+  if(CMAKE_CUDA_ARCHITECTURES STREQUAL "package")
+    set(CMAKE_CUDA_ARCHITECTURES ${GPTQ_PACKAGE_ARCHITECTURES})
+  endif()
   foreach(architecture IN LISTS CMAKE_CUDA_ARCHITECTURES)
     if(NOT architecture MATCHES "^[0-9]+[af]?(-real|-virtual)?$")
-      message(FATAL_ERROR "CMAKE_CUDA_ARCHITECTURES has \"${architecture}\"; expected native, or a list such as 86-real;90-virtual")
+      message(FATAL_ERROR "CMAKE_CUDA_ARCHITECTURES has \"${architecture}\"; expected native, package, or a list such as 86-real;90-virtual")
     endif()
   endforeach()
   find_program(GPTQ_NVCC nvcc HINTS /usr/local/cuda/bin)
@@ -53,10 +56,7 @@ if(NOT GPTQ_CUDA STREQUAL "OFF")
     find_package(CUDAToolkit 13.0 REQUIRED)
     set(GPTQ_HAS_CUDA ON)
     message(STATUS "GPU code for: ${CMAKE_CUDA_ARCHITECTURES}")
-    find_program(CCACHE ccache)
-    if(CCACHE)
-      set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
-    endif()
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${GPTQ_CCACHE})
   elseif(GPTQ_CUDA STREQUAL "ON")
     message(FATAL_ERROR "GPTQ_CUDA=ON, but there is no nvcc; install the CUDA toolkit 13.0 or newer")
   endif()

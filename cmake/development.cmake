@@ -8,7 +8,7 @@ include(CMakePackageConfigHelpers)
 file(WRITE ${PROJECT_BINARY_DIR}/empty.cc "")
 add_library(gptq_shared SHARED ${PROJECT_BINARY_DIR}/empty.cc)
 set_target_properties(gptq_shared PROPERTIES OUTPUT_NAME gptq EXPORT_NAME gptq
-  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_include_directories(gptq_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(gptq_shared INTERFACE cxx_std_20)
 set(modules gptq_quantize gptq_generate gptq_model gptq_checkpoint gptq_hub gptq_corpus gptq_chat gptq_tokenizer gptq_unicode

@@ -22,32 +22,20 @@ install(FILES LICENSE README.md CHANGELOG.md DESTINATION . COMPONENT runtime)
 install(DIRECTORY docs models DESTINATION . COMPONENT runtime)
 
 install(CODE "set(program \"$<TARGET_FILE:gptq>\")\nset(openblas \"${GPTQ_OPENBLAS}\")" COMPONENT runtime)
+install(SCRIPT cmake/notices.cmake COMPONENT runtime)
 install(CODE [=[
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${program} LIBRARIES ${openblas} RESOLVED_DEPENDENCIES_VAR libraries
     PRE_EXCLUDE_REGEXES
       "^ld-linux" "^lib(c|m|mvec|pthread|dl|rt|resolv|util)\\.so" "^libcuda\\." "^libnvidia")
   list(APPEND libraries ${openblas})  # opened by name at run time
   set(root "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}")
-  file(MAKE_DIRECTORY "${root}/lib/licenses")
-  find_program(dpkg_query dpkg-query)
+  file(MAKE_DIRECTORY "${root}/lib")
   foreach(library IN LISTS libraries)
     get_filename_component(name ${library} NAME)
     file(REAL_PATH ${library} file)
     message(STATUS "Bundling: ${name}")
     file(COPY_FILE ${file} "${root}/lib/${name}")
-    # Each library's licence asks for its notice to travel along; Debian keeps them by package.
-    if(dpkg_query)
-      execute_process(COMMAND ${dpkg_query} -S ${file} OUTPUT_VARIABLE owner ERROR_QUIET)
-      if(NOT owner)  # dpkg knows the files of /usr/lib by the path they were packed with
-        string(REGEX REPLACE "^/usr/" "/" packed ${file})
-        execute_process(COMMAND ${dpkg_query} -S ${packed} OUTPUT_VARIABLE owner ERROR_QUIET)
-      endif()
-      string(REGEX REPLACE ":.*" "" owner "${owner}")
-      if(owner AND EXISTS /usr/share/doc/${owner}/copyright)
-        file(REAL_PATH /usr/share/doc/${owner}/copyright notice)
-        file(COPY_FILE ${notice} "${root}/lib/licenses/${owner}.txt")
-      endif()
-    endif()
+    gptq_copy_notice(${file} "${root}/lib/licenses")
   endforeach()
 ]=] COMPONENT runtime)
 

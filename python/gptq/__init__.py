@@ -5,7 +5,11 @@ Names are imported on first use, so that ``import gptq`` is fast and needs neith
 
 from importlib import import_module as _import_module
 
-from gptq._core import version as _version
+import _gptq_native
+
+_gptq_native.preload_cublas()
+
+from gptq._core import version as _version  # noqa: E402
 
 __version__ = _version()
 

@@ -1,0 +1,5 @@
+"""`python -m gptq ...` is the program `gptq`."""
+
+from _gptq_native import main
+
+main()
