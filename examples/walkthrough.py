@@ -57,6 +57,7 @@ for piece in model.stream("The old man looked at the", max_new_tokens=20):
     print(piece, end="")
 print()
 
+tokenizer.pad_token = tokenizer.eos_token
 batch = tokenizer(["The old man", "It was a dark and stormy"], padding=True, padding_side="left", return_tensors="pt")
 for row in model.generate(**batch, max_new_tokens=12, do_sample=True, temperature=0.8, seed=1):
     print(tokenizer.decode(row, skip_special_tokens=True))

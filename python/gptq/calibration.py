@@ -89,18 +89,24 @@ def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.Cor
 
 def _nested(values: Any, what: str) -> list[list[int]]:
     """A list of lists of int from a list, nested lists, an array or a tensor of one or two dimensions."""
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    if not isinstance(values, (list, tuple)):
+    values = _to_list(values)
+    if not isinstance(values, list):
         raise ValueError(f"{what} is of type {type(values).__name__}, expected token ids")
-    rows = [list(row.tolist() if hasattr(row, "tolist") else row) for row in values] if values and not isinstance(values[0], int) and not _is_scalar(values[0]) else [list(values)]
-    for row in rows:
-        for token in row:
-            if isinstance(token, bool) or not isinstance(token, int) and not _is_scalar(token):
-                raise ValueError(f"{what} holds {token!r}, expected token ids (integers)")
-    return [[int(token) for token in row] for row in rows]
+    rows = [_to_list(row) for row in values]
+    if not any(isinstance(row, list) for row in rows):
+        rows = [rows]
+    return [[_token(token, what) for token in row] if isinstance(row, list) else [_token(row, what)] for row in rows]
 
 
-def _is_scalar(value: Any) -> bool:
-    """True for an integer of NumPy or a tensor of no dimensions."""
-    return not isinstance(value, (list, tuple, float, str)) and getattr(value, "shape", None) == () and int(value) == value
+def _to_list(value: Any) -> Any:
+    """Arrays, tensors and tuples as lists, numbers of NumPy and torch as numbers of Python; others unchanged."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _token(value: Any, what: str) -> int:
+    value = _to_list(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{what} holds {value!r}, expected token ids (integers)")
+    return value

@@ -1,5 +1,6 @@
 // gptq::Engine for Python: generation with callbacks, scores, logits, perplexity.
 #include <gptq/engine.h>
+#include <gptq/error.h>
 #include <gptq/inspect.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/function.h>

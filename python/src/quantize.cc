@@ -1,4 +1,5 @@
 // Quantization for Python: options, rows of calibration text, progress, and the model that has no folder yet.
+#include <gptq/error.h>
 #include <gptq/quantize.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
