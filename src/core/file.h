@@ -55,8 +55,8 @@ void write_file_atomic(const fs::path& path, std::string_view content, unsigned 
 // The target of a temporary file of write_file_atomic (a killed process leaves such files); "" for other names.
 std::string_view target_of_temporary(std::string_view name);
 
-// A file of known size, written in any order. Its space is reserved first, so that a full disk is an error before any
-// work is done. Concurrent writes to different ranges are safe.
+// A file of known size, written in any order. Its space is reserved first, so that a full disk is an error at
+// construction. Concurrent writes to different ranges are safe.
 class PreallocatedFile {
  public:
   PreallocatedFile(const fs::path& path, uint64_t size);  // creates; an existing file of that size is kept

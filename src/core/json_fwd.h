@@ -37,7 +37,7 @@ class JsonTap {
   virtual void close_array() = 0;
 };
 
-// The location of a container to tap: a key of an object that is itself the value of a key of the root.
+// The location of a container to tap: a key of an object that is the value of a key of the root.
 struct JsonTapPoint {
   std::string parent;  // "model"
   std::string key;     // "vocab"
