@@ -98,7 +98,7 @@ class Value {
 
 struct ListObject : Object {
   std::vector<Value> items;
-  const char* type = nullptr;  // what Python calls it, where that is not list or tuple: "dict_keys"
+  const char* type = nullptr;  // Python's name for it, if not list or tuple: "dict_keys"
 };
 
 // The `count` numbers start, start + step, ...
