@@ -82,7 +82,7 @@ void Prefetch::start_helpers() {
          budget_.try_acquire()) {
     try {
       threads_.push_back(start_thread([this] { help(); }));
-    } catch (const Error&) {  // no more threads: continue with the main connection alone
+    } catch (const Error&) {  // no more threads: continue with only the main connection
       budget_.release();
       return;
     }

@@ -84,7 +84,7 @@ std::vector<std::string> shards_of_index(std::string_view json, const std::strin
     if (!shards.insert(shard).second) continue;
     check_repo_path(shard, where);
     if (!is_at_top(shard) || !shard.ends_with(".safetensors") || shards.size() > kMaxShards)
-      index.fail("weight_map", "names of *.safetensors beside the index, at most 10000");
+      index.fail("weight_map", "names of *.safetensors in the folder of the index, at most 10000");
   }
   return {shards.begin(), shards.end()};
 }
