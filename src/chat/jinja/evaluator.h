@@ -14,7 +14,7 @@ class Evaluator {
   // `globals` is the outermost scope. All three must outlive the evaluator.
   Evaluator(Runtime& runtime, const Scope& globals) : runtime_(runtime), globals_(globals) {}
 
-  // Throws TemplateFailure, or RaisedByTemplate (globals.h); place() then tells where.
+  // Throws TemplateFailure, or RaisedByTemplate (globals.h); place() is then its location.
   MarkedText run(const Body& body, Scope& scope);
   const Place& place() const { return place_; }
 

@@ -78,7 +78,7 @@ class Lexer {
     return source_.size();
   }
 
-  // The text up to a tag, as the tag's sign and lstrip_blocks leave it.
+  // The text up to a tag, stripped as the tag's sign and lstrip_blocks require.
   std::string trimmed(std::string text, char sign, bool block) const {
     if (sign == '-') return stripped({text, ""}, Side::kRight).text;
     if (sign != '+' && block) {

@@ -19,7 +19,7 @@ using unicode::MarkedText;
 
 class Runtime;
 
-// Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, and
+// Strings are shared and immutable. Containers and callables are in the Heap of the rendering until it ends, and
 // values point to them without ownership: cycles are harmless and nothing is destroyed recursively.
 enum class Kind {
   kUndefined,
