@@ -52,7 +52,7 @@ std::string read_small_file(const fs::path& path);
 // a full disk).
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
-// The target of a temporary file of write_file_atomic (a killed process leaves such files); "" for other names.
+// The target of a temporary file of write_file_atomic (they remain if a process is killed); "" for other names.
 std::string_view target_of_temporary(std::string_view name);
 
 // A file of known size, written in any order. Its space is reserved first, so that a full disk is an error at

@@ -72,7 +72,7 @@ class JsonBox {
 extern template class JsonBox<Json>;
 extern template class JsonBox<OrderedJson>;
 
-// One object's fields, read with defaults and with errors that say what was found and what was expected.
+// One object's fields, read with defaults and with errors that name what was found and expected.
 // `null` counts as absent. The object must outlive the reader. Not thread-safe: it remembers what was read.
 class JsonReader {
  public:
