@@ -60,7 +60,7 @@ void for_row_tiles(int64_t rows, ThreadPool& pool, const std::function<void(int6
 
 float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
 
-// With R reversing rows and columns: R·A·R = L·Lᵀ gives A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
+// With R reversing rows and columns: from R·A·R = L·Lᵀ follows A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
 template <typename T>
 bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping) {
   const int64_t k = h.rows;

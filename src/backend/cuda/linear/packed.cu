@@ -27,7 +27,7 @@ __device__ __forceinline__ uint32_t field(const uint32_t* words, int64_t index, 
   return value & ((1u << bits) - 1u);
 }
 
-// One thread per words of one lane of one tile.
+// One thread for the words of one lane of one tile.
 __global__ void __launch_bounds__(kThreads)
     repack_kernel(uint32_t* tiles_out, const uint32_t* qweight, const int32_t* order, int bits, int64_t n_count,
                   int64_t k_count, int64_t tiles_count, uint32_t filler) {
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// One thread per scales and zeros of rows r and r + 8 of one group.
+// One thread for the scales and zeros of rows r and r + 8 of one group.
 __global__ void __launch_bounds__(kThreads)
     repack_scales_kernel(uint32_t* out, const uint16_t* scales, const uint32_t* qzeros, int bits, bool sym,
                          int64_t n_count, int groups) {
