@@ -95,7 +95,7 @@ class Sequence {
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:
-  // The page before page `index`, as publish() takes it.
+  // The page before page `index`, as an argument of publish().
   int32_t previous(size_t index) const { return index == 0 ? KvPool::kNoPage : pages_[index - 1]; }
 
   KvPool* pool_;
