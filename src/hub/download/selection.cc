@@ -67,7 +67,7 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
   }
   throw Error(ErrorKind::kNotFound,
               what + "found no *.safetensors among its " + std::to_string(listing.files.size()) +
-                  " files; is this the repository of a language model? --include takes any files you name");
+                  " files; is this the repository of a language model? --include selects any files");
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   std::set<std::string> weights;
   if (selection.include.empty()) {
     weights = weights_of(listing, selection, id, read_text);
-    const bool unwanted = any_matches(selection.exclude, kWhole);  // some users only want the tokenizer
+    const bool unwanted = any_matches(selection.exclude, kWhole);  // some users need only the tokenizer
     if (weights.empty() && !unwanted) throw_no_weights(listing, id);
   }
   std::vector<RepoFile> files;

@@ -1,4 +1,4 @@
-// libcurl's easy interface behind plain structs.
+// HTTP exchanges with libcurl's easy interface.
 #include "hub/http/http.h"
 
 #include <curl/curl.h>
