@@ -68,8 +68,8 @@ class CheckpointWriter {
 std::vector<std::vector<TensorSpec>> split_into_shards(const std::vector<TensorSpec>& specs, int64_t max_shard_bytes);
 
 // Copies the files of a model folder other than weights and configs: tokenizer files, chat templates,
-// generation_config.json, licences and notices; byte for byte, except that tokenizer_config.json loses "auto_map", which
-// refers to Python files that are not copied. Existing files of those names are replaced.
+// generation_config.json, licences and notices; byte for byte, except that "auto_map" of tokenizer_config.json is
+// removed, because it refers to Python files that are not copied. Existing files of those names are replaced.
 void copy_companion_files(const fs::path& from, const fs::path& to);
 
 // Whether CheckpointWriter, copy_companion_files or write_configs create files of this name in a model folder.
