@@ -31,7 +31,7 @@ Unfinished work is in DIR.partial; DIR appears when it is complete.
 
 struct QuantizeArguments {
   QuantizeOptions options;
-  std::vector<std::string> rules, skips;
+  std::vector<std::string> rules, skips, calibration_texts;
   std::string max_shard_size = "5GB";
   bool no_group_aware = false;
   bool dry_run = false;
@@ -83,6 +83,8 @@ void add_method_options(CLI::App& app, QuantizeArguments& a) {
       "Calibration text, also as gzip or zstd: plain, JSON lines or array, CSV; rows of \"text\", \"messages\", "
       "\"prompt\" and \"completion\"...; or a folder of such files (default: built-in text)")
       ->type_name("FILE");
+  add_repeatable(app, "--calibration-text", a.calibration_texts, "A calibration text itself, in addition to files")
+      ->type_name("TEXT");
   app.add_option("--samples", o.samples, "Calibration windows")->type_name("N");
   app.add_option("--seqlen", o.seqlen, "Tokens per calibration window")->type_name("N");
   app.add_option("--seed", o.seed, "Seed of the random choice of windows")->type_name("N")->check(whole_number());
@@ -118,6 +120,9 @@ int run_quantize_command(QuantizeArguments& a, const CommonOptions& common) {
   QuantizeOptions& options = a.options;
   options.grid.group_aware = !a.no_group_aware;
   options.max_shard_bytes = parse_bytes(a.max_shard_size);
+  for (const std::string& text : a.calibration_texts) {
+    options.calibration_rows.push_back({CorpusRow::Kind::kText, text, {}});
+  }
   for (const std::string& pattern : a.skips) {
     ModuleRule rule;
     rule.pattern = pattern;

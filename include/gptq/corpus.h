@@ -1,4 +1,4 @@
-// Reads text files of several formats and tokenizes them, for calibration and perplexity.
+// Reads text files of several formats, and rows given by a program, and tokenizes them, for calibration and perplexity.
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@ struct Corpus {
   struct Document {
     size_t tokens = 0;
     bool row = false;  // true: a row of a table or of JSON data; false: a plain text file
+    bool ids = false;  // true: given as token ids ("input_ids")
   };
 
   std::vector<TokenId> tokens;  // of all documents, concatenated, each with its own special tokens
@@ -32,6 +33,21 @@ struct Corpus {
 // line and the keys found, for data that is not text (parquet, Arrow, other encodings, anything with zero bytes: the
 // message says how to convert it), rows of an unknown form, and conversations that the template rejects.
 Corpus read_corpus(const std::vector<std::string>& paths, const std::string& model, const Tokenizer& tokenizer);
+
+// A row that does not come from a file.
+struct CorpusRow {
+  enum class Kind {
+    kText,   // `text` is a text, like {"text": ...}
+    kJson,   // `text` is a JSON object, as in a line of a file
+    kTokens  // `tokens`, like {"input_ids": [...]}
+  };
+  Kind kind = Kind::kText;
+  std::string text;
+  std::vector<TokenId> tokens;
+};
+
+// The same for rows; they are "row 1", "row 2" ... in error messages.
+Corpus tokenize_rows(const std::vector<CorpusRow>& rows, const std::string& model, const Tokenizer& tokenizer);
 
 // The same for the content of one file; `name` is used in error messages.
 Corpus parse_corpus(std::string bytes, const std::string& name, const std::string& model, const Tokenizer& tokenizer);

@@ -1,10 +1,11 @@
-// Inference: an Engine owns a model's weights and key-value cache, and processes one request at a time.
+// Inference: an Engine owns a model's weights and key-value cache, and answers requests, one or several together.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,10 @@ struct Request {
   std::vector<TokenId> tokens;  // the prompt, at least one token
   int max_new_tokens = 128;
   Sampling sampling;
-  std::vector<std::string> stop;     // strings that end the answer; they are not part of it
-  bool ignore_eos = false;           // continue after an end-of-sequence token
-  bool keep_special_tokens = false;  // include special tokens in the result, and with them the final one
+  std::vector<std::string> stop;                    // strings that end the answer; they are not part of it
+  bool ignore_eos = false;                          // continue after an end-of-sequence token
+  std::optional<std::vector<TokenId>> stop_tokens;  // tokens that end the answer, instead of the model's
+  bool keep_special_tokens = false;                 // include special tokens in the result, and with them the final one
 };
 
 struct Result {
@@ -40,6 +42,12 @@ struct Result {
   double tokens_per_second() const;  // of decoding; 0 for fewer than two new tokens
 };
 
+// How likely a model finds a token after those before it.
+struct TokenScore {
+  double log_prob = 0;      // natural logarithm of its probability
+  TokenId most_likely = 0;  // the token with the largest logit there
+};
+
 struct PerplexityResult {
   double perplexity = 0;
   int64_t tokens = 0;  // predicted tokens: windows · (window − 1)
@@ -52,6 +60,14 @@ struct PerplexityResult {
 //
 // TextSink receives the text as it is generated, in pieces that later tokens cannot change.
 using TextSink = std::function<bool(const std::string& piece)>;
+// TokenSink receives every generated token of several requests, the one that ends an answer only where
+// keep_special_tokens includes it; false cancels the request that the token belongs to.
+struct TokenEvent {
+  size_t request = 0;       // index
+  TokenId token = 0;        // -1: no token, but the rest of the text at the end of an answer
+  const std::string& text;  // what later tokens cannot change any more; often ""
+};
+using TokenSink = std::function<bool(const TokenEvent& event)>;
 using StepSink = std::function<bool(int64_t done, int64_t total)>;
 
 // A loaded model. One object must not be used by two threads at the same time; several objects are independent.
@@ -73,6 +89,12 @@ class Engine {
   // of a beginning that the prompt shares with earlier requests are reused while they are cached.
   Result generate(const Request& request, const TextSink& on_text = {});
 
+  // The same for several requests, decoded together; results in their order. As many run at once as the memory has
+  // room for, at most 64; the others follow as soon as one ends. On a CPU each answer is bitwise that of the request
+  // alone. A stop request ends all of them within one token, with FinishReason::kCancelled.
+  std::vector<Result> generate(const std::vector<Request>& requests, const TokenSink& on_token = {},
+                               std::stop_token stop = {});
+
   // Perplexity over fixed windows: exp of the mean negative log-likelihood of the predicted tokens. The text is
   // tokenized as a whole, with special tokens, and cut into windows of `window` tokens that do not overlap; an
   // incomplete last one is dropped. In each window all tokens but the first are predicted.
@@ -81,6 +103,9 @@ class Engine {
 
   // Logits of all positions of one sequence, fp32 [T, V], row-major.
   std::vector<float> logits(const std::vector<TokenId>& tokens);
+
+  // Scores of the tokens from index `first` (1 or more) on, each after those before it   [T - first]
+  std::vector<TokenScore> score(const std::vector<TokenId>& tokens, size_t first = 1);
 
   const Tokenizer& tokenizer() const;
   const ChatTemplate* chat_template() const;          // nullptr when the model has none

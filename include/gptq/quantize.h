@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include <gptq/corpus.h>
 #include <gptq/device.h>
 
 namespace gptq {
@@ -48,8 +50,10 @@ struct QuantizeOptions {
   // the outputs of the unquantized model instead of those of W on inputs that already contain quantization
   // error. Requires true_sequential.
   double gptaq = 1.0;
-  bool true_sequential = true;           // later linears of a layer see outputs of the quantized earlier ones
-  std::vector<std::string> calibration;  // files or folders as read_corpus() reads them; none: the built-in text
+  bool true_sequential = true;  // later linears of a layer see outputs of the quantized earlier ones
+  // Calibration text: files or folders as read_corpus() reads them, and then rows; without both the built-in text.
+  std::vector<std::string> calibration;
+  std::vector<CorpusRow> calibration_rows;
   int samples = 128;   // calibration windows; shorter ones (docs/quantize.md) are added until the number of tokens is
                        // that of `samples` full windows
   int seqlen = 2048;   // tokens per window; reduced to the model's context length, with a note
@@ -140,5 +144,33 @@ QuantizePlan plan_quantize(const QuantizeOptions& options);
 //   kInterrupted              `stop` was requested
 QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_progress = {},
                         std::stop_token stop = {});
+
+// A quantized checkpoint that has no folder of its own yet: it lies in a temporary folder, which is removed with the object.
+// Not safe for concurrent calls.
+class QuantizedModel {
+ public:
+  // quantize() into a temporary folder; options.output must be "", `resume` and `force` have no meaning. `workspace`: folder
+  // for the temporary one, with room for the checkpoint; "" = $XDG_CACHE_HOME/gptq/unsaved (~/.cache/gptq/unsaved).
+  // Temporary folders that killed processes left there are removed.
+  static QuantizedModel create(QuantizeOptions options, const std::string& workspace = "",
+                               const QuantizeSink& on_progress = {}, std::stop_token stop = {});
+  QuantizedModel(QuantizedModel&&) noexcept;
+  QuantizedModel& operator=(QuantizedModel&&) noexcept;
+  ~QuantizedModel();
+
+  const QuantizeReport& report() const;  // its `output` is folder()
+  const std::string& folder() const;     // a complete checkpoint folder, for example for Engine::open
+
+  // Writes the checkpoint into a folder, any number of times. Creates the folder when it does not exist; in an existing one,
+  // files of the checkpoint replace those of the same name and the weight files of an earlier checkpoint, other files
+  // stay. Everything is written under temporary names first: after an error the folder is as it was. Throws
+  // Error(kUsage) when the folder is or holds the model that was quantized, or holds weights that are not quantized.
+  void save(const std::string& folder) const;
+
+ private:
+  class Impl;
+  explicit QuantizedModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace gptq

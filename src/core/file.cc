@@ -212,30 +212,38 @@ int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
 
 }  // namespace
 
-void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
+StagedFile::StagedFile(const fs::path& path, std::string_view content, unsigned mode) : path_(path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode)) {
     throw Error(ErrorKind::kUsage,
                 "writing " + path.string() +
                     ": found a device, a folder or a pipe, which is not replaced; choose another name");
   }
-  fs::path temporary;
-  {
-    const Descriptor fd(create_temporary(path, mode, temporary));
-    if (fd.get() < 0) throw_system_error("creating", temporary, errno);
-    try {
-      write_fully(fd.get(), path, reinterpret_cast<const std::byte*>(content.data()), content.size(), 0);
-      if (::fsync(fd.get()) != 0) throw_system_error("syncing", temporary, errno);
-    } catch (...) {
-      ::unlink(temporary.c_str());
-      throw;
-    }
+  const Descriptor fd(create_temporary(path, mode, temporary_));
+  if (fd.get() < 0) throw_system_error("creating", temporary_, errno);
+  try {
+    write_fully(fd.get(), path, reinterpret_cast<const std::byte*>(content.data()), content.size(), 0);
+    if (::fsync(fd.get()) != 0) throw_system_error("syncing", temporary_, errno);
+  } catch (...) {
+    ::unlink(temporary_.c_str());
+    throw;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int reason = errno;
-    ::unlink(temporary.c_str());
-    throw_system_error("renaming to", path, reason);
-  }
+}
+
+StagedFile::StagedFile(StagedFile&& other) noexcept
+    : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})) {}
+
+StagedFile::~StagedFile() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void StagedFile::commit() {
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_system_error("renaming to", path_, errno);
+  temporary_.clear();
+}
+
+void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode) {
+  StagedFile(path, content, mode).commit();
 }
 
 std::string_view target_of_temporary(std::string_view name) {

@@ -46,13 +46,28 @@ std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 
 // read_file for small files such as configs, indexes, templates and notes: at most 100 MiB.
 std::string read_small_file(const fs::path& path);
 
-// Writes `content` to a temporary file in the same folder, syncs and renames it: readers see the old file or the
-// new one, never a part. The temporary file is always a new one, with `mode` less the umask. Throws Error(kUsage)
-// when `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the system's reason (including
-// a full disk).
+// New content for `path`, in a temporary file of the same folder until commit() renames it: readers see the old file or
+// the new one, never a part. Without commit() the temporary file is removed. It is always a new file, with `mode` less
+// the umask. Throws Error(kUsage) if `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the
+// system's reason (including a full disk).
+class StagedFile {
+ public:
+  StagedFile(const fs::path& path, std::string_view content, unsigned mode = 0666);  // writes and syncs
+  StagedFile(StagedFile&& other) noexcept;
+  StagedFile& operator=(StagedFile&&) = delete;
+  ~StagedFile();
+
+  const fs::path& path() const { return path_; }
+  void commit();
+
+ private:
+  fs::path path_, temporary_;
+};
+
+// A StagedFile, committed.
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
-// The target of a temporary file of write_file_atomic (they remain if a process is killed); "" for other names.
+// The target of the temporary file of a StagedFile (they remain if a process is killed); "" for other names.
 std::string_view target_of_temporary(std::string_view name);
 
 // A file of known size, written in any order. Its space is reserved first, so that a full disk is an error at

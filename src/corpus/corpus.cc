@@ -27,6 +27,25 @@ class Reader {
 
   void read(std::string bytes, const std::string& name) { read_text(decode_text(std::move(bytes), name), name); }
 
+  void read_row(const CorpusRow& source, const std::string& where) {
+    Row row;
+    row.where = where;
+    if (source.kind == CorpusRow::Kind::kTokens) {
+      row.kind = Row::Kind::kTokens;
+      row.ids.assign(source.tokens.begin(), source.tokens.end());
+    } else if (source.kind == CorpusRow::Kind::kText) {
+      row.text = source.text;
+    } else if (!corpus::read_row(parse_ordered_json(standard_json(source.text), where), row)) {
+      ++empty_rows_;
+      return;
+    }
+    if (row.ids.empty() && row.text.empty() && row.kind != Row::Kind::kConversation) {
+      ++empty_rows_;
+      return;
+    }
+    add(row, false);
+  }
+
   // Files that are not text are omitted.
   void read_folder(const std::string& folder, const std::vector<std::string>& files) {
     size_t found = 0;
@@ -48,6 +67,7 @@ class Reader {
   }
 
   Corpus take() {
+    if (empty_rows_ > 0) corpus_.notes.push_back(count(empty_rows_, "row") + " without text left out");
     if (without_tools_ > 0) {
       corpus_.notes.push_back("the chat template ignores tools: those of " + count(without_tools_, "row") +
                               " left out");
@@ -75,7 +95,7 @@ class Reader {
       case Row::Kind::kTokens: tokens = check_ids(row); break;
     }
     corpus_.tokens.insert(corpus_.tokens.end(), tokens.begin(), tokens.end());
-    corpus_.documents.push_back({tokens.size(), !whole_file});
+    corpus_.documents.push_back({tokens.size(), !whole_file, row.kind == Row::Kind::kTokens});
   }
 
   std::vector<TokenId> converse(const Row& row) {
@@ -119,7 +139,7 @@ class Reader {
   const Tokenizer& tokenizer_;
   std::optional<ChatTemplate> template_;
   bool no_template_ = false;
-  size_t without_tools_ = 0, merged_ = 0;
+  size_t without_tools_ = 0, merged_ = 0, empty_rows_ = 0;
   Corpus corpus_;
 };
 
@@ -175,6 +195,12 @@ Corpus read_corpus(const std::vector<std::string>& paths, const std::string& mod
     }
     reader.read_folder(path, corpus::files_of(path));
   }
+  return reader.take();
+}
+
+Corpus tokenize_rows(const std::vector<CorpusRow>& rows, const std::string& model, const Tokenizer& tokenizer) {
+  corpus::Reader reader(model, tokenizer);
+  for (size_t i = 0; i < rows.size(); ++i) reader.read_row(rows[i], "row " + std::to_string(i + 1));
   return reader.take();
 }
 

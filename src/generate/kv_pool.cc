@@ -132,25 +132,33 @@ Sequence Sequence::fork() const {
   return copy;
 }
 
-void Sequence::reserve(int64_t positions) {
-  const size_t wanted = static_cast<size_t>(KvCache::pages_for(positions)), had = pages_.size();
+// A page that will be written to must not be shared.
+bool Sequence::copies_partial_page(int64_t positions) const {
   const size_t partial = static_cast<size_t>(length() / KvPool::kPageSize);
-  // A page that will be written to must not be shared, and must not be found by its previous content.
-  const bool copies = positions > length() && partial < had && pool_->is_shared(pages_[partial]);
-  const int64_t needed = static_cast<int64_t>(wanted > had ? wanted - had : 0) + (copies ? 1 : 0);
+  return positions > length() && partial < pages_.size() && pool_->is_shared(pages_[partial]);
+}
+
+int64_t Sequence::missing_pages(int64_t positions) const {
+  const int64_t added = KvCache::pages_for(positions) - static_cast<int64_t>(pages_.size());
+  return std::max<int64_t>(added, 0) + (copies_partial_page(positions) ? 1 : 0);
+}
+
+void Sequence::reserve(int64_t positions) {
+  const int64_t needed = missing_pages(positions);
   if (needed > pool_->free_pages()) {
     throw Error(ErrorKind::kOutOfMemory, "caching keys and values: " + std::to_string(needed) + " pages are needed, " +
                                              std::to_string(pool_->free_pages()) + " are free");
   }
-  if (copies) {
+  const size_t partial = static_cast<size_t>(length() / KvPool::kPageSize);
+  if (copies_partial_page(positions)) {
     const int32_t own = pool_->allocate();
     if (length() % KvPool::kPageSize != 0) pool_->copy_page(own, pages_[partial]);
     pool_->release(pages_[partial]);
     pages_[partial] = own;
-  } else if (positions > length() && partial < had) {
-    pool_->unpublish(pages_[partial]);
+  } else if (positions > length() && partial < pages_.size()) {
+    pool_->unpublish(pages_[partial]);  // it must not be found by its previous content
   }
-  while (pages_.size() < wanted) pages_.push_back(pool_->allocate());
+  while (static_cast<int64_t>(pages_.size()) < KvCache::pages_for(positions)) pages_.push_back(pool_->allocate());
 }
 
 void Sequence::append(std::span<const int> tokens, bool share) {

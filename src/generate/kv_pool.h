@@ -83,6 +83,7 @@ class Sequence {
   std::span<const int32_t> pages() const { return pages_; }
   int64_t capacity() const { return static_cast<int64_t>(pages_.size()) * KvPool::kPageSize; }
 
+  int64_t missing_pages(int64_t positions) const;  // pages that reserve() would allocate
   // Allocates pages for `positions` positions; the pages of positions from length() on are not shared. Throws
   // Error(kOutOfMemory) if the pool has too few; the sequence is then unchanged.
   void reserve(int64_t positions);
@@ -95,6 +96,7 @@ class Sequence {
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:
+  bool copies_partial_page(int64_t positions) const;  // in reserve()
   // The page before page `index`, as an argument of publish().
   int32_t previous(size_t index) const { return index == 0 ? KvPool::kNoPage : pages_[index - 1]; }
 

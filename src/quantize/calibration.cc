@@ -40,18 +40,19 @@ struct Cut {
   std::vector<Window> windows;  // in the order of the tokens
 };
 
-// Rows shorter than a window stand alone, behind all other texts, which are joined.
-Cut cut(const Corpus& corpus, int64_t seqlen) {
+// Short rows and rows of token ids are separate windows, after all other texts, which are joined. `max_length`: of a window
+// of token ids, which are otherwise used as they are.
+Cut cut(const Corpus& corpus, int64_t seqlen, int64_t max_length) {
   Cut result;
   std::vector<TokenId>& tokens = result.tokens;
-  const auto is_short = [&](const Corpus::Document& document) {
-    return document.row && static_cast<int64_t>(document.tokens) < seqlen;
+  const auto stands_alone = [&](const Corpus::Document& document) {
+    return document.ids || (document.row && static_cast<int64_t>(document.tokens) < seqlen);
   };
-  const auto copy = [&](bool short_rows, const auto& copied) {
+  const auto copy = [&](bool alone, const auto& copied) {
     auto begin = corpus.tokens.begin();
     for (const Corpus::Document& document : corpus.documents) {
       const auto end = begin + static_cast<std::ptrdiff_t>(document.tokens);
-      if (is_short(document) == short_rows && begin < end) {
+      if (stands_alone(document) == alone && begin < end) {
         tokens.insert(tokens.end(), begin, end);
         copied(static_cast<int64_t>(document.tokens));
       }
@@ -64,7 +65,12 @@ Cut cut(const Corpus& corpus, int64_t seqlen) {
     result.windows.push_back({static_cast<size_t>(at), seqlen});
   }
   if (joined > 0 && joined < seqlen) result.windows.push_back({0, joined});
-  copy(true, [&](int64_t size) { result.windows.push_back({tokens.size() - static_cast<size_t>(size), size}); });
+  copy(true, [&](int64_t size) {
+    size_t begin = tokens.size() - static_cast<size_t>(size);
+    for (; begin < tokens.size(); begin += static_cast<size_t>(result.windows.back().length)) {
+      result.windows.push_back({begin, std::min(static_cast<int64_t>(tokens.size() - begin), max_length)});
+    }
+  });
   return result;
 }
 
@@ -95,24 +101,47 @@ Windows collect(std::span<const Window> windows, const std::vector<TokenId>& tok
   return collected;
 }
 
-Corpus read_text(const QuantizeOptions& options, const Tokenizer& tokenizer) {
-  if (!options.calibration.empty()) return read_corpus(options.calibration, options.model, tokenizer);
+bool uses_built_in(const QuantizeOptions& options) {
+  return options.calibration.empty() && options.calibration_rows.empty();
+}
+
+Corpus built_in_text(const Tokenizer& tokenizer) {
   const std::string_view packed(gptq_default_calibration_begin,
                                 static_cast<size_t>(gptq_default_calibration_end - gptq_default_calibration_begin));
   Corpus corpus;
   corpus.tokens = tokenizer.encode(unpack_gzip(packed, "the built-in calibration text"));
-  corpus.documents.push_back({corpus.tokens.size(), false});
+  corpus.documents.push_back({corpus.tokens.size()});
+  return corpus;
+}
+
+Corpus read_text(const QuantizeOptions& options, const Tokenizer& tokenizer) {
+  if (uses_built_in(options)) return built_in_text(tokenizer);
+  Corpus corpus = read_corpus(options.calibration, options.model, tokenizer);
+  const Corpus rows = tokenize_rows(options.calibration_rows, options.model, tokenizer);
+  corpus.tokens.insert(corpus.tokens.end(), rows.tokens.begin(), rows.tokens.end());
+  corpus.documents.insert(corpus.documents.end(), rows.documents.begin(), rows.documents.end());
+  corpus.notes.insert(corpus.notes.end(), rows.notes.begin(), rows.notes.end());
   return corpus;
 }
 
 std::string source_name(const QuantizeOptions& options) {
-  if (options.calibration.empty()) return "built-in";
+  if (uses_built_in(options)) return "built-in";
   std::string name;
   for (fs::path path : options.calibration) {
     if (path.filename().empty()) path = path.parent_path();
     name += (name.empty() ? "" : ", ") + path.filename().string();
   }
+  if (const size_t rows = options.calibration_rows.size(); rows > 0) {
+    name += (name.empty() ? "" : ", ") + std::to_string(rows) + (rows == 1 ? " text" : " texts");
+  }
   return name;
+}
+
+// Windows of the built-in text to measure errors on.
+Windows built_in_windows(const Tokenizer& tokenizer, int64_t seqlen) {
+  const auto [tokens, windows] = cut(built_in_text(tokenizer), seqlen, seqlen);
+  const size_t count = std::min<size_t>(windows.size(), kHeldWindows);
+  return collect(std::span(windows).first(count), tokens);
 }
 
 }  // namespace
@@ -128,7 +157,7 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   }
   const Corpus corpus = read_text(options, tokenizer);
   c.notes.insert(c.notes.end(), corpus.notes.begin(), corpus.notes.end());
-  auto [tokens, windows] = cut(corpus, c.seqlen);
+  auto [tokens, windows] = cut(corpus, c.seqlen, context_length);
   if (windows.empty()) {
     throw Error(ErrorKind::kUsage, "reading calibration text from " + c.name + ": found no text; give some");
   }
@@ -143,8 +172,14 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   const bool rest = drawn < all.size();
   const size_t apart = rest ? 0 : std::min<size_t>(kHeldWindows, all.size() / kHeldShare);
   if (count_tokens(all.last(apart)) >= kFewHeldTokens) drawn -= apart;
+  std::string held_note;
   const auto held = all.subspan(drawn).first(count_within(all.subspan(drawn), kHeldWindows * c.seqlen));
-  if (count_tokens(held) >= kFewHeldTokens) c.held = collect(held, tokens);
+  if (count_tokens(held) >= kFewHeldTokens) {
+    c.held = collect(held, tokens);
+  } else if (!uses_built_in(options)) {
+    c.held = built_in_windows(tokenizer, std::min(std::max(c.seqlen, kFewHeldTokens), context_length));
+    held_note = "the calibration text is too short to hold some of it out: errors are measured on built-in text";
+  }
   static_cast<Windows&>(c) = collect(all.first(drawn), tokens);
 
   const auto total = static_cast<int64_t>(c.tokens.size());
@@ -162,6 +197,7 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
                       std::to_string(c.seqlen) + " tokens, fewer than the " + std::to_string(options.samples) +
                       " asked for; all are used");
   }
+  if (!held_note.empty()) c.notes.push_back(held_note);
   if (total < kFewTokens) {
     warn("only " + std::to_string(total) + " calibration tokens: fewer than " + std::to_string(kFewTokens) +
          " usually cost quality; give more text or raise --samples");

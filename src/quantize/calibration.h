@@ -24,9 +24,11 @@ struct Calibration : Windows {
 };
 
 // Joins the documents of read_corpus() and cuts them into windows of options.seqlen without padding; but a row that is
-// shorter than a window is a shorter window of its own, as are other texts when all of them are shorter together.
+// shorter than a window is a shorter window of its own, as are other texts when all of them are shorter together. A row
+// of token ids is always a window of its own, also when it is longer than seqlen, up to the model's context.
 // As many windows as samples · seqlen tokens have room for are drawn by `seed`, each at most once. Up to four more, of
-// those not drawn or else one in 32 of the drawn ones, are held apart for measuring, when they have 128 tokens or more.
+// those not drawn or else one in 32 of the drawn ones, are held apart for measuring, when they have 128 tokens or more;
+// otherwise windows of the built-in text serve for that.
 // The built-in text when options.calibration is empty. Throws what read_corpus() throws, and Error(kUsage) when there is
 // no text at all.
 Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length);

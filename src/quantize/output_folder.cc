@@ -52,7 +52,7 @@ std::string wanted_name(const fs::directory_entry& entry) {
   return std::string(target.empty() ? name : target);
 }
 
-// The entries of a model folder (`of_model`) or of DIR.partial that were not made by gptq; links never were.
+// The entries of a model folder (`of_model`) or of DIR.partial that were not made by gptq, including all links.
 void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& found) {
   std::error_code gone;  // its owner may be removing it
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, gone)) {
@@ -89,7 +89,7 @@ void remove_model(const fs::path& folder) {
   fs::remove(folder, ignored);
 }
 
-// Why `folder` is not a checkpoint made by gptq alone; "" if it is.
+// Why `folder` is not a checkpoint made by gptq without other files; "" if it is one.
 std::string why_not_ours(const fs::path& folder) {
   std::vector<fs::path> foreign;
   list_foreign(folder, true, foreign);
@@ -119,16 +119,6 @@ bool holds(const fs::path& folder, const fs::path& path) {
   return false;
 }
 
-// Whether the model or one of its files is in `folder`; links are followed.
-bool holds_model(const fs::path& folder, const fs::path& model) {
-  if (holds(folder, model)) return true;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(model, error)) {
-    if (holds(folder, entry.path())) return true;
-  }
-  return false;
-}
-
 bool is_mount_point(const fs::path& folder) {
   struct statx info {};
   if (::statx(AT_FDCWD, folder.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &info) != 0) return false;
@@ -149,6 +139,15 @@ void rename(const fs::path& from, const fs::path& to, const fs::path& kept) {
 }
 
 }  // namespace
+
+bool holds_model(const fs::path& folder, const fs::path& model) {
+  if (holds(folder, model)) return true;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(model, error)) {
+    if (holds(folder, entry.path())) return true;
+  }
+  return false;
+}
 
 OutputFolder::OutputFolder(const QuantizeOptions& options) : options_(options) {
   const std::string verb = "creating the output folder " + options.output;

@@ -58,4 +58,7 @@ class OutputFolder {
   std::optional<OwnerLock> lock_;
 };
 
+// Whether a folder is or contains the model or one of its files; links are followed.
+bool holds_model(const fs::path& folder, const fs::path& model);
+
 }  // namespace gptq::quantization

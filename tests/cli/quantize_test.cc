@@ -54,19 +54,22 @@ TEST(Quantize, ReportsForPeople) {
   EXPECT_TRUE(has(again.err, "already quantized")) << again.err;
 }
 
-TEST(Quantize, ErrorsThatNothingCouldBeMeasuredOnAreSaid) {
+// One sentence fits itself perfectly and says little about other text; the report measures on other text.
+TEST(Quantize, OneSentenceIsUsedAndItsErrorsAreNotThoseOnItself) {
   const Scratch scratch;
-  write_whole(scratch / "guide.txt", "auto-gptq is an easy-to-use model quantization library.");
-  const Strings more = {"--calibration", scratch / "guide.txt", "--gptaq", "0", "--clip", "none"};
+  const std::string sentence = "auto-gptq is an easy-to-use model quantization library.";
+  const Strings more = {"--calibration-text", sentence, "--gptaq", "0", "--clip", "none"};
   const Outcome text = gptq(command(scratch / "a", more));
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_TRUE(has(text.out, "not meaningful: the calibration text has too few tokens")) << text.out;
-  Strings as_json = more;
-  as_json.push_back("--json");
+  EXPECT_TRUE(has(text.out, "errors are measured on built-in text")) << text.out;
+  EXPECT_TRUE(has(text.err, "calibration tokens")) << text.err;
+  write_whole(scratch / "guide.jsonl", Json({{"text", sentence}}).dump() + "\n");
+  Strings as_json = {"--calibration", scratch / "guide.jsonl", "--gptaq", "0", "--clip", "none", "--json"};
   const Json json = Json::parse(gptq(command(scratch / "b", as_json)).out);
-  EXPECT_EQ(json["errors_meaningful"], false);
-  EXPECT_TRUE(has(json["errors_reason"], "too few tokens"));
-  for (const Json& module : json["modules"]) EXPECT_TRUE(module["error"].is_null());
+  EXPECT_EQ(json["errors_meaningful"], true);
+  EXPECT_GT(json["mean_error"].get<double>(), 0.01);
+  for (const Json& module : json["modules"]) EXPECT_GT(module["error"].get<double>(), 0);
+  EXPECT_EQ(read_whole(scratch / "a/model.safetensors"), read_whole(scratch / "b/model.safetensors"));
 }
 
 TEST(Quantize, ReportsAsJson) {

@@ -77,7 +77,7 @@ TEST_F(CalibrationTest, ShorterRowsAreWindowsOfTheirOwn) {
   all.insert(all.end(), third.begin(), third.end());
   EXPECT_EQ(c.tokens, all);
   EXPECT_EQ(c.seqlen, 12);
-  ASSERT_EQ(c.notes.size(), 1u);
+  ASSERT_EQ(c.notes.size(), 2u);
   EXPECT_NE(c.notes[0].find("2 are texts shorter than 12 tokens"), std::string::npos) << c.notes[0];
 }
 
@@ -111,7 +111,10 @@ TEST_F(CalibrationTest, SomeWindowsAreHeldApart) {
   const Calibration all = load("a.txt", text, 32, 1000);  // every window is asked for: one in 32 is taken away
   EXPECT_EQ(all.held.lengths.size(), 4u);
   EXPECT_EQ(all.lengths.size() + 4, tokenizer_.encode(text).size() / 32);
-  EXPECT_TRUE(load("b.txt", text.substr(0, 400), 8, 1000).held.lengths.empty()) << "fewer than 128 tokens";
+  const Calibration few = load("b.txt", text.substr(0, 400), 8, 1000);  // fewer than 128 tokens in four windows
+  EXPECT_EQ(few.held.lengths, std::vector<int64_t>(4, 128));
+  EXPECT_NE(few.notes.back().find("built-in text"), std::string::npos);
+  EXPECT_EQ(few.lengths.size(), tokenizer_.encode(text.substr(0, 400)).size() / 8) << "all of it calibrates";
 }
 
 TEST_F(CalibrationTest, TextsThatAreRenderedAlreadyHaveOneBeginning) {
@@ -166,10 +169,59 @@ TEST_F(CalibrationTest, ATextShorterThanAWindowIsOneShorterWindow) {
   const Calibration c = load("guide.txt", sentence, 2048);
   EXPECT_EQ(c.tokens, tokenizer_.encode(sentence));
   EXPECT_EQ(c.lengths.size(), 1u);
-  EXPECT_TRUE(c.held.lengths.empty());
+  EXPECT_EQ(c.held.lengths, std::vector<int64_t>(4, 2048)) << "of the built-in text";
   EXPECT_EQ(c.seqlen, static_cast<int64_t>(c.tokens.size()));
-  ASSERT_EQ(c.notes.size(), 1u);
+  ASSERT_EQ(c.notes.size(), 2u);
   EXPECT_NE(c.notes[0].find("one window of that length"), std::string::npos);
+}
+
+TEST_F(CalibrationTest, RowsOfTokensAreWindowsOfAnyLengthOfTheirOwn) {
+  QuantizeOptions options = testing::quick_options("unused");
+  options.calibration.clear();
+  options.seqlen = 8;
+  options.samples = 1000;
+  const auto row = [](int first, int count) {
+    CorpusRow r{CorpusRow::Kind::kTokens, "", {}};
+    for (int i = 0; i < count; ++i) r.tokens.push_back(first + i);
+    return r;
+  };
+  options.calibration_rows = {row(100, 3), row(200, 20), row(300, 45)};
+  const Calibration c = load_calibration(options, tokenizer_, 40);  // a context of 40: the last row is cut there
+  EXPECT_EQ(c.lengths, (std::vector<int64_t>{40, 20, 5, 3}));
+  EXPECT_EQ(c.seqlen, 40);
+  EXPECT_EQ(c.tokens[0], 300);
+  EXPECT_EQ(c.tokens[40], 200);
+  EXPECT_EQ(c.tokens[60], 340);
+  EXPECT_EQ(c.tokens[65], 100);
+  EXPECT_EQ(c.name, "3 texts");
+  options.calibration_rows = {row(4090, 10)};
+  testing::expect_error(ErrorKind::kVerification, {"row 1", "4096"},
+                        [&] { load_calibration(options, tokenizer_, 40); });
+}
+
+// Whoever gives rows gets what the same rows in a file would give.
+TEST_F(CalibrationTest, RowsEqualThoseOfAFile) {
+  const std::string conversation =
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello.\"}]}";
+  const Calibration file =
+      load("a.jsonl", "{\"text\": \"" + kText + "\"}\n" + conversation +
+                          "\n{\"input_ids\": [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]}\n{\"text\": \"\"}\n");
+  QuantizeOptions options = testing::quick_options("unused");
+  options.calibration.clear();
+  options.seqlen = 8;
+  options.samples = 1000;
+  options.calibration_rows = {{CorpusRow::Kind::kText, kText, {}},
+                              {CorpusRow::Kind::kJson, conversation, {}},
+                              {CorpusRow::Kind::kTokens, "", {5, 6, 7, 8, 9, 10, 11, 12, 13, 14}},
+                              {CorpusRow::Kind::kText, "", {}}};
+  const Calibration rows = load_calibration(options, tokenizer_, 2048);
+  EXPECT_EQ(rows.tokens, file.tokens);
+  EXPECT_EQ(rows.lengths, file.lengths);
+  EXPECT_EQ(rows.sha256, file.sha256);
+  EXPECT_EQ(rows.lengths.front(), 10) << "the row of tokens as a whole";
+  options.calibration_rows = {{CorpusRow::Kind::kJson, "{\"words\": 1}", {}}};
+  testing::expect_error(ErrorKind::kVerification, {"row 1", "words"},
+                        [&] { load_calibration(options, tokenizer_, 64); });
 }
 
 TEST_F(CalibrationTest, SeveralFilesAreOneTextAndAllOfThemCount) {

@@ -76,16 +76,18 @@ TEST(Quantize, ErrorsAreMeasuredOnOtherTextThanCalibrates) {
   }
 }
 
-TEST(Quantize, TooLittleTextMeasuresNothing) {
+TEST(Quantize, OfTooLittleTextErrorsAreMeasuredOnBuiltInText) {
   const TempFolder folder;
   write_file_atomic(folder / "guide.txt", "auto-gptq is an easy-to-use model quantization library.");
   QuantizeOptions options = quick_options(folder / "out");
   options.calibration = {folder / "guide.txt"};
   const QuantizeReport report = quantize(options);
-  EXPECT_FALSE(report.errors_meaningful);
-  for (const ModuleReport& module : report.modules) EXPECT_TRUE(std::isnan(module.error)) << module.name;
+  EXPECT_TRUE(report.errors_meaningful);
+  double sum = 0;
+  for (const ModuleReport& module : report.modules) sum += module.error;
+  EXPECT_GT(sum / kModules, 0.01) << "one sentence is no calibration, and the report does not hide it";
   const Json config = parse_json(read_file(folder / "out/quantize_config.json"), "");
-  EXPECT_FALSE(config.at("meta").contains("errors"));
+  EXPECT_TRUE(config.at("meta").contains("errors"));
 }
 
 // Batches of different lengths one after the other give the same Hessian as any other order of them would.
