@@ -39,10 +39,9 @@ struct QuantizeConfig {
   // On disk a rule's key is "-:PATTERN" for a skip and "+:PATTERN" or "PATTERN" for an override.
   std::vector<ModuleRule> dynamic;                                     // in the file's order
   std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
-  JsonBox<Json> meta =
-      JsonBox<Json>::object();            // not needed to run the model; "quantizer" names the writer
-  std::vector<std::string> unknown_keys;  // of the file that was read; ignored
-  std::string model_file_base_name;       // file name without ".safetensors", or ""
+  JsonBox<Json> meta = JsonBox<Json>::object();  // not needed to run the model; "quantizer" names the writer
+  std::vector<std::string> unknown_keys;         // of the file that was read; ignored
+  std::string model_file_base_name;              // file name without ".safetensors", or ""
 
   std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" if absent
   // The version of the GPTQModel that wrote the folder, 0.0 if unknown; nullopt for other writers, including gptq.
