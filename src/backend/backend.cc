@@ -1,4 +1,4 @@
-// From a device's name to the backend that drives it.
+// Device names, and making the backend of a device.
 #include "backend/backend.h"
 
 #include <charconv>

@@ -1,4 +1,4 @@
-// Everything a device must know how to do: the only seam between the model and the hardware.
+// The interface of a device: all operations of the model and of GPTQ, independent of the hardware.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace gptq::backend {
 
-// Operations of one backend run in the order they were called. Not thread-safe.
+// Operations of one backend run in the order of the calls. Not thread-safe.
 class Backend : public Memory, public ModelOps, public GptqOps {
  public:
   ~Backend() override = default;
@@ -21,7 +21,7 @@ class Backend : public Memory, public ModelOps, public GptqOps {
   DType activation_dtype() const { return capabilities().activation_dtype; }
 };
 
-// `activations` is the type a GPU computes in, BF16 or F16; the CPU uses F32. Throws Error(kUsage) for a device that
+// `activations` is the activation type on a GPU, BF16 or F16; the CPU uses F32. Throws Error(kUsage) for a device that
 // this build or this machine does not have.
 std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations = DType::kBF16);
 

@@ -1,4 +1,4 @@
-// Which rows of a matrix belong to which sequence and position: a ragged batch, as a backend's operations take it.
+// A ragged batch: the sequence and position of each row of a matrix.
 #pragma once
 
 #include <algorithm>
@@ -9,25 +9,25 @@
 
 namespace gptq::backend {
 
-// Which rows of a cache hold a sequence: position j of sequence s is row pages[s][j / page_size] · page_size +
+// The rows of a cache that hold a sequence: position j of sequence s is row pages[s][j / page_size] · page_size +
 // j % page_size.
 struct PageTable {
   MatrixView pages;       // I32 [S, P]
   int64_t page_size = 0;  // positions; a power of two
 };
 
-// Rows of S sequences, one sequence after the other: rows row_starts[s] … row_starts[s + 1] − 1 are those of sequence s,
-// at the positions past[s], past[s] + 1 … Sequences may have different numbers of rows. The form of FlashInfer's
-// and vLLM's row pointers.
+// Rows of S sequences, one sequence after the other: rows row_starts[s] … row_starts[s + 1] − 1 are those of sequence
+// s, at the positions past[s], past[s] + 1 … Sequences may have different numbers of rows. The format of row pointers
+// in FlashInfer and vLLM.
 struct BatchRows {
   std::span<const int32_t> row_starts;  // [S + 1], in host memory; begins with 0
   std::span<const int32_t> past;        // [S], in host memory
-  // The same in the backend's memory, I32.
+  // Copies in the backend's memory, I32.
   MatrixView device_row_starts;  // [1, S + 1]
   MatrixView device_past;        // [1, S]
   MatrixView positions;          // [1, M]  of each row
-  // Of the cache that holds earlier positions. Without data there is no cache, and past[s] is 0 everywhere: keys and values
-  // are rows of the batch.
+  // Pages of the cache that holds earlier positions. Without data there is no cache, past[s] is always 0, and keys and
+  // values are rows of the batch.
   PageTable pages;
 
   int64_t sequences() const { return static_cast<int64_t>(past.size()); }
@@ -36,7 +36,7 @@ struct BatchRows {
   int64_t rows_of(int64_t s) const { return row_starts[static_cast<size_t>(s) + 1] - begin(s); }
   int64_t past_of(int64_t s) const { return past[static_cast<size_t>(s)]; }
   bool has_cache() const { return pages.pages.data != nullptr; }
-  // Positions of the longest sequence, its new rows included; 0 without sequences.
+  // Positions of the longest sequence, including its new rows; 0 without sequences.
   int64_t longest() const {
     int64_t most = 0;
     for (int64_t s = 0; s < sequences(); ++s) most = std::max(most, past_of(s) + rows_of(s));

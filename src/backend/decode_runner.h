@@ -19,7 +19,7 @@ struct RopeAngles {
   MatrixView cos, sin;
 };
 
-// A layer's program with what its steps name, and its part of the cache.
+// A layer's program with its parameters, weights and part of the cache.
 struct DecodeLayer {
   const LayerProgram* program = nullptr;
   std::vector<MatrixView> parameters;  // F32 [1, size]
@@ -27,7 +27,7 @@ struct DecodeLayer {
   MatrixView keys, values;
 };
 
-// Everything a decode step reads. Views stay valid as long as the runner lives.
+// The inputs of a decode step. Views must stay valid during the lifetime of the runner.
 struct DecodeModel {
   const Weight* embedding = nullptr;  // [V, E]
   float embedding_scale = 1;
@@ -37,18 +37,18 @@ struct DecodeModel {
   std::vector<MatrixView> final_parameters;
   const Weight* head = nullptr;  // [V, E]
   float logit_soft_cap = 0;
-  int64_t sequences = 1;  // B, at most
+  int64_t sequences = 1;  // maximum of B
   int64_t pages_per_sequence = 1, page_size = 1;
   int vocabulary = 0;  // ids from here on are never sampled
 };
 
-// Where one sequence stands, and how its tokens are sampled.
+// The state of one sequence, and how its tokens are sampled.
 struct DecodeSequence {
-  int token = 0;     // what the next submission reads
-  int position = 0;  // and the position it takes
+  int token = 0;     // input of the next submission
+  int position = 0;  // its position
   Sampling sampling = {};
-  std::span<const int> seen = {};       // ids that the repetition penalty counts; sampled ones join them
-  std::span<const int32_t> pages = {};  // of the cache: all positions that will be submitted until the next reset
+  std::span<const int> seen = {};       // ids to which the repetition penalty applies; sampled ids are added
+  std::span<const int32_t> pages = {};  // of the cache: for all positions until the next reset
 };
 
 // Tokens are sampled as `sample_token` does (backend/sampling/sample.h).
@@ -57,14 +57,14 @@ class DecodeRunner {
   virtual ~DecodeRunner() = default;
   // Resets to these sequences, at most DecodeModel::sequences, and discards tokens still in flight.           [B]
   virtual void reset(std::span<const DecodeSequence> sequences) = 0;
-  // Queues one token for every sequence. `uniforms` in [0, 1) select from the cumulative distributions; a sequence at
-  // temperature 0 reads none, and when all are, the span may be empty. Without another reset, the submission after it
-  // reads the tokens that this one sampled, at the next positions. At most kMaxInFlight may be in flight.    [B]
+  // Queues one token for every sequence. `uniforms` in [0, 1) select from the cumulative distributions; not read at
+  // temperature 0, and the span may be empty if all sequences have temperature 0. Unless reset() is called, the input
+  // of the next submission is the tokens sampled by this one. At most kMaxInFlight may be in flight.         [B]
   virtual void submit(std::span<const double> uniforms) = 0;
-  // Tokens of the oldest submission in flight; blocks until they are there. Throws Error(kNumerical)
-  // where their logits were NaN or infinite.                                                                 [B]
+  // Tokens of the oldest submission in flight; blocks until it is done. Throws Error(kNumerical) if their
+  // logits were NaN or infinite.                                                                             [B]
   virtual std::vector<int> wait() = 0;
-  // What the newest submission sampled from, once waited for; valid until the next one.                   [B, V]
+  // Logits of the newest submission, after wait() for it; valid until the next submission.                [B, V]
   virtual MatrixView logits() = 0;
 
   static constexpr int kMaxInFlight = 4;

@@ -1,5 +1,5 @@
-// The operations of GPTQ, in F32. Hessians are symmetric [K, K] matrices of which only the lower triangle is kept.
-// `reference.h` has each as plain loops.
+// The operations of GPTQ, in F32. Hessians are symmetric [K, K] matrices of which only the lower triangle is stored.
+// Reference implementations: cpu/reference_gptq.h.
 #pragma once
 
 #include <cstdint>
@@ -13,28 +13,27 @@
 namespace gptq::backend {
 
 // The GPTQ column loop over all columns of N rows (Frantar et al., arXiv 2210.17323, algorithm 1). Columns are in
-// processing order; those of one group follow each other, except with given scales. N is a multiple of 32.
+// processing order; those of one group are contiguous, except with given scales. N is a multiple of 32.
 //
 // The paper's factor U, upper triangular with (H + damping)⁻¹ = Uᵀ·U, is S⁻ᵀ for the factor S of `factorize`.
 struct SolveArgs {
-  MatrixView weights;              // [N, K]  on return the dequantized values
+  MatrixView weights;              // [N, K]  in, out: replaced by the dequantized values
   MatrixView factor;               // [K, K]  S, lower triangular, H + damping = Sᵀ·S
   std::span<const int32_t> group;  // [K]     group of each column
   GridSpec grid;
   bool given_scales = false;  // `scales` and `zeros` are inputs
-  MatrixView scales;          // [G, N]  values that fp16 holds exactly
+  MatrixView scales;          // [G, N]  exactly representable in fp16
   MatrixView zeros;           // [G, N]  integers
   MatrixView codes;           // [K, N]  U8, out
 };
 
-// Operations that take memory besides their arguments: row_quadratic_forms; factorize
-// and solve_columns; solve_gptaq_target.
+// Operations that need scratch memory: row_quadratic_forms; factorize and solve_columns; solve_gptaq_target.
 enum class GptqOp { kRowQuadraticForms, kSolveColumns, kGptaqTarget };
 
 class GptqOps {
  public:
   virtual ~GptqOps() = default;
-  // Bytes that an operation on N rows of K columns allocates besides its arguments, at most.
+  // Maximum bytes of scratch memory of an operation on N rows of K columns.
   virtual int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const = 0;
   virtual void load(MatrixView to, const TensorView& from) = 0;  // a stored F32, F16, BF16 or F64 matrix
   // to[:, j] = from[:, order[j]]                                                                     [N, K]
@@ -46,7 +45,7 @@ class GptqOps {
   virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;  // d += (target − x)ᵀ·x   [K, K]
   virtual std::vector<float> diagonal(MatrixView h) = 0;                             // [K]
   // S, lower triangular with a positive diagonal and zeros above it, such that Sᵀ·S = H + damping·I with rows and
-  // columns taken in `order`; false when that is not positive definite. `precise` factorises in double precision.
+  // columns in `order`; false if that is not positive definite. `precise` factorises in double precision.
   virtual bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
   // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
   // not positive definite. GPTAQ's target (Li et al., arXiv 2504.02692).

@@ -1,4 +1,4 @@
-// Comparing what the kernels were compiled for with the GPUs that are there.
+// Comparing the architectures of the kernels with those of the GPUs.
 #include "backend/gpu_choice.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ std::string described(std::span<const GpuTarget> targets) {
   return text;
 }
 
-// As CMAKE_CUDA_ARCHITECTURES names it. 9.0 has products of its own, which only "90a" may use.
+// As in CMAKE_CUDA_ARCHITECTURES. 9.0 has instructions that require "90a".
 std::string architecture_option(const Gpu& gpu) {
   const bool hopper = gpu.major == 9 && gpu.minor == 0;
   return std::to_string(gpu.major) + std::to_string(gpu.minor) + (hopper ? "a" : "") + "-real";
@@ -83,7 +83,7 @@ DeviceChoice choose_automatically(const GpuState& state) {
       return choice;
     }
     choice.note +=
-        (choice.note.empty() ? "" : "; ") + ("cuda:" + std::to_string(gpu.index) + " is passed over: ") + gpu.problem;
+        (choice.note.empty() ? "" : "; ") + ("cuda:" + std::to_string(gpu.index) + " is skipped: ") + gpu.problem;
   }
   if (choice.note.empty()) choice.note = "the driver finds no GPU";
   return choice;

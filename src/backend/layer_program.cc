@@ -1,4 +1,4 @@
-// Questions to a program that follow from what its steps read and write.
+// Properties of a program derived from the reads and writes of its steps.
 #include "backend/layer_program.h"
 
 #include "core/check.h"
@@ -55,7 +55,7 @@ Access access_of(const LayerProgram& program, const LayerStep& step) {
 int LayerProgram::restart_before(int set) const {
   const int last = step_of(set);
   for (int start = last; start > 0; --start) {
-    bool free = true;  // nothing that is read from here on, but the residual stream, was written before
+    bool free = true;  // all slots read from here on, except the residual stream, are written from here on
     std::vector<bool> written(slots.size());
     for (int i = start; free && i < end(); ++i) {
       const Access access = access_of(*this, steps[static_cast<size_t>(i)]);

@@ -1,8 +1,8 @@
-// What one decoder layer computes, as data: steps over named activations.
+// The computation of one decoder layer as data: steps over named activations.
 //
 // Model families write programs (model/families). Three readers execute or analyse them: the eager interpreter
 // (model/transformer.h), the CUDA decode fuser (backend/cuda/decode), and the memory plan of quantization
-// (quantize/memory_plan.h). None of them knows a family.
+// (quantize/memory_plan.h). None of them depends on a family.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace gptq::backend {
 enum class NormKind { kRms, kLayer };  // Zhang & Sennrich, arXiv 1910.07467; Ba et al., arXiv 1607.06450
 enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kSquaredRelu };
 
-// An activation: a matrix with one row for each token of the batch. Slot 0 is the residual stream, F32; all others have
+// An activation: a matrix with one row per token of the batch. Slot 0 is the residual stream, F32; all others have
 // the backend's activation_dtype().
 struct Slot {
   std::string name;
@@ -31,7 +31,7 @@ struct Columns {
   int64_t begin = 0, count = 0;
 };
 
-// A vector of the layer, F32 [size]: the stored tensor plus `offset` (Gemma stores its norms' weights minus one).
+// A vector of the layer, F32 [size]: the stored tensor plus `offset` (Gemma stores the weights of norms minus one).
 struct Parameter {
   std::string name;  // within the layer: "input_layernorm.weight"
   int64_t size = 0;
@@ -46,8 +46,8 @@ struct LinearSpec {
   bool bias = false;
 };
 
-// Linears that read the same input: one Hessian, one factorisation, one solve over their stacked rows. Their outputs stand
-// side by side in the slot `out`.
+// Linears that read the same input: one Hessian, one factorisation, one solve over their stacked rows. Their outputs
+// are concatenated in the slot `out`.
 struct LinearSet {
   std::string name;  // for progress and journals: "qkv"
   std::vector<LinearSpec> linears;
@@ -58,7 +58,7 @@ struct LinearSet {
   int64_t out_features() const;  // of all linears
 };
 
-// out = norm(in) · weight + bias over each run of `size` columns, the size of the weight: one run for the norm of a row,
+// out = norm(in) · weight + bias over each run of columns of the size of the weight: one run for the norm of a row,
 // several for norms of heads. `out` may be `in`.
 struct NormStep {
   Columns in, out;
@@ -80,7 +80,7 @@ struct RopeStep {
   int table = 0;  // of Architecture::ropes
 };
 
-// Causal attention of each sequence's rows to all its positions so far; stores k and v in the cache, if there is one.
+// Causal attention of each sequence's rows to its positions up to their own; stores k and v in the cache, if any.
 // Query head h reads key head h / (heads / kv_heads).
 struct AttentionStep {
   Columns q, k, v, out;
@@ -109,8 +109,8 @@ struct LayerProgram {
   std::vector<Parameter> parameters;
   std::vector<LinearSet> linear_sets;  // in the order of execution
   std::vector<LayerStep> steps;
-  // Columns of each buffer. The first `kept_buffers` hold slots that are alive in front of some linear set: what must
-  // be kept when a pass stops there. The others are scratch.
+  // Columns of each buffer. The first `kept_buffers` hold slots that are alive before some linear set and must be kept
+  // if a pass stops there. The others are scratch.
   std::vector<int64_t> buffers;
   int kept_buffers = 0;
 
@@ -119,14 +119,14 @@ struct LayerProgram {
   int step_of(int set) const;
   // The first linear set that runs at or after a step; there must be one.
   int first_set_from(int step) const;
-  // The last step at or before that one in front of which nothing but the residual stream is alive: a pass that kept
-  // nothing else starts there to reach the set's input.
+  // The last step at or before the set's step before which only the residual stream is alive: a pass that kept only the
+  // residual stream restarts there to compute the set's input.
   int restart_before(int set) const;
-  const AttentionStep& attention() const;  // the layer's only one
+  const AttentionStep& attention() const;  // the only one of the layer
   int64_t cache_columns() const { return int64_t{attention().kv_heads} * attention().head_dim; }
 };
 
-// The columns that a step reads and those that it writes.
+// The columns that a step reads and writes.
 struct Access {
   std::vector<Columns> reads, writes;
 };

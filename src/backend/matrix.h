@@ -12,8 +12,8 @@
 
 namespace gptq::backend {
 
-// Row-major; `stride` elements lie between the starts of two rows, so that a column range is a view too.
-// The memory may belong to a device: only the backend that allocated it reads or writes elements.
+// Row-major; `stride` elements between the starts of consecutive rows, so that a column range is a view too.
+// The memory may be on a device: only the backend that allocated it reads or writes elements.
 struct MatrixView {
   DType dtype = DType::kF32;
   std::byte* data = nullptr;

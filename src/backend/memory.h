@@ -1,4 +1,4 @@
-// A backend's memory: allocating matrices, and moving their elements in and out.
+// A backend's memory: allocation and transfer of matrices.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 namespace gptq::backend {
 
 struct DeviceMemory {
-  int64_t available = 0;  // bytes that may still be allocated; INT64_MAX where nobody counts (CPU)
-  int64_t peak = 0;       // bytes of the device that the backend has held at most, the driver's included; 0 on a CPU
+  int64_t available = 0;  // bytes that can still be allocated; INT64_MAX without a limit (CPU)
+  int64_t peak = 0;       // maximum bytes of device memory in use, including the driver's; 0 on a CPU
 };
 
-// A matrix may be freed at any time: its memory is used again when what was called before is done.
+// A matrix may be freed at any time: its memory is reused only after all earlier calls are done.
 class Memory {
  public:
   virtual ~Memory() = default;
@@ -25,13 +25,13 @@ class Memory {
   virtual std::vector<float> download(MatrixView from) = 0;               // [rows · cols]
   virtual void copy(MatrixView to, MatrixView from) = 0;                  // same type, rows and cols
   virtual void clear(MatrixView x) = 0;                                   // zeros
-  virtual void synchronize() = 0;  // returns when all operations and transfers called so far are done
+  virtual void synchronize() = 0;  // returns when all earlier operations and transfers are done
 
-  // ---- matrices that wait in host memory. Only `fetch` and `store` take them; both matrices of a transfer have the
-  // same type and shape and are contiguous. Transfers run beside the operations:
-  //   fetch          begins when the operations and stores called before it are done
-  //   store          begins when the operations called before it are done
-  //   await_fetches  operations called after it begin when the fetches called before it are done
+  // ---- matrices in host memory, accepted by `fetch` and `store` only. Both matrices of a transfer have the same type
+  // and shape and are contiguous. Transfers run concurrently with operations:
+  //   fetch          begins after the operations and stores called before it are done
+  //   store          begins after the operations called before it are done
+  //   await_fetches  operations called after it begin after the fetches called before it are done
   // Until a store completes, only a fetch may overwrite its source.
   virtual Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) = 0;
   virtual void fetch(MatrixView to, MatrixView host) = 0;

@@ -1,6 +1,6 @@
-// The operations of a model's forward pass. Linears, attention and what lies between them work on matrices of the
-// activations' type (Capabilities::activation_dtype); the residual stream, parameters and logits are F32. `reference.h` has each
-// as plain loops.
+// The operations of a model's forward pass. Linears, attention and the operations between them have inputs and outputs
+// of the activations' type (Capabilities::activation_dtype); the residual stream, parameters and logits are F32.
+// Reference implementations: cpu/reference.h.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +17,20 @@
 
 namespace gptq::backend {
 
-// A linear or embedding weight in the device's private layout. Opaque: the model never asks what is inside.
+// A linear or embedding weight in the device's private layout; opaque to the model.
 class Weight {
  public:
   virtual ~Weight() = default;
   virtual int64_t in_features() const = 0;   // K
   virtual int64_t out_features() const = 0;  // N
-  virtual int64_t bytes() const = 0;         // read for one row of input
+  virtual int64_t bytes() const = 0;         // bytes read for one row of input
 };
 
 // Causal attention of the rows of a batch. A query at position p of its sequence sees the sequence's positions up to p.
 struct AttentionArgs {
   MatrixView q;  // [M, H·D]
   MatrixView keys,
-      values;          // [.., Hkv·D]  the cache whose pages the batch names, or without one its own rows [M, Hkv·D]
+      values;          // [.., Hkv·D]  the cache with the batch's pages, or without one its rows [M, Hkv·D]
   int heads = 0;       // H
   int kv_heads = 0;    // Hkv, divides H; query head h reads key head h / (H / Hkv)
   int head_dim = 0;    // D
@@ -49,7 +49,7 @@ class ModelOps {
  public:
   virtual ~ModelOps() = default;
 
-  // ---- weights: from the stored form to the device's own, once, at load
+  // ---- weights: conversion from the stored to the device's layout, at load time
   virtual std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
   virtual std::unique_ptr<Weight> load_weight(const PackedWeight& weight) = 0;
   virtual bool all_finite(const TensorView& stored) = 0;  // F32, F16 or BF16 in host memory
@@ -58,14 +58,14 @@ class ModelOps {
   virtual void embed(MatrixView out, std::span<const int> ids, const Weight& table) = 0;  // F32 [M, E], [M], [V, E]
   // out = norm(x) · weight + bias over each run of weight.cols elements of a row:
   //   kRms    norm(x) = x / √(mean(x²) + eps)        kLayer  norm(x) = (x − mean(x)) / √(var(x) + eps)
-  // `bias` may be without data. `out` may be `x`.
-  // out [M, n·len]   x the same, F32 or activations   weight, bias F32 [1, len]
+  // `bias` may have no data. `out` may be `x`.
+  // out [M, n·len]   x [M, n·len] F32 or activations   weight, bias F32 [1, len]
   virtual void norm(MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps) = 0;
-  // y = x · Wᵀ + bias for weights that share an input, side by side      y [M, ΣN] activations or F32   x [M, K]
+  // y = x · Wᵀ + bias for weights that share an input, concatenated      y [M, ΣN] activations or F32   x [M, K]
   virtual void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) = 0;
   // Rotates the first elements of each head of a row by the angles of the row's position                [M, n·D]
   virtual void rope(MatrixView x, const RopeArgs& args, const BatchRows& rows) = 0;
-  // Rows of keys or values into the cache, each at its position                cache [.., C]   x [M, C]
+  // Stores rows of keys or values in the cache, at their positions            cache [.., C]   x [M, C]
   virtual void append(MatrixView cache, MatrixView x, const BatchRows& rows) = 0;
   virtual void attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows) = 0;  // out [M, H·D]
   // out = f(x); gated: out = f(first half of x) · second half                   out [M, I]   x [M, I or 2·I]
@@ -76,14 +76,13 @@ class ModelOps {
   // out[i] = x[rows[i]]                                                       F32 [rows.size(), C]   [M, C]
   virtual void gather_rows(MatrixView out, MatrixView x, std::span<const int> rows) = 0;
 
-  // ---- what is read of the results
+  // ---- results
   // −log softmax(logits)[target] of each row                          logits F32 [T, V]   targets [T]
   virtual std::vector<float> cross_entropy(MatrixView logits, std::span<const int> targets) = 0;
-  // flag, F32 [1, 1], becomes 1 when x holds NaN or infinity; otherwise it stays as it is
+  // flag, F32 [1, 1], becomes 1 if x contains NaN or infinity; otherwise it is unchanged
   virtual void find_non_finite(MatrixView flag, MatrixView x) = 0;
 
-  // Decodes a whole model in as few launches as the device allows; null where `model` needs the operations above
-  // one by one.
+  // Decodes a whole model in as few launches as possible; null if `model` needs the separate operations above.
   virtual std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel& model) = 0;
 };
 

@@ -1,4 +1,4 @@
-// Facts about the machine, gathered.
+// Information about the machine.
 #include <gptq/system.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-// Opening a model folder: which configs, which weight files, and whether they fit together.
+// Opening a model folder: its configs and weight files, and whether they are consistent.
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-// A config of another method goes to `other` instead of being read.
+// A config of another method is stored in `other` instead.
 std::optional<QuantizeConfig> find_quantize_config(const fs::path& folder, std::optional<OtherFormat>& other) {
   const auto parse = [&](const OrderedJson& json, const std::string& what) -> std::optional<QuantizeConfig> {
     other = other_quantization(Json(json));
@@ -93,7 +93,7 @@ Checkpoint Checkpoint::open(const fs::path& folder, Purpose purpose) {
   try {
     checkpoint.map_files(find_weight_files(folder, candidate_names(checkpoint.quantize_config_, folder)));
   } catch (const Error&) {
-    // What is wrong with the config explains more than what is missing.
+    // An error of the config is more specific than a missing file.
     if (refused) throw *refused;
     if (!checkpoint.other_) throw;
     refuse(folder, *checkpoint.other_, purpose);
@@ -138,7 +138,7 @@ void Checkpoint::map_files(const WeightFiles& found) {
     const size_t shard = numbers.at(file);
     if (shards_[shard].contains(tensor)) {
       tensors_.emplace(tensor, Place{shard, tensor});
-    } else if (!(tied() && tensor == kHead && found.file_of.size() > 1)) {  // listed by some writers, stored by none
+    } else if (!(tied() && tensor == kHead && found.file_of.size() > 1)) {  // some writers list it without storing it
       missing.push_back(tensor + " (in " + file + ")");
     }
   }
@@ -155,7 +155,7 @@ void Checkpoint::map_files(const WeightFiles& found) {
   }
 }
 
-// Whether no tensor can be a quantized weight, of any method.
+// Whether no tensor can be a quantized weight of any method.
 bool Checkpoint::all_plain() const {
   for (const SafetensorsFile& shard : shards_) {
     for (const auto& [name, entry] : shard.header().tensors) {
@@ -166,7 +166,7 @@ bool Checkpoint::all_plain() const {
   return true;
 }
 
-// A quantization config that stayed behind when somebody converted the weights back is not believed.
+// Ignores a quantization config that remained after the weights were converted back to 16 or 32 bits.
 void Checkpoint::ignore_stale_quantization() {
   warn("ignoring the quantization config of " + folder_.string() +
        ": all of its weights are plain 16-bit or 32-bit numbers; remove quantize_config.json, or "
@@ -176,7 +176,7 @@ void Checkpoint::ignore_stale_quantization() {
   quantize_config_.reset();
 }
 
-// Models saved without their head's class lack "model." in front of every name.
+// Models saved without their head's class lack the prefix "model." of every name.
 void Checkpoint::complete_names() {
   const auto has_layers = [&](const std::string& prefix) {
     const auto found = tensors_.lower_bound(prefix + "layers.");
@@ -196,7 +196,7 @@ bool Checkpoint::tied() const {
   return found != config_->end() && *found == true;
 }
 
-// The file decides whether the head is the embedding: a config that says so beside another head is wrong.
+// The tensors determine whether head and embedding are tied: a config that ties a stored, different head is wrong.
 void Checkpoint::settle_head() {
   if (!tied()) return;
   if (!contains(kEmbedding)) {  // writers that store a shared tensor once may keep either name
@@ -223,7 +223,7 @@ void Checkpoint::settle_head() {
   (*config_)[kTied] = false;
   untied_ = true;
   warn((folder_ / "config.json").string() +
-       ": \"tie_word_embeddings\" is true, but the folder holds an lm_head of its own, " +
+       ": \"tie_word_embeddings\" is true, but the folder contains a separate lm_head, " +
        (contains(kHead) ? "which differs from the embedding" : "which is quantized") +
        "; the stored lm_head is used, as if the key were false");
 }
@@ -241,7 +241,7 @@ const Checkpoint::Place& Checkpoint::place_of(const std::string& name) const {
   return found->second;
 }
 
-// With what explains it: the tying of embedding and head, or the name inside a larger model.
+// With the probable reason: tying of embedding and head, or a tensor of a larger model.
 void Checkpoint::throw_missing(const std::string& name) const {
   std::string advice = "the folder is incomplete or of another architecture";
   if (name.rfind("lm_head.", 0) == 0 && contains(kEmbedding)) {
@@ -280,7 +280,7 @@ TensorView Checkpoint::tensor(const std::string& name, const Shape& expected) co
     throw Error(ErrorKind::kVerification, "reading tensor \"" + name + "\" of " + (folder_ / file_of(name)).string() +
                                               ": found the shape " + gptq::to_string(view.shape) + ", expected " +
                                               gptq::to_string(expected) +
-                                              "; weights and config.json do not belong together");
+                                              "; weights and config.json are of different models");
   }
   return view;
 }

@@ -1,4 +1,4 @@
-// An opened model folder: its configuration, the index of its tensors and the mapped weight files.
+// An open model folder: its configuration, the index of its tensors and the mapped weight files.
 #pragma once
 
 #include <cstdint>
@@ -17,36 +17,36 @@
 
 namespace gptq::checkpoint {
 
-// Weights are found by name, because folders may carry copies in other layouts:
+// Weights are found by name, because folders may contain copies in other layouts:
 //   model_file_base_name of the quantization config, then "model", then AutoGPTQ's "gptq_model-{bits}bit-{gs}g";
-//   each as NAME.safetensors or as shards behind NAME.safetensors.index.json; without any of them, what weight_files.h
-//   says. Where writers leave things out, names and config are completed from what the files hold:
-//   - every name lacks "model.": it is put in front;
-//   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with the same table twice: the head is left
-//     out; with another head, dense or packed: the key counts, and is written, as false, with a warning.
+//   each as NAME.safetensors or as shards listed in NAME.safetensors.index.json; otherwise as in weight_files.h.
+// Incomplete names and configs are completed from the tensors:
+//   - every name lacks "model.": it is prepended;
+//   - "tie_word_embeddings" with lm_head.weight only: it is the embedding; with two equal tables: the head is omitted;
+//     with a different head, dense or packed: the key is read, and written, as false, with a warning.
 // The quantization config is quantize_config.json, else quant_config.json, else config.json's "quantization_config".
-// One that speaks of quantized weights where all tensors are plain ones is ignored with a warning.
+// It is ignored with a warning if all tensors are 16-bit or 32-bit numbers.
 class Checkpoint {
  public:
   // Maps every weight file and checks its header; reads no weights. Throws Error(kNotFound) for a missing folder,
-  // config, weight file or shard, and Error(kVerification) for damaged ones; each names the file, and what another
-  // format is. For looking, models that are quantized with another method are opened too.
+  // config, weight file or shard, and Error(kVerification) for damaged ones; each names the file, and the format if it
+  // is another one. Purpose::kLook also opens models quantized with another method.
   static Checkpoint open(const fs::path& folder, Purpose purpose = Purpose::kRun);
 
   const fs::path& folder() const { return folder_; }
   const Json& config() const { return *config_; }  // config.json
-  OrderedJson ordered_config() const;              // the same, read again with its keys in the file's order
+  OrderedJson ordered_config() const;              // the same, read again in the order of the file
   const std::optional<QuantizeConfig>& quantize_config() const { return quantize_config_; }
 
-  const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, when looking
+  const std::optional<OtherFormat>& other_format() const { return other_; }  // of the quantization, for Purpose::kLook
 
-  // The method of a quantization config that is ignored because all tensors are plain ones, or "".
+  // The method of an ignored quantization config (all tensors are 16-bit or 32-bit numbers), or "".
   const std::string& ignored_quantization() const { return ignored_quantization_; }
 
   bool contains(const std::string& name) const { return tensors_.count(name) > 0; }
 
-  // Views into the mapped files: valid while this object lives, not aligned. Throws Error(kVerification) naming
-  // the tensor and the folder when it is missing, of an unknown type, or of another shape than `expected`.
+  // Views into the mapped files: valid during the lifetime of this object, not aligned. Throws Error(kVerification)
+  // naming the tensor and the folder if it is missing, of an unknown type, or not of the shape `expected`.
   TensorView tensor(const std::string& name) const;
   TensorView tensor(const std::string& name, const Shape& expected) const;
 
@@ -78,7 +78,7 @@ class Checkpoint {
   std::map<std::string, Place> tensors_;
   std::optional<OtherFormat> other_;
   std::string ignored_quantization_;
-  bool untied_ = false;  // the config's "tie_word_embeddings" is not believed
+  bool untied_ = false;  // the config's "tie_word_embeddings" is overridden
 };
 
 }  // namespace gptq::checkpoint

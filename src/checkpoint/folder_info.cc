@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kPackedEnding = ".qweight";
 
-// The first of `keys` that holds a number which fits an int; 0 when none does. Inspection never fails on them.
+// The first of `keys` with a number in the range of int; 0 without one. Inspection never fails on them.
 int first_size(const Json& config, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
     const auto found = config.find(key);
@@ -39,7 +39,7 @@ bool describes_packed(const Checkpoint& checkpoint, const std::string& name) {
   return false;
 }
 
-// Logical weights of one tensor: codes count as weights, what describes them does not count.
+// Logical weights of one tensor: codes count as weights; zeros, scales and groups do not count.
 int64_t parameters_of(const Checkpoint& checkpoint, const std::string& name) {
   if (!checkpoint.quantize_config()) return element_count(checkpoint.entry(name).shape);
   if (describes_packed(checkpoint, name)) return 0;
@@ -58,7 +58,7 @@ void read_sizes(const Json& root, ModelInfo& info) {
       architectures->front().is_string()) {
     info.architecture = architectures->front().get<std::string>();
   }
-  const auto nested = root.find("text_config");  // the text part of models that also see or hear
+  const auto nested = root.find("text_config");  // the text part of multimodal models
   const Json& config = nested != root.end() && nested->is_object() ? *nested : root;
   info.layers = first_size(config, {"num_hidden_layers", "n_layer", "num_layers", "n_layers"});
   info.hidden_size = first_size(config, {"hidden_size", "n_embd", "d_model"});

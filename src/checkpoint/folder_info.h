@@ -1,4 +1,4 @@
-// The summary of a model folder behind inspect(), as far as files alone can tell.
+// The summary of a model folder for inspect(), from its files only.
 #pragma once
 
 #include <gptq/inspect.h>
@@ -7,12 +7,12 @@
 
 namespace gptq::checkpoint {
 
-// Everything but `supported` and `obstacle`, which depend on the architectures this build knows. Packed modules count
-// the weights they stand for; sizes come from config.json (or its "text_config") under any family's field names and are
-// 0 when absent.
+// All fields except `supported` and `obstacle`, which depend on the supported architectures. Packed modules count as
+// the weights they represent; sizes are read from config.json (or its "text_config") under any family's field names and
+// are 0 if absent.
 ModelInfo folder_info(const Checkpoint& checkpoint);
 
-// Of a file or folder that is no model: its files, what it is, and the way out, as the obstacle.
+// For a file or folder that is not a model: its files; the obstacle names its format and the remedy.
 ModelInfo folder_info(const fs::path& path, const OtherFormat& other);
 
 }  // namespace gptq::checkpoint

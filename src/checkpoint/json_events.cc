@@ -69,7 +69,7 @@ class Adapter {
 
 void read_json_events(std::string_view text, const std::string& what, JsonEvents& events) {
   Adapter adapter(what, events);
-  // The library takes a zero byte for the end of the text; JSON allows none anywhere.
+  // The library treats a zero byte as the end of the text; JSON does not allow zero bytes.
   if (text.find('\0') != std::string_view::npos) adapter.refuse("found a zero byte");
   Json::sax_parse(text, &adapter);
 }

@@ -1,4 +1,4 @@
-// Large JSON tables read without a document in memory: headers and indexes of untrusted files.
+// Reading large JSON tables without a document in memory: headers and indexes of untrusted files.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace gptq::checkpoint {
 
-// Takes the events of one document in the text's order; any method may throw to refuse it.
+// Receives the events of one document in order; any method may throw to reject it.
 class JsonEvents {
  public:
   enum class Kind { kString, kUnsigned, kOther };  // kOther: null, a boolean, any other number
@@ -15,7 +15,7 @@ class JsonEvents {
   virtual ~JsonEvents() = default;
   virtual void open(bool array) = 0;
   virtual void close() = 0;
-  virtual void key(std::string& name) = 0;  // duplicates are the receiver's business
+  virtual void key(std::string& name) = 0;  // duplicates are handled by the receiver
   virtual void scalar(Kind kind, std::string& text, uint64_t number) = 0;
 };
 

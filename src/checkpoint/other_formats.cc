@@ -1,4 +1,4 @@
-// Recognising other formats by their files, configs and tensors.
+// Recognition of other formats by their files, configs and tensors.
 #include "checkpoint/other_formats.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace gptq::checkpoint {
 namespace {
 
 constexpr char kMerge[] =
-    "; merge it into its base model first (PEFT: merge_and_unload(), then save_pretrained()) and give the merged "
+    "; merge it into its base model first (PEFT: merge_and_unload(), then save_pretrained()) and use the merged "
     "folder";
 
 bool starts_with(const std::string& text, std::string_view start) { return text.rfind(start, 0) == 0; }
@@ -62,7 +62,7 @@ OtherFormat file_format(const fs::path& path) {
   const std::string found = ends_with(name, ".safetensors") ? "one weight file of a model" : "a file";
   return {"file",
           found + ", not a model folder",
-          "; give the folder that has config.json and the tokenizer too: " + folder.string(),
+          "; use the folder that also has config.json and the tokenizer: " + folder.string(),
           "",
           "",
           false};
@@ -74,7 +74,7 @@ OtherFormat adapter(const fs::path& folder) {
     const fs::path path = folder / "adapter_config.json";
     const Json json = parse_json(read_file(path), path.string());
     if (json.is_object()) format.base = string_at(json, "base_model_name_or_path");
-  } catch (const Error&) {  // it is one all the same
+  } catch (const Error&) {  // an adapter despite the invalid file
   }
   if (!format.base.empty()) format.found += " of " + format.base;
   return format;
@@ -143,7 +143,7 @@ std::optional<OtherFormat> other_quantization(const Json& config) {
   std::string method = ascii_lower(string_at(config, "quant_method"));
   if (method.empty()) method = ascii_lower(string_at(config, "method"));
   if (method.empty() && config.contains("version") && config["version"].is_string() && config.contains("zero_point")) {
-    method = "awq";  // its own files name a kernel version only
+    method = "awq";  // its files have only a kernel version
   }
   if (method.empty() && (config.contains("load_in_4bit") || config.contains("load_in_8bit"))) method = "bitsandbytes";
   if (method.empty() && config.contains("config_groups")) method = "compressed-tensors";
@@ -183,13 +183,13 @@ void refuse(const fs::path& path, const OtherFormat& format, Purpose purpose) {
   std::string way_out = format.way_out;
   if (way_out.empty()) {
     way_out = purpose == Purpose::kQuantize ? "; quantizing starts from the original 16-bit model in safetensors"
-                                            : "; give the original 16-bit model in safetensors or a GPTQ checkpoint of "
+                                            : "; use the original 16-bit model in safetensors or a GPTQ checkpoint of "
                                               "it, which gptq quantize makes";
     if (!format.base.empty()) way_out += " (config.json names " + format.base + ")";
   }
   if (format.quantized) {
-    throw Error(ErrorKind::kVerification, "opening " + path.string() + ": the model is " + format.found +
-                                              " already, which this program does not read" + way_out);
+    throw Error(ErrorKind::kVerification, "opening " + path.string() + ": the model is already " + format.found +
+                                              ", which this program does not read" + way_out);
   }
   throw Error(ErrorKind::kNotFound, "opening " + path.string() + ": found " + format.found +
                                         "; expected a model folder with config.json and *.safetensors" + way_out);

@@ -1,4 +1,4 @@
-// Old names for what transformers 5 renamed.
+// The old names of keys that transformers 5 renamed.
 #include "checkpoint/output_config.h"
 
 #include "core/json.h"
@@ -7,7 +7,7 @@ namespace gptq::checkpoint {
 
 namespace {
 
-// Names of `rope_parameters` that lie beside "rope_scaling" in transformers 4.
+// Keys of `rope_parameters` that transformers 4 stores outside "rope_scaling".
 constexpr const char* kOutside[] = {"rope_theta", "partial_rotary_factor"};
 
 void add(OrderedJson& config, const std::string& key, const OrderedJson& value) {

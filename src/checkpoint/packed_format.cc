@@ -25,7 +25,7 @@ std::string place_of(const Checkpoint& checkpoint, const std::string& name) {
   throw Error(kind, "reading " + where + ": " + problem);
 }
 
-// An aligned copy of an I32 tensor; files promise no alignment.
+// An aligned copy of an I32 tensor; tensors in files may be unaligned.
 Tensor read_int32(const Checkpoint& checkpoint, const std::string& name, const Shape& expected) {
   const TensorView view = checkpoint.tensor(name, expected);
   if (view.dtype != DType::kI32) {
@@ -59,7 +59,7 @@ Tensor read_scales(const Checkpoint& checkpoint, const std::string& name, const 
   return scales;
 }
 
-// All-zero biases are dropped: they add nothing, and AutoGPTQ wrote them for linears that have none.
+// All-zero biases are dropped: they have no effect, and AutoGPTQ writes them for linears without bias.
 Tensor read_bias(const Checkpoint& checkpoint, const std::string& name, int64_t N) {
   if (!checkpoint.contains(name)) return {};
   Tensor bias = to_float32(checkpoint.tensor(name, {N}), place_of(checkpoint, name));
@@ -90,12 +90,12 @@ Tensor read_groups(const Checkpoint& checkpoint, const std::string& name, int64_
     }
     all_zero = all_zero && group == 0;
   }
-  // With several groups, all zeros is no assignment but a mark for "in order".
+  // With several groups, all zeros mean natural order.
   return all_zero && G > 1 ? natural_groups(K, group_size) : std::move(tensor);
 }
 
-// A zero of 0 makes AutoGPTQ's writer set every higher field of the word to ones. Such a word cannot be told from
-// one with several true wraps, so it is only worth a warning.
+// For a zero point of 0 AutoGPTQ's writer sets every higher field of the word to ones. Such a word cannot be
+// distinguished from one with several actual wraps, so there is only a warning.
 bool looks_damaged(const Tensor& stored, int bits) {
   const std::span<const int32_t> words = stored.values<int32_t>();
   return std::any_of(words.begin(), words.end(),
@@ -113,15 +113,16 @@ bool all_fields_are(const Tensor& zeros, int bits, uint32_t value) {
   return true;
 }
 
-// How one was subtracted from the zeros of a v1 file: from fields of `bits` bits, which may not be the module's own.
+// How 1 was subtracted from the zeros of a v1 file: from fields of `bits` bits, possibly not the module's width.
 struct Subtraction {
   int bits;
   ZeroRule rule;
 };
 
-// GPTQModel subtracts constants from whole words. Before 7.4 they are those of the config's width, also where a rule
-// gives a module another one (7.0 to 7.3 with a config of 3 bits and such a rule: not known, read field by field). From 7.0 on
-// it treats fields of 3 bits one by one. Symmetric zeros need no guess where they are the middle field by field.
+// GPTQModel subtracts constants from whole words. Before 7.4 they are the constants of the config's width, even for a
+// module to which a rule assigns another width (unknown for 7.0 to 7.3 with a config of 3 bits; such modules are read
+// field by field). From 7.0 on it subtracts from fields of 3 bits one by one. Symmetric zeros that are the middle field
+// by field need no distinction.
 Subtraction subtraction_of(const Tensor& stored, const QuantizeConfig& config, const ModuleSettings& settings) {
   const std::optional<QuantizerVersion> gptqmodel = config.gptqmodel_version();
   const uint32_t middle = 1u << (settings.bits - 1);
@@ -141,7 +142,7 @@ Tensor read_zeros(const Checkpoint& checkpoint, const std::string& name, const S
   Tensor stored = read_int32(checkpoint, name, expected);
   const bool v1 = config.format == CheckpointFormat::kGptq;
   const uint32_t middle = 1u << (settings.bits - 1);
-  // Kernels that assume the middle make a mislabelled symmetric file work elsewhere; so do we.
+  // A mislabelled symmetric file works with kernels that assume the middle, so it is accepted here too.
   if (settings.sym && all_fields_are(stored, settings.bits, v1 ? middle : middle - 1)) {
     warn(place_of(checkpoint, name) + " holds zeros of format " + (v1 ? "gptq_v2" : "gptq") +
          " although the config says " + to_string(config.format) + "; reading them as the middle of the range");
@@ -164,7 +165,7 @@ Tensor map_fields(const TensorView& zeros, int bits, Change change) {
   Tensor result(DType::kI32, zeros.shape);
   const int32_t* from = zeros.values<int32_t>().data();
   int32_t* to = result.values<int32_t>().data();
-  // Rows hold whole runs of 32 fields, so that the tensor is one long stream.
+  // Rows consist of whole runs of 32 fields, so the tensor is one long stream.
   const int64_t fields = zeros.size() * 32 / bits;
   for (int64_t i = 0; i < fields; ++i) pack_field(to, i, bits, change(unpack_field(from, i, bits)));
   return result;

@@ -1,4 +1,4 @@
-// Names of files that untrusted configs may give: within the folder, never a path.
+// Valid file names in untrusted configs: names within the folder, never a path.
 #pragma once
 
 #include <string>

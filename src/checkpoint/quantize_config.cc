@@ -15,7 +15,7 @@ namespace gptq::checkpoint {
 
 namespace {
 
-// Keys that carry nothing a reader of the weights needs, from all writers; anything else is reported as unknown.
+// The known keys of all writers, relevant to readers of the weights or not; others are reported as unknown.
 const std::set<std::string> kKnownKeys = {"bits",
                                           "w_bit",
                                           "group_size",
@@ -74,7 +74,7 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-// The value under one of two names; both present and different is an error.
+// The value under either of two names; two different values are an error.
 std::string either(const JsonReader& json, const char* name, const char* synonym, const std::string& fallback) {
   if (json.has(name) && json.has(synonym) && lower_case(json.string(name)) != lower_case(json.string(synonym))) {
     json.fail(synonym, "the same as \"" + std::string(name) + "\" (\"" + json.string(name) + "\")");
@@ -107,7 +107,7 @@ CheckpointFormat read_format(const JsonReader& json, const std::string& what) {
   const std::string method = either(json, "quant_method", "method", "gptq");
   if (method != "gptq") refuse(what, "the quantization method is \"" + method + "\", expected \"gptq\"");
   if (json.boolean("is_marlin_format", false)) refuse(what, "the weights are repacked for Marlin (is_marlin_format)");
-  // AWQ's own files name no method but a kernel version.
+  // AWQ's files name no method but have a kernel version.
   if (json.has("version") && json.json().at("version").is_string() && json.has("zero_point")) {
     refuse(what, "this is an AWQ configuration (version \"" + json.string("version") + "\")");
   }
@@ -132,7 +132,7 @@ ModuleRule read_rule(const std::string& key, const OrderedJson& value, const std
   const std::string prefix = key.substr(0, 2);
   rule.skip = prefix == "-:";
   rule.pattern = rule.skip || prefix == "+:" ? key.substr(2) : key;
-  Regex(rule.pattern, "\"dynamic\" in " + what);  // fails early
+  Regex(rule.pattern, "\"dynamic\" in " + what);  // throws if invalid
   if (rule.skip) return rule;
   const Json plain = value;
   const JsonReader json(plain, what + ", \"dynamic\", \"" + key + "\"");
@@ -165,7 +165,7 @@ std::vector<std::vector<std::string>> read_modules(const JsonReader& json) {
   return groups;
 }
 
-// Modules are many and rules few: each pattern is compiled once per thread.
+// There are many modules and few rules: each pattern is compiled once per thread.
 bool matches(const std::string& pattern, const std::string& module) {
   constexpr size_t kMaxPatterns = 1024;
   thread_local std::map<std::string, Regex> compiled;
@@ -234,7 +234,7 @@ QuantizeConfig parse_quantize_config(const OrderedJson& ordered, const std::stri
     if (!json.at("meta").is_object()) json.fail("meta", "an object");
     config.meta = json.at("meta");
   }
-  // These moved into `meta` in newer files.
+  // In `meta` in newer files.
   const JsonReader meta(*config.meta, what + ", \"meta\"");
   const auto where = [&](const char* key) -> const JsonReader& { return json.has(key) ? json : meta; };
   config.static_groups = where("static_groups").boolean("static_groups", config.static_groups);
@@ -270,7 +270,7 @@ OrderedJson to_json(const QuantizeConfig& config) {
   OrderedJson dynamic = OrderedJson::object();
   for (const ModuleRule& rule : config.dynamic) {
     const std::string key = (rule.skip ? "-:" : "+:") + rule.pattern;
-    if (dynamic.contains(key)) continue;  // of equal patterns the first one counts
+    if (dynamic.contains(key)) continue;  // of equal patterns the first applies
     OrderedJson& value = dynamic[key] = OrderedJson::object();
     if (rule.bits) value["bits"] = *rule.bits;
     if (rule.group_size) value["group_size"] = *rule.group_size;

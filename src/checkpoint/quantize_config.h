@@ -1,4 +1,4 @@
-// How a checkpoint was quantized: quantize_config.json and config.json's "quantization_config", in every dialect.
+// The quantization configuration: quantize_config.json and config.json's "quantization_config", in every dialect.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace gptq::checkpoint {
 
-// v1 ("gptq", what nearly every file is) stores each zero point minus one; v2 ("gptq_v2") stores it as it is.
+// v1 ("gptq", nearly all files) stores each zero point minus one; v2 ("gptq_v2") stores it unchanged.
 enum class CheckpointFormat { kGptq, kGptqV2 };
 std::string to_string(CheckpointFormat format);  // "gptq", "gptq_v2"
 
@@ -39,16 +39,15 @@ struct QuantizeConfig {
   // On disk a rule's key is "-:PATTERN" for a skip and "+:PATTERN" or "PATTERN" for an override.
   std::vector<ModuleRule> dynamic;                                     // in the file's order
   std::vector<std::vector<std::string>> modules_in_block_to_quantize;  // empty: all linears of a block
-  JsonBox<Json> meta =
-      JsonBox<Json>::object();            // what does not matter for running the model; "quantizer" says who wrote it
-  std::vector<std::string> unknown_keys;  // of the file that was read; ignored
-  std::string model_file_base_name;       // file name without ".safetensors", or ""
+  JsonBox<Json> meta = JsonBox<Json>::object();  // not needed to run the model; "quantizer" names the writer
+  std::vector<std::string> unknown_keys;         // of the file that was read; ignored
+  std::string model_file_base_name;              // file name without ".safetensors", or ""
 
-  std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" when absent
-  // The GPTQModel that wrote the folder, 0.0 where no version is named; nothing for other writers, and for ours.
+  std::string quantizer() const;  // meta.quantizer, several joined by ", "; "" if absent
+  // The version of the GPTQModel that wrote the folder, 0.0 if unknown; nullopt for other writers, including gptq.
   std::optional<QuantizerVersion> gptqmodel_version() const;
 
-  // The settings of one module: the first rule that matches decides, override or skip, as in GPTQModel, vLLM and
+  // The settings of one module: the first rule that matches applies, override or skip, as in GPTQModel, vLLM and
   // SGLang. nullopt: a rule keeps this module dense. Throws Error(kVerification) for a pattern that does not compile.
   std::optional<ModuleSettings> settings_for(const std::string& module) const;
 };

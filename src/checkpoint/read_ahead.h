@@ -1,4 +1,4 @@
-// Reading ahead: tensors that will be wanted soon come from the disk while others are worked on.
+// Read-ahead: tensors that will be needed soon are read from the disk in the background.
 #pragma once
 
 #include <atomic>
@@ -12,9 +12,9 @@ namespace gptq::checkpoint {
 class ReadAhead {
  public:
   explicit ReadAhead(const Checkpoint& checkpoint);
-  ~ReadAhead();  // forgets what it has not begun
+  ~ReadAhead();  // drops requests that have not started
 
-  // Brings the tensor's pages into memory, after those of the calls before, and returns at once.
+  // Queues reading the tensor's pages into memory, after those of earlier calls, and returns immediately.
   void prefetch(const std::string& tensor);
 
  private:

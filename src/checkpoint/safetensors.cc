@@ -1,4 +1,4 @@
-// Mapped safetensors files, and the exact writing of new ones.
+// Mapped safetensors files, and byte-exact writing of new ones.
 #include "checkpoint/safetensors.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ void sort_for_safetensors(std::vector<TensorSpec>& specs) {
 
 std::string safetensors_header_bytes(const std::vector<TensorSpec>& sorted,
                                      const std::map<std::string, std::string>& metadata) {
-  // Built as text: an ordered JSON object would look every key up in a list.
+  // Built as text: an ordered JSON object searches a list for every key.
   std::string json = "{";
   if (!metadata.empty()) json += "\"__metadata__\":" + Json(metadata).dump();
   uint64_t offset = 0;

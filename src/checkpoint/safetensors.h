@@ -1,4 +1,4 @@
-// The safetensors file format: reading one file through a mapping, and the header bytes for writing one.
+// The safetensors file format: reading a mapped file, and the header bytes for writing one.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace gptq::checkpoint {
 // Source: the safetensors format description and its reference implementation.
 
 struct TensorEntry {
-  std::optional<DType> dtype;  // absent for a type this program does not know: listed, never loaded
+  std::optional<DType> dtype;  // absent for an unknown type: listed, never loaded
   std::string dtype_name;      // as spelled in the file
   Shape shape;
   uint64_t begin = 0, end = 0;  // bytes, from the start of the data buffer
@@ -34,11 +34,11 @@ struct SafetensorsHeader {
 };
 
 // Checks every rule of the format: header length, JSON syntax and UTF-8, duplicate names, sizes with overflow, holes,
-// overlaps and trailing bytes. Work and memory are bounded by limits on the header's length, its tensors, metadata and
-// nesting, which real files stay far below. Throws Error(kVerification) that begins with `what` (the file's name).
+// overlaps and trailing bytes. Time and memory are bounded by limits on the header's length, its tensors, metadata and
+// nesting, far above those of real files. Throws Error(kVerification) that begins with `what` (the file's name).
 SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, const std::string& what);
 
-// One mapped file. Views stay valid for the life of this object, also after it has been moved.
+// One mapped file. Views are valid during the lifetime of this object, also after it was moved.
 class SafetensorsFile {
  public:
   // Throws Error(kNotFound | kPermission | kVerification) naming the file.
@@ -48,7 +48,7 @@ class SafetensorsFile {
   const SafetensorsHeader& header() const { return header_; }
   bool contains(const std::string& name) const { return header_.tensors.count(name) > 0; }
 
-  // Throws Error(kVerification) when the tensor is missing or of an unknown type.
+  // Throws Error(kVerification) if the tensor is missing or of an unknown type.
   TensorView tensor(const std::string& name) const;
 
  private:
@@ -56,7 +56,7 @@ class SafetensorsFile {
   SafetensorsHeader header_;
 };
 
-// A tensor to be written: everything but its values.
+// A tensor to be written, without its values.
 struct TensorSpec {
   std::string name;
   DType dtype = DType::kF16;
@@ -65,11 +65,11 @@ struct TensorSpec {
   bool operator==(const TensorSpec&) const = default;
 };
 
-// The order in which the reference writer lays tensors out: by type, widest first, then by name.
+// The order of tensors in files of the reference writer: by type, widest first, then by name.
 void sort_for_safetensors(std::vector<TensorSpec>& specs);
 
-// The length, the JSON and its padding with spaces to a multiple of 8, byte for byte as the reference writer has
-// it for tensors that follow each other in the given order.
+// The length, the JSON and its padding with spaces to a multiple of 8, equal byte for byte to the reference writer's
+// for tensors stored in the given order.
 std::string safetensors_header_bytes(const std::vector<TensorSpec>& sorted,
                                      const std::map<std::string, std::string>& metadata);
 

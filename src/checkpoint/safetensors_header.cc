@@ -1,4 +1,4 @@
-// Strict reading of safetensors headers, in little more memory than their tensors' entries take.
+// Strict reading of safetensors headers, in little more memory than the entries of their tensors.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -13,11 +13,11 @@ namespace gptq::checkpoint {
 namespace {
 
 constexpr uint64_t kMaxParsedHeader = 100'000'000;  // the reference's limit
-constexpr size_t kMaxTensors = 500'000;             // of one file; the largest models have half as many in all files
+constexpr size_t kMaxTensors = 500'000;             // of one file; the largest models have half as many in total
 constexpr size_t kMaxMetadata = 100'000;            // entries
 constexpr size_t kMaxDimensions = 64;
 constexpr char kMetadataKey[] = "__metadata__";
-constexpr std::string_view kPointerStart = "version https://git-lfs";  // what Git leaves without LFS installed
+constexpr std::string_view kPointerStart = "version https://git-lfs";  // the file's content without Git LFS
 
 [[noreturn]] void fail(const std::string& what, const std::string& problem,
                        const std::string& advice = "the file is damaged, fetch it again") {
@@ -45,7 +45,7 @@ std::string_view header_text(std::span<const std::byte> file, const std::string&
   if (length > kMaxParsedHeader) {
     fail(what,
          "the header length is " + std::to_string(length) + ", expected at most " + std::to_string(kMaxParsedHeader),
-         "this is no safetensors file, or a damaged one");
+         "this is not a safetensors file, or it is damaged");
   }
   if (length > file.size() - 8) {
     fail(what, "the header length is " + std::to_string(length) + " but the file has only " + size + " bytes");
@@ -76,7 +76,7 @@ void check_size(const TensorEntry& entry, const std::string& name, const std::st
   }
 }
 
-// Sorted by offset, each tensor must begin where the one before ended, the first at 0, the last at the file's end.
+// Sorted by offset, the first tensor must begin at 0, each other where the previous one ends, the last end at file end.
 void check_layout(const SafetensorsHeader& header, uint64_t buffer_bytes, const std::string& what) {
   struct Range {
     uint64_t begin, end;
@@ -193,7 +193,7 @@ class HeaderReader : public JsonEvents {
   enum class Place { kOutsideRoot, kRoot, kEntry, kNumbers, kIgnored, kMetadata };
   enum class Field : size_t { kDtype, kShape, kOffsets, kOther };
 
-  // The value that just came has the wrong type for its place.
+  // The current value has the wrong type for its position.
   [[noreturn]] void refuse_value() const {
     if (place_ == Place::kMetadata)
       fail(what_, "\"__metadata__\" has a value that is not a string, for \"" + metadata_->first + "\"");

@@ -1,4 +1,4 @@
-// Finding weight files by name, by an index, or because there is no other.
+// Finding weight files by name, by an index, or as the only candidate.
 #include "checkpoint/weight_files.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ bool is_present(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-// Takes "weight_map" out of an index; everything else is passed over.
+// Reads "weight_map" of an index and ignores everything else.
 class IndexReader : public JsonEvents {
  public:
   IndexReader(const std::string& what, std::map<std::string, std::string>& files) : what_(what), files_(files) {}
@@ -114,7 +114,7 @@ WeightFiles read_index(const fs::path& path) {
   return found;
 }
 
-// NAME-00001-of-0000N.safetensors when `names` are such shards of one model; throws when some are missing.
+// The complete shards NAME-00001-of-0000N.safetensors among `names`; throws if some are missing.
 std::optional<WeightFiles> shards_without_index(const fs::path& folder, const std::vector<std::string>& names) {
   const auto number = [](const std::string& text) {
     const bool digits = !text.empty() && text.size() <= 6 && text.find_first_not_of("0123456789") == std::string::npos;
@@ -172,7 +172,7 @@ WeightFiles find_weight_files(const fs::path& folder, const std::vector<std::str
           (files.empty() ? "no weights" : std::to_string(files.size()) + " weight files, " + first_names(files)) +
           ", expected " + expected + " or an index of shards" +
           (files.empty() ? "; download the model again, or check the path"
-                         : "; keep the one that is the model, or rename it to model.safetensors"));
+                         : "; keep only the model's, or rename it to model.safetensors"));
 }
 
 }  // namespace gptq::checkpoint

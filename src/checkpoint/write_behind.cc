@@ -1,4 +1,4 @@
-// Packed modules in a queue that ends at the writer.
+// A queue of packed modules for the writer.
 #include "checkpoint/write_behind.h"
 
 #include <memory>

@@ -1,4 +1,4 @@
-// Writing a model folder in the background: packed modules go to their shards while the next ones are made.
+// Writing a model folder in the background: packed modules are written while the next ones are computed.
 #pragma once
 
 #include <functional>
@@ -11,18 +11,18 @@
 
 namespace gptq::checkpoint {
 
-// Errors of the writer come out of the next call, whichever it is; nothing is written after one.
+// The next call rethrows an error of the writer; nothing is written after an error.
 class WriteBehind {
  public:
   WriteBehind(CheckpointWriter& writer, CheckpointFormat format);
 
   void write(const std::string& module, PackedWeight weight);
-  void write(const std::string& tensor, const TensorView& values);  // which stay where they are until finish()
+  void write(const std::string& tensor, const TensorView& values);  // `values` must stay valid until finish()
 
-  // Calls `then` in the background when everything handed over so far is on the disk.
+  // Calls `then` in the background after all data of earlier calls is on the disk.
   void on_durable(std::function<void()> then);
 
-  void wait();    // for everything handed over so far, calls of `then` included
+  void wait();    // until all earlier calls are done, including calls of `then`
   void finish();  // waits, then finishes the writer
 
  private:

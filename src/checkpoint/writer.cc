@@ -1,4 +1,4 @@
-// Preallocated shards, companion files and the order of writing that makes an interrupted save visible.
+// Preallocated shards, companion files, and an order of writing that reveals an interrupted save.
 #include "checkpoint/writer.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ void create_folder(const fs::path& folder) {
   if (error) throw_system_error("creating the folder", folder, error.value());
 }
 
-// Stray weights would be loaded by readers that take every *.safetensors of a folder.
+// Readers that load every *.safetensors of a folder would also load unrelated weights.
 void refuse_other_weights(const fs::path& folder, const std::set<std::string>& ours) {
   for (const auto& item : fs::directory_iterator(folder)) {
     const std::string name = item.path().filename().string();
@@ -50,7 +50,7 @@ void refuse_other_weights(const fs::path& folder, const std::set<std::string>& o
   }
 }
 
-// Whether an earlier run made this shard: same size and header. A header of zeros is one that never got that far.
+// Whether an earlier run made this shard: same size and header. A header of zeros was not written yet.
 bool holds_shard(const fs::path& path, const std::string& header, uint64_t size) {
   if (!is_plain_file(path)) return false;
   const MappedFile file(path);
@@ -161,7 +161,7 @@ void CheckpointWriter::finish() {
 
 namespace {
 
-// By its path in the folder: what travels with the weights as it is.
+// By path in the folder: files that are copied with the weights.
 bool is_companion(const std::string& name) {
   const ModelFile* file = find_model_file(name);
   return file != nullptr && file->role != FileRole::kConfig && file->role != FileRole::kCard;
@@ -174,7 +174,7 @@ std::string bytes_for_output(const fs::path& path) {
   OrderedJson config;
   try {
     config = parse_ordered_json(bytes, path.string());
-  } catch (const Error&) {  // whoever reads the tokenizer says so
+  } catch (const Error&) {  // reported when the tokenizer is opened
     return bytes;
   }
   if (!config.is_object() || config.erase("auto_map") == 0) return bytes;

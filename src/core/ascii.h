@@ -1,4 +1,4 @@
-// Characters and texts of ASCII, whatever the locale: bytes above 0x7F belong to no class and have no case.
+// Characters and texts of ASCII, independent of the locale: bytes above 0x7F belong to no class and have no case.
 #pragma once
 
 #include <string>

@@ -42,7 +42,7 @@ void BackgroundThread::run() {
   for (;;) {
     added_.wait(lock, [&] { return stop_ || !tasks_.empty(); });
     if (tasks_.empty()) return;
-    Task& task = tasks_.front();  // stays where it is while others are added
+    Task& task = tasks_.front();  // its address is stable while others are added
     std::exception_ptr failure;
     lock.unlock();
     try {
@@ -50,7 +50,7 @@ void BackgroundThread::run() {
     } catch (...) {
       failure = std::current_exception();
     }
-    task.body = nullptr;  // what it held is free before others hear that it is done
+    task.body = nullptr;  // its captures are freed before completion is signalled
     lock.lock();
     bytes_ -= task.bytes;
     tasks_.pop_front();

@@ -11,10 +11,10 @@
 
 namespace gptq {
 
-// The first exception of a task stops the work: later tasks are dropped, and every later call rethrows it.
+// After the first exception of a task, later tasks are dropped and every later call rethrows it.
 class BackgroundThread {
  public:
-  explicit BackgroundThread(int64_t max_bytes);  // throws what start_thread() does
+  explicit BackgroundThread(int64_t max_bytes);  // throws like start_thread()
   ~BackgroundThread();                           // runs the remaining tasks and ignores their failures
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;

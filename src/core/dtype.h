@@ -1,4 +1,4 @@
-// Element types of tensors, with the names and sizes the safetensors format gives them.
+// Element types of tensors, with their names and sizes in the safetensors format.
 #pragma once
 
 #include <cstdint>

@@ -23,13 +23,13 @@ namespace {
 
 constexpr uint64_t kMaxSmallFile = uint64_t{100} << 20;
 
-// The mapped files, for a signal handler: nothing here moves or is freed.
+// The mapped files, for a signal handler: entries are never moved or freed.
 struct Mapping {
   std::atomic<const std::byte*> begin = nullptr;
   std::atomic<size_t> size = 0;
   char path[1024] = {};
 };
-std::array<Mapping, 256> mappings;  // more files than this go without a name
+std::array<Mapping, 256> mappings;  // further files are not named
 std::mutex mappings_mutex;          // guards writing
 
 void remember_mapping(const std::byte* begin, size_t size, const fs::path& path) {
@@ -169,7 +169,7 @@ void bring_to_memory(std::span<const std::byte> mapped) {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(mapped.data()) / page * page;
   const uintptr_t end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size());
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);  // large requests, beyond the fault at hand
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);  // reads ahead in large requests
   for (uintptr_t at = begin; at < end; at += page) *reinterpret_cast<const volatile std::byte*>(at);
 }
 
@@ -199,7 +199,7 @@ std::string read_small_file(const fs::path& path) { return read_file(path, kMaxS
 
 namespace {
 
-// Creates a file beside `path` under an unused name.
+// Creates a file in the folder of `path` under an unused name.
 int create_temporary(const fs::path& path, unsigned mode, fs::path& temporary) {
   static std::atomic<int> count{0};  // with the process id: unique among running writers
   constexpr int kTries = 100;        // files left by an earlier process with the same id

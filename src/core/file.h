@@ -46,9 +46,9 @@ std::string read_file(const fs::path& path, uint64_t max_bytes = uint64_t{4} << 
 // read_file for small files such as configs, indexes, templates and notes: at most 100 MiB.
 std::string read_small_file(const fs::path& path);
 
-// A new content for `path`, in a temporary file of the same folder until commit() renames it: readers see the old file or
-// the new one, never a part. Without commit() nothing is left. The temporary file is always a new one, with `mode` less
-// the umask. Throws Error(kUsage) when `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the
+// New content for `path`, in a temporary file of the same folder until commit() renames it: readers see the old file or
+// the new one, never a part. Without commit() the temporary file is removed. It is always a new file, with `mode` less
+// the umask. Throws Error(kUsage) if `path` is a device, a folder or a pipe, Error(kPermission | kGeneral) with the
 // system's reason (including a full disk).
 class StagedFile {
  public:
@@ -67,11 +67,11 @@ class StagedFile {
 // A StagedFile, committed.
 void write_file_atomic(const fs::path& path, std::string_view content, unsigned mode = 0666);
 
-// The target of the temporary file of a StagedFile (a killed process leaves such files); "" for other names.
+// The target of the temporary file of a StagedFile (they remain if a process is killed); "" for other names.
 std::string_view target_of_temporary(std::string_view name);
 
-// A file of known size, written in any order. Its space is reserved first, so that a full disk is an error before any
-// work is done. Concurrent writes to different ranges are safe.
+// A file of known size, written in any order. Its space is reserved first, so that a full disk is an error at
+// construction. Concurrent writes to different ranges are safe.
 class PreallocatedFile {
  public:
   PreallocatedFile(const fs::path& path, uint64_t size);  // creates; an existing file of that size is kept

@@ -16,7 +16,7 @@ constexpr size_t kMaxDepth = 512;
 constexpr size_t kMaxValues = 4'000'000;  // of a document
 constexpr size_t kMaxTapped = 8'000'000;  // keys, values and arrays
 
-// Builds the document from the parser's events, and watches for what the library itself lets pass: duplicate keys
+// Builds the document from the parser's events, and rejects input that the library itself accepts: duplicate keys
 // and deep nesting. Faster than the library's own callback parser, which matters for a 30 MB tokenizer.json.
 template <typename Document>
 class Builder {
@@ -98,7 +98,7 @@ class Builder {
     if (++tapped_ > kMaxTapped) problem("more than 8,000,000 keys, values and arrays in its vocabulary and merges");
   }
 
-  // Where the next value goes: the root, behind the last array item, or under the last key.
+  // The position of the next value: the root, after the last array item, or under the last key.
   Document& place() {
     if (++values_ > kMaxValues) problem("more than 4,000,000 values");
     if (open_.empty()) return root_;
@@ -166,7 +166,7 @@ class Builder {
 template <typename Document>
 Document parse(std::string_view text, const std::string& what, const std::vector<JsonTapPoint>& taps = {}) {
   try {
-    // The library takes a zero byte for the end of the text; JSON allows none anywhere.
+    // The library treats a zero byte as the end of the text; JSON does not allow zero bytes.
     if (text.find('\0') != std::string_view::npos) throw Error(ErrorKind::kVerification, "found a zero byte");
     Builder<Document> builder(taps);
     Document::sax_parse(text, &builder);

@@ -37,7 +37,7 @@ class JsonTap {
   virtual void close_array() = 0;
 };
 
-// The location of a container to tap: a key of an object that is itself the value of a key of the root.
+// The location of a container to tap: a key of an object that is the value of a key of the root.
 struct JsonTapPoint {
   std::string parent;  // "model"
   std::string key;     // "vocab"
@@ -72,7 +72,7 @@ class JsonBox {
 extern template class JsonBox<Json>;
 extern template class JsonBox<OrderedJson>;
 
-// One object's fields, read with defaults and with errors that say what was found and what was expected.
+// One object's fields, read with defaults and with errors that name what was found and expected.
 // `null` counts as absent. The object must outlive the reader. Not thread-safe: it remembers what was read.
 class JsonReader {
  public:

@@ -7,7 +7,7 @@ namespace gptq {
 
 namespace {
 
-constexpr size_t kHead = 3000, kTail = 1000;  // bytes of a long message that stay
+constexpr size_t kHead = 3000, kTail = 1000;  // bytes of a long message that are kept
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 

@@ -13,7 +13,7 @@ enum class FileRole {
   kConfig,        // config.json and related files of older tools; a new checkpoint writes its own
   kGeneration,    // generation_config.json
   kTokenizer,     // every file that opening a tokenizer reads
-  kChatTemplate,  // template files beside the tokenizer's configuration
+  kChatTemplate,  // template files separate from the tokenizer's configuration
   kLicence,       // must accompany copies of the model
   kCard,          // README.md
 };

@@ -58,7 +58,7 @@ bool is_at(int file, const fs::path& path) {
 [[noreturn]] void throw_held(const std::string& verb, const std::optional<Owner>& owner, const std::string& advice) {
   const std::string who = owner ? " (process " + std::to_string(owner->pid) + " on " + owner->host + ")" : "";
   throw Error(ErrorKind::kGeneral,
-              verb + ": another gptq" + who + " is at work there; wait for it or choose another folder" + advice);
+              verb + ": another gptq" + who + " is using this folder; wait for it or choose another folder" + advice);
 }
 
 }  // namespace

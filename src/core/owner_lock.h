@@ -13,8 +13,8 @@ namespace gptq {
 // flock() the note decides: a holder on this host whose process does not exist is ignored.
 class OwnerLock {
  public:
-  // nullopt when the folder or the file disappeared meanwhile: check again. Throws Error(kGeneral), "`verb`: another
-  // gptq (process 1 on host) is at work there", when it is held; Error(kPermission | kGeneral) from the system. Does
+  // nullopt if the folder or the file was removed meanwhile: check again. Throws Error(kGeneral), "`verb`: another
+  // gptq (process 1 on host) is using this folder", if it is held; Error(kPermission | kGeneral) from the system. Does
   // not follow a symbolic link.
   static std::optional<OwnerLock> acquire(const fs::path& path, const std::string& verb);
 

@@ -11,12 +11,12 @@ namespace gptq {
 // W[n][k] = scales[g][n] · (code(k, n) − zero(g, n)),  g = g_idx[k]           (docs/formats.md)
 //
 // Codes and zeros are little-endian bit streams of `bits`-wide fields: code i of a run of 32 starts at bit
-// bits·i of `bits` consecutive words. Zeros are plain here; the "minus one" of format v1 stays in `checkpoint`.
+// bits·i of `bits` consecutive words. Zeros are plain here; only `checkpoint` handles the "minus one" of format v1.
 struct PackedWeight {
   int bits = 4;              // 2, 3, 4 or 8
   int64_t in_features = 0;   // K, a multiple of 32
   int64_t out_features = 0;  // N, a multiple of 32
-  int64_t group_size = 0;    // columns per scale; K when there is one group
+  int64_t group_size = 0;    // columns per scale; K for one group
   Tensor qweight;            // I32 [K·bits/32, N]
   Tensor qzeros;             // I32 [G, N·bits/32]
   Tensor scales;             // F16 [G, N]

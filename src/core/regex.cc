@@ -1,4 +1,4 @@
-// PCRE2 behind core/regex.h.
+// Implementation of core/regex.h with PCRE2.
 #include "core/regex.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -57,7 +57,7 @@ Regex::Regex(const std::string& pattern, const std::string& what, Options option
     throw Error(ErrorKind::kVerification, "compiling the regular expression of " + what + ": " + reason(error) +
                                               " at byte " + std::to_string(offset) + " of \"" + pattern + "\"");
   }
-  pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE);  // where there is no JIT, the interpreter serves
+  pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE);  // without JIT, the interpreter is used
 }
 
 Regex::Regex(Regex&&) noexcept = default;

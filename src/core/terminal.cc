@@ -1,4 +1,4 @@
-// Removes from untrusted text what a terminal could interpret.
+// Removes characters that a terminal could interpret from untrusted text.
 #include <gptq/terminal.h>
 
 #include "core/utf8.h"

@@ -75,7 +75,7 @@ struct ThreadPool::Shared {
     wake.notify_all();
   }
 
-  std::vector<std::jthread> workers;  // destroyed first, behind the destructor's body: joined
+  std::vector<std::jthread> workers;  // destroyed first, after the destructor's body: joined
 };
 
 ThreadPool::ThreadPool(int threads) : shared_(std::make_unique<Shared>()) {

@@ -1,4 +1,4 @@
-// zlib and libzstd behind one loop.
+// zlib and libzstd with a common loop.
 #include "core/unpack.h"
 
 #include <zlib.h>
@@ -31,7 +31,7 @@ class GzipReader {
   GzipReader& operator=(const GzipReader&) = delete;
   ~GzipReader() { inflateEnd(&stream_); }
 
-  // How many bytes it wrote; fewer than `size` at the end only.
+  // The number of bytes written; fewer than `size` only at the end.
   size_t read(char* out, size_t size) {
     stream_.next_out = reinterpret_cast<Bytef*>(out);
     stream_.avail_out = static_cast<uInt>(size);
@@ -79,7 +79,7 @@ class ZstdReader {
       const size_t wanted = ZSTD_decompressStream(context_, &buffer, &in_);
       if (ZSTD_isError(wanted)) throw Damaged();
       ended_ = wanted == 0 && in_.pos == in_.size;
-      if (!ended_ && buffer.pos == before && in_.pos == taken) throw Damaged();  // it wants more than there is
+      if (!ended_ && buffer.pos == before && in_.pos == taken) throw Damaged();  // it needs more input than there is
     }
     return buffer.pos;
   }

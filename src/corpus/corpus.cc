@@ -46,7 +46,7 @@ class Reader {
     add(row, false);
   }
 
-  // Files that are not text are left out.
+  // Files that are not text are omitted.
   void read_folder(const std::string& folder, const std::vector<std::string>& files) {
     size_t found = 0;
     for (const std::string& file : files) {
@@ -63,7 +63,7 @@ class Reader {
     }
     if (found > 0) return;
     throw Error(ErrorKind::kNotFound, "reading the folder " + folder + ": none of its " + count(files.size(), "file") +
-                                          " is text; give text, JSON lines or CSV");
+                                          " is text; use text, JSON lines or CSV");
   }
 
   Corpus take() {

@@ -10,7 +10,7 @@
 namespace gptq::corpus {
 
 // True when the first line is a header, i.e. names without spaces, one of them a column that rows are read from
-// ("text", "prompt" ...), and the second record has as many fields. `named`: the file name says that it is a table.
+// ("text", "prompt" ...), and the second record has as many fields. `named`: the file name is that of a table.
 bool is_table(std::string_view text, bool named);
 
 // Calls `sink` for every record. Empty fields are null. Throws Error(kVerification) naming the file and line for a

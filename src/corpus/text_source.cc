@@ -22,7 +22,7 @@ struct Format {
   const char* advice;  // FILE stands for the file's name
 };
 
-constexpr const char* kPlainAdvice = "give plain text, JSON lines or CSV";
+constexpr const char* kPlainAdvice = "use plain text, JSON lines or CSV";
 
 constexpr Format kFormats[] = {
     {"PAR1", "a parquet file",

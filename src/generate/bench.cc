@@ -1,4 +1,4 @@
-// Measuring a model through the engine, as its users see it, beside the rates of the device.
+// Measuring a model through the engine, as users do, together with the rates of the device.
 #include <gptq/bench.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace {
 
 constexpr int kFirstPrompt = 8;  // tokens of the prompt before the first token
 
-constexpr int kMaxBatch = 4096, kMaxRepeat = 1000;  // far beyond what a device holds, or anybody waits for
+constexpr int kMaxBatch = 4096, kMaxRepeat = 1000;  // limits far above practical values
 
 void require_range(const char* what, const std::vector<int>& values, int max = std::numeric_limits<int>::max()) {
   for (const int value : values) {
@@ -38,7 +38,7 @@ void require_range(const char* what, const std::vector<int>& values, int max = s
   }
 }
 
-// Lengths are held against the model's context when it is known.
+// Lengths are compared with the model's context after it is loaded.
 void check(const BenchOptions& options) {
   require_range("prompt lengths", options.prompt_lengths);
   require_range("depths", options.depths);
@@ -49,8 +49,8 @@ void check(const BenchOptions& options) {
 
 const std::vector<int> kUsualPrompts = {128, 512, 2048}, kUsualDepths = {128, 1024, 4096};
 
-// The lengths that are asked for or, without any, the usual ones that leave room for `more` tokens in the context; half
-// of what there is when none of them does. Throws Error(kUsage) when one that is asked for does not fit.
+// The requested lengths or, without any, the usual lengths that leave `more` tokens of the context free; if none does,
+// half of the rest of the context. Throws Error(kUsage) if a requested length does not fit.
 std::vector<int> fitting(const std::vector<int>& asked, const std::vector<int>& usual, const std::string& what,
                          int64_t more, int64_t context) {
   const auto fits = [&](int length) { return length + more <= context; };
@@ -58,22 +58,22 @@ std::vector<int> fitting(const std::vector<int>& asked, const std::vector<int>& 
     if (fits(length)) continue;
     throw Error(ErrorKind::kUsage, "measuring: a " + what + " of " + std::to_string(length) + " needs a context of " +
                                        std::to_string(length + more) + ", the model has " + std::to_string(context) +
-                                       "; leave it out, and what fits is chosen");
+                                       "; omit it to use lengths that fit");
   }
   if (!asked.empty()) return asked;
   std::vector<int> chosen;
   std::copy_if(usual.begin(), usual.end(), std::back_inserter(chosen), fits);
   const int64_t half = (context - more) / 2;
   if (chosen.empty() && half < 1) {
-    throw Error(ErrorKind::kUsage, "measuring: " + std::to_string(more) + " tokens besides a " + what +
+    throw Error(ErrorKind::kUsage, "measuring: " + std::to_string(more) + " tokens plus a " + what +
                                        " do not fit the model's context of " + std::to_string(context) +
-                                       "; give fewer --tokens");
+                                       "; use fewer --tokens");
   }
   if (chosen.empty()) chosen.push_back(static_cast<int>(half));
   return chosen;
 }
 
-// A model without an engine around it, which decodes several sequences at once.
+// A model without an engine, which decodes several sequences at once.
 class BatchRun {
  public:
   BatchRun(const BenchOptions& options, const Checkpoint& checkpoint, int vocabulary)
@@ -81,7 +81,7 @@ class BatchRun {
         model_(checkpoint, *backend_, options.compute.threads),
         vocabulary_(vocabulary) {}
 
-  // Room for `capacity` positions of each of `batch` sequences.
+  // Prepares `capacity` positions for each of `batch` sequences.
   void reset(int batch, int capacity) {
     runner_.reset();
     sequences_.clear();
@@ -90,7 +90,7 @@ class BatchRun {
     pool_ = std::make_unique<KvPool>(model_, *backend_, batch * model::KvCache::pages_for(capacity));
   }
 
-  // One more sequence, behind its prompt.
+  // Adds a sequence and runs its prompt.
   void add(std::span<const TokenId> prompt) {
     Sequence& sequence = sequences_.emplace_back(*pool_);
     sequence.reserve(capacity_);
@@ -106,7 +106,7 @@ class BatchRun {
     }
   }
 
-  // Seconds of `count` tokens for every sequence, behind its prompt.
+  // Seconds to decode `count` tokens of every sequence after its prompt.
   double decode(int count) {
     if (!runner_) {
       runner_ =
@@ -146,7 +146,7 @@ class Bench {
     architecture_ = model::read_architecture(checkpoint_.config(), (checkpoint_.folder() / "config.json").string());
     const int64_t context = architecture_.context_length;
     options_.prompt_lengths = fitting(options.prompt_lengths, kUsualPrompts, "prompt length", 1, context);
-    // The first token belongs to the prompt.
+    // The first token counts towards the prompt.
     options_.depths = fitting(options.depths, kUsualDepths, "depth", int64_t{options.tokens} + 1, context);
     steps_ = 2 + options_.prompt_lengths.size() + options_.depths.size() * options_.batches.size();
   }
@@ -192,7 +192,7 @@ class Bench {
     report_.weight_bytes = engine().weight_bytes();
   }
 
-  // One of the two holds the model's weights.
+  // Only one of the two holds the model's weights at a time.
   Engine& engine() {
     batch_run_.reset();
     if (!engine_) engine_ = std::make_unique<Engine>(Engine::open(options_.model, options_.compute));
@@ -218,7 +218,7 @@ class Bench {
     row.kind = BenchRow::Kind::kPrompt;
     row.name = "pp" + std::to_string(length);
     row.tokens = length;
-    // Random prompts differ in their first token, so that nothing of the last one is found in the cache.
+    // Random prompts differ in their first token, so that no prefix of the previous one is found in the cache.
     repeat(row, [&] { return generate(random_prompt(length), 1).prompt_seconds; });
     row.operations_per_second = prompt_operations(length) / row.median_seconds;
     row.share = row.operations_per_second / report_.gemm_rate;
@@ -226,7 +226,7 @@ class Bench {
   }
 
   void measure_decode(int depth) {
-    // The same prompt again: the engine finds it in its cache.
+    // The same prompt again: the engine reuses it from its cache.
     const std::vector<TokenId> prompt = random_prompt(depth);
     add_decode_row(depth, 1, [&] { return generate(prompt, options_.tokens + 1).decode_seconds; });
   }
@@ -285,7 +285,7 @@ class Bench {
     return prompt;
   }
 
-  // Positions that a query of a layer behind `past` others attends to.
+  // Positions that a query with `past` earlier positions attends to in a layer.
   static double attended(const backend::AttentionStep& attention, double past) {
     return attention.window > 0 ? std::min(past + 1, static_cast<double>(attention.window)) : past + 1;
   }

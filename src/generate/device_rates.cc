@@ -18,7 +18,7 @@ namespace {
 constexpr double kSecondsEach = 0.4;
 constexpr int kFewestPasses = 4;  // the first one only warms up
 
-// The shortest of several passes of `body`, which queues work on the device.
+// The shortest time of several passes of `body`, which queues work on the device.
 double best_seconds(Backend& backend, const std::function<void()>& body) {
   double best = 0, total = 0;
   for (int pass = 0; pass < kFewestPasses || total < kSecondsEach; ++pass) {

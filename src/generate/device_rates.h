@@ -1,4 +1,4 @@
-// The device's own limits, measured now: what every speed is put beside.
+// The limits of the device, measured at run time, with which every speed is compared.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ std::unique_ptr<backend::Weight> random_dense_weight(backend::Backend& backend, 
 backend::Matrix allocate_activations(backend::Backend& backend, int64_t m,
                                      int64_t k);  // of the backend's type, not cleared
 
-// The same filled with such numbers                                      [M, K]
+// The same, filled with random numbers as above                          [M, K]
 backend::Matrix random_activations(backend::Backend& backend, int64_t m, int64_t k);
 
 }  // namespace gptq::generate

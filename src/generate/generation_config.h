@@ -1,4 +1,4 @@
-// A model's own settings for generation.
+// A model's default settings for generation.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ struct GenerationConfig {
   std::vector<int> eos;
 };
 
-// Reads generation_config.json, when the folder has one. Greedy unless it says do_sample, as in transformers. Throws
+// Reads generation_config.json, if the folder has one. Greedy unless do_sample is true, as in transformers. Throws
 // Error(kVerification) for values of the wrong type.
 GenerationConfig read_generation_config(const fs::path& folder);
 

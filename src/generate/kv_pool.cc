@@ -1,4 +1,4 @@
-// Accounting of pages, and what sequences do with theirs.
+// Accounting of pages, and the pages of sequences.
 #include "generate/kv_pool.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {  // SplitMix64's finalizer over bo
 KvPool::KvPool(const model::Model& model, backend::Backend& backend, int64_t pages)
     : model_(model), backend_(backend), cache_(model.make_cache(pages)), pages_(static_cast<size_t>(pages)) {
   free_.resize(static_cast<size_t>(pages));
-  std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is the first to be taken
+  std::iota(free_.rbegin(), free_.rend(), 0);  // page 0 is the first to be allocated
 }
 
 void KvPool::grow(int64_t pages) {
@@ -73,7 +73,7 @@ uint64_t KvPool::prefix_hash(int32_t previous, std::span<const int> tokens) cons
 
 void KvPool::publish(int32_t page, int32_t previous, std::span<const int> tokens) {
   CHECK(static_cast<int64_t>(tokens.size()) == kPageSize);
-  if (previous != kNoPage && at(previous).hash == 0) return;  // nobody could find it
+  if (previous != kNoPage && at(previous).hash == 0) return;  // the page could not be found
   const uint64_t hash = prefix_hash(previous, tokens);
   if (at(page).hash == hash || !published_.emplace(hash, page).second) return;
   CHECK(at(page).hash == 0);
@@ -97,7 +97,7 @@ int32_t KvPool::find(int32_t previous, std::span<const int> tokens) {
   if (previous != kNoPage && at(previous).hash == 0) return kNoPage;
   const auto found = published_.find(prefix_hash(previous, tokens));
   if (found == published_.end()) return kNoPage;
-  const Page& p = at(found->second);  // tokens are compared: equal hashes prove nothing
+  const Page& p = at(found->second);  // tokens are compared: hashes may collide
   if (!std::equal(p.tokens.begin(), p.tokens.end(), tokens.begin(), tokens.end())) return kNoPage;
   if (p.previous_hash != (previous == kNoPage ? 0 : at(previous).hash)) return kNoPage;
   retain(found->second);
@@ -120,7 +120,7 @@ Sequence& Sequence::operator=(Sequence&& other) noexcept {
 }
 
 Sequence::~Sequence() {
-  // The last ones first: they are the first to be given away, and a prefix is found from its beginning.
+  // Last pages first: they are then reused first, and a prefix is found from its beginning.
   for (auto page = pages_.rbegin(); page != pages_.rend(); ++page) pool_->release(*page);
 }
 
@@ -132,7 +132,7 @@ Sequence Sequence::fork() const {
   return copy;
 }
 
-// A page that will be written to must be nobody else's.
+// A page that will be written to must not be shared.
 bool Sequence::copies_partial_page(int64_t positions) const {
   const size_t partial = static_cast<size_t>(length() / KvPool::kPageSize);
   return positions > length() && partial < pages_.size() && pool_->is_shared(pages_[partial]);
@@ -156,7 +156,7 @@ void Sequence::reserve(int64_t positions) {
     pool_->release(pages_[partial]);
     pages_[partial] = own;
   } else if (positions > length() && partial < pages_.size()) {
-    pool_->unpublish(pages_[partial]);  // it must not be found by what it held
+    pool_->unpublish(pages_[partial]);  // it must not be found by its previous content
   }
   while (static_cast<int64_t>(pages_.size()) < KvCache::pages_for(positions)) pages_.push_back(pool_->allocate());
 }

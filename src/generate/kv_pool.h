@@ -1,4 +1,4 @@
-// Who owns which page of the key-value cache: free pages, reference counts, prefixes that sequences share.
+// Ownership of the pages of the key-value cache: free pages, reference counts, prefixes that sequences share.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace gptq::generate {
 
-// Pages of one model's cache. A page belongs to all sequences that refer to it. A page that is full may be published with its
-// tokens and the page in front of it: another sequence that begins with the same tokens finds it there. Published
-// pages that nobody uses stay until their memory is needed, the least recently used go first.
+// Pages of one model's cache. A page belongs to all sequences that refer to it. A full page may be published with its
+// tokens and the preceding page: another sequence that begins with the same tokens can find and share it. Published
+// pages without references stay until their memory is needed; the least recently used are reused first.
 // Not thread-safe.
 class KvPool {
  public:
@@ -26,20 +26,20 @@ class KvPool {
   int64_t pages() const { return cache_.pages(); }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size() + unused_.size()); }
 
-  // More pages; those there are keep their numbers and contents. What refers to cache()'s memory must be made again.
+  // Adds pages; existing ones keep their numbers and contents. Objects that refer to cache()'s memory become invalid.
   void grow(int64_t pages);
 
-  // A page of the caller's own. Throws Error(kOutOfMemory) when there is none.
+  // A page owned by the caller. Throws Error(kOutOfMemory) if none is free.
   int32_t allocate();
   void retain(int32_t page);
   void release(int32_t page);
   bool is_shared(int32_t page) const { return at(page).references > 1; }
 
-  // Says which kPageSize tokens a page holds, behind those of the published page `previous` (kNoPage: at position 0).
-  // The same tokens may already be published in another page; then this one stays private.
+  // Publishes a page that holds these kPageSize tokens, following those of the published page `previous` (kNoPage: at
+  // position 0). If the same tokens are already published in another page, this one stays private.
   void publish(int32_t page, int32_t previous, std::span<const int> tokens);
   void unpublish(int32_t page);
-  // The published page with these tokens behind those of `previous`, retained for the caller; kNoPage without one.
+  // The published page with these tokens following those of `previous`, retained for the caller; kNoPage without one.
   int32_t find(int32_t previous, std::span<const int> tokens);
 
   void copy_page(int32_t to, int32_t from);
@@ -66,8 +66,8 @@ class KvPool {
   std::unordered_map<uint64_t, int32_t> published_;
 };
 
-// The tokens of one sequence that have run, and the pages that hold their keys and values. Owns references to its pages. The
-// pool must outlive it.
+// The processed tokens of one sequence, and the pages that hold their keys and values. Owns references to its pages.
+// The pool must outlive it.
 class Sequence {
  public:
   explicit Sequence(KvPool& pool) : pool_(&pool) {}
@@ -75,7 +75,7 @@ class Sequence {
   Sequence& operator=(Sequence&& other) noexcept;
   ~Sequence();
 
-  // Another sequence with the same tokens. It shares the pages; whoever writes to a shared page first copies it.
+  // Another sequence with the same tokens. It shares the pages; a shared page is copied before it is written to.
   Sequence fork() const;
 
   const std::vector<int>& tokens() const { return tokens_; }
@@ -83,21 +83,21 @@ class Sequence {
   std::span<const int32_t> pages() const { return pages_; }
   int64_t capacity() const { return static_cast<int64_t>(pages_.size()) * KvPool::kPageSize; }
 
-  int64_t missing_pages(int64_t positions) const;  // what reserve() would take of the pool
-  // Pages for `positions` positions, all of those behind length() its own. Throws Error(kOutOfMemory), with what it had
-  // unchanged, when the pool has too few.
+  int64_t missing_pages(int64_t positions) const;  // pages that reserve() would allocate
+  // Allocates pages for `positions` positions; the pages of positions from length() on are not shared. Throws
+  // Error(kOutOfMemory) if the pool has too few; the sequence is then unchanged.
   void reserve(int64_t positions);
-  // Says that these tokens have run behind the others; `share` publishes the pages that they fill.
+  // Appends processed tokens; `share` publishes the pages that they fill.
   void append(std::span<const int> tokens, bool share = true);
-  void truncate(int64_t length);  // forgets the tokens behind
-  void discard();                 // forgets all, also for those who would find its pages: their contents are wrong
-  // Of a sequence that fills whole pages: takes published pages that continue it as `tokens` does, to at
-  // most `limit` positions.
+  void truncate(int64_t length);  // removes the tokens after the first `length`
+  void discard();                 // removes all tokens and unpublishes the pages: their contents are invalid
+  // For a sequence of whole pages, a prefix of `tokens`: appends published pages that continue it as `tokens` does, up
+  // to `limit` positions.
   void extend_from_published(std::span<const int> tokens, int64_t limit);
 
  private:
-  bool copies_partial_page(int64_t positions) const;  // reserve()
-  // The page in front of page `index`, in the words of publish().
+  bool copies_partial_page(int64_t positions) const;  // in reserve()
+  // The page before page `index`, as an argument of publish().
   int32_t previous(size_t index) const { return index == 0 ? KvPool::kNoPage : pages_[index - 1]; }
 
   KvPool* pool_;

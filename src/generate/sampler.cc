@@ -1,4 +1,4 @@
-// What settings are possible.
+// Validation of sampling settings.
 #include "generate/sampler.h"
 
 #include <string>

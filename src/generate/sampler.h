@@ -1,4 +1,4 @@
-// The random side of sampling: where each token of an answer is drawn from the distribution.
+// The random numbers of sampling: one uniform for each token of an answer.
 #pragma once
 
 #include <random>
@@ -7,7 +7,7 @@
 
 namespace gptq::generate {
 
-// The tokens themselves are chosen where the logits are (backend/sampling/sample.h), from one uniform for each token.
+// The backend samples the tokens from these numbers and the logits (backend/sampling/sample.h).
 // Deterministic for a seed: the numbers do not depend on the platform's library.
 class Sampler {
  public:

@@ -1,4 +1,4 @@
-// Searching stop strings in text that arrives in pieces.
+// Searching for stop strings in streamed text.
 #include "generate/stop.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ std::string StopStrings::push(const std::string& piece) {
     found_ = true;
     return held_.substr(0, first);
   }
-  size_t hold = 0;  // the longest tail that begins a stop string
+  size_t hold = 0;  // the longest tail that is the start of a stop string
   for (const std::string& stop : strings_) {
     for (size_t length = std::min(stop.size() - 1, held_.size()); length > hold; --length) {
       if (held_.compare(held_.size() - length, length, stop, 0, length) == 0) hold = length;

@@ -1,4 +1,4 @@
-// Stop strings in streamed text: found across pieces, never shown.
+// Stop strings in streamed text: found across pieces, never returned.
 #pragma once
 
 #include <string>
@@ -10,8 +10,8 @@ class StopStrings {
  public:
   explicit StopStrings(std::vector<std::string> strings);
 
-  // Adds a piece and returns what may be shown: everything but the longest tail that could still become a stop
-  // string. Once a stop string is complete, returns what stands before it and `found()` is true.
+  // Adds a piece and returns the text that may be shown: all except the longest tail that could become a stop string.
+  // When a stop string is complete, returns the text before it, and `found()` is true.
   std::string push(const std::string& piece);
   std::string finish();  // the tail that was held back
   bool found() const { return found_; }

@@ -1,4 +1,4 @@
-// The names of end-of-turn tokens, and the union with what the model's files list.
+// The names of end-of-turn tokens, and the union with the tokens listed in the model's files.
 #include "generate/stop_tokens.h"
 
 namespace gptq::generate {
@@ -9,7 +9,7 @@ constexpr const char* kEnd = "<|end|>";  // Phi-3
 
 constexpr const char* kEndsOfTurns[] = {
     "<|eot_id|>",             // Llama 3
-    "<|eom_id|>",             // Llama 3.1: a call of a tool
+    "<|eom_id|>",             // Llama 3.1: a tool call
     "<|im_end|>",             // ChatML, Qwen
     "<end_of_turn>",          // Gemma
     "<|end_of_turn|>",        // OpenChat
@@ -17,12 +17,12 @@ constexpr const char* kEndsOfTurns[] = {
     "<|endoftext|>",          // GPT-2 and its descendants
     "<|end_of_text|>",        // Llama 3, Granite
     "<EOT>",                  // CodeLlama
-    "_<EOT>",                 // the same, spelled by some copies
+    "_<EOT>",                 // the same in some copies
     "[EOT]",                  // Kimi
     "<｜end▁of▁sentence｜>",  // DeepSeek
     "<end_of_utterance>",     // SmolVLM
     "<|return|>",             // gpt-oss
-    "<|call|>",               // gpt-oss: a call of a tool
+    "<|call|>",               // gpt-oss: a tool call
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Facts about an architecture that follow from its parts.
+// Properties of an architecture derived from its parts.
 #include "model/architecture.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a model is, as data: its sizes, the program of each layer, and what stands before and behind the layers.
+// An architecture as data: sizes, the program of each layer, and the embedding, final norm and head around the layers.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace gptq::model {
 
-// The words of the whole module: what layers are made of, and what they run on.
+// Names used throughout the module.
 using backend::Activation;
 using backend::ActivationStep;
 using backend::AddStep;
@@ -37,20 +37,20 @@ enum class RopeType { kDefault, kLinear, kDynamic, kLlama3, kYarn };
 // Frequencies of a rotary position embedding (Su et al., arXiv 2104.09864) and its extensions to longer contexts.
 struct RopeSpec {
   RopeType type = RopeType::kDefault;
-  int64_t rotary_dim = 0;  // elements of a head that are rotated
+  int64_t rotary_dim = 0;  // rotated elements of a head
   double theta = 10000.0;
   double factor = 1.0;
   int64_t original_max_positions = 0;                    // of the model before the extension
   double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
   double beta_fast = 32.0, beta_slow = 1.0;              // yarn (Peng et al., arXiv 2309.00071)
-  bool truncate = true;                                  // yarn: round the ramp's ends outwards
+  bool truncate = true;                                  // yarn: round the ends of the ramp outwards
   double attention_factor = 1.0;                         // yarn: scales cos and sin
 };
 
 // Names of a model's tensors outside its linears, as the checkpoint spells them.
 struct TensorNames {
   std::string embedding;  // the tensor
-  std::string layers;     // in front of a layer's number
+  std::string layers;     // prefix of a layer's number
   std::string head;       // the module
 };
 
@@ -65,7 +65,7 @@ struct Architecture {
   float embedding_scale = 1;  // multiplies the embedded tokens
   std::vector<LayerProgram> programs;
   std::vector<int> program_of_layer;  // [L]
-  // Behind the layers: a norm with these parameters, the head, and scores = cap · tanh(scores / cap) unless cap is 0.
+  // After the layers: a norm with these parameters, the head, and logits = cap · tanh(logits / cap) unless cap is 0.
   NormStep final_norm;
   std::vector<Parameter> final_parameters;
   bool tied_head = false;  // the head is the embedding table
@@ -77,7 +77,7 @@ struct Architecture {
     return programs[static_cast<size_t>(program_of_layer[static_cast<size_t>(layer)])];
   }
   std::string layer_prefix(int64_t layer) const { return names.layers + std::to_string(layer) + "."; }
-  // Whether angles depend on the length of the whole sequence (dynamic RoPE): cached keys keep those of their time.
+  // Whether angles depend on the length of the whole sequence (dynamic RoPE): cached keys keep their original angles.
   bool depends_on_length() const;
 };
 

@@ -1,4 +1,4 @@
-// config.json in both dialects.
+// Reading config.json in both dialects.
 #include "model/config.h"
 
 #include <array>
@@ -21,7 +21,7 @@ constexpr int64_t kMaxSize = 1 << 24;      // of vectors and of counts of heads
 constexpr int64_t kMaxVocab = 1 << 28;     // rows of a table
 constexpr int64_t kMaxTokens = INT32_MAX;  // of contexts and windows
 
-// A size between 1 and `largest`, checked before anything is allocated by it.
+// A size from 1 to `largest`, checked before any memory of that size is allocated.
 int64_t positive(const JsonReader& config, const char* key, int64_t fallback, int64_t largest = kMaxSize) {
   const int64_t value = config.integer(key, fallback);
   if (value >= 1 && value <= largest) return value;
@@ -35,8 +35,8 @@ double read_number(const JsonReader& config, const char* key, double fallback, d
   const double value = config.number(key, fallback);
   if (value >= low && value <= high) return value;
   if (!config.has(key)) {
-    throw Error(ErrorKind::kVerification, "reading " + config.what() + ": \"" + key + "\", which follows from other " +
-                                              "keys, is " + Json(value).dump() + "; give it, or correct those");
+    throw Error(ErrorKind::kVerification, "reading " + config.what() + ": \"" + key + "\", derived from other " +
+                                              "keys, is " + Json(value).dump() + "; set it, or correct those keys");
   }
   config.fail(key, "a number from " + Json(low).dump() + " to " + Json(high).dump());
 }
@@ -88,12 +88,12 @@ RopeSpec read_rope(const JsonReader& config, int64_t context_length, int64_t hea
     (whole ? config : partial)
         .fail(whole ? "head_dim" : "partial_rotary_factor", "an even number of rotated elements (RoPE rotates pairs)");
   }
-  // Beyond these bounds cosines and sines are no numbers, or the same for every position.
+  // Outside these bounds cosines and sines are NaN or equal for all positions.
   spec.theta = read_number(rope.has("rope_theta") ? rope : config, "rope_theta", 10000.0, kMinTheta, kMaxTheta);
   const bool has_original = rope.has("original_max_position_embeddings");
   spec.original_max_positions =
       positive(has_original ? rope : config, "original_max_position_embeddings", context_length, kMaxTokens);
-  // Without a factor, YaRN's extension is what the two context lengths say.
+  // Without a factor, YaRN's factor is the ratio of the two context lengths.
   const double extension = static_cast<double>(context_length) / static_cast<double>(spec.original_max_positions);
   spec.factor = read_number(rope, "factor", spec.type == RopeType::kYarn ? extension : 1.0, kMinFactor, kMaxFactor);
   if (spec.type == RopeType::kLlama3) {
@@ -185,7 +185,7 @@ std::vector<int> read_token_ids(const JsonReader& config, const char* key) {
 }
 
 void warn_about_unread_fields(const JsonReader& config) {
-  // Known to leave the forward pass alone, or to matter only beside others.
+  // Without effect on the forward pass, or only in combination with other fields.
   static const std::set<std::string> kHarmless = {
       "rms_norm_eps",      "rope_theta",         "rope_scaling",      "rope_parameters",
       "sliding_window",    "use_sliding_window", "max_window_layers", "original_max_position_embeddings",

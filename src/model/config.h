@@ -10,7 +10,7 @@
 
 namespace gptq::model {
 
-// The numbers that decoder-only families share.
+// The settings that decoder-only families share.
 struct DecoderConfig {
   std::string model_type;
   int64_t vocab_size = 0;         // V
@@ -27,7 +27,7 @@ struct DecoderConfig {
   RopeSpec rope;
 };
 
-// What families disagree on: the key of the norms' epsilon, and the values of missing fields.
+// Settings that differ between families: the key of the norms' epsilon, and the values of missing fields.
 struct DecoderDefaults {
   const char* eps_key = "rms_norm_eps";
   double eps = 1e-6;
@@ -37,30 +37,30 @@ struct DecoderDefaults {
   bool tied_head = false;
 };
 
-// Missing fields take the family's or else transformers' defaults. Impossible values, of which nothing is allocated or
-// computed, throw Error(kVerification) naming the key.
+// Missing fields have the family's or else transformers' defaults. Throws Error(kVerification) naming the key for
+// impossible values, before they are used.
 DecoderConfig read_decoder_config(const JsonReader& config, const DecoderDefaults& defaults = {});
 
-// `rope_parameters` (v5), else `rope_theta` + `rope_scaling` (v4), for heads of `head_dim` elements, of which
-// `partial_rotary_factor`, `share` when it is missing, is rotated.
+// `rope_parameters` (v5), else `rope_theta` + `rope_scaling` (v4), for heads of `head_dim` elements, of which the
+// fraction `partial_rotary_factor` (default `share`) is rotated.
 RopeSpec read_rope(const JsonReader& config, int64_t context_length, int64_t head_dim, double share);
 
-// A factor between two bounds, which belong to the range.
+// A number from `low` to `high`, inclusive.
 double read_number(const JsonReader& config, const char* key, double fallback, double low, double high);
 
 // Tokens of the sliding window, 0 for full attention.
 int64_t read_window(const JsonReader& config, int64_t fallback);
 
-// The window of each layer by `layer_types`: 0 or, where it says "sliding_attention", `window`. Without that key a layer
-// slides where `slides(layer)` says so.
+// The window of each layer: `window` if its entry of `layer_types` is "sliding_attention", else 0. Without
+// `layer_types`, `window` if `slides(layer)`.
 std::vector<int64_t> read_layer_windows(const JsonReader& config, int64_t layers, int64_t window,
                                         const std::function<bool(int64_t layer)>& slides);
 
 // Token ids that end an answer: an integer, a list, or absent.
 std::vector<int> read_token_ids(const JsonReader& config, const char* key);
 
-// Warns about fields that nobody has read through `config` whose names suggest that they change the arithmetic: a
-// silently ignored field is the most common source of wrong output.
+// Warns about fields that were not read through `config` and whose names suggest an effect on the arithmetic: a
+// silently ignored field is the most common cause of wrong output.
 void warn_about_unread_fields(const JsonReader& config);
 
 }  // namespace gptq::model

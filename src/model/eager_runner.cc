@@ -1,4 +1,4 @@
-// Decoding without a fused unit.
+// Decoding by ordinary forward passes.
 #include "model/eager_runner.h"
 
 #include "backend/sampling/sample.h"

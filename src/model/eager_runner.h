@@ -1,4 +1,4 @@
-// Decoding by the model's ordinary forward pass: one ragged batch of all sequences, run when its tokens are waited for.
+// Decoding by the model's ordinary forward pass: one ragged batch of all sequences, run when its tokens are requested.
 #pragma once
 
 #include <deque>
@@ -33,8 +33,8 @@ class EagerRunner final : public DecodeRunner {
   Backend& backend_;
   int vocabulary_;  // ids from here on are never sampled
   std::vector<Sequence> sequences_;
-  std::deque<std::vector<double>> submitted_;  // the uniforms of each
-  Matrix separate_;                            // logits of sequences that ran one by one
+  std::deque<std::vector<double>> submitted_;  // the uniforms of each submission
+  Matrix separate_;                            // logits of sequences run one by one
   MatrixView logits_;                          // [B, V]
 };
 

@@ -1,4 +1,4 @@
-// The table of model families this build runs.
+// The table of supported model families.
 #pragma once
 
 #include <functional>
@@ -21,20 +21,20 @@ struct Family {
 
 std::span<const Family> families();
 
-// nullptr when no family matches.
+// nullptr if no family matches.
 const Family* find_family(const Json& config);
 
-// Throws Error(kVerification) that names the architecture and lists the supported families when there is none.
+// Throws Error(kVerification) naming the architecture and the supported families if no family matches.
 const Family& find_family_or_throw(const Json& config, const std::string& what);
 
-// Throws Error(kVerification) that lists the supported families when this one is not among them.
+// Throws Error(kVerification) naming the supported families if this one is not among them.
 Architecture read_architecture(const Json& config, const std::string& what);
 
 // ---- for the files in families/
 
-// Sizes, names, and an RMS norm "model.norm" behind the layers; the family adds the layers.
+// Sizes, names, and an RMS norm "model.norm" after the layers; the family adds the layers.
 Architecture make_architecture(const DecoderConfig& config);
-// Sets the norm behind the layers; `name` is the module's whole name.
+// Sets the norm after the layers; `name` is the module's full name.
 void set_final_norm(Architecture& a, const NormSpec& norm);
 // One layer for each window; layers with equal windows share a program.
 void add_layers(Architecture& a, std::span<const int64_t> windows,

@@ -1,4 +1,4 @@
-// inspect(): the folder's summary, and whether this build can run it.
+// inspect(): the folder's summary, and whether this build supports the model.
 #include <gptq/error.h>
 #include <gptq/inspect.h>
 
@@ -10,7 +10,7 @@ namespace gptq::model {
 
 namespace {
 
-// Why no model of this folder can be loaded, as far as its config and the names of its tensors say; "" for no reason.
+// Why the folder's model cannot be loaded, judged by its config and tensor names; "" if it can.
 std::string obstacle_in(const checkpoint::Checkpoint& checkpoint) {
   if (checkpoint.other_format()) return "it is " + checkpoint.other_format()->found;
   if (find_family(checkpoint.config()) == nullptr) return "this build does not know the architecture";

@@ -1,4 +1,4 @@
-// The memory of cached keys and values, in pages. Who owns which page is decided above (generate/kv_pool.h).
+// The memory of cached keys and values, in pages. Ownership of pages: generate/kv_pool.h.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class KvCache {
   int64_t pages() const { return pages_; }
   const Layer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
 
-  // Copies `count` pages of another cache of the same model, or of this one, from page `from` on to page `to` on.
+  // Copies `count` pages, from page `from` of this or another cache of the same model, to page `to`.
   void copy_pages(int64_t to, const KvCache& source, int64_t from, int64_t count, Backend& backend);
 
   static int64_t pages_for(int64_t positions) { return (positions + kPageSize - 1) / kPageSize; }

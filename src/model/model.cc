@@ -13,7 +13,7 @@ Model::Model(const Checkpoint& checkpoint, Backend& backend, int threads)
       transformer_(architecture_, backend) {}
 
 MatrixView Model::forward(Batch& batch, std::span<const int> rows, const KvCache& cache) {
-  // One length for all positions, where angles depend on it.
+  // If angles depend on the length, all positions use the same length.
   CHECK(batch.sequences() == 1 || !architecture_.depends_on_length());
   batch.upload(backend_);
   Activations& x = activations_;

@@ -9,10 +9,10 @@ namespace gptq::model {
 
 namespace {
 
-// Steps at which a slot holds something: written by `first`, read last by `last`.
+// The steps between which a slot is alive: written by `first`, last read by `last`.
 struct Lifetime {
   int first = -1, last = -1;
-  bool kept = false;  // alive in front of some linear set
+  bool kept = false;  // alive before some linear set
 
   bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
 };
@@ -111,7 +111,7 @@ LayerProgram ProgramBuilder::finish() && {
     for (const size_t s : slots) columns = std::max(columns, program_.slots[s].columns);
     program_.buffers.push_back(columns);
   }
-  // A pass that restarts must not have changed what it starts from.
+  // The residual stream must not change between a restart step and its linear set.
   for (int set = 0; set < static_cast<int>(program_.linear_sets.size()); ++set) {
     for (int i = program_.restart_before(set); i < program_.step_of(set); ++i) {
       CHECK(!std::holds_alternative<AddStep>(program_.steps[static_cast<size_t>(i)]));

@@ -1,4 +1,4 @@
-// Writes a layer program step by step: each call appends a step and returns the activation it makes.
+// Builds a layer program: each call appends a step and returns the activation it writes.
 #pragma once
 
 #include <string>
@@ -22,10 +22,10 @@ class ProgramBuilder {
 
   Columns residual() const { return {kResidual, 0, program_.slots[kResidual].columns}; }
 
-  Columns norm(Columns in, const NormSpec& spec);  // over whole rows, into a new slot
-  // Over each run of `head_dim` columns, in place.
+  Columns norm(Columns in, const NormSpec& spec);  // of whole rows, into a new slot
+  // Of each run of `head_dim` columns, in place.
   void norm_heads(Columns x, int64_t head_dim, const NormSpec& spec);
-  // All outputs side by side in a new slot. `in` is a whole slot.
+  // All outputs concatenated in a new slot. `in` is a whole slot.
   Columns linear(const std::string& name, Columns in, std::vector<LinearSpec> linears,
                  std::vector<std::string> fused_names = {});
   void rope(const RopeStep& step) { program_.steps.emplace_back(step); }
@@ -37,8 +37,8 @@ class ProgramBuilder {
   // Part of `x`: columns [begin, begin + count) of it.
   static Columns part(Columns x, int64_t begin, int64_t count) { return {x.slot, x.begin + begin, count}; }
 
-  // Assigns buffers to the slots. In front of a linear set, what was added to the residual stream since it was last alone
-  // would be added twice: families add at the end of such a stretch.
+  // Assigns buffers to the slots. CHECKs that no AddStep is between a restart step and its linear set: a restarted pass
+  // would add twice.
   LayerProgram finish() &&;
 
  private:

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kTwoPi = 2.0 * std::numbers::pi;
 
-// Llama 3.1: long wavelengths are divided by `factor`, short ones kept, those between mixed.
+// Llama 3.1: frequencies of long wavelengths are divided by `factor`, those of short ones kept, others interpolated.
 double llama3(const RopeSpec& rope, double frequency) {
   const double original = static_cast<double>(rope.original_max_positions);
   const double wavelength = kTwoPi / frequency;
@@ -81,7 +81,7 @@ void RopeTable::build(int64_t length) {
   std::vector<float> cos, sin;
   for (int64_t position = 0; position < positions; ++position) {
     for (double frequency : frequencies) {
-      // transformers computes the angle in fp32; doing the same keeps long contexts equal to it.
+      // transformers computes the angle in fp32; so does this code, for equal results with long contexts.
       const float angle = static_cast<float>(position) * static_cast<float>(frequency);
       cos.push_back(static_cast<float>(std::cos(double{angle}) * spec_.attention_factor));
       sin.push_back(static_cast<float>(std::sin(double{angle}) * spec_.attention_factor));

@@ -8,16 +8,16 @@
 
 namespace gptq::model {
 
-// Rotation speed of each pair at a context of `length` tokens                                       [rotary_dim / 2]
+// Angular frequency of each pair for a context of `length` tokens                                   [rotary_dim / 2]
 std::vector<double> rope_frequencies(const RopeSpec& rope, int64_t length);
 
-// Grows to the longest context asked for. `dynamic` scaling depends on the length, so its table is made again
-// whenever the context passes the original maximum. Keys in a cache keep the angles of their time, as in transformers.
+// Grows to the longest context requested. With `dynamic` scaling, which depends on the length, the table is recomputed
+// for contexts beyond the original maximum. Cached keys keep their original angles, as in transformers.
 class RopeTable {
  public:
   RopeTable(const RopeSpec& spec, Backend& backend) : spec_(spec), backend_(backend) {}
 
-  // Angles of the positions 0 … length − 1 at least, for a context of `length` positions. Valid until the next call.
+  // Angles of at least the positions 0 … length − 1, for a context of `length` positions. Valid until the next call.
   backend::RopeAngles angles(int64_t length);
 
  private:
@@ -27,7 +27,7 @@ class RopeTable {
   Backend& backend_;
   Matrix cos_, sin_;    // F32 [built_, rotary_dim / 2]
   int64_t built_ = 0;   // positions in the table
-  int64_t length_ = 0;  // context length the frequencies are for
+  int64_t length_ = 0;  // context length of the frequencies
 };
 
 }  // namespace gptq::model

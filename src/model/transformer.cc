@@ -188,7 +188,7 @@ Matrix& Transformer::buffer(const LayerProgram& program, int index, Activations&
   std::vector<Matrix>& buffers = index < program.kept_buffers ? x.kept : scratch_;
   const size_t at = static_cast<size_t>(index < program.kept_buffers ? index : index - program.kept_buffers);
   if (buffers.size() <= at) buffers.resize(at + 1);
-  // Scratch grows with the slots that use it: a pass over a part of a layer may need little.
+  // Scratch buffers grow with the slots that use them: a pass over part of a layer may need less.
   if (index < program.kept_buffers) {
     scratch(buffers[at], backend_.activation_dtype(), rows, program.buffers[static_cast<size_t>(index)]);
   }

@@ -1,4 +1,4 @@
-// Binding checkpoint tensors to the places of an architecture.
+// Loading the tensors of an architecture from a checkpoint.
 #include "model/weights.h"
 
 #include <algorithm>
@@ -105,7 +105,7 @@ struct LinearAddress {
   LinearSpec spec;
 };
 
-// The linears of layers [first, first + count) into layers[first …]. Packed ones are read by several threads.
+// Loads the linears of layers [first, first + count) into layers[first …]. Packed ones are read by several threads.
 void load_linears(const Checkpoint& checkpoint, const Architecture& a, int64_t first, int64_t count,
                   std::vector<LayerWeights>& layers, ThreadPool& pool, Backend& backend) {
   std::vector<LinearAddress> linears;
@@ -146,7 +146,7 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
 }
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads) {
-  constexpr int64_t kLayersAtOnce = 4;  // linears for some threads, without a second copy of the model
+  constexpr int64_t kLayersAtOnce = 4;  // enough linears for several threads, without a second copy of the model
   ModelWeights weights;
   weights.embedding =
       backend.load_weight(load_matrix(checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, backend), nullptr);

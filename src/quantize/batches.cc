@@ -5,7 +5,7 @@ namespace gptq::quantization {
 
 namespace {
 
-constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows that are paired, or not, together
+constexpr int64_t kStretchTokens = 4096;  // of neighbouring windows, all paired or all not
 constexpr int64_t kOriginalEvery = 2;     // every second stretch is paired
 
 // For each window, whether the original model runs it.

@@ -1,4 +1,4 @@
-// CalibrationStates that stay, and streams that come and go two batches deep.
+// Calibration states on the device, and residual streams transferred from and to host memory, double-buffered.
 #include "quantize/calibration_states.h"
 
 #include <algorithm>

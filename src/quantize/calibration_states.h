@@ -1,4 +1,4 @@
-// The residual streams of all calibration batches, on the device or in host memory as the plan says.
+// The residual streams of all calibration batches, on the device or in host memory, according to the memory plan.
 #pragma once
 
 #include <array>
@@ -15,35 +15,35 @@
 
 namespace gptq::quantization {
 
-// What a pass works on: the activations of one batch, and where its rows stand.
+// The input of a pass: the activations of one batch, and the sequences of its rows.
 struct BatchState {
   model::Activations& x;         // of the quantized model
   model::Activations* original;  // of the original model; null for batches that are not paired
   const backend::BatchRows& rows;
 };
 
-// Two residual streams flow through the layers: the quantized model's and, beside it for paired batches, the original's.
+// Two residual streams pass through the layers: the quantized model's and, for paired batches, the original's.
 class CalibrationStates {
  public:
   CalibrationStates(const model::Architecture& architecture, backend::Backend& backend, const MemoryPlan& plan);
 
-  // Takes the residual stream of the batch's windows, made from their tokens. Paired batches come first, held ones last.
+  // Adds a batch: the embeddings of its windows' tokens. Paired batches come first, held-out ones last.
   void add(std::span<const int> tokens, const WindowBatch& batch, model::Transformer& transformer,
            const backend::Weight& embedding);
 
-  size_t paired() const { return paired_; }            // batches: the first ones
-  size_t calibrating() const { return calibrating_; }  // these, and those behind them that calibrate
-  size_t all() const { return batches_.size(); }       // these, and the held ones
+  size_t paired() const { return paired_; }            // number of paired batches: the first ones
+  size_t calibrating() const { return calibrating_; }  // those and the following ones used for calibration
+  size_t all() const { return batches_.size(); }       // those and the held-out ones
 
   enum class Access { kRead, kUpdate };
   using Visitor = std::function<void(const BatchState& batch)>;
 
-  // Calls visit for the batches [first, last), one after the other, with their residual streams on the device; while one is
-  // worked on the next one comes and the one before goes back. With kRead, the streams must stay as they are. The plan
-  // says whether other activations are still there in the next pass.
+  // Calls visit for the batches [first, last) in order, with their residual streams on the device; the next batch is
+  // fetched during the call. With kRead, visit must not modify the streams; with kUpdate they are stored after it. The
+  // plan determines whether other activations are kept for the next pass.
   void for_each(size_t first, size_t last, Access access, const Visitor& visit);
 
-  void release();  // memory that passes share; the next one makes it again
+  void release();  // frees the memory shared by passes; the next pass allocates it again
 
  private:
   struct Stream {
@@ -55,7 +55,7 @@ class CalibrationStates {
     model::Batch batch;
     bool resident = true;
   };
-  // Device memory for one batch of streamed ones.
+  // Device memory for one streamed batch.
   using DeviceBuffer = std::array<backend::Matrix, 2>;
 
   void fetch(const StoredBatch& batch, DeviceBuffer& buffer);
@@ -66,7 +66,7 @@ class CalibrationStates {
   MemoryPlan plan_;
   std::vector<StoredBatch> batches_;
   size_t paired_ = 0, calibrating_ = 0;
-  std::array<model::Activations, 2> shared_;  // with activations that no pass keeps
+  std::array<model::Activations, 2> shared_;  // for activations that are not kept between passes
 };
 
 }  // namespace gptq::quantization

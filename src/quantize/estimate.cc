@@ -17,13 +17,13 @@ namespace {
 
 constexpr int64_t kProgramBytes = 32 << 20;  // code, libraries, tokenizer
 
-// Of the GPU, measured on one H100 with a 7B model: the share of the matrix products' rate that the whole of the
-// arithmetic reaches, and what reading, solving and packing a weight takes besides.
+// On a GPU, measured on one H100 with a 7B model: the fraction of the matrix product rate that all arithmetic reaches,
+// and the additional time per weight for reading, solving and packing.
 constexpr double kGpuShare = 0.43, kGpuSecondsPerWeight = 0.7e-9;
-constexpr double kBusRate = 40e9;  // bytes a second between host and GPU, one way
+constexpr double kBusRate = 40e9;  // bytes per second between host and GPU, one direction
 constexpr double kCpuFactor = 1.25;
 
-// Floating-point operations per second of a matrix product like those of a layer.
+// Floating-point operations per second of a matrix product of the size of a layer's.
 double measure_rate(backend::Backend& backend) {
   const auto& probe = backend.capabilities().probe_gemm;
   const int64_t size = probe.m, rows = probe.k;
@@ -57,8 +57,8 @@ struct Work {
   int64_t largest = 0;  // weights of a linear set
 };
 
-// How often the passes of a layer run each of its linear sets, and its attention. A pass that keeps nothing but the residual
-// stream runs the sets between a restart and its goal once more.
+// How often the passes of a layer run each of its linear sets and its attention. A pass that keeps only the residual
+// stream recomputes the sets between the restart step and its target.
 struct Runs {
   std::vector<double> sets;
   double attention = 0;
@@ -125,13 +125,13 @@ Estimate estimate(const MemoryProblem& p, const MemoryPlan& plan, int64_t bytes_
   Estimate e;
   if (backend.capabilities().own_memory) {
     e.peak_bytes = bytes_in + plan.host_bytes() + kProgramBytes;
-    // Each of the two halves of a layer brings the streams three times and takes them back once.
+    // Each of the two halves of a layer fetches the streams three times and stores them once.
     const double moved = static_cast<double>(a.layers) * 8.0 * static_cast<double>(plan.stream_host_bytes);
     e.seconds = work.flops / (rate * kGpuShare) + work.weights * kGpuSecondsPerWeight + moved / kBusRate;
     return e;
   }
-  // CalibrationStates; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in their own and in
-  // processing order, and their codes; a batch's scratch; the source's pages; the program itself.
+  // CalibrationStates; H, both matrices of GPTAQ, the factor and its inverse; a group's weights in fp32, in natural and
+  // in processing order, and their codes; a batch's scratch; the source's pages; the program itself.
   const double streams = p.gptaq ? 1.5 : 1.0, tokens = static_cast<double>(p.tokens());
   const double widest = static_cast<double>(work.widest), hidden = static_cast<double>(a.hidden_size);
   const double batch = static_cast<double>(plan.batch_rows);

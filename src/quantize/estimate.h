@@ -1,4 +1,4 @@
-// How much memory and time a quantization will take, before it starts.
+// Memory and time of a quantization, estimated before it starts.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ struct Estimate {
   double seconds = 0;
 };
 
-// `bytes_in` are the source's tensor bytes (its mapped pages count as ours while they are read). Time comes from the
-// arithmetic of the forward passes and Hessians, what the plan does twice or moves, and a short measurement of the
-// backend's matrix multiplication. Memory is the host's.
+// `bytes_in` are the source's tensor bytes (its mapped pages count towards the process while they are read). Time is
+// calculated from the arithmetic of the forward passes and Hessians, the recomputation and transfers of the plan, and a
+// short measurement of the backend's matrix multiplication. Memory is host memory.
 Estimate estimate(const MemoryProblem& problem, const MemoryPlan& plan, int64_t bytes_in, backend::Backend& backend);
 
 int64_t peak_resident_bytes();  // of this process so far

@@ -1,4 +1,4 @@
-// Reading what a quantization starts from, and what identifies it.
+// Reading the inputs of a quantization, and the hashes that identify them.
 #include "quantize/job.h"
 
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ using checkpoint::TensorSpec;
 
 namespace {
 
-// Of the modules' relative squared errors; null when nothing was quantized, or an error was not measured.
+// Summary of the modules' relative squared errors; null if nothing was quantized or an error was not measured.
 Json error_summary(const std::vector<ModuleReport>& modules) {
   const auto measured = [](const ModuleReport& module) { return std::isfinite(module.error); };
   if (modules.empty() || !std::all_of(modules.begin(), modules.end(), measured)) return nullptr;
@@ -44,13 +44,13 @@ Json error_summary(const std::vector<ModuleReport>& modules) {
 
 std::string hash_of(const std::string& text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
-// As GPTQModel writes it and demands it: null or an object. "device" says where it would keep the correction's inputs.
+// As GPTQModel writes and requires it: null or an object. "device": where it would keep the correction's inputs.
 Json gptaq_record(double strength) {
   if (strength == 0) return nullptr;
   return {{"alpha", strength}, {"device", "auto"}};
 }
 
-// GPTQModel and what is built on it refuse asymmetric v1 files but those of its own since 0.9.0, whose zeros ours are.
+// GPTQModel and programs based on it accept asymmetric v1 files only from GPTQModel 0.9.0 or later (same zeros).
 Json quantizers(const QuantizeConfig& config) {
   Json names = Json::array({"gptq:" + version()});
   if (config.format == checkpoint::CheckpointFormat::kGptq && !config.sym) names.push_back("gptqmodel:0.9.0");
@@ -66,7 +66,7 @@ Job::Job(const QuantizeOptions& o)
       plan(plan_modules(architecture, o)),
       calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {
   if (checkpoint.quantize_config()) {
-    throw Error(ErrorKind::kUsage, "quantizing " + o.model + ": it is quantized already (" +
+    throw Error(ErrorKind::kUsage, "quantizing " + o.model + ": it is already quantized (" +
                                        std::to_string(checkpoint.quantize_config()->bits) +
                                        " bits); start from the original 16-bit model");
   }
@@ -120,7 +120,7 @@ void Job::list_tensors() {
   for (const std::string& name : checkpoint.names()) {
     if (replaced.count(name)) continue;
     if (architecture.tied_head && name == architecture.names.head + ".weight")
-      continue;  // the embedding serves; stored once
+      continue;  // tied: only the embedding is stored
     const TensorView view = checkpoint.tensor(name);
     copied.push_back({name, view.dtype, view.shape});
   }
@@ -205,9 +205,9 @@ void Job::check_unchanged() const {
     const FileState now = state_of(path);
     if (now == before || now.inode != before.inode || now.device != before.device) continue;
     throw Error(ErrorKind::kVerification,
-                "quantizing " + options.model + ": " + path.string() + " was changed meanwhile (it has " +
+                "quantizing " + options.model + ": " + path.string() + " changed during the run (it has " +
                     std::to_string(now.size) + " bytes, had " + std::to_string(before.size) +
-                    "); restore it and go on with --resume, which compares the contents, or start over with --force");
+                    "); restore it and continue with --resume, which verifies its content, or start over with --force");
   }
 }
 

@@ -1,4 +1,4 @@
-// One quantization as it is known before the first layer: model, plan, calibration, and the tensors of the output.
+// The inputs of one quantization: model, plan, calibration, and the tensors of the output.
 #pragma once
 
 #include <map>
@@ -21,8 +21,8 @@ struct Job {
   model::Architecture architecture;
   ModelPlan plan;
   Calibration calibration;
-  std::vector<checkpoint::TensorSpec> copied;  // tensors of the output that stay as they are
-  std::vector<checkpoint::TensorSpec> packed;  // those of the quantized modules
+  std::vector<checkpoint::TensorSpec> copied;  // tensors that are copied to the output unchanged
+  std::vector<checkpoint::TensorSpec> packed;  // tensors of the quantized modules
 
   // Throws what quantize() throws for bad options, models and calibration texts. Keeps a reference to the options.
   explicit Job(const QuantizeOptions& options);
@@ -43,21 +43,21 @@ struct Job {
   MemoryProblem memory_problem(const backend::Backend& backend) const;
   std::unique_ptr<backend::Backend> open_backend(const BackendMaker& make) const;
 
-  int64_t bytes_out() const;                    // of all tensors of the output
+  int64_t bytes_out() const;                                // of all tensors of the output
   std::vector<checkpoint::TensorSpec> all_tensors() const;  // copied and packed, by name
 
-  // What the output's quantization config says when these modules are done.
+  // The output's quantization config, with a summary of these modules' errors.
   checkpoint::QuantizeConfig config(const std::vector<ModuleReport>& modules) const;
 
-  // Hashes of everything but the weights' values that decides the output's bytes, by a name for people: "options",
-  // "config.json", "header of model.safetensors"... A run may be continued only with equal ones.
+  // Hashes of everything that determines the output's bytes, except the weights' values, by a readable name: "options",
+  // "config.json", "header of model.safetensors"... A run may be continued only if they are equal.
   std::map<std::string, std::string> inputs() const;
 
   // SHA-256 of the bytes of the tensors that a layer's quantized modules replace, by name. Reads them.
   std::map<std::string, std::string> hash_replaced(int64_t layer) const;
 
-  // Throws Error(kVerification) when a weight file was written to since this object was made. A file that was replaced
-  // by another one of its name does no harm: the mapping keeps the old one.
+  // Throws Error(kVerification) if a weight file was written to since this object was constructed. Replacing a file by
+  // another one of the same name has no effect: the mapping keeps the old file.
   void check_unchanged() const;
 
  private:

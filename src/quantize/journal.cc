@@ -50,7 +50,7 @@ std::optional<JournalState> Journal::read() const {
   content.erase("checksum");
   if (checksum != hash_of(content)) {
     throw Error(ErrorKind::kVerification, "reading " + path_.string() +
-                                              ": its checksum is wrong: it was damaged or edited; start over with "
+                                              ": wrong checksum: it was damaged or edited; start over with "
                                               "--force");
   }
   JournalState state;

@@ -1,4 +1,4 @@
-// The journal of a quantization in progress: what it is made from and what is finished, so that another run can go on.
+// The journal of a quantization in progress: its inputs and what is finished, so that another run can continue it.
 #pragma once
 
 #include <map>
@@ -19,19 +19,19 @@ struct JournalState {
   std::vector<ModuleReport> modules;           // of the finished layers
   std::map<std::string, std::string> sources;  // SHA-256 of the model's tensors that finished modules replace
   std::map<std::string, std::string> tensors;  // SHA-256 of the output's tensors that are on the disk
-  std::map<std::string, std::string> files;    // SHA-256 of the output's other files; once it is complete
-  bool complete = false;                       // only the rename is missing
+  std::map<std::string, std::string> files;    // SHA-256 of the output's other files, once it is complete
+  bool complete = false;                       // only the rename is pending
 };
 
-// Lives in the folder of the partial output from its beginning on. Written after the layer's tensors are on the disk,
-// atomically: a layer it names is complete. Carries a hash of itself.
+// A file in the folder of the partial output, created with it. Written atomically after a layer's tensors are on the
+// disk: a layer it names is complete. Contains a hash of itself.
 class Journal {
  public:
   static constexpr char kName[] = "journal.json";
 
   explicit Journal(const fs::path& folder) : path_(folder / kName) {}
 
-  // nullopt when there is none; throws Error(kVerification) when it is damaged, edited or no journal of ours.
+  // nullopt if there is none; throws Error(kVerification) if it is damaged, edited or not a journal of gptq.
   std::optional<JournalState> read() const;
   void write(const JournalState& state) const;
 

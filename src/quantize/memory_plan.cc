@@ -1,7 +1,7 @@
-// Counting what is alive at the same time, from the layers' programs. Units are bytes; K are the inputs and N the stacked
-// outputs of a linear set, R the rows of a batch.
+// Counting the memory in use at the same time, from the layers' programs. Units are bytes; K are the inputs and N the
+// stacked outputs of a linear set, R the rows of a batch.
 //
-// The counts follow pipeline.cc and solver.cc; what a backend's operations take besides is the backend's word.
+// The counts follow pipeline.cc and solver.cc; the scratch memory of a backend's operations is reported by the backend.
 #include "quantize/memory_plan.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kSmall = 64 << 20;     // norms, angles, indices, scales of a set
 constexpr int64_t kFloat = 4;            // bytes
-constexpr int64_t kSmallestRows = 2048;  // of a batch: below, a GPU is not filled
+constexpr int64_t kSmallestRows = 2048;  // of a batch: fewer do not occupy a GPU fully
 constexpr double kPoolLoss = 1.05;
 
 int64_t square(int64_t k) { return k * k * kFloat; }
@@ -27,8 +27,8 @@ int64_t square(int64_t k) { return k * k * kFloat; }
 // A linear set, over all layers that run its program.
 struct SetCount {
   int64_t n = 0, widest = 0, k = 0;     // outputs of all linears and of the widest, inputs
-  int64_t stored_bits = 0;              // of a weight on the device after quantizing, at most
-  bool sorted = false, solved = false;  // whether any layer's set is
+  int64_t stored_bits = 0;              // of a weight on the device after quantizing, maximum
+  bool sorted = false, solved = false;  // true if any layer's set is
 };
 
 struct ProgramCount {
@@ -54,7 +54,7 @@ class Counter {
     }
   }
 
-  // Fills in the plan's bytes.
+  // Sets the plan's bytes.
   void count(MemoryPlan& plan) const {
     const std::vector<WindowBatch> batches = make_batches(p_.lengths, p_.held, p_.gptaq, plan.batch_rows);
     int64_t resident = 0, rows = 0;
@@ -91,7 +91,7 @@ class Counter {
     const auto& grid = plan.grid;
     count.solved |= grid.has_value();
     count.sorted |= grid && grid->desc_act;
-    // With scale and zero for each group of columns.
+    // Including scale and zero of each group of columns.
     const int64_t bits =
         grid ? grid->bits + 32 / GroupSize(grid->group_size).columns(count.k) + 1 : 8 * p_.activation_bytes;
     count.stored_bits = std::max(count.stored_bits, bits);
@@ -109,7 +109,7 @@ class Counter {
         if (streams == 2 && !p_.gptaq) continue;
         most = std::max(most, pass_bytes(program, plan, first, set, streams, rows, streamed) +
                                   observing_bytes(program.sets[static_cast<size_t>(set)], streams, rows));
-        // A layer that an earlier run has finished.
+        // A layer that an earlier run finished.
         most = std::max(most, pass_bytes(program, plan, 0, sets - 1, streams, rows, streamed));
       }
       most = std::max(
@@ -132,8 +132,8 @@ class Counter {
     return most;
   }
 
-  // A pass over the batches through some sets and what stands behind them up to the next one: windows on the streams, slots
-  // by the buffers in which they lie, and the weights, with the dense form of one of them.
+  // A pass over the batches through the sets [first, last] and the steps up to the following set: batches of the
+  // streams, the buffers of the slots, and the weights, with the dense form of one of them.
   int64_t pass_bytes(const ProgramCount& program, const MemoryPlan& plan, int first, int last, int64_t streams,
                      int64_t rows, bool streamed) const {
     const int64_t act = p_.activation_bytes;
@@ -150,7 +150,7 @@ class Counter {
     return bytes + sorted + dense + scratch * rows * act + (plan.keep_inputs ? 0 : streams * kept * rows * act);
   }
 
-  // Columns of the kept buffers and of the scratch that the steps of such a pass use.
+  // Columns of the kept buffers and of the scratch buffers that the steps of such a pass use.
   static std::pair<int64_t, int64_t> slot_columns(const LayerProgram& program, int first, int last) {
     const int begin = first == 0 ? 0 : program.step_of(first);
     const int sets = static_cast<int>(program.linear_sets.size());
@@ -171,13 +171,13 @@ class Counter {
     return {std::accumulate(columns.begin(), split, int64_t{0}), std::accumulate(split, columns.end(), int64_t{0})};
   }
 
-  // The sums that grow in such a pass. Those of both streams come first; then a copy of the Hessian is kept.
+  // The sums accumulated in such a pass. Those of both streams come first; then a copy of the Hessian is kept.
   int64_t observing_bytes(const SetCount& set, int64_t streams, int64_t rows) const {
     if (streams == 2) return 2 * square(set.k) + rows * set.k * p_.activation_bytes;
     return (p_.gptaq ? 3 : 1) * square(set.k);
   }
 
-  // Weights of the sets in front of one that the passes up to it run again.
+  // Weights of the preceding sets, which the passes up to `set` recompute.
   static int64_t earlier_bytes(const ProgramCount& program, const MemoryPlan& plan, int first, int set) {
     int64_t bytes = 0;
     for (int s = first; !plan.keep_inputs && s < set; ++s) bytes += weight_bytes(program.sets[static_cast<size_t>(s)]);
@@ -202,7 +202,7 @@ class Counter {
   int64_t widest_input_ = 0, kept_columns_ = 0;
 };
 
-// How many of the longest windows so many rows have room for: one at least, all at most.
+// The number of longest windows that fit in `rows`: at least one, at most all.
 int64_t windows_within(const MemoryProblem& problem, int64_t rows) {
   return std::clamp<int64_t>(rows / problem.longest(), 1, static_cast<int64_t>(problem.lengths.size()));
 }
@@ -234,7 +234,7 @@ std::optional<MemoryPlan> plan_memory(const MemoryProblem& problem, int64_t avai
     plan.batch_rows = windows * problem.longest();
     const int64_t batches = batch_count(problem, plan);
     plan.resident_batches = batches;
-    plan.keep_inputs = problem.true_sequential;  // otherwise inputs are needed once
+    plan.keep_inputs = problem.true_sequential;  // otherwise inputs are used only once
     if (fits(plan)) return plan;
     plan.keep_inputs = false;
     for (plan.resident_batches = batches; plan.resident_batches >= 0; --plan.resident_batches) {

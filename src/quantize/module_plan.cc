@@ -1,4 +1,4 @@
-// Options and rules → a plan for every linear, and the configuration that tells others.
+// Options and rules → a plan for every linear, and the configuration for other readers.
 #include "quantize/module_plan.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using model::Architecture;
 
 namespace {
 
-// What is tried, in this order, where no group size is given. Linears whose sides 32 does not divide stay dense.
+// Tried in this order if no group size is given. Linears with a side that is not a multiple of 32 stay dense.
 constexpr std::array<int, 3> kGroupSizes = {128, 64, 32};
 
 [[noreturn]] void usage(const std::string& message) { throw Error(ErrorKind::kUsage, message); }
@@ -45,7 +45,7 @@ void check_options(const QuantizeOptions& o) {
   if (!(o.gptaq >= 0 && o.gptaq <= 1)) usage("quantizing " + o.model + ": gptaq must be between 0 and 1");
   if (o.gptaq > 0 && !o.true_sequential) {
     usage("quantizing " + o.model +
-          ": gptaq follows quantized inputs, which true_sequential provides; "
+          ": gptaq requires the quantized inputs that true_sequential provides; "
           "use --gptaq 0 with --no-true-sequential");
   }
   if (o.samples < 1 || o.seqlen < 2)
@@ -60,7 +60,7 @@ struct CompiledRule {
   Regex regex;
 };
 
-// The first rule that matches decides, as for other readers of `dynamic`. nullopt: stays dense.
+// The first rule that matches applies, as for other readers of `dynamic`. nullopt: stays dense.
 std::optional<GridOptions> settings(const std::string& module, const GridOptions& defaults,
                                     const std::vector<CompiledRule>& rules) {
   GridOptions grid = defaults;
@@ -81,7 +81,7 @@ bool same(const std::optional<GridOptions>& a, const std::optional<GridOptions>&
   return !a || (a->bits == b->bits && a->group_size == b->group_size && a->sym == b->sym && a->desc_act == b->desc_act);
 }
 
-// Of two settings for linears that must agree, the one that keeps more of the weights.
+// Of two settings for linears that need the same, the more precise one.
 std::optional<GridOptions> finer(const std::optional<GridOptions>& a, const std::optional<GridOptions>& b) {
   if (!a || !b) return std::nullopt;
   if (a->bits != b->bits) return a->bits > b->bits ? a : b;
@@ -134,7 +134,7 @@ void check_divides(const SetPlan& plan, const std::string& prefix) {
     if (k % candidate == 0) fitting += std::to_string(candidate) + ", ";
   }
   usage("quantizing " + prefix + plan.set.linears[0].name + ": group_size " + std::to_string(size) +
-        " does not divide its " + std::to_string(k) + " inputs, which most readers demand; use " + fitting +
+        " does not divide its " + std::to_string(k) + " inputs, which most readers require; use " + fitting +
         "-1, or --skip '" + plan.set.linears[0].name + "'");
 }
 
@@ -148,7 +148,7 @@ std::string exact(const std::string& name) {
   return pattern += '$';
 }
 
-// Under which names readers ask for a linear set: its linears, and the modules into which some readers fuse them.
+// The names under which readers look up a linear set: its linears, and the modules into which some readers fuse them.
 std::vector<std::string> names_of(const LinearSet& set, const std::string& prefix) {
   std::vector<std::string> names;
   for (const LinearSpec& linear : set.linears) names.push_back(prefix + linear.name);
@@ -194,7 +194,7 @@ std::vector<ModuleRule> exact_rules(const ModelPlan& plan) {
   return rules;
 }
 
-// The quantized linears of a block in sub-steps, when every block has the same; nullopt otherwise.
+// The quantized linears of a block in sub-steps, if all blocks are equal; otherwise nullopt.
 std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPlan& plan) {
   std::vector<std::vector<std::string>> first;
   for (size_t layer = 0; layer < plan.layers.size(); ++layer) {
@@ -210,7 +210,7 @@ std::optional<std::vector<std::vector<std::string>>> common_block(const ModelPla
   return first;
 }
 
-// "*down_proj" -> ".*down_proj": what somebody who writes globs means; "" when that is no regular expression either.
+// "*down_proj" -> ".*down_proj": a glob as a regular expression; "" if the result is not one.
 std::string from_glob(const std::string& pattern) {
   std::string regex;
   for (size_t i = 0; i < pattern.size(); ++i) {
@@ -243,9 +243,9 @@ std::vector<CompiledRule> compile(const std::vector<ModuleRule>& rules) {
   return compiled;
 }
 
-// A rule that changes nothing is a mistake.
+// A rule without effect is an error.
 void check_matches(const CompiledRule& rule, const Architecture& architecture) {
-  std::string inside;  // a module with a match that does not begin at its start
+  std::string inside;  // a module with a match not at its start
   for (int64_t layer = 0; layer < architecture.layers; ++layer) {
     for (const LinearSet& set : architecture.program(layer).linear_sets) {
       for (const LinearSpec& linear : set.linears) {
@@ -261,7 +261,7 @@ void check_matches(const CompiledRule& rule, const Architecture& architecture) {
         (inside.empty() ? "" : ", and patterns match from their start: write '.*" + pattern + "'"));
 }
 
-// What the rules say of a linear set, whose linears must agree.
+// The settings of a linear set, whose linears need the same.
 SetPlan plan_set(const LinearSet& set, const std::string& prefix, const GridOptions& defaults,
                  const std::vector<CompiledRule>& rules, std::vector<std::string>& notes) {
   SetPlan plan{set, settings(prefix + set.linears[0].name, defaults, rules)};
@@ -277,13 +277,14 @@ SetPlan plan_set(const LinearSet& set, const std::string& prefix, const GridOpti
     }
   }
   if (!agree) {
-    notes.push_back(prefix + set.name + ": linears that share an input must agree; all take the finer setting");
+    notes.push_back(prefix + set.name +
+                    ": linears that share an input need the same settings; the finer ones are used for all");
   }
   if (!plan.grid) return plan;
   check_grid(*plan.grid, "the rule for " + prefix + set.linears[0].name);
   check_divides(plan, prefix);
   if (GroupSize(plan.grid->group_size).is_whole_row())
-    plan.grid->group_aware = false;  // one group: there is nothing to keep together
+    plan.grid->group_aware = false;  // one group: nothing to keep contiguous
   return plan;
 }
 
@@ -316,14 +317,13 @@ ModelPlan plan_modules(const Architecture& architecture, const QuantizeOptions& 
   }
   if (!plan.quantizes_anything()) {
     usage(
-        "choosing what to quantize: every linear layer is skipped or stays dense, so that nothing would be quantized; "
-        "skip less");
+        "choosing what to quantize: every linear layer is skipped or stays dense, nothing would be quantized; "
+        "use fewer --skip patterns");
   }
   const bool v2 = options.format.empty() ? plan.asymmetric() : options.format == "gptq_v2";
   plan.format = v2 ? checkpoint::CheckpointFormat::kGptqV2 : checkpoint::CheckpointFormat::kGptq;
   if (plan.asymmetric() && !v2) {
-    plan.notes.push_back(
-        "format gptq (v1) cannot store a zero point of 0 that every reader understands: zeros are at least 1");
+    plan.notes.push_back("format gptq (v1) cannot portably represent a zero point of 0: zero points are at least 1");
   }
   return plan;
 }
@@ -364,7 +364,7 @@ ModuleRule ModuleRule::parse(const std::string& text) {
   ModuleRule rule;
   rule.pattern = text.substr(0, colon);
   std::string rest = text.substr(colon + 1);
-  if (rest.empty()) fail("found no settings behind the colon");
+  if (rest.empty()) fail("no settings after the colon");
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
     const std::string item = rest.substr(0, comma);

@@ -1,4 +1,4 @@
-// Checks before the work, the lock, and renames and removals that touch only what gptq made.
+// Checks before the run, the lock, and renames and removals of files made by gptq only.
 #include "quantize/output_folder.h"
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ constexpr char kReplaced[] = "replaced";
 
 enum class Kind { kNothing, kEmptyFolder, kFolder, kLink, kOther };
 
-// Of the name itself: links are not followed. Throws the system's errors.
+// The kind of `path` itself: links are not followed. Throws system errors.
 Kind look_at(const std::string& verb, const fs::path& path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
@@ -52,7 +52,7 @@ std::string wanted_name(const fs::directory_entry& entry) {
   return std::string(target.empty() ? name : target);
 }
 
-// What lies in a model folder (`of_model`) or in DIR.partial and is not gptq's; links never are.
+// The entries of a model folder (`of_model`) or of DIR.partial that were not made by gptq, including all links.
 void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& found) {
   std::error_code gone;  // its owner may be removing it
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, gone)) {
@@ -74,7 +74,7 @@ void list_foreign(const fs::path& folder, bool of_model, std::vector<fs::path>& 
   }
 }
 
-// Removes a model folder of ours: its files by name, then the folder. What else is there stays, and the folder with it.
+// Removes a model folder made by gptq: its files by name, then the folder, which stays if it holds anything else.
 void remove_model(const fs::path& folder) {
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
@@ -89,7 +89,7 @@ void remove_model(const fs::path& folder) {
   fs::remove(folder, ignored);
 }
 
-// A checkpoint folder that this program made, and nothing else in it.
+// Why `folder` is not a checkpoint made by gptq without other files; "" if it is one.
 std::string why_not_ours(const fs::path& folder) {
   std::vector<fs::path> foreign;
   list_foreign(folder, true, foreign);
@@ -103,12 +103,12 @@ std::string why_not_ours(const fs::path& folder) {
     for (const Json& maker : json.at("meta").at("quantizer")) {
       if (maker.get<std::string>().rfind("gptq:", 0) == 0) return "";
     }
-  } catch (const std::exception&) {  // not ours, then
+  } catch (const std::exception&) {  // not made by gptq
   }
   return "its quantize_config.json does not name gptq as the quantizer";
 }
 
-// Whether `path` is `folder` or lies in it, links on the way followed.
+// Whether `path` is `folder` or is inside it; links are followed.
 bool holds(const fs::path& folder, const fs::path& path) {
   std::error_code error;
   for (fs::path at = fs::weakly_canonical(path, error); !error && !at.empty(); at = at.parent_path()) {
@@ -157,7 +157,7 @@ OutputFolder::OutputFolder(const QuantizeOptions& options) : options_(options) {
   fs::path given = options.output;
   while (given.filename().empty() && given.has_relative_path()) given = given.parent_path();
   if (given.filename().empty() || given.filename() == "." || given.filename() == "..") {
-    throw Error(ErrorKind::kUsage, verb + ": it must end in the name of a folder to create; give one");
+    throw Error(ErrorKind::kUsage, verb + ": the path must end with the name of the folder to create");
   }
   std::error_code error;
   const fs::path parent = given.has_parent_path() ? given.parent_path() : fs::path(".");
@@ -186,14 +186,14 @@ void OutputFolder::check_output() const {
   const Kind kind = look_at("creating the output folder", output_);
   if (holds(options_.model, output_.parent_path())) {
     throw Error(ErrorKind::kUsage,
-                verb + ": it lies inside the model's folder " + options_.model + "; choose another place");
+                verb + ": it is inside the model's folder " + options_.model + "; choose another place");
   }
   if (kind == Kind::kNothing) return;
   if (kind == Kind::kLink) {
-    throw Error(ErrorKind::kUsage, verb + ": found a symbolic link of that name; give the folder itself, or remove it");
+    throw Error(ErrorKind::kUsage, verb + ": the path is a symbolic link; use the folder itself, or remove the link");
   }
   if (kind == Kind::kOther) {
-    throw Error(ErrorKind::kUsage, verb + ": found a file of that name; choose another name, or remove it");
+    throw Error(ErrorKind::kUsage, verb + ": the path is a file; choose another name, or remove the file");
   }
   if (holds_model(output_, options_.model)) {
     std::error_code ignored;
@@ -202,16 +202,16 @@ void OutputFolder::check_output() const {
                                        (same ? "" : options_.model) + "; choose another one");
   }
   if (holds(output_, ".")) {
-    throw Error(ErrorKind::kUsage, verb + ": it is or holds the current folder; run the command from elsewhere");
+    throw Error(ErrorKind::kUsage, verb + ": it is or contains the current folder; run from another folder");
   }
   if (is_mount_point(output_)) {
     throw Error(ErrorKind::kUsage, verb +
-                                       ": a file system is mounted there, so that it cannot be replaced; choose a "
+                                       ": it is a mount point, which cannot be replaced; choose a "
                                        "folder inside it");
   }
   if (kind == Kind::kEmptyFolder || (options_.resume && is_published())) return;
   if (!options_.force) {
-    throw Error(ErrorKind::kUsage, verb + ": it exists already; choose another one or replace it with --force");
+    throw Error(ErrorKind::kUsage, verb + ": it already exists; choose another one or replace it with --force");
   }
   if (const std::string reason = why_not_ours(output_); !reason.empty()) {
     throw Error(ErrorKind::kUsage, verb + ": --force replaces only checkpoints that gptq made, and " + reason +
@@ -227,10 +227,10 @@ void OutputFolder::check_partial() const {
   if (kind == Kind::kNothing || kind == Kind::kEmptyFolder) return;
   const std::string advice = "; move it away or choose another output folder";
   if (kind != Kind::kFolder) {
-    throw Error(ErrorKind::kUsage, verb + ": found something of that name that is no folder" + advice);
+    throw Error(ErrorKind::kUsage, verb + ": the path exists and is not a folder" + advice);
   }
   if (holds_model(path, options_.model)) {
-    throw Error(ErrorKind::kUsage, verb + ": it is or holds the model " + options_.model + advice);
+    throw Error(ErrorKind::kUsage, verb + ": it is or contains the model " + options_.model + advice);
   }
   if (!OwnerLock::made(path / kLock)) {
     const Kind now = look_at("creating", path);  // its owner may have removed it in between
@@ -251,11 +251,11 @@ void OutputFolder::lock() {
   if (error) throw_system_error("creating", path, error.value());
   while (!lock_) {
     if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw_system_error("creating the folder", path, errno);
-    check_partial();  // before the lock is made: nothing is written to a folder that is not ours
+    check_partial();  // before the lock is made: nothing is written to a folder not made by gptq
     if (auto lock = OwnerLock::acquire(path / kLock, "working in " + path.string())) lock_.emplace(std::move(*lock));
   }
   try {
-    check_output();  // the run that held the lock until now may have made it
+    check_output();  // another run may have created it before it released the lock
     check_partial();
   } catch (...) {
     leave();
@@ -265,7 +265,7 @@ void OutputFolder::lock() {
 
 void OutputFolder::clear() {
   CHECK(lock_.has_value());
-  // The journal goes first: without it, nothing that is left is taken for finished.
+  // The journal is removed first: without it, no remaining file counts as finished.
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(partial(), ignored)) {
     if (is_plain(entry, fs::file_type::regular) && wanted_name(entry) == Journal::kName)
@@ -297,7 +297,7 @@ void OutputFolder::publish() {
       remove_model(replaced);
       return discard();
     }
-    check_output();  // both may have been changed during the work
+    check_output();  // both may have changed during the run
     check_partial();
   } catch (const Error& error) {
     throw Error(error.kind(), std::string(error.what()) + "; the result is complete in " + model().string() +
@@ -314,7 +314,7 @@ void OutputFolder::publish() {
     if (moves) (void)!::rename(replaced.c_str(), output_.c_str());
     throw;
   }
-  remove_model(replaced);  // before the journal: a run that is killed here is finished with --resume
+  remove_model(replaced);  // before the journal: after a kill here, --resume completes the run
   discard();
 }
 
@@ -322,7 +322,7 @@ void OutputFolder::discard() noexcept {
   if (!lock_) return;
   try {
     clear();
-  } catch (...) {  // what cannot be removed stays, with the lock file that says whose it is
+  } catch (...) {  // what cannot be removed stays, with the lock file that identifies it
   }
   leave();
 }
@@ -330,7 +330,7 @@ void OutputFolder::discard() noexcept {
 void OutputFolder::leave() noexcept {
   std::error_code error;
   const fs::directory_iterator entries(partial(), error);
-  if (!error && std::distance(begin(entries), end(entries)) == 1) {  // the lock alone
+  if (!error && std::distance(begin(entries), end(entries)) == 1) {  // only the lock
     lock_->remove_file();
     fs::remove(partial(), error);
   }

@@ -1,4 +1,4 @@
-// Where a quantization works and how its result gets its name, without ever removing what is not its own.
+// The working folder of a quantization and the publication of its result; only files made by gptq are removed.
 #pragma once
 
 #include <optional>
@@ -10,54 +10,55 @@
 
 namespace gptq::quantization {
 
-// For the output DIR, work in progress lives in DIR.partial:
-//   gptq.lock      written first: who works here, held for the whole run
+// For the output DIR, work in progress is in DIR.partial:
+//   gptq.lock      written first: the owner, locked for the whole run
 //   journal.json   what is finished (quantize/journal.h)
-//   model/         the output as far as it is there; it takes DIR's name when it is complete
-//   replaced/      with --force, for a moment, the checkpoint that had the name
-// Only these, with the files inside that the writer makes, are ever removed; anything else found there is an error.
+//   model/         the partial output; renamed to DIR when it is complete
+//   replaced/      with --force, temporarily, the previous DIR
+// Only these, with the files that the writer makes in them, are ever removed; anything else found there is an error.
 class OutputFolder {
  public:
-  // Looks without writing. Throws Error(kUsage) when DIR can never be made (no name, ".", "..", a symbolic link, a
-  // file, a mount point), exists with something in it (without `force`, or when it is no checkpoint that gptq made),
-  // lies in the model's folder, is or holds the model or the current folder, or DIR.partial is not gptq's. `options` must
-  // outlive this object.
+  // Checks without writing. Throws Error(kUsage) if DIR cannot be created (no name, ".", "..", a symbolic link, a file,
+  // a mount point), exists and is not empty (without `force`, or if it is not a checkpoint made by gptq), is inside the
+  // model's folder, is or contains the model or the current folder, or if DIR.partial was not made by gptq. `options`
+  // must outlive this object.
   explicit OutputFolder(const QuantizeOptions& options);
 
   const fs::path& output() const { return output_; }
   fs::path partial() const { return output_.string() + ".partial"; }
   fs::path model() const { return partial() / "model"; }
 
-  // Makes DIR.partial or takes over what a run left there, and holds it from now on. Throws Error(kGeneral) naming the
-  // process that works there, Error(kUsage) naming what is not gptq's, Error(kPermission | kNotFound | kGeneral).
+  // Creates DIR.partial or takes over that of an interrupted run, and locks it. Throws Error(kGeneral) naming the
+  // process that holds the lock, Error(kUsage) naming a file not made by gptq, Error(kPermission | kNotFound |
+  // kGeneral).
   void lock();
 
-  // Whether DIR is there with something in it.
+  // Whether DIR exists and is not empty.
   bool output_exists() const;
 
-  // Whether a run was killed behind the rename: DIR holds what DIR.partial's journal calls complete.
+  // Whether a run was killed after the rename: DIR is the output that DIR.partial's journal records as complete.
   bool is_published() const;
 
-  void clear();              // empties DIR.partial, but for the lock
-  void keep_only_weights();  // of model/: removes the small files and left-over temporary ones, which are written again
+  void clear();              // removes the content of DIR.partial except the lock
+  void keep_only_weights();  // removes the small files of model/, which are written again, and temporary files
 
-  // Renames model/ to DIR, unless that is_published(); a checkpoint of that name is removed afterwards, and DIR.partial
-  // with it. When it cannot be done, throws an Error that says so and leaves the complete model/ where it is.
+  // Renames model/ to DIR, unless is_published(); then removes the replaced checkpoint and DIR.partial. If renaming
+  // fails, throws an Error that names the complete model/, which stays in DIR.partial.
   void publish();
 
-  void discard() noexcept;  // removes DIR.partial as far as it is gptq's, and gives the lock back
+  void discard() noexcept;  // removes the files in DIR.partial made by gptq, then releases the lock
 
  private:
   void check_output() const;
   void check_partial() const;
-  void leave() noexcept;  // gives the lock back, and DIR.partial when nothing else is in it
+  void leave() noexcept;  // removes DIR.partial if it holds only the lock, and releases the lock
 
   const QuantizeOptions& options_;
   fs::path output_;
   std::optional<OwnerLock> lock_;
 };
 
-// Whether a folder is or holds the model or one of its files, links followed.
+// Whether a folder is or contains the model or one of its files; links are followed.
 bool holds_model(const fs::path& folder, const fs::path& model);
 
 }  // namespace gptq::quantization

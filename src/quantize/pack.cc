@@ -1,4 +1,4 @@
-// Packing integer codes: nothing is rounded again here.
+// Packing integer codes, without further rounding.
 #include "quantize/pack.h"
 
 #include <algorithm>

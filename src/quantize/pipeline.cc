@@ -1,4 +1,4 @@
-// One layer at a time, one linear set after the other.
+// The steps for each layer and each of its linear sets.
 #include "quantize/pipeline.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ using model::FiniteCheck;
 
 namespace {
 
-// A linear's bias as the checkpoint will store it, so that this run and a reader of its output agree.
+// A linear's bias as rounded in the checkpoint, so that this run and readers of its output use the same values.
 Tensor stored_bias(const checkpoint::Checkpoint& checkpoint, const std::string& module, const LinearSpec& linear,
                    backend::Backend& backend) {
   if (!linear.bias) return {};
@@ -48,12 +48,12 @@ void Pipeline::start() {
   ids.insert(ids.end(), in_.calibration.held.tokens.begin(), in_.calibration.held.tokens.end());
   for (const TokenId id : ids) {
     if (id >= 0 && id < a.vocab_size) continue;
-    throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer made token " +
+    throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer produced token " +
                                               std::to_string(id) + ", the model's vocabulary has " +
                                               std::to_string(a.vocab_size) +
                                               "; tokenizer.json belongs to another model");
   }
-  // Check the final norm and head now, so that a broken file fails in seconds and not after hours.
+  // Check the final norm and head now, so that a damaged file is found in seconds and not after hours.
   for (const backend::Parameter& parameter : a.final_parameters) {
     model::load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);
   }
@@ -120,7 +120,7 @@ void Pipeline::quantize_from_unquantized_layer(Layer& layer, const StepSink& on_
   const int sets = static_cast<int>(layer.program.linear_sets.size());
   for (int set = 0; set < sets; ++set) load_dense(set, layer, layer.original, FiniteCheck::kRequired);
   model::Activations copy;
-  // Runs a copy of a batch to the inputs of all sets up to the last one, one after the other.
+  // Runs a copy of a batch to the inputs of the sets 0 to `last`, in order.
   const auto run_copy = [&](const BatchState& b, int last,
                             const std::function<void(int set, MatrixView input)>& visit) {
     transformer_.copy(copy, b.x);
@@ -185,9 +185,9 @@ void Pipeline::quantize_set(int set, Layer& layer, const StepSink& on_step, cons
   Observed observed = observe(set, layer, [&] { step(0, 0.4); });
   solve(set, layer, std::move(observed), on_module);
   const bool last = layer.index + 1 == in_.architecture.layers && set + 1 == sets;
-  if (last) return;  // nobody reads what the model's last linear adds
+  if (last) return;  // the output of the model's last linear is not used
   const int begin = begin_of(layer.program, set);
-  if (set + 1 < sets && begin_of(layer.program, set + 1) == begin) return;  // the next pass runs this set again
+  if (set + 1 < sets && begin_of(layer.program, set + 1) == begin) return;  // the next pass recomputes this set
   done = 0;
   advance(set, layer, [&] { step(0.5, 0.5); });
 }
@@ -196,7 +196,7 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
   const SetPlan& plan = set_plan(set, layer);
   const int64_t k = plan.set.in_features();
   const bool solved = plan.grid.has_value();
-  // The very first input is the same in both streams.
+  // The first input of the model is the same in both streams.
   const bool differs = gptaq() && solved && !(layer.index == 0 && set == 0);
   Observed o;
   Matrix cross, cross_hessian;
@@ -214,7 +214,7 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
     if (b.original != nullptr && differs) in_.backend.accumulate_cross(cross.view(), original, input);
     on_batch();
   };
-  // The windows that both streams follow come first: the Hessian so far is the one their regression needs.
+  // Paired windows come first: the Hessian accumulated after them is the one for GPTAQ's regression.
   states_.for_each(0, states_.paired(), CalibrationStates::Access::kRead, visit);
   for (int s = first; s <= set; ++s) layer.original.linear_sets[static_cast<size_t>(s)].clear();
   release_scratch();  // the other stream's
@@ -233,7 +233,7 @@ void Pipeline::advance(int set, Layer& layer, const std::function<void()>& on_ba
   const int begin = begin_of(program, set), first = program.first_set_from(begin);
   const bool last = set + 1 == static_cast<int>(program.linear_sets.size());
   const int end = last ? program.end() : begin_of(program, set + 1);
-  // solve() has seen that they are finite.
+  // solve() has checked that they are finite.
   for (int s = first; gptaq() && s <= set; ++s) load_dense(s, layer, layer.original, FiniteCheck::kDone);
   states_.for_each(0, states_.all(), CalibrationStates::Access::kUpdate, [&](const BatchState& b) {
     transformer_.run(layer.index, begin, end, layer.weights, b.x, b.rows);
@@ -249,7 +249,7 @@ void Pipeline::advance(int set, Layer& layer, const std::function<void()>& on_ba
 
 SolveProblem Pipeline::make_problem(int set, const Layer& layer, Observed& observed) {
   SolveProblem problem;
-  problem.weights = load_stacked(set, layer);  // while the device is still busy with the passes before
+  problem.weights = load_stacked(set, layer);  // while the device still runs the previous passes
   in_.backend.find_non_finite(observed.non_finite.view().row_range(1, 1), problem.weights.view());
   check_finite(set, layer, observed.non_finite);
   const int64_t k = problem.weights.cols();
@@ -386,13 +386,13 @@ void Pipeline::check_finite(int set, const Layer& layer, const Matrix& non_finit
                                            "weights overflow there, check them with another tool");
   }
   if (flags[1] == 0.0f) return;
-  for (const LinearSpec& linear : linears) {  // says which one it is
+  for (const LinearSpec& linear : linears) {  // names the one that is not finite
     model::load_matrix(in_.checkpoint, layer.prefix + linear.name + ".weight", linear.out_features, linear.in_features,
                        in_.backend);
   }
   throw Error(ErrorKind::kNumerical, "loading the weights of " + layer.prefix + linears[0].name +
-                                         ": the device found NaN or infinity that the file does not hold; run again, "
-                                         "and test the device's memory if it comes back");
+                                         ": the device found NaN or infinity that are not in the file; run again, "
+                                         "and test the device's memory if the error repeats");
 }
 
 }  // namespace gptq::quantization

@@ -1,4 +1,4 @@
-// The first verb: a model folder in, a quantized checkpoint folder out.
+// quantize(): from a model folder to a quantized checkpoint folder.
 #include <gptq/quantize.h>
 
 #include <algorithm>
@@ -24,14 +24,14 @@ using checkpoint::CheckpointWriter;
 
 namespace {
 
-constexpr double kEarly = 0.7, kLate = 1.8;  // of the estimate: where measured times lay
+constexpr double kEarly = 0.7, kLate = 1.8;  // range of measured times, relative to the estimate
 
 std::string size_in_gib(int64_t bytes) {
   const int64_t tenths = (bytes * 10 + (int64_t{1} << 29)) >> 30;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
 }
 
-// The plan for what the device has. Throws Error(kOutOfMemory) naming what would help when it has too little.
+// The plan for the available device memory. Throws Error(kOutOfMemory) with remedies if it is insufficient.
 MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Backend& backend) {
   const backend::DeviceMemory memory = backend.memory();
   if (const std::optional<MemoryPlan> plan = plan_memory(problem, memory.available)) return *plan;
@@ -45,7 +45,7 @@ MemoryPlan choose_memory_plan(const MemoryProblem& problem, const Job& job, Back
                   (problem.gptaq ? " of GPU memory, or " + needed(plain) + " with --gptaq 0" : " of GPU memory") +
                   "; found " + size_in_gib(memory.available + memory.peak) +
                   (job.options.compute.max_gpu_memory > 0 ? " allowed by --max-gpu-memory" : " free") +
-                  "; give more, close other programs on the GPU, use a shorter --seqlen or --device cpu");
+                  "; increase it, close other programs on the GPU, use a shorter --seqlen or --device cpu");
 }
 
 GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Backend& backend) {
@@ -55,7 +55,7 @@ GpuMemoryPlan gpu_plan(const MemoryProblem& problem, const MemoryPlan& plan, Bac
           problem.true_sequential && !plan.keep_inputs};
 }
 
-// After memory ran out: a plan that needs clearly less, if there is one.
+// After memory was exhausted: a plan that needs considerably less, if there is one.
 std::optional<MemoryPlan> smaller_plan(const MemoryProblem& problem, const MemoryPlan& failed, Backend& backend) {
   const int64_t limit = std::min(backend.memory().available, required_bytes(failed) / 4 * 3);
   if (const std::optional<MemoryPlan> plan = plan_memory(problem, limit)) return plan;
@@ -63,18 +63,18 @@ std::optional<MemoryPlan> smaller_plan(const MemoryProblem& problem, const Memor
   return smallest.device_bytes < failed.device_bytes ? std::optional(smallest) : std::nullopt;
 }
 
-// The work, where it lives and how far it is.
+// A run: its inputs, its folder and its progress.
 struct Run {
   const Job& job;
   OutputFolder& folder;
-  JournalState state;  // what the journal holds
+  JournalState state;  // content of the journal
 
   void commit(const JournalState& progress) {
     Journal(folder.partial()).write(progress);
     state = progress;
   }
 
-  // The layer's tensors are on the disk: a later run can go on behind them.
+  // The layer's tensors are on the disk: a later run can continue after this layer.
   void commit_layer(int64_t layer, JournalState progress, const CheckpointWriter& writer) {
     progress.sources = state.sources;
     progress.sources.merge(job.hash_replaced(layer));
@@ -114,19 +114,19 @@ void quantize_layers(Run& work, const MemoryPlan& memory, Backend& backend, Chec
       output.wait();
       throw Error(ErrorKind::kInterrupted, "quantizing " + job.options.model + " stopped after layer " +
                                                std::to_string(layer + 1) + " of " + std::to_string(layers) +
-                                               "; go on with the same command and --resume");
+                                               "; resume with the same command and --resume");
     }
   }
 }
 
-// What is missing in DIR.partial: layers, and the files that go with them.
+// Completes DIR.partial: the remaining layers, and the files that accompany them.
 void complete(Run& work, const MemoryPlan& memory, Backend& backend, const QuantizeSink& on_progress,
               const std::stop_token& stop) {
   const Job& job = work.job;
   const fs::path model = work.folder.model();
   work.folder.keep_only_weights();
   CheckpointWriter writer(model, job.all_tensors(), job.options.max_shard_bytes);
-  // Now, not at the end: a file that cannot be copied is better known before the work.
+  // First, so that a file that cannot be copied is an error before the layers are quantized.
   checkpoint::copy_companion_files(job.checkpoint.folder(), model);
   mark_finished_layers(job, work.state, writer);
   checkpoint::WriteBehind output(writer, job.plan.format);
@@ -144,7 +144,7 @@ void complete(Run& work, const MemoryPlan& memory, Backend& backend, const Quant
   work.commit(done);
 }
 
-// complete() with as much memory as there is; `notes` gets what was decided on the way.
+// complete(), with a smaller plan each time memory is exhausted; `notes` receives a note of it.
 void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan memory, Backend& backend,
                             std::vector<std::string>& notes, const QuantizeSink& on_progress,
                             const std::stop_token& stop) {
@@ -155,7 +155,7 @@ void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan 
       if (error.kind() != ErrorKind::kOutOfMemory) throw;
       const std::optional<MemoryPlan> smaller = smaller_plan(problem, memory, backend);
       if (!smaller) throw;
-      notes.push_back("memory ran out (" + std::string(error.what()) + "); went on behind layer " +
+      notes.push_back("memory was exhausted (" + std::string(error.what()) + "); continued after layer " +
                       std::to_string(work.state.layers_done) + " with a plan for " +
                       size_in_gib(smaller->device_bytes) + " instead of " + size_in_gib(memory.device_bytes));
       warn(notes.back());
@@ -165,7 +165,7 @@ void complete_within_memory(Run& work, const MemoryProblem& problem, MemoryPlan 
 }
 
 QuantizePlan plan_quantize(const QuantizeOptions& options) {
-  if (!options.output.empty()) const OutputFolder folder(options);  // refuses what quantize() would refuse
+  if (!options.output.empty()) const OutputFolder folder(options);  // throws what quantize() would throw
   const Job job(options);
   QuantizePlan plan;
   plan.layers = static_cast<int>(job.architecture.layers);
@@ -192,7 +192,7 @@ QuantizePlan plan_quantize(const QuantizeOptions& options) {
 QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& options, const QuantizeSink& on_progress,
                              const std::stop_token& stop) {
   const auto start = std::chrono::steady_clock::now();
-  OutputFolder folder(options);  // refuses what could not be finished
+  OutputFolder folder(options);  // throws if the output could not be published
   const Job job(options);
   const std::unique_ptr<Backend> backend = job.open_backend(make);
   const MemoryProblem problem = job.memory_problem(*backend);
@@ -212,7 +212,7 @@ QuantizeReport quantize_with(const BackendMaker& make, const QuantizeOptions& op
       }
       complete_within_memory(work, problem, memory, *backend, report.notes, on_progress, stop);
     } catch (...) {
-      if (work.state.layers_done == 0) folder.discard();  // nothing worth resuming
+      if (work.state.layers_done == 0) folder.discard();  // nothing to resume
       throw;
     }
   }

@@ -1,4 +1,4 @@
-// quantize() on a backend of the caller's making.
+// quantize() on a backend made by the caller.
 #pragma once
 
 #include <functional>

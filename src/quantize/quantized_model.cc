@@ -106,12 +106,12 @@ void check_target(const fs::path& target, const std::string& model) {
   if (!fs::exists(target)) return;
   if (!fs::is_directory(target)) throw Error(ErrorKind::kUsage, verb + ": found a file of that name; choose another");
   if (holds_model(target, model)) {
-    throw Error(ErrorKind::kUsage, verb + ": the folder is or holds the model " + model + "; choose another one");
+    throw Error(ErrorKind::kUsage, verb + ": the folder is or contains the model " + model + "; choose another one");
   }
   if (!weight_files(target).empty() && !is_quantized(target)) {
     throw Error(ErrorKind::kUsage,
                 verb +
-                    ": the folder holds the weights of a model that is not quantized, which are not replaced; "
+                    ": the folder contains the weights of a model that is not quantized, which are not replaced; "
                     "choose another folder");
   }
 }

@@ -1,4 +1,4 @@
-// Going on where an interrupted run stopped: what may be continued, and finished layers read back.
+// Resuming an interrupted run: checks of its state, and reading its finished layers.
 #include "quantize/resume.h"
 
 #include <gptq/error.h>
@@ -20,14 +20,14 @@ std::string hash_of(const TensorView& view) { return sha256_hex({view.data, view
 std::string hash_of_file(const fs::path& path) { return sha256_hex(MappedFile(path).bytes()); }
 
 std::string start_over(const OutputFolder& folder) {
-  return "; start over with --force, or give another output folder than " + folder.output().string();
+  return "; start over with --force, or use another output folder than " + folder.output().string();
 }
 
 [[noreturn]] void throw_damaged(const OutputFolder& folder, const std::string& what) {
   throw Error(ErrorKind::kVerification, "resuming " + folder.partial().string() + ": " + what + start_over(folder));
 }
 
-// "options, config.json"; empty when both runs are the same.
+// "options, config.json"; empty if the inputs of both runs are equal.
 std::string difference(const std::map<std::string, std::string>& ours,
                        const std::map<std::string, std::string>& theirs) {
   std::map<std::string, std::string> all = ours;
@@ -65,7 +65,7 @@ const std::string& recorded(const std::map<std::string, std::string>& hashes, co
   return found->second;
 }
 
-// That the journal says of each layer what a run would have written.
+// Checks that the journal names the modules of each finished layer as a run writes them.
 void check_journal(const Job& job, const OutputFolder& folder, const JournalState& state) {
   if (state.layers_done < 0 || state.layers_done > job.architecture.layers ||
       (state.complete && state.layers_done != job.architecture.layers)) {
@@ -113,8 +113,8 @@ void check_tensor(const OutputFolder& folder, const JournalState& state, const s
 void check_stop(const Job& job, const std::stop_token& stop) {
   if (!stop.stop_requested()) return;
   throw Error(ErrorKind::kInterrupted, "resuming " + job.options.model +
-                                           " stopped before any new layer; go on "
-                                           "with the same command and --resume");
+                                           " stopped before the next layer; run the same command "
+                                           "with --resume");
 }
 
 }  // namespace
@@ -159,13 +159,13 @@ JournalState take_over(const Job& job, const OutputFolder& folder, const Quantiz
     throw Error(ErrorKind::kUsage,
                 "resuming " + folder.partial().string() + ": it is the unfinished work " + of_model +
                     ", made with other options, calibration text or model; what differs: " + differs +
-                    "; give the same ones, choose another output folder, or start over with --force");
+                    "; use the same ones, choose another output folder, or start over with --force");
   }
   if (!found->complete && !job.options.resume) {
     if (job.options.force) return fresh;
     throw Error(ErrorKind::kUsage,
                 "creating " + folder.partial().string() + ": found the unfinished work of an earlier run (" +
-                    std::to_string(found->layers_done) + " layers); go on with --resume or start over with --force");
+                    std::to_string(found->layers_done) + " layers); continue with --resume or start over with --force");
   }
   try {
     check_journal(job, folder, *found);

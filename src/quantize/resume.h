@@ -1,4 +1,4 @@
-// Going on where an interrupted run stopped: what may be continued, and finished layers read back.
+// Resuming an interrupted run: checks of its state, and reading its finished layers.
 #pragma once
 
 #include <map>
@@ -12,22 +12,22 @@
 
 namespace gptq::quantization {
 
-// What the work in a locked DIR.partial is to begin from: a journal with nothing done, or the one found there, once it
-// is certain that its inputs are those of `job`, that the model's weights are the ones it was made from and that the
-// finished tensors are whole (by SHA-256 of both). A complete one is taken without --resume, too: only its rename is
-// missing. Throws Error(kUsage) naming what differs or that --resume or --force decides, Error(kVerification) naming
-// what is damaged or was edited, Error(kInterrupted). With --force alone, what cannot be continued is started over.
+// The state from which a run in a locked DIR.partial starts: a new journal, or the one found there after verifying that
+// its inputs equal those of `job`, that the model's weights are unchanged and that the finished tensors are undamaged
+// (SHA-256). A complete one is used without --resume too: only its rename is pending. Throws Error(kUsage) naming what
+// differs or asking for --resume or --force, Error(kVerification) naming what is damaged or was edited,
+// Error(kInterrupted). With --force and without --resume, a run that cannot be continued is started over.
 JournalState take_over(const Job& job, const OutputFolder& folder, const QuantizeSink& on_progress,
                        const std::stop_token& stop);
 
-// Brings the calibration activations behind the finished layers. Throws Error(kInterrupted).
+// Runs the calibration activations through the finished layers. Throws Error(kInterrupted).
 void replay_finished_layers(const Job& job, const OutputFolder& folder, const JournalState& state, Pipeline& pipeline,
                             const QuantizeSink& on_progress, const std::stop_token& stop);
 
-// Tells the writer what the finished layers' tensors are.
+// Marks the finished layers' tensors as written.
 void mark_finished_layers(const Job& job, const JournalState& state, checkpoint::CheckpointWriter& writer);
 
-// SHA-256 of the files of a model folder, but for its weights, by their path in it.
+// SHA-256 of the files of a model folder except its weights, by relative path.
 std::map<std::string, std::string> hash_files(const fs::path& folder);
 
 }  // namespace gptq::quantization

@@ -1,11 +1,11 @@
 // GPTQ in the paper's order (Frantar et al., arXiv 2210.17323): Hessian → damping → order → Cholesky factor →
-// columns one by one, each error spread over the columns still to come.
+// columns one by one, each error distributed over the remaining columns.
 //
 // What differs from the paper, and why:
-//   scales    are rounded to fp16 before they are used, so that the error fed back is the error that is stored
+//   scales    are rounded to fp16 before they are used, so that the error fed back is that of the stored scales
 //   clipping  is chosen by the loss of the column loop itself (backend/grid.h)
-//   order     by activation inside groups and between groups, which keeps files free of scattered groups
-//   target    the original model's outputs (GPTAQ), not W applied to inputs that already carry error
+//   order     by activation inside groups and between groups, so that the columns of a group stay contiguous
+//   target    the original model's outputs (GPTAQ), not W applied to inputs that already contain error
 #include "quantize/solver.h"
 
 #include <algorithm>
@@ -30,13 +30,14 @@ double mean(std::span<const float> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-// s = a diagonal matrix: the factor of a Hessian without correlations, where errors stay where they are.
+// s = a diagonal matrix: the factor of a Hessian without correlations, with which no error is fed back.
 void set_diagonal(MatrixView s, std::span<const float> values, Backend& backend) {
   backend.clear(s);
   backend.upload(s.diagonal(), values);
 }
 
-// S of H + λI = Sᵀ·S in processing order. When nothing factorises, the identity: then the column loop rounds to nearest.
+// S of H + λI = Sᵀ·S in processing order; the identity if no factorisation succeeds: the column loop then rounds to
+// nearest.
 void factorize(const SolveProblem& problem, double average, MatrixView s, SolveResult& solution, Backend& backend) {
   solution.damp = problem.damp;
   solution.method = "gptq";
@@ -53,8 +54,8 @@ void factorize(const SolveProblem& problem, double average, MatrixView s, SolveR
   set_diagonal(s, std::vector<float>(static_cast<size_t>(s.rows), 1.0f), backend);
 }
 
-// GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹, in W's place: the best linear map from the inputs there are to the
-// outputs wanted. Where no damping makes H invertible the target stays W; the factorisation then fails too and says so.
+// Replaces W by GPTAQ's target W' = W + α·W·C·(H + λI)⁻¹, the best linear map from the quantized model's inputs to the
+// original model's outputs. If no damping makes H invertible the target remains W; the factorisation then fails too.
 void solve_gptaq_target(const SolveProblem& problem, Backend& backend) {
   const MatrixView cross = problem.gptaq->cross.view(), hessian = problem.gptaq->hessian.view();
   const double average = mean(backend.diagonal(hessian));
@@ -66,7 +67,7 @@ void solve_gptaq_target(const SolveProblem& problem, Backend& backend) {
   }
 }
 
-// Moves the weights to GPTAQ's target and frees its matrices; where memory is short, the Hessian waits outside.
+// Applies GPTAQ's target and frees its matrices; meanwhile the Hessian is in host memory if the plan says so.
 void apply_gptaq_target(SolveProblem& problem, Backend& backend) {
   const int64_t k = problem.hessian.cols();
   const MatrixView host = problem.hessian_on_host;
@@ -89,7 +90,7 @@ backend::GridSpec grid_spec(const SolveProblem& problem) {
   return {problem.grid.bits, problem.grid.sym, clip, problem.grid.sym ? 0 : problem.lowest_zero};
 }
 
-// Static groups: scales from the weights before any feedback. A diagonal factor makes the same loop do just that.
+// Static groups: scales from the weights before any feedback, by the same loop with a diagonal factor.
 void find_static_scales(const SolveProblem& problem, int64_t group_size, std::span<const float> diagonal,
                         double average, const SolveArgs& solve, Backend& backend) {
   const int64_t n = problem.weights.rows(), k = problem.weights.cols();
@@ -144,8 +145,7 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   s.group_size = GroupSize(problem.grid.group_size).columns(k);
   s.groups = GroupSize(problem.grid.group_size).groups(k);
 
-  // Columns the calibration never excited have H_kk = 0; damping alone makes them well-defined, and they are
-  // rounded to nearest.
+  // Columns whose inputs are always 0 have H_kk = 0; damping makes them well-defined, and they are rounded to nearest.
   const std::vector<float> diagonal = backend.diagonal(problem.hessian.view());
   const double average = mean(diagonal);
 
@@ -186,7 +186,7 @@ SolveResult solve_linear_set(SolveProblem problem, Backend& backend) {
   s.scales = backend.download(scales.view());
   s.zeros = backend.download(zeros.view());
   backend.subtract_columns(problem.weights.view(), w.view(),
-                           s.order);  // what is left between the target and the result
+                           s.order);  // the target minus the result
   s.error = backend.row_quadratic_forms(problem.weights.view(), problem.hessian.view());
   if (problem.held_hessian.data == nullptr) return s;
   w = {};

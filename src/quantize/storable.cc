@@ -1,4 +1,4 @@
-// Looking at biases before the work, and at scales as they are found.
+// Checking biases before the run, and scales as they are found.
 #include "quantize/storable.h"
 
 #include <cmath>
@@ -17,7 +17,7 @@ constexpr float kLargestHalf = 65504.0f;
 std::string skip(const std::string& module) {
   std::string pattern;
   for (const char c : module) pattern += c == '.' ? std::string("\\.") : std::string(1, c);
-  return "leave it as it is with --skip '" + pattern + "'";
+  return "exclude it with --skip '" + pattern + "'";
 }
 
 std::string number(float value) { return Json(value).dump(); }

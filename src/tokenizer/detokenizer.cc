@@ -36,7 +36,7 @@ void StreamingDecoder::follow(const std::vector<TokenId>& ids) {
 std::string StreamingDecoder::push(TokenId id) {
   const Tokenizer::Impl& impl = tokenizer_->impl();
   const std::string* token = impl.token(id);
-  if (token == nullptr || (skip_special_tokens_ && impl.is_special(id))) return "";  // decode() leaves them out too
+  if (token == nullptr || (skip_special_tokens_ && impl.is_special(id))) return "";  // decode() omits them too
   window_.push_back(id);
   // A run of byte tokens is valid or invalid as a whole, so none of it is final before it ends.
   if (impl.decoder().has_byte_runs() && tokenizer::byte_of_token(*token) >= 0) return "";

@@ -1,4 +1,4 @@
-// utf8proc behind unicode/characters.h.
+// Implementation of unicode/characters.h with utf8proc.
 #include "unicode/characters.h"
 
 #include <utf8proc.h>

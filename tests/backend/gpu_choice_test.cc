@@ -74,11 +74,11 @@ TEST(GpuChoice, AutoTakesTheFirstUsableOne) {
 
   state.gpus = {gpu(0, "is too old"), gpu(1, ""), gpu(2, "")};
   EXPECT_EQ(to_string(choose_automatically(state).device), "cuda:1");
-  EXPECT_EQ(choose_automatically(state).note, "cuda:0 is passed over: is too old");
+  EXPECT_EQ(choose_automatically(state).note, "cuda:0 is skipped: is too old");
 
   state.gpus = {gpu(0, "is too old"), gpu(1, "is too new")};
   EXPECT_EQ(to_string(choose_automatically(state).device), "cpu");
-  EXPECT_EQ(choose_automatically(state).note, "cuda:0 is passed over: is too old; cuda:1 is passed over: is too new");
+  EXPECT_EQ(choose_automatically(state).note, "cuda:0 is skipped: is too old; cuda:1 is skipped: is too new");
 }
 
 TEST(GpuChoice, WithoutAGpuTheNoteSaysWhy) {

@@ -132,8 +132,8 @@ TEST_F(OtherFormats, Adapters) {
 TEST_F(OtherFormats, FilesAndOtherLayouts) {
   write("m/config.json", "{}");
   weights("m/model.safetensors");
-  expect_no_model("m/model.safetensors", {"one weight file", "give the folder", (folder_ / "m").string()});
-  expect_no_model("m/config.json", {"a file", "give the folder"});
+  expect_no_model("m/model.safetensors", {"one weight file", "use the folder", (folder_ / "m").string()});
+  expect_no_model("m/config.json", {"a file", "use the folder"});
   write("p/pytorch_model.bin", "");
   write("p/config.json", "{}");
   expect_no_model("p", {"pytorch_model.bin", "convert"});

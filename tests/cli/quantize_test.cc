@@ -51,7 +51,7 @@ TEST(Quantize, ReportsForPeople) {
   EXPECT_EQ(chat.code, 0) << chat.err;
   const Outcome again = gptq({"quantize", output, "-o", scratch / "twice"});
   EXPECT_EQ(again.code, 2);
-  EXPECT_TRUE(has(again.err, "quantized already")) << again.err;
+  EXPECT_TRUE(has(again.err, "already quantized")) << again.err;
 }
 
 // One sentence fits itself perfectly and says little about other text; the report measures on other text.
@@ -124,9 +124,9 @@ TEST(Quantize, DryRunRefusesWhatTheRunWouldRefuse) {
   fs::create_directory(scratch / "full");
   write_whole(scratch / "full/note", "mine");
   for (const auto& [output, why] : {std::pair<std::string, std::string>{"model", "the model's own folder"},
-                                    {"model/out", "lies inside the model's folder"},
-                                    {"model/new/out", "lies inside the model's folder"},
-                                    {"full", "exists already"}}) {
+                                    {"model/out", "is inside the model's folder"},
+                                    {"model/new/out", "is inside the model's folder"},
+                                    {"full", "already exists"}}) {
     for (const bool dry : {true, false}) {
       std::vector<std::string> line = {"quantize", scratch / "model", "-o", scratch / output, "--samples",
                                        "2",        "--seqlen",        "32"};

@@ -101,7 +101,7 @@ TEST(QuantizeBadInput, AlreadyQuantized) {
   quantize(options);
   options.model = options.output;
   options.output = folder / "twice";
-  expect_failure(options, ErrorKind::kUsage, {"quantized already", "16-bit"});
+  expect_failure(options, ErrorKind::kUsage, {"already quantized", "16-bit"});
 }
 
 TEST(QuantizeBadInput, NanWeightsNameTheTensor) {

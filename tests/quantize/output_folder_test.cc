@@ -57,7 +57,7 @@ TEST(OutputFolder, APartialThatIsNotOursStays) {
       refuse(options, ErrorKind::kUsage, {"out.partial", "not made by gptq"});
       fs::remove_all(folder / "out.partial");
       put(folder / "out.partial");  // a file
-      refuse(options, ErrorKind::kUsage, {"out.partial", "no folder"});
+      refuse(options, ErrorKind::kUsage, {"out.partial", "not a folder"});
       EXPECT_EQ(read_file(folder / "out.partial"), "precious");
     }
   }
@@ -71,7 +71,7 @@ TEST(OutputFolder, AModelCalledPartialOrOldStays) {
     options.model = folder / name;
     options.force = true;
     if (name == "out.partial") {
-      refuse(options, ErrorKind::kUsage, {"out.partial", "holds the model"});
+      refuse(options, ErrorKind::kUsage, {"out.partial", "contains the model"});
     } else {
       quantize(options);
     }
@@ -124,7 +124,7 @@ TEST(OutputFolder, ForceReplacesOnlyOurCheckpoints) {
   refuse(options, ErrorKind::kUsage, {"only checkpoints that gptq made", "quantize_config.json"});
   put(folder / "plain");
   options.output = folder / "plain";
-  refuse(options, ErrorKind::kUsage, {"a file of that name"});
+  refuse(options, ErrorKind::kUsage, {"the path is a file"});
   EXPECT_EQ(read_file(folder / "plain"), "precious");
 }
 
@@ -177,7 +177,7 @@ TEST(OutputFolder, NamesThatCannotBeMadeAreErrorsBeforeTheWork) {
   options.output = folder / std::string(250, 'n');  // with ".partial" it is
   refuse(options, ErrorKind::kGeneral, {"nnn", "too long"});
   options.output = "/proc";
-  refuse(options, ErrorKind::kUsage, {"mounted"});
+  refuse(options, ErrorKind::kUsage, {"mount point"});
   options.output = fs::current_path().parent_path();
   refuse(options, ErrorKind::kUsage, {"current folder"});
 }
@@ -318,7 +318,7 @@ TEST(OutputFolder, AModelThatIsWrittenToMeanwhileIsNoticed) {
   QuantizeOptions options = quick_options(folder / "out");
   options.model = folder / "model";
   bool written = false;
-  testing::expect_error(ErrorKind::kVerification, {"model.safetensors", "changed meanwhile"}, [&] {
+  testing::expect_error(ErrorKind::kVerification, {"model.safetensors", "changed during the run"}, [&] {
     quantize(options, [&](const QuantizeProgress& progress) {
       if (written || progress.phase.rfind("layer 2/6", 0) != 0) return;
       written = true;

@@ -133,8 +133,8 @@ TEST(TokenizerSource, BrokenSentencePieceModels) {
       {piece("\xFF"), "a piece that is not text"},
       {piece("x", std::bit_cast<float>(0x7FC00000u)), "score that is not a number"},
       {bytes_field(2, number_field(3, 2)), "no pieces"},
-      {bpe_model(kPieces + bytes_field(2, number_field(24, 1))), "behind words"},
-      {bpe_model(kPieces, number_field(5, 0)), "as they are"},
+      {bpe_model(kPieces + bytes_field(2, number_field(24, 1))), "as suffixes"},
+      {bpe_model(kPieces, number_field(5, 0)), "unescaped"},
       {bpe_model(kPieces + piece("ab")), "\"ab\" appears twice"},
       {bpe_model(kPieces + piece(std::string(1025, 'a'))), "1025 bytes"},
   };

@@ -1,7 +1,7 @@
 // Attention by tiles of 64 queries of one head: scores with SGEMM, softmax in place, values with SGEMM.
 //
-// Work is split over heads and tiles of each sequence, with the same tiles for any number of threads and whatever other
-// sequences are in the batch, so results depend on neither.
+// Work is split over heads and tiles of each sequence, with the same tiles for any number of threads and any other
+// sequences in the batch, so results depend on neither.
 #include "backend/cpu/attention.h"
 
 #include <algorithm>
@@ -37,13 +37,13 @@ int64_t row_of(const BatchRows& rows, int64_t sequence, int64_t position) {
   return rows.has_cache() ? cache_row(rows.pages, sequence, position) : rows.begin(sequence) + position;
 }
 
-// Calls body(first position, count, row of keys and values) for runs of positions that follow each other in memory.
+// Calls body(first position, count, row of keys and values) for runs of positions that are contiguous in memory.
 template <typename Body>
 void for_each_run(const BatchRows& rows, int64_t sequence, int64_t begin, int64_t end, const Body& body) {
   if (!rows.has_cache()) return body(begin, end - begin, row_of(rows, sequence, begin));
   const int64_t page_size = rows.pages.page_size;
   for (int64_t position = begin; position < end;) {
-    // Page after page, not position after position: this is in the way of every decoded token.
+    // By page, not by position: this is on the critical path of every decoded token.
     const int64_t row = row_of(rows, sequence, position);
     int64_t count = page_size - position % page_size;
     while (position + count < end && row_of(rows, sequence, position + count) == row + count) count += page_size;
@@ -53,8 +53,8 @@ void for_each_run(const BatchRows& rows, int64_t sequence, int64_t begin, int64_
   }
 }
 
-// Positions [begin, end) of one head as rows that follow each other: those of the cache where they do, else a copy. Products
-// over them have the same shapes, and so the same results, however the pages lie.
+// Positions [begin, end) of one head as contiguous rows: those of the cache if contiguous, else a copy. Products over
+// them have the same shapes, and so the same results, for any order of the pages.
 MatrixView gather(MatrixView from, const BatchRows& rows, const Tile& tile, int64_t begin, int64_t end, int64_t column,
                   int64_t columns, std::vector<float>& memory) {
   MatrixView result{DType::kF32, nullptr, end - begin, columns, from.stride};
@@ -75,7 +75,7 @@ MatrixView gather(MatrixView from, const BatchRows& rows, const Tile& tile, int6
   return result;
 }
 
-// Turns rows of scores into weights; a row's scores begin with the key at position `first`.
+// Converts rows of scores to weights; a row's scores begin with the key at position `first`.
 void soften(float* scores, int64_t width, int64_t first, const AttentionArgs& args, int64_t past, const Tile& tile) {
   const Kernels& kernels = best_kernels();
   for (int64_t i = 0; i < tile.count; ++i) {
@@ -94,7 +94,7 @@ void soften(float* scores, int64_t width, int64_t first, const AttentionArgs& ar
   }
 }
 
-// One query needs no BLAS: it reads each key and value once, wherever it lies.
+// A single query, without BLAS: each key and value is read once, in place.
 void run_query(MatrixView out, const AttentionArgs& args, const BatchRows& rows, const Tile& tile, int64_t kv_column,
                std::vector<float>& scores) {
   const Kernels& kernels = best_kernels();
@@ -127,7 +127,7 @@ void run_tile(MatrixView out, const AttentionArgs& args, const BatchRows& rows, 
   if (tile.count == 1) return run_query(out, args, rows, tile, kv_column, scores);
   const int64_t q_row = rows.begin(tile.sequence) + tile.begin, past = rows.past_of(tile.sequence);
   const int64_t first = first_visible(args, past + tile.begin);
-  const int64_t last = past + tile.begin + tile.count;  // one past the last key in sight
+  const int64_t last = past + tile.begin + tile.count;  // one past the last visible key
   const int64_t width = last - first;
   scores.resize(static_cast<size_t>(tile.count * width));
 
@@ -154,7 +154,7 @@ void cpu_attention(MatrixView out, const AttentionArgs& args, const BatchRows& r
       for (int h = 0; count > 0 && h < args.heads; ++h) tiles.push_back({s, h, begin, count});
     }
   }
-  std::reverse(tiles.begin(), tiles.end());  // the late, long tiles first: better balance at the end
+  std::reverse(tiles.begin(), tiles.end());  // last tiles first: they are the longest
   pool.parallel_for(static_cast<int64_t>(tiles.size()),
                     [&](int64_t i) { run_tile(out, args, rows, tiles[static_cast<size_t>(i)]); });
 }

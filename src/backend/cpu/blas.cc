@@ -15,11 +15,11 @@ namespace gptq::backend {
 
 namespace {
 
-constexpr size_t kBufferBytes = size_t{128} << 20;  // of each buffer that OpenBLAS maps, in its largest builds
-constexpr int kMaxBuffers = 256;                    // more live in tables that OpenBLAS makes later
+constexpr size_t kBufferBytes = size_t{128} << 20;  // of each buffer mapped by the largest builds of OpenBLAS
+constexpr int kMaxBuffers = 256;                    // further buffers are in tables that OpenBLAS creates later
 constexpr const char* kThreadsVariable = "OPENBLAS_NUM_THREADS";
 
-// The library reads the variable once, while it is loaded.
+// The library reads the variable once, at load time.
 void* open_with_one_thread(const char* name) {
   const char* before = std::getenv(kThreadsVariable);
   const std::string saved = before == nullptr ? "" : before;
@@ -35,12 +35,12 @@ void* open_with_one_thread(const char* name) {
 
 void* open_openblas() {
   std::string reasons;
-  for (const char* name : {"libopenblas.so.0", GPTQ_OPENBLAS}) {  // beside the program or the system's; the build's
+  for (const char* name : {"libopenblas.so.0", GPTQ_OPENBLAS}) {  // the program's or the system's; the build's
     if (void* library = open_with_one_thread(name)) return library;
     const char* reason = ::dlerror();
     reasons += std::string("\n  ") + (reason == nullptr ? name : reason);
   }
-  // The loader's words for a library that is there and finds no room (glibc).
+  // glibc's messages for a library that exists but cannot be mapped for lack of memory.
   for (const char* words : {"failed to map segment", "annot allocate memory"}) {
     if (reasons.find(words) != std::string::npos) throw std::bad_alloc();
   }
@@ -71,11 +71,11 @@ Blas load() {
   find(library, "dpotrf_", b.dpotrf);
   find(library, "strtri_", b.strtri);
   find(library, "spotrs_", b.spotrs);
-  // Not part of its documented interface: where they are missing, buffers are not reserved.
+  // Not part of its documented interface: if they are missing, buffers are not reserved.
   b.allocate = reinterpret_cast<decltype(b.allocate)>(::dlsym(library, "blas_memory_alloc"));
   b.free = reinterpret_cast<decltype(b.free)>(::dlsym(library, "blas_memory_free"));
   find(library, "openblas_get_config", b.config);
-  decltype(&openblas_set_num_threads) set_threads = nullptr;  // where others have loaded it before us
+  decltype(&openblas_set_num_threads) set_threads = nullptr;  // for a library that was already loaded
   find(library, "openblas_set_num_threads", set_threads);
   set_threads(1);
   return b;
@@ -103,7 +103,7 @@ void reserve_blas_buffers(int threads) {
   for (void* buffer : buffers) b.free(buffer);
   if (got < wanted) {
     throw Error(ErrorKind::kOutOfMemory,
-                "making room for matrix products: the system gives memory for " + std::to_string(got) + " of " +
+                "allocating matrix product buffers: memory is sufficient for " + std::to_string(got) + " of " +
                     std::to_string(wanted) + " threads (" + std::to_string(kBufferBytes >> 20) +
                     " MiB of addresses each); raise the limit (ulimit -v) or use fewer --threads");
   }

@@ -1,5 +1,5 @@
-// OpenBLAS, loaded when the first CPU backend is made. Linked in the ordinary way it would start threads, and map
-// memory for each, in every command before main(); where a limit forbids that, it never returns.
+// OpenBLAS, loaded when the first CPU backend is made. If linked, it would start threads and map memory for each of
+// them before main() of every command, and never return if a memory limit prevents that.
 #pragma once
 
 #include <cblas.h>
@@ -9,7 +9,7 @@
 
 namespace gptq::backend {
 
-// LAPACK as Fortran has it: column-major, every argument by address, lengths of texts last.
+// LAPACK in Fortran's convention: column-major, every argument by address, lengths of strings last.
 struct Blas {
   decltype(&cblas_sgemm) sgemm;
   decltype(&cblas_ssyrk) ssyrk;
@@ -24,11 +24,11 @@ struct Blas {
   decltype(&openblas_get_config) config;
 };
 
-// Loads the library at the first call, with one thread: it works inside our tasks. Throws Error(kNotFound).
+// Loads the library at the first call, with one thread: it is called from tasks. Throws Error(kNotFound).
 const Blas& blas();
 
-// Lets OpenBLAS map the work buffers that `threads` callers need at the same time. Later it would try again without
-// end where there is no memory. Throws Error(kOutOfMemory).
+// Makes OpenBLAS map the work buffers for `threads` simultaneous callers; without memory, OpenBLAS would otherwise
+// retry endlessly. Throws Error(kOutOfMemory).
 void reserve_blas_buffers(int threads);
 
 // "OpenBLAS 0.3.21 ... Zen": loads the library. Throws like blas().

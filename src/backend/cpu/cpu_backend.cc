@@ -1,7 +1,7 @@
-// The CPU behind the backend contract: splits each operation into tasks for the thread pool.
+// The CPU backend: splits each operation into tasks for the thread pool.
 //
-// OpenBLAS runs single-threaded inside our tasks. Task sizes never depend on the number of threads, so neither do
-// the results, to the last bit.
+// OpenBLAS runs single-threaded in each task. Task sizes do not depend on the number of threads, so neither do the
+// results, to the last bit.
 #include "backend/cpu/cpu_backend.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ class CpuBackend final : public Backend {
 
   Device device() const override { return {}; }
   const Capabilities& capabilities() const override { return capabilities_; }
-  void synchronize() override {}  // nothing is ever left to be done
+  void synchronize() override {}  // all operations are synchronous
 
   DeviceMemory memory() override { return {std::numeric_limits<int64_t>::max(), 0}; }
   Matrix allocate(DType dtype, int64_t rows, int64_t cols) override {
@@ -87,7 +87,7 @@ class CpuBackend final : public Backend {
   Matrix allocate_host(DType dtype, int64_t rows, int64_t cols) override { return allocate(dtype, rows, cols); }
   void fetch(MatrixView to, MatrixView host) override { copy(to, host); }
   void store(MatrixView host, MatrixView from) override { copy(host, from); }
-  void await_fetches() override {}  // every transfer is done when its call returns
+  void await_fetches() override {}  // transfers are synchronous
 
   std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
     return make_dense_weight(weight, bias);
@@ -126,7 +126,7 @@ class CpuBackend final : public Backend {
       std::vector<float> gathered, sums;
     };
     const bool few = x.rows <= CpuWeight::kMaxGemvRows;
-    // A decode step wants one task per thread and weight, many rows want tasks that fit the cache.
+    // A decode step needs one task per thread and weight, many rows need tasks that fit in the cache.
     std::vector<Part> parts(weights.size());
     struct Task {
       size_t part;
@@ -251,7 +251,7 @@ class CpuBackend final : public Backend {
   }
 
   void find_non_finite(MatrixView flag, MatrixView x) override {
-    // Exponent bits all ones means infinity or NaN; an integer test survives every floating-point optimisation.
+    // All exponent bits set means infinity or NaN; an integer test is safe with any floating-point optimisation.
     for (int64_t t = 0; t < x.rows; ++t) {
       uint32_t bad = 0;
       for (int64_t i = 0; i < x.cols; ++i) {
@@ -312,8 +312,8 @@ class CpuBackend final : public Backend {
     });
   }
 
-  // Columns per task when rows are few: whole tiles, about two tasks per thread. Each output is computed the same
-  // way whatever the split.
+  // Columns per task for few rows: whole tiles, about two tasks per thread. The computation of each output does not
+  // depend on the split.
   int64_t gemv_columns(int64_t n) const {
     const int64_t tiles = (n + kTileColumns - 1) / kTileColumns;
     return std::max<int64_t>(1, (tiles + 2 * pool_.size() - 1) / (2 * pool_.size())) * kTileColumns;

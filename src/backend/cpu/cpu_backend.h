@@ -1,4 +1,4 @@
-// The CPU behind the backend contract.
+// The CPU backend.
 #pragma once
 
 #include <memory>

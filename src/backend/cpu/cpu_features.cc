@@ -1,4 +1,4 @@
-// Chooses the inner loops for the processor at hand; the one place with a branch on the target architecture.
+// Chooses the inner loops for the processor; the only file with a branch on the target architecture.
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>

@@ -1,4 +1,4 @@
-// Linear weights as the CPU keeps them: dense rows in their stored type, or packed codes cut into column tiles.
+// Linear weights on the CPU: dense rows in their stored type, or packed codes in column tiles.
 #pragma once
 
 #include <memory>
@@ -11,14 +11,14 @@ namespace gptq::backend {
 
 class CpuWeight : public Weight {
  public:
-  static constexpr int64_t kMaxGemvRows = 24;  // up to this many rows, weights are read straight from their codes
+  static constexpr int64_t kMaxGemvRows = 24;  // up to this many rows, products use the codes directly
   static constexpr int64_t kColumns = 256;     // outputs in one task of the many-rows path
 
   int64_t in_features() const override { return k_; }
   int64_t out_features() const override { return n_; }
   const std::vector<float>& bias() const { return bias_; }
 
-  // The input as this weight reads it: x itself, or its columns gathered into `scratch` (act-order, padding).
+  // The input in the order of this weight: x, or its columns gathered into `scratch` (act-order, padding).
   virtual MatrixView arrange(MatrixView x, std::vector<float>& scratch) const = 0;
   // Σ of the arranged input over each group [M, G], for the zero points; nothing for dense weights.
   virtual void group_sums(MatrixView arranged, std::vector<float>& sums) const = 0;

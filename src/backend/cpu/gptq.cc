@@ -1,7 +1,7 @@
 // Hessians by SYRK and GEMM blocks, factors by LAPACK, the column loop by strips of rows.
 //
-// Every task is the same for any number of threads, and LAPACK runs on one: the bits of a quantized model do not
-// depend on the machine's core count.
+// Tasks are the same for any number of threads, and LAPACK uses one: the bits of a quantized model do not depend on the
+// number of cores.
 #include "backend/cpu/gptq.h"
 
 #include <algorithm>
@@ -41,8 +41,8 @@ int lapack_potrf(int n, double* a) {
   return info;
 }
 
-// Cholesky factor in place, lower triangle. OpenBLAS finds pivots that are not positive, but lets NaN and infinity
-// through; each of them ends on the diagonal.
+// Cholesky factor in place, lower triangle. OpenBLAS reports pivots that are not positive, but not NaN and infinity;
+// these propagate to the diagonal.
 template <typename T>
 bool cholesky(int64_t k, std::vector<T>& a) {
   if (lapack_potrf(static_cast<int>(k), a.data()) != 0) return false;
@@ -60,7 +60,7 @@ void for_row_tiles(int64_t rows, ThreadPool& pool, const std::function<void(int6
 
 float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
 
-// With R reversing rows and columns: R·A·R = L·Lᵀ gives A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
+// With R reversing rows and columns: from R·A·R = L·Lᵀ follows A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
 template <typename T>
 bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping) {
   const int64_t k = h.rows;
@@ -170,7 +170,7 @@ bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping,
     a[static_cast<size_t>(j * k + j)] += damping;
   }
   if (!cholesky(k, a)) return false;
-  // Row-major d read as column-major is dᵀ; A symmetric: A·Y = dᵀ leaves Yᵀ = d·A⁻¹ in d's own place.
+  // Row-major d read as column-major is dᵀ; A is symmetric: solving A·Y = dᵀ in place replaces d by Yᵀ = d·A⁻¹.
   int info = 0;
   blas().spotrs("L", &n, &n, a.data(), &n, d.row(0), &n, &info, 1);
   if (info != 0) return false;

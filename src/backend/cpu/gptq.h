@@ -1,4 +1,4 @@
-// The GPTQ operations of backend.h on the CPU.
+// The GPTQ operations (backend/gptq_ops.h) on the CPU.
 #pragma once
 
 #include <span>

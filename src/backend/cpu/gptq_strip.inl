@@ -1,9 +1,9 @@
-// The GPTQ column loop (backend.h: solve_columns) in vector types, 16 rows of W in 16 lanes; follows kernels.inl.
+// The GPTQ column loop (gptq_ops.h: solve_columns) in vector types, 16 rows of W in 16 lanes; follows kernels.inl.
 //
-//   work     every element of U meets 16 rows at once by broadcast FMA; strips of rows are independent
-//   blocks   128 columns are finished before the rest of the row sees their errors, for the cache's sake
-//   search   a candidate scale is tried on the whole group with its own error feedback, so that what is compared
-//            is the loss GPTQ will really pay; groups longer than 256 columns leave the feedback out
+//   work     every element of U is multiplied with 16 rows by broadcast FMA; strips of rows are independent
+//   blocks   128 columns are finished before their errors are applied to the rest of the row (cache locality)
+//   search   a candidate scale is tried on the whole group with its own error feedback, so that the actual losses of
+//            GPTQ are compared; without feedback for groups longer than 256 columns
 
 static inline F32 min_lanes(F32 a, F32 b) { return a < b ? a : b; }
 static inline F32 max_lanes(F32 a, F32 b) { return a > b ? a : b; }
@@ -13,7 +13,7 @@ static inline F32 round_lanes(F32 x) {  // to nearest even, for |x| < 2^22
 }
 
 // The nearest fp16 value of a positive x, between the smallest and the largest one. Below 2^-14, the smallest normal
-// number, steps are 2^-24 wide: 8 bits get there when the largest weight of a group is below 0.008.
+// number, steps are 2^-24 wide: with 8 bits this occurs if the largest weight of a group is below 0.008.
 static inline F32 round_to_half(F32 x) {
   const U32 bits = as_bits(x);
   const F32 normal = as_float((bits + 0xFFFu + ((bits >> 13) & 1u)) & ~0x1FFFu);
@@ -45,7 +45,7 @@ static inline GridLanes grid_of_range(const GptqStrip& s, F32 low, F32 high) {
   return {scale, clamp_zero(s, round_lanes(-low / scale))};
 }
 
-// What quantizing columns [begin, begin + count) with `grid` costs each row: Σ (w − q)² or Σ ((w − q) / U_jj)².
+// The loss of quantizing columns [begin, begin + count) of each row with `grid`: Σ (w − q)² or Σ ((w − q) / U_jj)².
 static F32 trial_loss(const GptqStrip& s, int64_t begin, int64_t count, const GridLanes& grid) {
   const float highest = highest_code(s);
   const bool weighted = s.clip == Clip::kHessian;
@@ -70,7 +70,7 @@ static F32 trial_loss(const GptqStrip& s, int64_t begin, int64_t count, const Gr
   return loss;
 }
 
-// Scale and zero of a group from the weights as they are now, for columns [begin, begin + count).
+// Scale and zero of a group from the current weights of columns [begin, begin + count).
 static GridLanes find_grid(const GptqStrip& s, int64_t begin, int64_t count) {
   F32 low{}, high{};
   for (int64_t j = begin; j < begin + count; ++j) {
@@ -92,7 +92,7 @@ static GridLanes find_grid(const GptqStrip& s, int64_t begin, int64_t count) {
     best.scale = better ? grid.scale : best.scale;
     best.zero = better ? grid.zero : best.zero;
   };
-  // Both ends of the range times p. The range reaches beyond 1 because the symmetric grid's positive end is short.
+  // Both ends of the range times p. p exceeds 1 because the symmetric grid has one code less on its positive side.
   const float least = s.bits == 2 ? 0.35f : s.bits == 3 ? 0.5f : s.bits == 4 ? 0.65f : 0.9f;
   const float most = s.bits == 2 ? 1.5f : s.bits == 3 ? 1.3f : s.bits == 4 ? 1.15f : 1.01f;
   constexpr int kSteps = 24;
@@ -100,7 +100,7 @@ static GridLanes find_grid(const GptqStrip& s, int64_t begin, int64_t count) {
     const float p = most - (most - least) * static_cast<float>(i) / (kSteps - 1);
     consider(grid_of_range(s, low * p, high * p));
   }
-  // The two ends need not shrink alike: walk around the best asymmetric grid.
+  // The two ends may shrink differently: search around the best asymmetric grid.
   for (int round = 0; round < (s.sym ? 0 : 3); ++round) {
     const GridLanes center = best;
     const float step = (most - least) * (round == 0 ? 0.08f : round == 1 ? 0.04f : 0.02f);
@@ -115,7 +115,7 @@ static GridLanes find_grid(const GptqStrip& s, int64_t begin, int64_t count) {
   return best;
 }
 
-// Columns [end, K) absorb the errors of the finished block [begin, end).
+// Applies the errors of the finished block [begin, end) to columns [end, K).
 static void update_later_columns(const GptqStrip& s, const float* errors, int64_t begin, int64_t end) {
   constexpr int kWidth = 8;
   int64_t c = end;
@@ -144,7 +144,7 @@ static int64_t group_end(const GptqStrip& s, int64_t j) {
   return end;
 }
 
-// A block ends early at a group that would not end inside it: a scale search must see all its columns up to date.
+// A block ends before a group that would not end inside it: a scale search needs all columns of the group up to date.
 static int64_t block_end(const GptqStrip& s, int64_t begin, int64_t block) {
   const int64_t end = begin + block < s.columns ? begin + block : s.columns;
   if (s.given_scales) return end;

@@ -7,7 +7,7 @@
 
 namespace gptq::backend {
 
-// One tile of a packed weight: kTileColumns neighbouring outputs, all K inputs, in the order the loop reads.
+// One tile of a packed weight: kTileColumns consecutive outputs, all K inputs, in the order of the loop.
 //   words   u32 [K·bits/32][kTileColumns]     the HF qweight rows of these columns, inputs sorted by group and
 //                                             each group padded to a multiple of 32 inputs
 //   scales  f32 [G][kTileColumns]   zeros f32 [G][kTileColumns]
@@ -45,7 +45,7 @@ struct Kernels {
   void (*rms_norm)(float* out, const float* x, const float* weight, int64_t count, float eps);
   void (*layer_norm)(float* out, const float* x, const float* weight, int64_t count, float eps);
   void (*silu_multiply)(float* out, const float* gate, const float* up, int64_t count);
-  void (*gelu_tanh)(float* out, const float* x, const float* up, int64_t count);  // times `up` unless that is null
+  void (*gelu_tanh)(float* out, const float* x, const float* up, int64_t count);  // times `up` unless it is null
   void (*soft_cap)(float* x, int64_t count, float factor, float cap);             // x = cap · tanh(factor · x / cap)
   void (*add)(float* x, const float* y, int64_t count);
   // x[i] = exp(scale·x[i] − max(scale·x)); returns Σ
@@ -66,7 +66,7 @@ namespace avx512 {
 extern const Kernels kKernels;
 }
 
-// The best set this processor runs; the environment variable GPTQ_ISA (portable, avx2, avx512) asks for a lesser one.
+// The best set for this processor; the environment variable GPTQ_ISA (portable, avx2, avx512) selects another one.
 const Kernels& best_kernels();
 
 }  // namespace gptq::backend

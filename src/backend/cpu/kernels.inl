@@ -1,8 +1,8 @@
-// The inner loops themselves, in GCC vector types: included once per instruction set inside its own namespace.
+// The inner loops in GCC vector types: included once per instruction set in a separate namespace.
 //
-// 16 lanes everywhere: one zmm register with AVX-512, two ymm with AVX2, four xmm in the portable build. The
-// including file sets kLookup: where the hardware permutes 16 lanes by index, codes of up to 4 bits become floats
-// in one instruction (the permute reads only the low 4 bits of its index, which is the mask for free).
+// Always 16 lanes: one zmm register with AVX-512, two ymm with AVX2, four xmm in the portable build. The including file
+// sets kLookup: if the hardware permutes 16 lanes by index, codes of up to 4 bits are converted to floats by one
+// instruction (the permute uses only the low 4 bits of its index, so no mask is needed).
 
 using F32 = float __attribute__((vector_size(64)));
 using U32 = uint32_t __attribute__((vector_size(64)));
@@ -32,7 +32,7 @@ static inline U32 load_u16(const uint16_t* p) {
   return __builtin_convertvector(narrow, U32);
 }
 static inline F32 load_bf16(const uint16_t* p) { return as_float(load_u16(p) << 16); }
-// Weights are finite, so the exponent only needs a shift and a rescale by 2^112; subnormals come out right too.
+// Weights are finite, so a shift of the exponent and a scale by 2^112 suffice; this is correct for subnormals too.
 static inline F32 load_f16(const uint16_t* p) {
   const U32 bits = load_u16(p);
   const F32 magnitude = as_float((bits & 0x7FFFu) << 13) * 0x1p112f;
@@ -104,7 +104,7 @@ static inline void accumulate(F32 (&sums)[kRows][2], const U32 (&words)[kBits], 
   if constexpr (kIndex + 1 < 32) accumulate<kBits, kRows, kIndex + 1>(sums, words, x, x_stride, table);
 }
 
-// kRows rows of x against one tile; group borders fall on multiples of 32 inputs.
+// kRows rows of x times one tile; groups begin at multiples of 32 inputs.
 template <int kBits, int kRows>
 static void packed_rows(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* group_sums,
                         const PackedTile& tile) {

@@ -1,8 +1,9 @@
-// y = x · Wᵀ straight from GPTQ codes of 2, 3, 4 or 8 bits.
+// y = x · Wᵀ directly from GPTQ codes of 2, 3, 4 or 8 bits.
 //
 //   layout     tiles of 32 outputs (kernels.h), made once at load; inputs sorted by group so that act-order costs
 //              one gather of x instead of a look-up per weight; groups padded to 32 inputs with x = 0
-//   few rows   codes become floats in registers and meet x by broadcast FMA; scale and zero once per group:
+//   few rows   codes are converted to floats in registers and multiplied with x by broadcast FMA; scale and zero once
+//              per group:
 //              Σ scale·(code − zero)·x = scale·(Σ code·x − zero·Σ x). Bound by reading the codes once
 //   many rows  tiles expanded to fp32 [K, 256] in cache, then SGEMM
 #include <algorithm>
@@ -141,7 +142,7 @@ class PackedCpuWeight final : public CpuWeight {
   bool natural_ = true;              // the order is 0…K−1 without padding
   std::vector<int32_t> inputs_;      // [K']
   std::vector<int32_t> group_ends_;  // [G]
-  Tensor words_, scales_, zeros_;    // kernels.h: PackedTile, one after the other
+  Tensor words_, scales_, zeros_;    // kernels.h: PackedTile, contiguous
 };
 
 }  // namespace

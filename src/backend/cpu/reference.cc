@@ -1,4 +1,4 @@
-// Plain loops for every operation; the contract suite holds all tuned code against them.
+// Plain loops for every operation; tests compare all optimized code with them.
 #include "backend/cpu/reference.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Reference implementations of the model operations (backend/model_ops.h) as plain loops, sums in double. Slow on purpose.
+// Reference implementations of the model operations (backend/model_ops.h): plain loops, sums in double.
 #pragma once
 
 #include <span>
@@ -9,7 +9,7 @@
 
 namespace gptq::backend::reference {
 
-// The dense matrix a packed weight stands for                                     [N, K]
+// The dense matrix of a packed weight                                             [N, K]
 std::vector<float> dequantize(const PackedWeight& weight);
 
 // y = x · Wᵀ + bias                     x [M, K]   w [N, K]   bias [N] or empty    y [M, N]
@@ -17,7 +17,7 @@ void linear(MatrixView y, MatrixView x, std::span<const float> w, std::span<cons
 void norm(MatrixView out, MatrixView x, NormKind kind, std::span<const float> weight, std::span<const float> bias,
           float eps);
 void rope(MatrixView x, const RopeArgs& args, std::span<const int32_t> positions);
-// `keys` and `values` of each sequence follow each other, all its positions from 0 on: no pages.
+// `keys` and `values` are contiguous for each sequence, all its positions from 0 on: no pages.
 void attention(MatrixView out, const AttentionArgs& args, std::span<const int32_t> row_starts,
                std::span<const int32_t> past);
 double activation(Activation kind, double x);

@@ -1,4 +1,4 @@
-// Plain loops for every GPTQ operation; the contract suite holds all tuned code against them.
+// Plain loops for every GPTQ operation; tests compare all optimized code with them.
 #include "backend/cpu/reference_gptq.h"
 
 #include <algorithm>
@@ -100,11 +100,13 @@ bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, double damping
       for (int64_t i = 0; i < k; ++i) row[static_cast<size_t>(j)] += double{w.row(n)[i]} * d.row(i)[j];
     }
     for (int64_t j = 0; j < k; ++j) {
-      for (int64_t i = 0; i < j; ++i) row[static_cast<size_t>(j)] -= row[static_cast<size_t>(i)] * u[static_cast<size_t>(i * k + j)];
+      for (int64_t i = 0; i < j; ++i)
+        row[static_cast<size_t>(j)] -= row[static_cast<size_t>(i)] * u[static_cast<size_t>(i * k + j)];
       row[static_cast<size_t>(j)] /= u[static_cast<size_t>(j * k + j)];
     }
     for (int64_t j = k - 1; j >= 0; --j) {
-      for (int64_t i = j + 1; i < k; ++i) row[static_cast<size_t>(j)] -= row[static_cast<size_t>(i)] * u[static_cast<size_t>(j * k + i)];
+      for (int64_t i = j + 1; i < k; ++i)
+        row[static_cast<size_t>(j)] -= row[static_cast<size_t>(i)] * u[static_cast<size_t>(j * k + i)];
       row[static_cast<size_t>(j)] /= u[static_cast<size_t>(j * k + j)];
     }
     for (int64_t j = 0; j < k; ++j) target.push_back(w.row(n)[j] + alpha * row[static_cast<size_t>(j)]);

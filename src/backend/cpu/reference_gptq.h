@@ -1,5 +1,5 @@
-// Reference implementations of the GPTQ operations (backend/gptq_ops.h) as plain loops in double precision, straight from the
-// papers. All matrices are F32 in host memory unless said otherwise; slow on purpose.
+// Reference implementations of the GPTQ operations (backend/gptq_ops.h) as plain loops in double precision, as in the
+// papers; not optimized. All matrices are F32 in host memory unless stated otherwise.
 #pragma once
 
 #include <span>
@@ -15,10 +15,10 @@ void accumulate_hessian(MatrixView h, MatrixView x);
 // d += (target − x)ᵀ·x                                            d [K, K]   target, x [T, K]
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x);
 
-// A = H + damping·I with rows and columns taken in `order`, from h's lower triangle                     [K·K]
+// A = H + damping·I with rows and columns in `order`, from h's lower triangle                           [K·K]
 std::vector<double> damped(MatrixView h, std::span<const int> order, double damping);
-// S, lower triangular with a positive diagonal, such that Sᵀ·S = H + damping·I in `order`; false when that is not positive
-// definite.                                                                                           s [K, K]
+// S, lower triangular with a positive diagonal, such that Sᵀ·S = H + damping·I in `order`; false if that is not
+// positive definite.                                                                                  s [K, K]
 bool factorize(MatrixView s, MatrixView h, std::span<const int> order, double damping);
 // w += alpha · w · d · (h + damping·I)⁻¹; false, with w untouched, when that is not positive definite   w [N, K]
 bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, double damping, double alpha);

@@ -1,4 +1,4 @@
-// The GPU behind the backend contract: each operation forwards to the file that holds its kernels.
+// The GPU backend: each operation calls the functions that launch its kernels.
 #include "backend/cuda_backend.h"
 
 #include <algorithm>
@@ -22,9 +22,9 @@ namespace gptq::backend {
 
 namespace {
 
-constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model fills the GPU
-constexpr int64_t kMaxLaunches = 4;   // of the batch kernel: beyond, making packed weights dense is as fast
-constexpr int kMinDriver = 13000;   // the CUDA version the runtime is built for
+constexpr int64_t kBatchRows = 16384;  // tokens: every product of a 7B model occupies the GPU fully
+constexpr int64_t kMaxLaunches = 4;    // of the batch kernel: for more, dequantizing packed weights is as fast
+constexpr int kMinDriver = 13000;      // the CUDA version the runtime is built for
 
 class CudaBackend final : public Backend {
  public:

@@ -22,7 +22,7 @@ void penalize(std::span<float> logits, std::span<const int> seen, float penalty)
   }
 }
 
-// The keys of the `count` first tokens, sorted; of fewer where the others have no weight.
+// The keys of the first `count` tokens, sorted; fewer if the others have no weight.
 std::vector<uint64_t> first_keys(std::span<const float> logits, float best, float scale, size_t count) {
   std::vector<uint64_t> keys;
   for (size_t id = 0; id < logits.size(); ++id) {
@@ -67,7 +67,7 @@ int sample_token(std::span<float> logits, std::span<const int> seen, const Sampl
 int require_sampled(int chosen) {
   if (chosen != kNoToken) return chosen;
   throw Error(ErrorKind::kNumerical,
-              "choosing a token: the model's logits are NaN or infinite; its weights are damaged, or a number in its "
+              "sampling a token: the model's logits are NaN or infinite; its weights are damaged, or a number in its "
               "config.json is wrong (rms_norm_eps, rope_theta, rope_scaling)");
 }
 

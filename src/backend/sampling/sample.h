@@ -1,12 +1,12 @@
-// From logits to the next token, in integers: the same logits give the same token on every device.
+// From logits to the next token, in integers: equal logits produce equal tokens on all devices.
 //
 // With x = (best logit − logit) / temperature · log2 e, a token is 2^−x times as likely as the best one. Two integers
-// stand for that:
+// represent this:
 //   log_gap   x in steps of 2⁻²⁶, rounded down                                     0 … kLogGaps − 1, or kLogGaps = none
 //   weight    2^−x in steps of 2⁻⁴⁰, of the log_gap                                  2⁴⁰ … 1, or 0
-// Tokens stand in the order of their keys: rising log_gap, of equals the lower id first. Every cut keeps the tokens in
-// front, and is a target for the sum of what stands there: top-k of tokens, top-p of weight, the draw of weight again. Sums
-// of integers do not depend on their order, so that a device may make them as it likes.
+// Tokens are sorted by key: ascending log_gap, then ascending id. Every cut keeps a prefix of this order, defined by a
+// target for a sum over the prefix: of tokens for top-k, of weight for top-p and for the draw. Sums of integers do not
+// depend on the order of summation, so a device may use any order.
 #pragma once
 
 #include <cstdint>
@@ -18,31 +18,31 @@ namespace gptq::backend {
 
 inline constexpr int kNoToken = -1;
 
-// The id that `sampling` takes; `uniform` in [0, 1) is where it is drawn from the cumulative distribution, and is not
-// read at temperature 0. The repetition penalty changes the logits of the ids in `seen`, however often they are there;
-// those beyond V are passed over. NaN counts as −∞. Logits closer than temperature · 10⁻⁸ may count as equal. kNoToken
-// when the best logit is infinite or none is a number.                                                           [V]
+// The id sampled with `sampling`; `uniform` in [0, 1) selects from the cumulative distribution and is not used at
+// temperature 0. The repetition penalty changes the logits of the ids in `seen` once, even if repeated; ids beyond V
+// are ignored. NaN counts as −∞. Logits closer than temperature · 10⁻⁸ may count as equal. kNoToken if the best logit
+// is infinite or none is a number.                                                                               [V]
 int sample_token(std::span<float> logits, std::span<const int> seen, const Sampling& sampling, double uniform);
 
-// `chosen` as it is. Throws Error(kNumerical) for kNoToken.
+// Returns `chosen`. Throws Error(kNumerical) for kNoToken.
 int require_sampled(int chosen);
 
-// ---- the arithmetic, for each device's version of the chain
+// ---- the arithmetic, shared by all devices
 
 inline constexpr uint32_t kLogGaps = 40u << 26;
 inline constexpr uint64_t kMaxWeight = uint64_t{1} << 40;
 
-// Depth steps of one unit of logit.
+// Steps of log_gap per unit of logit.
 constexpr float log_gap_scale(float temperature) { return 0x1.715476p26f / temperature; }  // 2²⁶ · log2 e
 
 // `best` is the highest logit.
 constexpr uint32_t log_gap_of(float logit, float best, float scale) {
-  if (logit == best) return 0;  // also where both are infinite
+  if (logit == best) return 0;  // also if both are infinite
   const float log_gap = (best - logit) * scale;
   return log_gap < static_cast<float>(kLogGaps) ? static_cast<uint32_t>(log_gap) : kLogGaps;
 }
 
-// Never rises with the log_gap.
+// Does not increase with the log_gap.
 constexpr uint64_t weight_of(uint32_t log_gap) {
   if (log_gap >= kLogGaps) return 0;
   // 2^−f = 1 − f·(c1 − f·(c2 − …)) for the fraction f in [0, 1), exact at both ends, relative error below 10⁻⁷.
@@ -59,7 +59,7 @@ constexpr uint64_t rank_key(uint32_t log_gap, int id) { return uint64_t{log_gap}
 constexpr uint32_t log_gap_of_key(uint64_t key) { return static_cast<uint32_t>(key >> 32); }
 constexpr int id_of_key(uint64_t key) { return static_cast<int>(static_cast<uint32_t>(key)); }
 
-// What the weights kept by top-p must add up to at least.
+// The minimum sum of the weights kept by top-p.
 constexpr uint64_t top_p_target(float top_p, uint64_t weight) {
   const double share = static_cast<double>(top_p) * static_cast<double>(weight);
   const uint64_t whole = static_cast<uint64_t>(share);
@@ -67,14 +67,14 @@ constexpr uint64_t top_p_target(float top_p, uint64_t weight) {
   return target < 1 ? 1 : target < weight ? target : weight;
 }
 
-// The least weight that min-p keeps.
+// The minimum weight kept by min-p.
 constexpr uint64_t min_p_weight(float min_p) {
   const double share = static_cast<double>(min_p) * static_cast<double>(kMaxWeight);
   const uint64_t whole = static_cast<uint64_t>(share);
   return static_cast<double>(whole) < share ? whole + 1 : whole;
 }
 
-// The drawn token is the first up to which the weights add up to this.
+// The drawn token is the first one at which the cumulative weight reaches this target.
 constexpr uint64_t draw_target(double uniform, uint64_t weight) {
   const uint64_t below = static_cast<uint64_t>(uniform * static_cast<double>(weight));
   return (below < weight ? below : weight - 1) + 1;

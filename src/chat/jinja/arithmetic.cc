@@ -1,4 +1,4 @@
-// Python's arithmetic: numbers of 64 bits, and what + * % mean for strings and lists.
+// Python's arithmetic: numbers of 64 bits, and + * % of strings and lists.
 #include <algorithm>
 #include <cmath>
 
@@ -79,7 +79,7 @@ Value integer_arithmetic(Operator operation, int64_t left, int64_t right) {
   return Value::integer(result);
 }
 
-// As Python's float_divmod, which takes care that the quotient is a whole number and the rest has the divisor's sign.
+// As Python's float_divmod, which ensures a whole quotient and a remainder with the divisor's sign.
 std::pair<double, double> floor_division(double left, double right) {
   double rest = std::fmod(left, right);
   double quotient = (left - rest) / right;

@@ -57,7 +57,7 @@ struct Expr {
   Value value;
   std::vector<ExprPtr> operands;
   Operator operation = Operator::kAdd;
-  Native filter = nullptr;  // nullptr: there is none of that name, which matters only when it is reached
+  Native filter = nullptr;  // nullptr: unknown name, an error only when it is evaluated
   Test test = nullptr;
   std::vector<Comparison> comparisons;
   CallArguments call;
@@ -66,7 +66,7 @@ struct Expr {
 struct Statement;
 using Body = std::vector<std::unique_ptr<Statement>>;
 
-// Where an assignment goes: a name, an attribute of a namespace, or several targets for unpacking.
+// The target of an assignment: a name, an attribute of a namespace, or several targets for unpacking.
 struct Target {
   std::string name;
   std::string attribute;
@@ -78,7 +78,7 @@ struct Parameter {
   ExprPtr fallback;  // null: undefined when not passed
 };
 
-// Names that a macro may use beside its parameters; only then does it accept what they hold.
+// Special names used by a macro; it accepts the corresponding arguments only if it uses them.
 struct SpecialNames {
   bool varargs = false;
   bool kwargs = false;
@@ -96,7 +96,7 @@ enum class StatementKind {
   kMacro,        // name(parameters): body
   kCallBlock,    // expr called with caller(parameters) = body
   kFilterBlock,  // body through expr
-  kScope,        // body in a scope of its own, after assigning the targets of `with`
+  kScope,        // body in a separate scope, after assigning the targets of `with`
   kBlock,        // body in a scope that sees only the outermost one
   kBreak,
   kContinue,

@@ -48,7 +48,7 @@ class BraceFormatter {
   }
 
  private:
-  // Reads the field that begins at `begin`, behind its brace, and returns where the text goes on.
+  // Reads the field that begins at `begin`, after its brace, and returns the position after the field.
   size_t field(const MarkedText& format, size_t begin, int depth, MarkedText& out) {
     const std::string& text = format.text;
     size_t end = begin, nested = 1;

@@ -1,4 +1,4 @@
-// What a template defines and then calls: macros, the body of a call block, and a recursive loop.
+// Callables defined by a template: macros, the body of a call block, and a recursive loop.
 #pragma once
 
 #include <string>

@@ -151,7 +151,7 @@ Evaluator::Flow Evaluator::execute_filter_block(const Statement& statement, Scop
   const Value text = runtime_.string(captured(statement.body, scope, flow));
   if (flow != Flow::kNext) return flow;
   const Value result = filtered(*statement.expr, text, scope);
-  if (!result.is_string()) fail("a filter block must give a string, not " + type_name(result));
+  if (!result.is_string()) fail("a filter block must return a string, found " + type_name(result));
   runtime_.append(out_, result.marked());
   return flow;
 }

@@ -14,7 +14,7 @@ class Evaluator {
   // `globals` is the outermost scope. All three must outlive the evaluator.
   Evaluator(Runtime& runtime, const Scope& globals) : runtime_(runtime), globals_(globals) {}
 
-  // Throws TemplateFailure, or RaisedByTemplate (globals.h); place() then tells where.
+  // Throws TemplateFailure, or RaisedByTemplate (globals.h); place() is then its location.
   MarkedText run(const Body& body, Scope& scope);
   const Place& place() const { return place_; }
 
@@ -33,7 +33,7 @@ class Evaluator {
   Flow execute_set_block(const Statement& statement, Scope& scope);
   Flow execute_filter_block(const Statement& statement, Scope& scope);
   void execute_call_block(const Statement& statement, Scope& scope);
-  // The output of the body, in a scope of its own. Leaving a loop from inside discards it.
+  // The output of the body, in a separate scope. Leaving a loop from inside discards it.
   MarkedText captured(const Body& body, Scope& scope, Flow& flow);
   Value filtered(const Expr& filters, const Value& value, Scope& scope);
   void assign(const Target& target, const Value& value, Scope& scope);

@@ -231,7 +231,7 @@ ExprPtr ExpressionParser::primary() {
   switch (peek().kind) {
     case TokenKind::kString: {
       std::string text;
-      while (is(TokenKind::kString)) text += take().text;  // neighbours are one string
+      while (is(TokenKind::kString)) text += take().text;  // adjacent strings are concatenated
       return constant(Value::string(text));
     }
     case TokenKind::kInt: {

@@ -19,7 +19,7 @@ class ExpressionParser {
   explicit ExpressionParser(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
 
  protected:
-  // Counts one level of nesting while it lives.
+  // Counts one level of nesting during its lifetime.
   class Level {
    public:
     explicit Level(ExpressionParser& parser) : parser_(parser) {

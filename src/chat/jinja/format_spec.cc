@@ -115,7 +115,7 @@ MarkedText format_text(Runtime& runtime, const Value& value, const Spec& spec) {
   return padded(runtime, spec, text, '<');
 }
 
-// `whole` with a separator between groups, and with zeros in front up to `width`.
+// `whole` with a separator between groups, and with leading zeros up to `width`.
 std::string grouped(const std::string& whole, size_t group, char separator, size_t width) {
   std::string out;  // from right to left
   for (size_t i = 0; i < whole.size() || out.size() < width; ++i) {

@@ -8,7 +8,7 @@
 
 namespace gptq::chat {
 
-// Name to function. Created for each rendering, because the functions live in its heap.
+// Name to function. Created for each rendering, because the functions are in its heap.
 std::map<std::string, Value> make_globals(Runtime& runtime);
 
 // Thrown by raise_exception, with the template's message.

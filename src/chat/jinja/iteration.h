@@ -11,7 +11,7 @@ namespace gptq::chat {
 bool is_iterable(const Value& value);
 
 // Starts at the first item; an iterator continues at its position. Fails for values that are not iterable. The iterator
-// lives as long as the rendering and refers to the value's items.
+// is valid until the rendering ends and refers to the value's items.
 Iterator& start_iteration(Runtime& runtime, const Value& value);
 
 // All items at once. Exhausts an iterator.

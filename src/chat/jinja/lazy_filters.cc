@@ -173,7 +173,7 @@ class Batch : public Lazy {
     if (has_held_) line.push_back(held_);
     has_held_ = false;
     while (next_source(runtime, held_)) {
-      // A line of a size that is never reached goes on to the end, one of size zero begins with an empty list.
+      // A line whose size is never reached extends to the end; with size zero the first line is an empty list.
       if (equal(runtime, Value::integer(static_cast<int64_t>(line.size())), size)) {
         has_held_ = true;
         item = runtime.list(std::move(line));

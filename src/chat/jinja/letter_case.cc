@@ -320,7 +320,7 @@ MarkedText python_title(Runtime& runtime, const MarkedText& text) {
   });
 }
 
-// Jinja splits the text at those characters and lowers each piece on its own, so the context of a sigma is its piece.
+// Jinja splits the text at those characters and lowers each piece separately, so the context of a sigma is its piece.
 MarkedText jinja_title(Runtime& runtime, const MarkedText& text) {
   const auto ends_word = [](char32_t code) {
     return is_python_space(code) || code == '-' || code == '(' || code == '{' || code == '[' || code == '<';

@@ -78,7 +78,7 @@ class Lexer {
     return source_.size();
   }
 
-  // The text up to a tag, as the tag's sign and lstrip_blocks leave it.
+  // The text up to a tag, stripped as the tag's sign and lstrip_blocks require.
   std::string trimmed(std::string text, char sign, bool block) const {
     if (sign == '-') return stripped({text, ""}, Side::kRight).text;
     if (sign != '+' && block) {
@@ -123,7 +123,7 @@ class Lexer {
   }
 
   void comment() {
-    if (position_ == source_.size()) return;  // Jinja lets a template end right behind the sign
+    if (position_ == source_.size()) return;  // in Jinja a template may end directly after the sign
     const size_t close = source_.find("#}", position_);
     if (close == std::string::npos) fail("a comment is not closed");
     const char before = close > position_ ? source_[close - 1] : '\0';
@@ -310,7 +310,7 @@ class Lexer {
     append_utf8(value, code >= 0xD800 && code <= 0xDFFF ? kReplacementChar : code);
   }
 
-  // Python escapes what is not ASCII before it reads escapes; a backslash in front of that makes it stay so.
+  // Python escapes non-ASCII characters before it processes escapes; a preceding backslash keeps that escape.
   void spell_out(size_t& position, std::string& value) const {
     static constexpr std::string_view kHex = "0123456789abcdef";
     const char32_t code = next_char(source_, position);
@@ -322,7 +322,7 @@ class Lexer {
   std::string source_;
   size_t position_ = 0;
   Place place_;
-  bool line_starts_ = true;  // what came before ended with a newline
+  bool line_starts_ = true;  // the preceding text ended with a newline
   std::vector<Token> tokens_;
 };
 

@@ -34,7 +34,7 @@ class Limits {
   int depth_ = 0;
 };
 
-// One level of nesting while it lives.
+// One level of nesting during its lifetime.
 class Nesting {
  public:
   explicit Nesting(Limits& limits) : limits_(limits) { limits_.enter(); }

@@ -67,7 +67,7 @@ Value get_attribute(Runtime& runtime, const Value& value, const Arguments& argum
   return key ? Value::undefined(name) : found;  // attributes only, no keys
 }
 
-// What is compared: with case ignored, strings are compared in lower case.
+// The key of a comparison: strings in lower case if case is ignored.
 Value sort_key(Runtime& runtime, const Value& value, bool case_sensitive) {
   return value.is_string() && !case_sensitive ? runtime.string(lower(runtime, value.marked())) : value;
 }

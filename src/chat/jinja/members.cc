@@ -140,7 +140,7 @@ Value number_attribute(const Value& self, const std::string& name) {
   return Value::undefined(type_name(self) + "." + name);
 }
 
-// What groupby gives: (grouper, list).
+// The result of groupby: (grouper, list).
 Value group_attribute(const Value& self, const std::string& name) {
   const bool group = self.list().type != nullptr;
   if (group && name == "grouper") return self.list().items[0];
@@ -172,7 +172,7 @@ Native method_of(const Value& object, const std::string& name) {
   }
 }
 
-// Methods that the sandbox hides: they change what they belong to.
+// Methods that the sandbox hides because they modify their object.
 bool is_hidden(const Value& object, const std::string& name) {
   static const std::set<std::string> kDict = {"clear", "pop", "popitem", "setdefault", "update"};
   static const std::set<std::string> kList = {"append", "clear",  "pop",  "reverse",

@@ -7,8 +7,8 @@
 
 namespace gptq::chat {
 
-// object.name: a method or attribute first, then a key. What is absent gives undefined, as do the methods that
-// would change a list or dict: templates run in an immutable sandbox. Fails for an undefined object.
+// object.name: a method or attribute first, then a key. Undefined if absent, and for methods that would modify a list
+// or dict: templates run in an immutable sandbox. Fails for an undefined object.
 Value attribute(Runtime& runtime, const Value& object, const std::string& name);
 
 // object[key]: a key first, then, for strings, a method or attribute.

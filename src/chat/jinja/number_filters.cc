@@ -32,7 +32,7 @@ std::string plain_digits(Runtime& runtime, const std::string& text) {
     } else if (is_python_space(code)) {
       out += ' ';
     } else if (is_decimal(code)) {
-      char32_t zero = code;  // digits of a script stand together, the zero first
+      char32_t zero = code;  // the digits of a script are contiguous, beginning with zero
       while (is_decimal(zero - 1)) --zero;
       out += static_cast<char>('0' + (code - zero) % 10);
     } else {

@@ -15,7 +15,7 @@ std::string integer_digits(int64_t number, int base, bool upper);
 // |number| by one of the codes e E f F g G; `alternate` keeps the point and trailing zeros of g.
 std::string real_digits(double number, char code, int precision, bool alternate);
 
-// |number| for a format without a code but with a precision: like g, with at least one digit behind the point.
+// |number| for a format without a code but with a precision: like g, with at least one digit after the point.
 std::string general_digits(double number, int precision);
 
 }  // namespace gptq::chat

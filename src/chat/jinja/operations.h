@@ -23,7 +23,7 @@ Value negative(const Value& value);
 Value positive(const Value& value);
 size_t length(Runtime& runtime, const Value& value);
 
-// container[key]; an absent key gives undefined. Attributes are looked up by members.h.
+// container[key]; undefined for an absent key. Attributes are looked up by members.h.
 Value item(Runtime& runtime, const Value& container, const Value& key);
 Value slice(Runtime& runtime, const Value& sequence, const Value& start, const Value& stop, const Value& step);
 

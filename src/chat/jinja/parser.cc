@@ -208,7 +208,7 @@ class Parser : private ExpressionParser {
     return statement;
   }
 
-  // Is `expr` what `target` names?
+  // Whether `expr` is the name in `target`.
   static bool is_target(const Expr& expr, const Target& target) {
     if (!target.parts.empty()) return false;
     if (target.attribute.empty()) return expr.kind == ExprKind::kName && expr.name == target.name;
@@ -280,7 +280,7 @@ class Parser : private ExpressionParser {
     return statement;
   }
 
-  // The body of a macro or a call block. What it uses of the special names, the macro around it uses too.
+  // The body of a macro or a call block. Special names that it uses count as used by an enclosing macro too.
   void macro_body(Statement& statement, std::string_view end) {
     const SpecialNames outer = std::exchange(special_names_, {});
     statement.body = scoped_body(end);

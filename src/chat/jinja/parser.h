@@ -7,7 +7,7 @@
 
 namespace gptq::chat {
 
-// Throws TemplateError (lexer.h) with the line, also for nesting deeper than 100 and for what is not supported:
+// Throws TemplateError (lexer.h) with the line, also for nesting deeper than 100 and for unsupported statements:
 // inheritance, includes and imports, which chat templates cannot use.
 Body parse_template(const std::string& source);
 

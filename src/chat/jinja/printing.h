@@ -16,7 +16,7 @@ std::string to_ascii(const std::string& repr);             // ascii(): a repr wi
 struct JsonStyle {
   bool ensure_ascii = false;
   bool sort_keys = false;
-  std::optional<std::string> indent;  // what one level is indented by; absent: everything on one line
+  std::optional<std::string> indent;  // indentation of one level; absent: everything on one line
   std::string item_separator = ", ";
   std::string key_separator = ": ";
 };

@@ -14,7 +14,7 @@ class Scope : public Object {
  public:
   explicit Scope(const Scope* parent) : parent_(parent) {}
 
-  // Something that may be called later refers to this scope: it and its parents must live to the end.
+  // A callable refers to this scope: it and its parents must be kept until the rendering ends.
   void pin() const {
     for (const Scope* scope = this; scope != nullptr && !scope->pinned_; scope = scope->parent_) scope->pinned_ = true;
   }

@@ -10,7 +10,7 @@ namespace {
 
 bool begins_char(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
-// Where the character that stands `index` characters before the end begins; npos when there are fewer.
+// The byte offset of the character `index` characters before the end; npos if there are fewer.
 size_t char_offset_from_end(Runtime& runtime, const std::string& text, size_t index) {
   size_t position = text.size();
   while (position > 0) {

@@ -16,8 +16,8 @@ namespace gptq::chat {
 
 namespace {
 
-// The list of the parts of a text that `for_each_part(sink)` gives to sink(begin, end). Every part is counted before the
-// next one is looked for.
+// The list of the parts of a text that `for_each_part(sink)` passes to sink(begin, end). Every part is counted before
+// the next one is searched for.
 template <typename ForEachPart>
 Value parts_of(Runtime& runtime, const MarkedText& text, bool from_right, const ForEachPart& for_each_part) {
   const Value list = runtime.list({});
@@ -48,7 +48,7 @@ Value split_method(Runtime& runtime, const Value& self, const Arguments& argumen
   const BoundArguments bound(arguments, {"sep", "maxsplit"}, "split");
   const std::string* separator = bound.is_none_or_missing(0) ? nullptr : &bound.string(0).text;
   const int64_t limit = bound.integer(1, -1);
-  const bool from_right = kFromRight && limit >= 0;  // without a limit both sides give the same
+  const bool from_right = kFromRight && limit >= 0;  // without a limit both directions have the same result
   return parts_of(runtime, self.marked(), from_right,
                   [&](const PartSink& sink) { split(runtime, self.marked(), separator, limit, from_right, sink); });
 }
@@ -62,7 +62,7 @@ Value splitlines(Runtime& runtime, const Value& self, const Arguments& arguments
 // The part of a string that the optional arguments `start` and `end` of a method choose, in bytes.
 struct Window {
   size_t begin, end;
-  bool possible;  // start is not behind the end of the text
+  bool possible;  // start is not after the end of the text
 };
 
 Window window_of(Runtime& runtime, const Value& self, const BoundArguments& bound) {

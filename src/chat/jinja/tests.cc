@@ -16,7 +16,7 @@ namespace gptq::chat {
 
 namespace {
 
-// A test of the value's kind alone.
+// A test of only the value's kind.
 template <bool (*kHolds)(const Value&)>
 bool kind_test(Runtime&, const Value& value, const Arguments& arguments) {
   const BoundArguments bound(arguments, {}, "a test");

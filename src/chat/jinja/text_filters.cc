@@ -74,7 +74,7 @@ Value truncate(Runtime& runtime, const Value& value, const Arguments& arguments)
   if (limit < end_size) fail("truncate() expects a length of at least " + std::to_string(end_size));
   if (leeway < 0) fail("truncate() expects a leeway of at least 0");
   const auto size = static_cast<int64_t>(length(runtime, value));
-  if (size - leeway <= limit) return value;  // whatever has a length
+  if (size - leeway <= limit) return value;  // any value with a length
   if (!value.is_string()) fail("truncate expects a string, not " + type_name(value));
   const size_t cut = char_offset(runtime, value.text(), static_cast<size_t>(limit - end_size));
   MarkedText out = substring(value.marked(), 0, cut);

@@ -154,7 +154,7 @@ MarkedText replaced(Runtime& runtime, const MarkedText& text, const MarkedText& 
     ++count;
     position = found + from.text.size();
     if (!from.text.empty()) continue;
-    if (position >= all.size()) return out;  // an empty pattern stands before every character and at the end
+    if (position >= all.size()) return out;  // an empty pattern matches before every character and at the end
     const size_t begin = position;
     next_char(all, position);
     runtime.append(out, text.substr(begin, position - begin));

@@ -15,7 +15,7 @@ enum class Side { kBoth, kLeft, kRight };
 MarkedText stripped(const MarkedText& text, Side side);
 MarkedText stripped(Runtime& runtime, const MarkedText& text, Side side, const std::string* characters);
 
-// Bytes [begin, end) of a part of a text. A sink charges what it keeps to the limits.
+// Bytes [begin, end) of a part of a text. A sink charges stored parts to the limits.
 using PartSink = std::function<void(size_t begin, size_t end)>;
 
 // Python's split: without a separator at runs of white space, with one at each; `limit` < 0 means no limit. From the

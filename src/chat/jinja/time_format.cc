@@ -26,7 +26,7 @@ std::string format_time(const std::tm& time, const std::string& format) {
   static const locale_t kPlain = ::newlocale(LC_ALL_MASK, "C", static_cast<locale_t>(nullptr));
   constexpr size_t kMaxLength = size_t{1} << 16;
   std::string out(kMaxLength, '\0');
-  prepared += ' ';  // so that an empty result can be told from one that does not fit
+  prepared += ' ';  // to distinguish an empty result from one that does not fit
   const size_t size = ::strftime_l(out.data(), out.size(), prepared.c_str(), &time, kPlain);
   if (size == 0) fail("the format of a time makes more than 64 KiB");
   out.resize(size - 1);

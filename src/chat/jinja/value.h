@@ -19,7 +19,7 @@ using unicode::MarkedText;
 
 class Runtime;
 
-// Strings are shared and immutable. Containers and callables live in the Heap of the rendering until it ends, and
+// Strings are shared and immutable. Containers and callables are in the Heap of the rendering until it ends, and
 // values point to them without ownership: cycles are harmless and nothing is destroyed recursively.
 enum class Kind {
   kUndefined,
@@ -98,7 +98,7 @@ class Value {
 
 struct ListObject : Object {
   std::vector<Value> items;
-  const char* type = nullptr;  // what Python calls it, where that is not list or tuple: "dict_keys"
+  const char* type = nullptr;  // Python's name for it, if not list or tuple: "dict_keys"
 };
 
 // The `count` numbers start, start + step, ...

@@ -90,7 +90,7 @@ void Cache::link(const std::string& commit, const RepoFile& file) const {
   std::error_code failure;
   if (symlinks_) fs::create_symlink(target, name, failure);
   if (symlinks_ && !failure) return;
-  const fs::path temporary = blob.string() + ".link";  // something is there, or links are not to be had
+  const fs::path temporary = blob.string() + ".link";  // the path exists, or links are not supported
   fs::remove(temporary);
   if (symlinks_) fs::create_symlink(target, temporary, failure);
   if (!symlinks_ || failure) fs::copy_file(blob, temporary);

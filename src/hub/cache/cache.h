@@ -23,7 +23,7 @@ class Cache : public Store {
   const fs::path& root() const { return root_; }  // models--ORG--NAME
   fs::path locks() const;
 
-  std::string commit_of(const std::string& revision) const;  // "" when the cache does not know the revision
+  std::string commit_of(const std::string& revision) const;  // "" if the revision is not in the cache
   void write_ref(const std::string& revision, const std::string& commit) const;   // best effort: it may be read-only
   void write_no_exist(const std::string& commit, const std::string& path) const;  // best effort
 

@@ -28,7 +28,7 @@ class Store {
   // True when the file is present and complete, with the content of this commit.
   virtual bool has(const Session& session, const std::string& commit, const RepoFile& file) = 0;
 
-  // Bytes of the file that an interrupted download left.
+  // Bytes of the file received by an interrupted download.
   int64_t resumable_bytes(const RepoFile& file) const;
 
   // Makes has() true: with kIfMissing from what is on the disk where possible, else by `fill`; with kAlways by `fill`.

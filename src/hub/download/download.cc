@@ -97,7 +97,7 @@ class Download {
     return client_.send(request);
   }
 
-  // Called before the first byte of a response is kept: does it start at our position?
+  // Called before the first byte of a response is stored: whether it starts at the current position.
   bool starts_right(const HttpResponse& response, int64_t from, int64_t end) {
     if (response.status != 206) {
       start_over();

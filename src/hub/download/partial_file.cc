@@ -15,7 +15,7 @@ namespace gptq::hub {
 namespace {
 
 constexpr size_t kPiece = 64 << 10;        // bytes per write
-constexpr int64_t kWriteBehind = 8 << 20;  // the kernel starts writing early, so that sync() waits for the rest only
+constexpr int64_t kWriteBehind = 8 << 20;  // the kernel starts writing early, so that sync() only waits for the rest
 
 }  // namespace
 

@@ -49,7 +49,7 @@ class PartialFile {
   int64_t size_;
   int file_ = -1;
   int64_t position_ = 0;
-  int64_t written_ = 0, flushing_ = 0;  // bytes in the file, and bytes handed to the kernel for writing
+  int64_t written_ = 0, flushing_ = 0;  // bytes in the file, and bytes passed to the kernel for writing
   std::vector<char> piece_;             // bytes after written_
   bool resumed_ = false;
   Digest digest_;

@@ -82,7 +82,7 @@ void Prefetch::start_helpers() {
          budget_.try_acquire()) {
     try {
       threads_.push_back(start_thread([this] { help(); }));
-    } catch (const Error&) {  // no more threads: continue with the main connection alone
+    } catch (const Error&) {  // no more threads: continue with only the main connection
       budget_.release();
       return;
     }
@@ -141,7 +141,7 @@ bool Prefetch::fetch(HttpClient& client, const std::string& url, int64_t begin, 
   try {
     piece.reserve(size);
     client.send(request);
-  } catch (...) {  // out of memory, or an exception of the progress callback: the main connection will meet it too
+  } catch (...) {  // out of memory, or an exception of the progress callback: it also occurs in the main connection
   }
   return piece.size() == size;
 }

@@ -58,7 +58,7 @@ FileAddress resolve(const Session& session, HttpClient& client, const FileName& 
   if (!found || address.url.empty()) throw_refusal(session, file, response);
   read_headers(response, address);
   if (address.commit.empty()) throw_no_hub(session, file, "has no X-Repo-Commit");
-  if (!is_etag(address.etag)) throw_no_hub(session, file, "gives no hash for the file");
+  if (!is_etag(address.etag)) throw_no_hub(session, file, "returns no hash for the file");
   return address;
 }
 

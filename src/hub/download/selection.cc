@@ -67,7 +67,7 @@ std::set<std::string> weights_of(const Listing& listing, const Selection& select
   }
   throw Error(ErrorKind::kNotFound,
               what + "found no *.safetensors among its " + std::to_string(listing.files.size()) +
-                  " files; is this the repository of a language model? --include takes any files you name");
+                  " files; is this the repository of a language model? --include selects any files");
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ std::vector<std::string> shards_of_index(std::string_view json, const std::strin
     if (!shards.insert(shard).second) continue;
     check_repo_path(shard, where);
     if (!is_at_top(shard) || !shard.ends_with(".safetensors") || shards.size() > kMaxShards)
-      index.fail("weight_map", "names of *.safetensors beside the index, at most 10000");
+      index.fail("weight_map", "names of *.safetensors in the folder of the index, at most 10000");
   }
   return {shards.begin(), shards.end()};
 }
@@ -94,7 +94,7 @@ std::vector<RepoFile> select_files(const Listing& listing, const Selection& sele
   std::set<std::string> weights;
   if (selection.include.empty()) {
     weights = weights_of(listing, selection, id, read_text);
-    const bool unwanted = any_matches(selection.exclude, kWhole);  // some users only want the tokenizer
+    const bool unwanted = any_matches(selection.exclude, kWhole);  // some users need only the tokenizer
     if (weights.empty() && !unwanted) throw_no_weights(listing, id);
   }
   std::vector<RepoFile> files;

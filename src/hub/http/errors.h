@@ -32,7 +32,7 @@ std::string printable(std::string_view text);
 // True for failures that may be temporary: no connection, a timeout, 408, 429, 500, 502, 503, 504.
 bool is_transient(const HttpResponse& response);
 
-// Seconds that the server requests to wait (Retry-After, RateLimit); -1 when it does not say.
+// Seconds that the server requests to wait (Retry-After, RateLimit); -1 if unspecified.
 double seconds_to_wait(const HttpResponse& response);
 
 }  // namespace gptq::hub

@@ -1,4 +1,4 @@
-// libcurl's easy interface behind plain structs.
+// HTTP exchanges with libcurl's easy interface.
 #include "hub/http/http.h"
 
 #include <curl/curl.h>
@@ -60,7 +60,7 @@ size_t take_header(char* data, size_t size, size_t count, void* user) {
     exchange.too_large = "the response headers are larger than 1 MiB";
     return 0;
   }
-  if (line.starts_with("HTTP/")) response.headers.clear();  // an answer behind "100 Continue" or a proxy's
+  if (line.starts_with("HTTP/")) response.headers.clear();  // a response after "100 Continue" or a proxy's
   const size_t colon = line.find(':');
   if (colon != line.npos && !line.starts_with("HTTP/")) {
     response.headers[ascii_lower(trim(line.substr(0, colon)))] = trim(line.substr(colon + 1));
@@ -154,7 +154,7 @@ struct HttpClient::State {
   void renew() {
     curl_easy_cleanup(curl);
     curl = curl_easy_init();
-    CHECK(curl != nullptr, "libcurl gives handles");
+    CHECK(curl != nullptr, "libcurl returns handles");
   }
 };
 

@@ -43,7 +43,7 @@ struct HttpResponse {
   int status = 0;                              // 0: no response, see `failure`
   std::map<std::string, std::string> headers;  // names in lower case; the last of several with one name
   std::string body;
-  std::string failure;     // why there is no complete response, in libcurl's words; "" on success
+  std::string failure;     // libcurl's reason if there is no complete response; "" on success
   bool permanent = false;  // retrying cannot help: certificates, an invalid address
   bool too_slow = false;   // failed because the transfer was too slow
   bool stopped = false;    // stopped by the sink or by `alive`

@@ -35,7 +35,7 @@ Session open_session(const std::string& token);
 
 // A metadata request: small and without side effects. Sends the token when the URL is the Hub's, and follows redirects
 // on the Hub's host. Transient failures are retried, up to `tries` attempts in all, after 1 s, 2 s, 4 s, 8 s (with
-// jitter) or the time that the server requests. Returns the last response, whatever it is; throws Error(kInterrupted).
+// jitter) or the time that the server requests. Returns the last response of any status; throws Error(kInterrupted).
 HttpResponse request_with_retries(const Session& session, HttpClient& client, HttpRequest request, int tries = 5);
 
 }  // namespace gptq::hub

@@ -14,7 +14,7 @@ struct Settings {
   fs::path home;                // HF_HOME, else $XDG_CACHE_HOME/huggingface, else ~/.cache/huggingface
   fs::path cache;               // HF_HUB_CACHE (HUGGINGFACE_HUB_CACHE), else home/hub
   fs::path token_file;          // HF_TOKEN_PATH, else home/token
-  fs::path stored_tokens_file;  // beside it
+  fs::path stored_tokens_file;  // in the same folder
   bool offline = false;         // HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE
   bool implicit_token = true;   // not HF_HUB_DISABLE_IMPLICIT_TOKEN
   bool symlinks = true;         // not HF_HUB_DISABLE_SYMLINKS

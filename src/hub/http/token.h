@@ -8,7 +8,7 @@
 
 namespace gptq::hub {
 
-// Never printed or logged; `source` tells where it was found, for errors.
+// Never printed or logged; `source` is where it was found, for errors.
 struct Token {
   std::string value;   // "" when there is none
   std::string source;  // "--token", "HF_TOKEN", a path

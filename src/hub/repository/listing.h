@@ -16,7 +16,7 @@ struct RepoFile {
   int64_t size = 0;
   std::string blob_id;   // Git's hash: of the content, or of the pointer if the content is in LFS
   std::string sha256;    // of the content if it is in LFS, else ""
-  std::string xet_hash;  // of Xet storage, kept for huggingface_hub; "" when the listing does not say
+  std::string xet_hash;  // of Xet storage, kept for huggingface_hub; "" if not in the listing
 
   const std::string& etag() const { return sha256.empty() ? blob_id : sha256; }  // the hash that identifies its content
 };

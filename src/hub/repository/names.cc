@@ -1,4 +1,4 @@
-// huggingface_hub's rules for names, and our own for paths that come from a server.
+// huggingface_hub's rules for names, and gptq's rules for paths from a server.
 #include "hub/repository/names.h"
 
 #include <algorithm>
@@ -62,7 +62,7 @@ ModelName ModelName::parse(const std::string& text, const std::string& revision)
   }
   if (!behind.empty() && !revision.empty() && behind != revision) {
     throw Error(ErrorKind::kUsage, "reading the model name \"" + text + "\": it contains revision " + behind +
-                                       " and --revision says " + revision + "; give one of them");
+                                       " and --revision says " + revision + "; use one of them");
   }
   name.revision = !revision.empty() ? revision : !behind.empty() ? behind : "main";
   if (const std::string fault = fault_of(name.id); !fault.empty()) {

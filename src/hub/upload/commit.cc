@@ -75,7 +75,7 @@ void take_preupload(std::string_view json, size_t begin, size_t end, std::vector
     const JsonReader entry(*found->second, where + ", \"files\"");
     const std::string mode = entry.string("uploadMode");
     if (mode != "lfs" && mode != "regular") entry.fail("uploadMode", "\"lfs\" or \"regular\"");
-    file.lfs = mode == "lfs" && file.size > 0;  // an LFS storage takes no empty files
+    file.lfs = mode == "lfs" && file.size > 0;  // LFS storage does not accept empty files
     file.ignored = entry.boolean("shouldIgnore", false);
     file.remote_oid = entry.string("oid", "");
   }

@@ -1,4 +1,4 @@
-// One commit: how the Hub wants each file to be sent, and the list of operations.
+// One commit: the upload mode that the Hub requires for each file, and the list of operations.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ struct CommitReply {
   std::string commit, url;
 };
 
-// Asks the Hub how each file is to be sent, 256 per request. Source: huggingface_hub's _commit_api.py.
+// Requests the upload mode of each file from the Hub, 256 per request. Source: huggingface_hub's _commit_api.py.
 void preupload(const Session& session, HttpClient& client, const CommitTarget& target, std::vector<UploadFile>& files);
 
 // Parses the response for files[begin, end). Throws Error(kVerification).

@@ -170,9 +170,9 @@ class Push {
     if (!options_.perplexity_before.empty() && !options_.perplexity_after.empty())
       facts.perplexities = read_perplexities(options_.perplexity_before, options_.perplexity_after);
     if (record_.origin.id.empty())
-      result_.notes.push_back("the card names no base model: the folder does not record it; give it with --base-model");
+      result_.notes.push_back("the model card has no base model: none is recorded; set it with --base-model");
     if (record_.origin.license.empty())
-      result_.notes.push_back("the card names no licence: the base model's README.md is missing or names none");
+      result_.notes.push_back("the model card has no licence: the base model's README.md is missing or names none");
     return model_card(facts);
   }
 
@@ -300,7 +300,7 @@ PushResult push(Session session, const std::string& folder, const std::string& r
   const std::string doing = "pushing to " + repo;
   ModelName name = ModelName::parse(repo, options.revision);
   if (options.perplexity_before.empty() != options.perplexity_after.empty()) {
-    throw Error(ErrorKind::kUsage, doing + ": a card shows perplexity before and after; give both files or none");
+    throw Error(ErrorKind::kUsage, doing + ": --perplexity-before and --perplexity-after must be used together");
   }
   if (session.settings.offline) {
     throw Error(ErrorKind::kNetwork, doing + ": offline mode is on (HF_HUB_OFFLINE); unset the variable to upload");

@@ -1,6 +1,6 @@
-// Gemma 2: norms in front of and behind both halves of a layer, with weights stored minus one; soft caps on scores and logits;
-// every second layer has a sliding window.
-// Gemma Team, "Gemma 2: Improving Open Language Models at a Practical Size", arXiv 2408.00118.
+// Gemma 2: norms before and after both halves of a layer, with weights stored minus one; soft caps on scores and
+// logits; a sliding window in every second layer. Gemma Team, "Gemma 2: Improving Open Language Models at a Practical
+// Size", arXiv 2408.00118.
 #include <cmath>
 
 #include "core/json.h"
@@ -42,7 +42,7 @@ LayerProgram gemma2_layer(const DecoderConfig& c, const Gemma2Options& o, int64_
   return std::move(p).finish();
 }
 
-// `null` stands for no cap.
+// `null` means no cap.
 float read_cap(const JsonReader& config, const char* key, double fallback) {
   if (config.json().contains(key) && !config.has(key)) return 0;
   return static_cast<float>(read_number(config, key, fallback, 0, kMaxCap));
@@ -56,7 +56,7 @@ Architecture read_gemma2(const JsonReader& config) {
   defaults.activation = "gelu_pytorch_tanh";
   defaults.tied_head = true;
   DecoderConfig c = read_decoder_config(config, defaults);
-  if (!config.has("hidden_activation")) c.activation = Activation::kGeluTanh;  // whatever the older `hidden_act` says
+  if (!config.has("hidden_activation")) c.activation = Activation::kGeluTanh;  // `hidden_act` is ignored
   Gemma2Options o;
   o.attention_bias = config.boolean("attention_bias", false);
   o.scale =

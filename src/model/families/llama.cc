@@ -1,4 +1,4 @@
-// Llama 1-3.x and models of the same shape (Yi, TinyLlama, SmolLM2, DeepSeek-LLM).
+// Llama 1-3.x and models of the same structure (Yi, TinyLlama, SmolLM2, DeepSeek-LLM).
 #include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"

@@ -1,4 +1,4 @@
-// Parts of layers that many families have in common.
+// Parts of layers that several families share.
 #include "model/families/llama_layer.h"
 
 #include <cmath>

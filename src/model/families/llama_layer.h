@@ -1,4 +1,4 @@
-// The layer of Llama and its relatives: attention, then a gated feed-forward network, each behind a norm.
+// The layer of Llama and similar models: attention, then a gated feed-forward network, each after a norm.
 #pragma once
 
 #include "model/config.h"
@@ -11,20 +11,21 @@ struct LlamaLayerOptions {
   bool qk_norm = false;  // an RMS norm on each head of q and k, before RoPE
 };
 
-// q, k and v side by side.
+// The columns of q, k and v.
 struct Qkv {
   Columns q, k, v;
 };
 
-// q_proj, k_proj and v_proj of `in`, with the linears `others` that read the same input behind them; and where q, k and v are.
+// q_proj, k_proj and v_proj of `in`, followed by the linears `others`, which read the same input; and their columns.
 struct QkvLinear {
   Columns all;
   Qkv qkv;
 };
 QkvLinear add_qkv(ProgramBuilder& p, const DecoderConfig& c, Columns in, bool bias,
                   const std::vector<LinearSpec>& others = {});
-// Rotates q and k and attends. Scale 1/√D unless given.
+// Attention of q, k and v, with scale 1/√D.
 AttentionStep attention_step(const DecoderConfig& c, const Qkv& qkv, int64_t window);
+// Rotates q and k.
 void add_rope(ProgramBuilder& p, const DecoderConfig& c, const Qkv& qkv);
 // down(activation(gate) · up) of `in`.
 Columns add_gated_mlp(ProgramBuilder& p, const DecoderConfig& c, Columns in, bool bias);

@@ -1,4 +1,4 @@
-// Mistral 7B, NeMo, Small: Llama's layer, with a sliding window on every layer when the config names one.
+// Mistral 7B, NeMo, Small: Llama's layer, with a sliding window in every layer if the config has one.
 #include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"

@@ -1,5 +1,6 @@
-// Phi-1, Phi-1.5 and Phi-2: attention and the feed-forward network read the same norm and are added together; layer norms, biases,
-// a part of each head is rotated. Li et al., "Textbooks Are All You Need II: phi-1.5 technical report", arXiv 2309.05463.
+// Phi-1, Phi-1.5 and Phi-2: attention and the feed-forward network read the same norm, and their outputs are added
+// together; layer norms, biases, a part of each head is rotated. Li et al., "Textbooks Are All You Need II: phi-1.5
+// technical report", arXiv 2309.05463.
 #include "core/json.h"
 #include "model/families.h"
 #include "model/families/llama_layer.h"
@@ -12,7 +13,7 @@ NormSpec phi_norm(const DecoderConfig& c, const std::string& name) {
   return {NormKind::kLayer, name, true, 0, c.norm_eps};
 }
 
-// Whatever is added to the residual stream comes last, so that every linear's input can be made from the layer's input.
+// Additions to the residual stream come last, so that every linear's input can be computed from the layer's input.
 LayerProgram phi_layer(const DecoderConfig& c, bool qk_norm) {
   ProgramBuilder p(c.hidden_size);
   const Columns normed = p.norm(p.residual(), phi_norm(c, "input_layernorm"));

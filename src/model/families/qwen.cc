@@ -7,7 +7,7 @@ namespace gptq::model {
 
 namespace {
 
-// Without `layer_types`, layers from max_window_layers upwards slide.
+// Without `layer_types`, layers from max_window_layers on have the sliding window.
 std::vector<int64_t> read_windows(const JsonReader& config, const DecoderConfig& c) {
   if (!config.boolean("use_sliding_window", false)) return std::vector<int64_t>(static_cast<size_t>(c.layers), 0);
   const int64_t first = config.integer("max_window_layers", 28);

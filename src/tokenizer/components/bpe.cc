@@ -102,7 +102,7 @@ Bpe::Merge Bpe::find_merge(TokenId left, TokenId right) const {
 }
 
 // Many models treat a whole prompt as one word. Splitting it before every "▁" that ends a segment of other characters
-// gives the same ids, and the parts are found in the cache.
+// produces the same ids, and the parts are found in the cache.
 template <typename OnPart>
 void Bpe::each_part(std::string_view word, const OnPart& on_part) const {
   size_t begin = 0;
@@ -221,7 +221,7 @@ void Bpe::join(std::vector<Symbol>& symbols) const {
     queue.pop();
     Symbol& left = symbols[at];
     if (left.next == kRemoved || left.next == count) continue;
-    // Stale unless merging the current pair gives the same token: the test of the reference implementation.
+    // Stale unless merging the current pair produces the same token: the test of the reference implementation.
     Symbol& right = symbols[left.next];
     if (find_merge(left.id, right.id).result != results_[rank]) continue;
     left = {results_[rank], right.next};

@@ -68,7 +68,7 @@ class PipelineComponent {
       const auto has = [&](const char* key) { return reader_.has(key); };
       if (std::all_of(candidate.keys.begin(), candidate.keys.end(), has)) return candidate.type;
     }
-    return reader_.string("type");  // says that it is missing
+    return reader_.string("type");  // throws: the key is missing
   }
 
   JsonReader reader_;

@@ -39,7 +39,7 @@ class PostProcessor {
   };
   using Parts = std::vector<Part>;
 
-  // The text alone.
+  // Only the text.
   PostProcessor();
   // [before...] text [after...]: for add_bos_token and add_eos_token of tokenizer_config.json.
   PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after);

@@ -37,7 +37,7 @@ void cut_words(Words& words, SplitBehavior behavior, const Cut& cut) {
 class WordWriter {
  public:
   explicit WordWriter(Words& words) : words_(words) {
-    text_.reserve(words.text.size() * 2);  // what is not written takes no memory
+    text_.reserve(words.text.size() * 2);  // unwritten pages take no memory
     origins_.reserve(words.origins.size() * 2);
   }
   void put(std::string_view content, size_t source) {

@@ -39,7 +39,7 @@ struct Words {
   Words block(size_t first, size_t end) const;  // these words only; first < end
 };
 
-// One elementary step. Immutable and thread-safe. Input and output are valid UTF-8. Each word is processed on its own,
+// One elementary step. Immutable and thread-safe. Input and output are valid UTF-8. Each word is processed separately,
 // so that words may be passed in any number of calls.
 class WordStep {
  public:

@@ -1,4 +1,4 @@
-// What happens to the delimiters when a text is split: the five behaviours of Split and Punctuation.
+// The treatment of delimiters when a text is split: the five behaviours of Split and Punctuation.
 #pragma once
 
 #include <string>

@@ -5,8 +5,8 @@
 
 namespace gptq::tokenizer {
 
-// The same characters get other meanings in the two libraries; this rewrites what differs:
-//   \s \S \w \W \b \h   explicit classes, because the libraries' own differ in some characters
+// The two libraries interpret some constructs differently; these are rewritten:
+//   \s \S \w \W \b \h   explicit classes, because the libraries' classes differ in some characters
 //   X{n,m}+             a repeated repetition in Oniguruma, possessive in PCRE2
 //   [A&&B], [a[bc]]     set operations, which PCRE2 reads as plain characters
 //   \p{Han}             the script, where PCRE2 means script extensions

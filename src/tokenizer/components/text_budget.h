@@ -11,7 +11,7 @@ namespace gptq::tokenizer {
 
 // A component may lengthen its input (a space becomes "▁", a ligature eighteen letters). All of them together may add
 // at most 64 bytes per byte of input plus 1 MiB, and never more than 1 GiB: with inputs of 512 MiB, texts stay below 2
-// GiB. Real tokenizers add less than 25 bytes per byte. One budget serves one input.
+// GiB. Real tokenizers add less than 25 bytes per byte. One budget is for one input.
 class TextBudget {
  public:
   static constexpr size_t kPerByte = 64;

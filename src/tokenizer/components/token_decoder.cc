@@ -42,7 +42,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
   }
 }
 
-// Removes the spaces that WordPiece leaves before punctuation and English contractions.
+// Removes WordPiece's spaces before punctuation and English contractions.
 std::string cleaned(std::string token, TextBudget& budget) {
   static constexpr std::pair<const char*, const char*> kRules[] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},

@@ -30,7 +30,7 @@ class Vocabulary {
   size_t id_end() const { return tokens_.size(); }  // one more than the maximum id
 
  private:
-  // Part of the hash is stored beside the id, so that a look-up rarely touches the wrong string.
+  // Part of the hash is stored with the id, so that a look-up rarely accesses a wrong string.
   struct Slot {
     uint32_t tag = 0;
     TokenId id = -1;

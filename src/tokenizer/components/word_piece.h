@@ -1,4 +1,4 @@
-// WordPiece: greedy longest match from the left; tokens inside a word carry a prefix such as "##".
+// WordPiece: greedy longest match from the left; tokens inside a word have a prefix such as "##".
 #pragma once
 
 #include "tokenizer/components/piece_trie.h"

@@ -1,5 +1,5 @@
-// Repairs tekken tokenizers of Mistral that were converted with the word pattern of Llama-3, which gives other tokens
-// than those the model was trained on.
+// Repairs tekken tokenizers of Mistral that were converted with the word pattern of Llama-3, which produces other
+// tokens than those the model was trained on.
 #pragma once
 
 #include "tokenizer/formats/tokenizer_config.h"

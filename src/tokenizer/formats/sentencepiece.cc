@@ -209,7 +209,7 @@ const Family& family_of(const TokenizerConfig& config, const std::string& what) 
       {"GemmaTokenizer", &kGemmaFamily},
       {"T5Tokenizer", &kT5Family},
       {"MT5Tokenizer", &kT5Family},
-      // Classes that number their tokens or frame a text in a way of their own.
+      // Classes with special token numbering or control tokens around a text.
       {"AlbertTokenizer", nullptr},
       {"BarthezTokenizer", nullptr},
       {"BigBirdTokenizer", nullptr},
@@ -249,8 +249,8 @@ TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& wh
   const Family& family = family_of(config, what);
   if (model.space_as_suffix || !model.escape_spaces) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": its representation of spaces (" +
-                                              (model.space_as_suffix ? "behind words" : "as they are") +
-                                              ") is not supported here; supported: as \u2581 in front of words");
+                                              (model.space_as_suffix ? "as suffixes" : "unescaped") +
+                                              ") is not supported here; supported: \u2581 before words");
   }
   if (model.algorithm != Algorithm::kBpe && model.algorithm != Algorithm::kUnigram) {
     throw Error(ErrorKind::kVerification, "reading " + what + ": its model type is " +

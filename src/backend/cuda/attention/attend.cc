@@ -1,4 +1,4 @@
-// From a batch in the contract's words to the problems of both kernels.
+// Conversion of a batch of the backend interface to the problems of both kernels.
 #include "backend/cuda/attention/attend.h"
 
 #include <algorithm>
@@ -11,11 +11,11 @@ namespace gptq::backend::cuda {
 namespace {
 
 struct Work {
-  int few_rows = 0;      // most rows of a sequence for the decode kernel; 0: there is none
+  int few_rows = 0;      // maximum rows of a sequence for the decode kernel; 0: no such sequence
   int64_t max_rows = 0;  // of any sequence
 };
 
-// Without a cache all sequences are prompts.
+// Without a cache all sequences go to the prefill kernel.
 Work work_of(const BatchRows& rows) {
   Work work;
   for (int64_t s = 0; s < rows.sequences(); ++s) {

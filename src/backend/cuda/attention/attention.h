@@ -1,9 +1,9 @@
 // Attention on the GPU: many queries of a prompt at once, and a few new tokens for each of several sequences.
 //
-// Queries, keys and values are 16-bit. The softmax is in fp32; its weights are rounded to the 16-bit type before they
-// meet the values, sums are fp32. Pointers are aligned to 16 bytes, strides and head_dim are multiples of 8 elements,
-// head_dim ≤ 256, kv_heads divides heads (query head h reads key head h / (heads / kv_heads)), scale > 0, fewer
-// than 2³¹ rows of keys.
+// Queries, keys and values are 16-bit. The softmax is in fp32; its weights are rounded to the 16-bit type before the
+// multiplication with the values, sums are fp32. Pointers are aligned to 16 bytes, strides and head_dim are multiples
+// of 8 elements, head_dim ≤ 256, kv_heads divides heads (query head h reads key head h / (heads / kv_heads)), fewer
+// than 2³¹ rows of keys, scale > 0.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace gptq::backend::cuda {
 
-// Where the keys and values of the sequences lie.
+// The location of the keys and values of the sequences.
 struct KvView {
   void* keys = nullptr;  // rows [.., Hkv·D]
   void* values = nullptr;
@@ -26,7 +26,7 @@ struct KvView {
   int page_size = 0;  // a power of two
 };
 
-// What both kernels need to know of the heads and their scores.
+// The heads and their scores, for both kernels.
 struct HeadShape {
   int heads = 0, kv_heads = 0, head_dim = 0;
   float scale = 1.0f;
@@ -41,10 +41,10 @@ struct RowsView {
   int sequences = 0;                    // S
 };
 
-// Sequences with at most that many rows are the decode kernel's, others the prefill kernel's.
+// Sequences with at most this many rows are for the decode kernel, others for the prefill kernel.
 inline constexpr int kMaxDecodeRows = 8;
 
-// What all problems have.
+// The fields common to all problems.
 struct AttentionProblem {
   DType dtype = DType::kBF16;  // or kF16
   void* out = nullptr;         // [.., H·D]
@@ -57,27 +57,27 @@ struct PrefillProblem : AttentionProblem {
   const void* q = nullptr;  // rotated   [M, H·D]
   int64_t q_stride = 0;
   RowsView rows;
-  int skipped_rows = 0;   // sequences with at most that many rows are left out
+  int skipped_rows = 0;  // sequences with at most this many rows are skipped
   int64_t max_rows = 0;  // of any sequence
-  int64_t max_keys = 0;  // of any sequence, new ones included
+  int64_t max_keys = 0;  // of any sequence, including new ones
 };
 
 void launch_prefill_attention(const Context& context, const PrefillProblem& problem);
 
-// A few new tokens for each of several sequences, in one launch. No shape depends on the number of tokens in the cache.
-// Keys and values are in pages.
+// A few new tokens for each of several sequences, in one launch. Launch shapes do not depend on the number of cached
+// tokens. Keys and values are in pages.
 struct DecodeAttentionProblem : AttentionProblem {
   int batch = 0;                 // B sequences
   float* workspace = nullptr;    // plan_decode_attention().workspace_floats, aligned to 16 bytes
   unsigned* counters = nullptr;  // plan_decode_attention().counters; zero before the first launch, and after each
-  int splits = 1;                // at most that many parts of a sequence, each a CTA for each key head
-  int query_rows = 16;           // (new token, head) pairs of a key head that share a CTA: 16, or 32 when head_dim ≤ 128
+  int splits = 1;                // maximum parts of a sequence, each one CTA per key head
+  int query_rows = 16;           // (new token, head) pairs of a key head in a CTA: 16, or 32 if head_dim ≤ 128
 };
 
 // One new token of each sequence: norm and rotation of its q and k, storing its k and v, and attention over all
 // keys so far and its own. A captured launch can be replayed as the cache grows.
 struct FusedDecodeAttention : DecodeAttentionProblem {
-  const void* qkv = nullptr;  // q | k | v, neither normed nor rotated   [B, (H + 2·Hkv)·D]
+  const void* qkv = nullptr;  // q | k | v, neither normalized nor rotated   [B, (H + 2·Hkv)·D]
   int64_t qkv_stride = 0;
   const int32_t* positions = nullptr;  // device: tokens in the cache = position of the new one   [B]
   const float* cos = nullptr;          // device   [max positions, rotary_dim / 2]
@@ -89,13 +89,13 @@ struct FusedDecodeAttention : DecodeAttentionProblem {
   float q_norm_eps = 0.0f, k_norm_eps = 0.0f;
 };
 
-// Up to kMaxDecodeRows rotated queries of each sequence, whose keys and values are in the cache. Leaves out sequences
-// with more rows.
+// Up to kMaxDecodeRows rotated queries of each sequence, whose keys and values are in the cache. Sequences with more
+// rows are skipped.
 struct RaggedDecodeAttention : DecodeAttentionProblem {
   const void* q = nullptr;  // [M, H·D]
   int64_t q_stride = 0;
   RowsView rows;
-  int max_rows = 1;  // of a sequence that takes part
+  int max_rows = 1;  // of a sequence that is not skipped
 };
 
 struct DecodeAttentionPlan {
@@ -103,12 +103,12 @@ struct DecodeAttentionPlan {
   size_t workspace_floats = 0;
   int counters = 0;
 };
-// `capacity`: the longest sequence that the cache can hold. `max_rows`: of a sequence.
+// `capacity`: maximum positions of a sequence in the cache. `max_rows`: of a sequence.
 DecodeAttentionPlan plan_decode_attention(const Context& context, int batch, const HeadShape& shape, int max_rows,
                                           int64_t capacity);
 
-// `dependent`: by programmatic dependent launch, where the device has it. All that earlier kernels write is read after
-// waiting for them; the weights q_norm and k_norm are read before.
+// `dependent`: by programmatic dependent launch, if the device supports it. Data written by earlier kernels is read
+// after they are done; the weights q_norm and k_norm are read before that.
 void launch_decode_attention(const Context& context, const FusedDecodeAttention& problem, bool dependent);
 void launch_decode_attention(const Context& context, const RaggedDecodeAttention& problem);
 

@@ -2,14 +2,16 @@
 //
 //   out[i, h] = Σ_j softmax_j(scale · q[i, h] · k_j) · v_j     over cache positions j ≤ position of i   // [.., H·D]
 //
-// With a fused problem also norm, rotation and storing of the one new token's q, k, v.
-// Layout: the cache is [slots, Hkv·D]; 16 keys at a time come to shared memory, [16, kD] with kD ≥ D a power of two.
-// Work: grid (splits, Hkv · parts of 16 or 32 queries, B). All query heads of a key head, for each new token, are rows of the
-//   tensor core products, so each key is read once for 16 of them, or for 32 where D ≤ 128 (what the registers hold) and reading
-//   a key twice would miss the L2 cache. A CTA takes one contiguous share of the keys; its warps take tiles of 16 in turn, each with its own ring of asynchronous copies and its own online softmax, and meet only
-//   at the end. How many shares a sequence has depends on its length, on the device; CTAs beyond that leave at once.
-//   The last CTA to finish adds the shares in their order, so the same input gives the same bits.
-// Bytes: 4·Hkv·D for each key in sight; next to it q, k, v, out and splits · (D + 2) floats a head, which stay in L2.
+// With a fused problem also norm and rotation of the new token's q and k, and storing of its k and v.
+// Layout: the cache is [slots, Hkv·D]; tiles of 16 keys are copied to shared memory, [16, kD], kD ≥ D a power of two.
+// Work: grid (splits, Hkv · parts of 16 or 32 queries, B). All query heads of a key head, for each new token, are rows
+//   of the tensor core products, so each key is read once for 16 of them, or for 32 if D ≤ 128 (limit of the registers)
+//   and reading a key twice would miss the L2 cache. A CTA processes one contiguous share of the keys; its warps
+//   process tiles of 16 in turn, each with its own ring of asynchronous copies and its own online softmax, and their
+//   results are merged only at the end. The number of shares depends on the sequence's length and is computed on the
+//   device; CTAs without a share exit immediately. The last CTA to finish adds the shares in order, so results are
+//   deterministic.
+// Bytes: 4·Hkv·D for each visible key; also q, k, v, out and splits · (D + 2) floats per head, which stay in L2.
 // Not here: more than kMaxDecodeRows new tokens of a sequence (attention_prefill.cu).
 #include <algorithm>
 #include <bit>
@@ -21,11 +23,11 @@ namespace gptq::backend::cuda {
 
 namespace {
 
-// A share below this many keys costs more to add than to read in sequence; a long one is worth it only where there
-// are too few CTAs otherwise.
+// Adding a share of fewer keys costs more than reading them sequentially; shares below kLongShare are useful only if
+// there are too few CTAs otherwise.
 constexpr int kMinShare = 128, kLongShare = 1024;
-constexpr int kMaxPairedDim = 128;         // of heads for which the registers hold two blocks of queries
-constexpr int kCtasPerMultiprocessor = 2;  // enough copies in flight to fill the memory's pipeline
+constexpr int kMaxPairedDim = 128;         // maximum head_dim for two blocks of queries in registers
+constexpr int kCtasPerMultiprocessor = 2;  // enough copies in flight for full memory bandwidth
 
 template <typename Element, int kD, int kBlocks, typename Problem>
 __global__ void __launch_bounds__(DecodeShape<kD, kBlocks>::kThreads, DecodeShape<kD, kBlocks>::kCtas)
@@ -79,9 +81,9 @@ void launch_for(const Context& context, const DecodeArgs<Problem>& args, bool de
   return launch<Element, 256>(context, args, dependent);
 }
 
-// How the (token, head) pairs of a key head are cut into CTAs.
+// The division of the (token, head) pairs of a key head into CTAs.
 struct QueryCut {
-  int rows = 0;   // most pairs of a CTA
+  int rows = 0;   // maximum pairs of a CTA
   int parts = 0;  // CTAs
 };
 QueryCut cut_queries(const HeadShape& shape, int max_rows, int query_rows) {
@@ -89,8 +91,8 @@ QueryCut cut_queries(const HeadShape& shape, int max_rows, int query_rows) {
   return {std::min(pairs, query_rows), (pairs + query_rows - 1) / query_rows};
 }
 
-// Two blocks of queries in a CTA read each key once instead of twice, but leave half as many CTAs to share the arithmetic.
-// Measured on an H200 with 1 to 32 sequences of 256 to 4096 tokens: faster once the second reading misses the L2 cache.
+// Two blocks of queries in a CTA read each key once instead of twice, but halve the number of CTAs for the arithmetic.
+// Measured on an H200 with 1 to 32 sequences of 256 to 4096 tokens: faster if the second read misses the L2 cache.
 int choose_query_rows(const Context& context, int batch, const HeadShape& shape, int max_rows, int64_t capacity) {
   const int64_t bytes = int64_t{batch} * capacity * shape.kv_heads * shape.head_dim * 4;
   const bool pairs = max_rows > 1 && shape.head_dim <= kMaxPairedDim && bytes > context.l2_bytes();
@@ -136,7 +138,7 @@ DecodeAttentionPlan plan_decode_attention(const Context& context, int batch, con
   plan.query_rows = choose_query_rows(context, batch, shape, max_rows, capacity);
   const QueryCut queries = cut_queries(shape, max_rows, plan.query_rows);
   const int64_t ctas = int64_t{batch} * shape.kv_heads * queries.parts;
-  // One wave of CTAs; a few shares more for a long sequence among short ones.
+  // One wave of CTAs; a few more shares for a long sequence among short ones.
   const int64_t splits =
       std::max(kCtasPerMultiprocessor * context.multiprocessors() / ctas, std::min<int64_t>(capacity / 4096, 4));
   const int64_t most = std::min<int64_t>((capacity + kMinShare - 1) / kMinShare, kMaxSplits);

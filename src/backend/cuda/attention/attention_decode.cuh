@@ -1,4 +1,4 @@
-// The decode kernel, phase by phase. See attention_decode.cu for what it computes and how the work is cut.
+// The decode kernel, phase by phase. attention_decode.cu describes the computation and the division of the work.
 #pragma once
 
 #include "backend/cuda/attention/attention.h"
@@ -21,7 +21,7 @@ struct DecodeShape {
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kStages = kD > 64 ? 2 : 4;    // of a warp's ring
   static constexpr int kTile = kDecodeKeys * kD;     // elements of the keys, or values, of a stage
-  static constexpr int kCtas = kBlocks > 1 ? 2 : 3;  // that should fit on a multiprocessor
+  static constexpr int kCtas = kBlocks > 1 ? 2 : 3;  // resident on a multiprocessor
   static constexpr int kPitch = kD + 8;              // of partial results in shared memory, floats
   static constexpr size_t kNewBytes = size_t{2} * (kRows + 2) * kD;
   static constexpr size_t kRingBytes = size_t{2} * kWarps * kStages * 2 * kTile;
@@ -34,7 +34,7 @@ struct DecodeArgs {
   Problem problem;
   int group;        // query heads of a key head
   int query_parts;  // of kRows (token, head) pairs of a key head: CTAs that read the same keys
-  int rows;         // most pairs of a CTA
+  int rows;         // maximum pairs of a CTA
   int page_shift;
   int window;       // 0 = none
   int min_tiles;    // of a share
@@ -42,9 +42,9 @@ struct DecodeArgs {
   float exponent;   // (soft_cap or scale) · log₂ e
 };
 
-// Which part of its sequence a CTA has, in tiles.
+// A CTA's share of its sequence, in tiles.
 struct Share {
-  int begin = 0, end = 0, active = 0;  // active: CTAs that have one
+  int begin = 0, end = 0, active = 0;  // active: number of CTAs with a share
 
   __device__ __forceinline__ Share(int first, int last, int splits, int split, int min_tiles) {
     const int first_tile = first / kDecodeKeys, tiles = last / kDecodeKeys + 1 - first_tile;
@@ -99,8 +99,8 @@ class DecodeCta {
   }
   __device__ __forceinline__ bool is_only_share() const { return share_.active == 1; }
 
-  // The queries, and with a fused problem the new token's key and value, to `fresh`. They come first, so that they can
-  // be waited for alone.
+  // Copies the queries, and with a fused problem the new token's key and value, to `fresh`. First, so that they can be
+  // awaited separately.
   __device__ __forceinline__ void load_queries() {
 #pragma unroll
     for (int i = thread_; i < (kRows + (kFused ? 2 : 0)) * kChunks; i += Shape::kThreads) {
@@ -121,7 +121,7 @@ class DecodeCta {
     }
   }
 
-  // Norm and rotation of the queries and the new key, which goes to the cache with its value.
+  // Norm and rotation of the queries and the new key, which is stored in the cache with its value.
   __device__ __forceinline__ void finish_new_token() {
     const Rotation<kD> rotation(problem_, past_, lane_);
     wait_for_copies<kStages>();
@@ -165,7 +165,7 @@ class DecodeCta {
     wait_for_copies<0>();
   }
 
-  // The warps' results meet in shared memory, where the rings were, one block of queries at a time.
+  // Merges the warps' results in shared memory (reusing the rings), one block of queries at a time.
   __device__ __forceinline__ void merge_warps() {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
@@ -176,7 +176,7 @@ class DecodeCta {
     }
   }
 
-  // Whether all other shares have arrived; the counter wraps to zero with the last one.
+  // Whether this is the last share to finish; the counter wraps to zero with the last one.
   __device__ __forceinline__ bool arrives_last(unsigned& arrived) {
     __threadfence();
     __syncthreads();
@@ -236,7 +236,7 @@ class DecodeCta {
     return 0;
   }
 
-  // Of row r of the CTA: its new token and its query head.
+  // The new token and the query head of a row of the CTA.
   __device__ __forceinline__ int token_of(int row) const { return kFused ? 0 : (first_query_ + row) / args_.group; }
   __device__ __forceinline__ int head_of(int row) const {
     const int in_group = kFused ? first_query_ + row : (first_query_ + row) % args_.group;
@@ -267,7 +267,7 @@ class DecodeCta {
   __device__ __forceinline__ int slot_of(int j) const {
     return (pages_[j >> args_.page_shift] << args_.page_shift) + (j & ((1 << args_.page_shift) - 1));
   }
-  // Lane l learns where key l % 16 of a tile is; −1: not in sight, or the new one, which is not in the cache yet.
+  // For lane l, the row of key l % 16 of a tile; −1: not visible, or the new one, which is not yet in the cache.
   __device__ __forceinline__ int find_slot(int tile) const {
     const int j = tile * kDecodeKeys + lane_ % kDecodeKeys;
     return tile < share_.end && j >= first_ && j < last_ + (kFused ? 0 : 1) ? slot_of(j) : -1;
@@ -291,7 +291,7 @@ class DecodeCta {
     commit_copies();
   }
 
-  // The new token takes its place in its tile.
+  // Inserts the new token in its tile.
   __device__ __forceinline__ void insert_new_token(int tile, Element* keys) const {
     if (tile != past_ / kDecodeKeys) return;
     Element* const values = keys + Shape::kTile;
@@ -324,7 +324,7 @@ class DecodeCta {
     for (int block = 0; block < kBlocks; ++block) mask_block(score[block], block * kBlockRows, tile);
   }
   __device__ __forceinline__ void mask_block(float (&score)[2][4], int first_row, int tile) const {
-    // In a register: the compiler would make a second loop over the tiles, and code is what a short launch waits for.
+    // In a register: otherwise the compiler duplicates the loop over the tiles, and loading code delays short launches.
     const float cap_scale = __uint_as_float(in_register(__float_as_uint(args_.cap_scale)));
     if (cap_scale > 0) {
 #pragma unroll
@@ -348,14 +348,14 @@ class DecodeCta {
     }
   }
 
-  // exp(scale · (score − highest)). Without a fused problem a row may see nothing of its first tiles, or of all tiles of a
-  // warp: its weights are zero then.
+  // exp(scale · (score − highest)). Without a fused problem no key of a row's first tiles, or of all tiles of a warp,
+  // may be visible: its weights are then zero.
   __device__ __forceinline__ float weight(float score, float highest) const {
     if (!kFused && highest == -INFINITY) return 0.0f;
     return exp2_approximate((score - highest) * args_.exponent);
   }
 
-  // Online softmax: scores become weights under the highest score so far, and sums follow it.
+  // Online softmax: converts scores to weights relative to the highest score so far, and rescales the sums.
   __device__ __forceinline__ void soften(Scores& score) {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
@@ -409,7 +409,7 @@ class DecodeCta {
     }
   }
 
-  // This warp's sums and state of a block of queries to shared memory   partial [kWarps, kBlockRows, kPitch]
+  // Writes this warp's sums and state of a block of queries to shared memory   partial [kWarps, kBlockRows, kPitch]
   __device__ __forceinline__ void write_partial(int block) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
@@ -425,7 +425,7 @@ class DecodeCta {
     }
   }
 
-  // The results of kBlockRows rows of all warps become the output, or this share's part of it.
+  // Merges kBlockRows rows of all warps into the output, or into this share's part of it.
   __device__ __forceinline__ void merge_block(int first_row) {
     const int columns = head_dim_ / 4;
     for (int i = thread_; i < min(rows_ - first_row, kBlockRows) * columns; i += Shape::kThreads) {
@@ -485,7 +485,7 @@ class DecodeCta {
   const int head_dim_, used_chunks_;
   const int tokens_;               // new ones of the sequence
   const int rows_;                 // of the CTA
-  const int past_, last_, first_;  // positions: of the first and last new token, of the first key in sight
+  const int past_, last_, first_;  // positions of the first and last new token and of the first visible key
   const Share share_;
   Element* const fresh_;  // q heads, new key, new value   [kRows + 2, kD]
   Element* const ring_;   // of this warp   [kStages, keys and values, kDecodeKeys, kD]

@@ -6,13 +6,13 @@
 // Partitioning", 2023. Softmax in fp32 with a running maximum; products in the tensor cores.
 // Layout: queries [M, H·D], keys and values rows of [Hkv·D] in pages or not; in shared memory tiles of kD ≥ D columns,
 //   kD a power of two.
-// Work: grid (H · S, tiles of queries of the longest sequence), the tiles with the most keys first, so that none of them
-//   starts last; CTAs of shorter sequences leave at once. A CTA has
-//   128 queries (64 for D > 128) of one head; each of its 4 warps has its own rows and never needs another's results.
-//   The next 64 keys (32 for D > 64) and their values are copied while the present ones are used. Keys that no query
-//   of a tile sees are not read; warps leave out tiles that none of their rows sees.
-// Bytes: q and out once; keys and values once for each tile of queries and query head, mostly from L2. The tensor cores
-//   are the limit: 4·D flops for each query, visible key and head.
+// Work: grid (H · S, tiles of queries of the longest sequence), tiles with the most keys first, for load balance; CTAs
+//   without queries exit immediately. A CTA has 128 queries (64 for D > 128) of one head; each of its 4 warps has its
+//   own rows and needs no results of other warps. The next 64 keys (32 for D > 64) and their values are copied during
+//   the use of the current ones. Keys that are not visible to any query of a tile are not read; warps skip tiles that
+//   are not visible to any of their rows.
+// Bytes: q and out once; keys and values once for each tile of queries and query head, mostly from L2. The limit is the
+//   tensor cores: 4·D flops for each query, visible key and head.
 // Not here: splitting the keys of one head over several CTAs; a few queries over many keys leave the GPU idle.
 #include <algorithm>
 #include <bit>
@@ -74,7 +74,7 @@ void launch_prefill_attention(const Context& context, const PrefillProblem& prob
     CHECK(std::has_single_bit(static_cast<unsigned>(problem.kv.page_size)));
     args.page_shift = std::countr_zero(static_cast<unsigned>(problem.kv.page_size));
   }
-  // A window that reaches beyond the first key is none.
+  // A window that includes all keys is no window.
   args.window = shape.window >= problem.max_keys ? 0 : static_cast<int>(shape.window);
   args.cap_scale = shape.soft_cap > 0 ? shape.scale / shape.soft_cap : 0.0f;
   args.exponent = (shape.soft_cap > 0 ? shape.soft_cap : shape.scale) * kLog2E;

@@ -1,4 +1,4 @@
-// The prefill kernel, phase by phase. See attention_prefill.cu for what it computes and how the work is cut.
+// The prefill kernel, phase by phase. attention_prefill.cu describes the computation and the division of the work.
 #pragma once
 
 #include "backend/cuda/attention/attention.h"
@@ -10,12 +10,12 @@ template <int kD>
 struct PrefillShape {
   static constexpr int kWarps = 4;
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kParts = kD > 128 ? 1 : 2;  // of 16 rows, of a warp: two share what they load of keys and values
+  static constexpr int kParts = kD > 128 ? 1 : 2;  // parts of 16 rows of a warp; two parts share loaded keys and values
   static constexpr int kWarpRows = 16 * kParts;
   static constexpr int kRows = kWarps * kWarpRows;  // queries of a CTA
-  static constexpr int kKeys = kD > 64 ? 32 : 64;   // of a tile: what the registers hold
+  static constexpr int kKeys = kD > 64 ? 32 : 64;   // of a tile: limit of the registers
   static constexpr int kTile = kKeys * kD;
-  static constexpr int kCtas = 2;  // that should fit on a multiprocessor
+  static constexpr int kCtas = 2;  // resident on a multiprocessor
   static constexpr size_t kSharedBytes = size_t{2} * (kRows * kD + 2 * 2 * kTile);
 };
 
@@ -33,7 +33,7 @@ class PrefillCta {
  public:
   using Shape = PrefillShape<kD>;
   static constexpr int kParts = Shape::kParts, kKeys = Shape::kKeys, kChunks = kD / 8;
-  static constexpr int kRowsAtOnce = Shape::kThreads / kChunks;  // that one pass of all threads copies
+  static constexpr int kRowsAtOnce = Shape::kThreads / kChunks;  // rows copied by one pass of all threads
 
   __device__ __forceinline__ PrefillCta(const PrefillArgs& args, Element* shared)
       : args_(args),
@@ -82,7 +82,7 @@ class PrefillCta {
     for (int tile = first_tile; tile < end_tile; ++tile) {
       const int stage = (tile - first_tile) % 2, first_key = tile * kKeys;
       wait_for_copies<0>();
-      __syncthreads();  // the tile is there, and all warps are done with the one before
+      __syncthreads();  // the tile is complete, and all warps have finished the previous one
       if (tile + 1 < end_tile) load_tile(1 - stage, tile + 1);
       const bool unseen = first_key > top_ || (args_.window > 0 && first_key + kKeys <= lowest_ - args_.window + 1);
       if (!warp_has_rows() || unseen) continue;
@@ -95,7 +95,7 @@ class PrefillCta {
     }
   }
 
-  // Results pass through the warp's own rows of the queries' memory, to leave in whole chunks.
+  // Results are written to the warp's rows of the queries' memory, then stored in whole chunks.
   __device__ __forceinline__ void store() {
     __syncwarp();
 #pragma unroll
@@ -194,7 +194,7 @@ class PrefillCta {
     }
   }
 
-  // Online softmax: scores become weights under the highest score so far, and sums follow it.
+  // Online softmax: converts scores to weights relative to the highest score so far, and rescales the sums.
   __device__ __forceinline__ void soften(Scores& score) {
 #pragma unroll
     for (int part = 0; part < kParts; ++part) {
@@ -205,7 +205,7 @@ class PrefillCta {
         for (int n = 0; n < kKeys / 8; ++n) most = fmaxf(most, fmaxf(score[part][n][2 * r], score[part][n][2 * r + 1]));
         const float before = highest_[part][r];
         highest_[part][r] = fmaxf(before, row_max(most));
-        // A row may see nothing of its first tiles: all weights are zero then.
+        // No key of a row's first tiles may be visible: all weights are then zero.
         const float base = highest_[part][r] == -INFINITY ? 0.0f : highest_[part][r];
         const float factor = exp2_approximate((before - base) * args_.exponent);
         total_[part][r] *= factor;
@@ -216,7 +216,7 @@ class PrefillCta {
             sums_[part][i][2 * r + 1] *= factor;
           }
         }
-        // The difference first: the largest score's weight is exactly 1, however large it is.
+        // Subtraction before scaling: the weight of the largest score is exactly 1 for any magnitude.
 #pragma unroll
         for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
@@ -256,10 +256,10 @@ class PrefillCta {
   const PrefillArgs& args_;
   const PrefillProblem& problem_;
   const int thread_, warp_row_, lane_, head_, sequence_;
-  const int begin_, queries_, past_;  // of the sequence: first row, rows, positions in front of them
-  const int first_query_, end_;       // of the CTA: first row within the sequence, end of the keys in sight
+  const int begin_, queries_, past_;  // of the sequence: first row, rows, earlier positions
+  const int first_query_, end_;       // of the CTA: first row within the sequence, end of the visible keys
   const int lowest_, top_;            // positions of the warp's rows
-  Element* const shared_queries_;     // [kRows, kD]; of the results at the end
+  Element* const shared_queries_;     // [kRows, kD]; holds the results at the end
   Element* const tiles_;              // [2, keys and values, kKeys, kD]
   const int32_t* const pages_;
   float sums_[kParts][kD / 8][4] = {};                // of weight · value: rows lane / 4 and lane / 4 + 8 of each part

@@ -1,7 +1,7 @@
-// Tiles of 16-bit elements in shared memory, and how both attention kernels read them for the tensor cores.
+// Tiles of 16-bit elements in shared memory, and loading them as tensor core operands, for both attention kernels.
 //
 // A tile is [rows, kD]. Its 16-byte chunks are permuted within each row so that the 8 rows of a matrix that ldmatrix
-// reads lie in different banks. Columns from head_dim to kD are zeros.
+// reads are in different banks. Columns from head_dim to kD are zeros.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,7 +15,7 @@ namespace gptq::backend::cuda {
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr float kLog2E = 1.4426950408889634f;
 
-// Where chunk `chunk` (8 elements) of a row begins, in elements.
+// The offset of chunk `chunk` (8 elements) of a row, in elements.
 template <int kD>
 __device__ __forceinline__ int chunk_offset(int row, int chunk) {
   constexpr int kChunks = kD / 8;
@@ -29,7 +29,7 @@ __device__ __forceinline__ int element_offset(int row, int col) {
   return chunk_offset<kD>(row, col / 8) + col % 8;
 }
 
-// The 16×16 elements at (row, col) as four matrices. All three kinds of operands share a lane's addresses.
+// The 16×16 elements at (row, col) as four matrices. A lane's addresses are the same for all three kinds of operands.
 //
 // The operand a of mma_16x8x16.
 template <int kD, typename Element>
@@ -54,7 +54,7 @@ __device__ __forceinline__ void load_values(uint32_t (&b)[4], const Element* til
   load_matrices_transposed(b, tile + chunk_offset<kD>(row + lane % 16, col / 8 + lane / 16));
 }
 
-// d += a · b with the first or second half of what load_keys and load_values give.
+// d += a · b with the first or second half of an operand of load_keys or load_values.
 template <typename Element>
 __device__ __forceinline__ void multiply_halves(float (&first)[4], float (&second)[4], const uint32_t (&a)[4],
                                                 const uint32_t (&b)[4]) {
@@ -68,7 +68,7 @@ __device__ __forceinline__ float tanh_of(float x) {
   return 1.0f - __fdividef(2.0f, exp2_approximate(2 * kLog2E * x) + 1.0f);
 }
 
-// Over the four lanes that hold one row of an accumulator.
+// Reduction over the four lanes that hold one row of an accumulator.
 __device__ __forceinline__ float row_max(float value) {
   value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, 1));
   return fmaxf(value, __shfl_xor_sync(kAllLanes, value, 2));

@@ -1,9 +1,9 @@
 // Decode steps as captured graphs.
 //
-// The sampled tokens and the positions stay on the device as the next submission's input; the host hands over the uniforms
-// of the draws and reads tokens through rings of pinned memory, a few submissions behind. How tokens are sampled and
-// which pages hold a sequence is data on the device too: another request needs no other graph. A graph is captured
-// for each number of sequences when it first occurs.
+// The sampled tokens and the positions stay on the device as the next submission's input; the host writes the uniforms
+// of the draws and reads tokens through rings of pinned memory, a few submissions later. Sampling parameters and the
+// pages of sequences are data on the device too, so the same graph serves other requests. A graph is captured for each
+// number of sequences when it first occurs.
 #include "backend/cuda/decode/cuda_graph_runner.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace gptq::backend::cuda {
 
 namespace {
 
-// Owns captured graphs and what they run on.
+// Owns captured graphs and the memory they use.
 class CudaGraphRunner final : public DecodeRunner {
  public:
   CudaGraphRunner(Context& context, DType activations, const DecodeModel& model, std::vector<LaunchedLayer> layers)
@@ -116,7 +116,7 @@ class CudaGraphRunner final : public DecodeRunner {
     return marks;
   }
 
-  // Those of the present number of sequences, one for each slot of the rings.
+  // The graphs of the current number of sequences, one for each slot of the rings.
   const Graphs& graphs_of_count() {
     const auto [found, added] = graphs_.try_emplace(count_);
     for (size_t slot = 0; added && slot < kSlots; ++slot) found->second[slot] = capture(slot);
@@ -152,7 +152,7 @@ class CudaGraphRunner final : public DecodeRunner {
 
   Context& context_;
   const DecodeModel model_;
-  size_t capacity_, count_ = 0;  // sequences: at most, and at present
+  size_t capacity_, count_ = 0;  // number of sequences: maximum and current
   Buffer tokens_, positions_, pages_, sampling_;
   Buffer seen_;  // [B, vocabulary] bytes
   DecodeLauncher launcher_;

@@ -1,4 +1,4 @@
-// One token of a whole model as a CUDA graph of fused kernels; five a layer for Llama's.
+// One token of a whole model as a CUDA graph of fused kernels, five per layer for Llama.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace gptq::backend::cuda {
 
-// Null when a layer's program or the model's weights have no launches for their steps and shapes.
+// Null if the kernels do not support a step or shape of the model.
 std::unique_ptr<DecodeRunner> make_decode_runner(Context& context, DType activations, const DecodeModel& model);
 
 }  // namespace gptq::backend::cuda

@@ -1,9 +1,9 @@
-// What one decoded token launches. For a layer of Llama's:
+// The kernel launches of one decoded token. For a layer of Llama:
 //
 //   norm → q k v │ attention (rotation, cache) │ o → residual │ norm → gate up → SiLU │ down → residual
 //
-// More sequences than a decode linear has rows go through batch linears, with the norms in front as their own kernels,
-// and dense weights through cuBLAS. Each kernel asks for its first weights before the one in front has finished
+// With more sequences than a decode linear supports, batch linears are used, with separate kernels for the preceding
+// norms, and cuBLAS for dense weights. Each kernel requests its first weights before the previous kernel has finished
 // (programmatic dependent launch).
 #include "backend/cuda/decode/decode_launcher.h"
 
@@ -25,7 +25,7 @@ CudaWeights as_cuda(const std::vector<const Weight*>& weights) {
   return result;
 }
 
-// Whether there are kernels for these weights, together or one by one.
+// Whether there are kernels for these weights, fused or separate.
 bool has_kernels(const Context& context, std::span<const CudaWeight* const> weights, bool together, int64_t rows) {
   if (together && !can_fuse(weights)) return false;
   return std::all_of(weights.begin(), weights.end(), [&](const CudaWeight* w) {
@@ -47,7 +47,7 @@ bool launches_fit(const Context& context, const DecodeModel& model, const Launch
       if (linear->norm && (linear->norm->in.count % 4 != 0 || linear->norm->in.count > kMaxNormed)) return false;
     } else if (const auto* attention = std::get_if<AttentionLaunch>(&launch)) {
       const AttentionStep& a = attention->attention;
-      // One workspace serves all layers.
+      // All layers share one workspace.
       if (a.head_dim % 8 != 0 || a.heads != first.heads || a.kv_heads != first.kv_heads ||
           a.head_dim != first.head_dim) {
         return false;
@@ -101,7 +101,7 @@ DecodeLauncher::DecodeLauncher(Context& context, DType activations, const Decode
   }
   for (size_t s = 0; s < widths.size(); ++s) slots_.push_back(make(s == kResidual ? DType::kF32 : dtype_, widths[s]));
   logits_ = make(DType::kF32, model.head->out_features());
-  // Of linears that the decode kernel does not take.
+  // For linears that the decode kernel does not support.
   normed_ = make(dtype_, inputs);
   sorted_ = make(dtype_, inputs);
   outputs_ = make(dtype_, outputs);
@@ -202,7 +202,7 @@ void DecodeLauncher::launch_linear(size_t index, const LinearLaunch& launch, int
   launch_parts(p, count);
 }
 
-// Weights that share an input but not their form, one after the other.
+// Weights that share an input but cannot be fused, one after the other.
 void DecodeLauncher::launch_parts(DecodeLinear p, int64_t count) {
   const std::span<const CudaWeight* const> weights = p.weights;
   const MatrixView y = p.y;

@@ -1,4 +1,4 @@
-// The launches of one decode step for a number of sequences, on memory that all numbers share.
+// The launches of one decode step for any number of sequences, in shared buffers.
 #pragma once
 
 #include <span>
@@ -15,16 +15,16 @@ namespace gptq::backend::cuda {
 
 using CudaWeights = std::vector<const CudaWeight*>;
 
-// A layer as the launcher reads it.
+// A layer as the launcher uses it.
 struct LaunchedLayer {
   std::vector<DecodeLaunch> launches;
   std::vector<CudaWeights> linear_sets;
 };
 
-// The fused layers of a model; empty when one of them has no launches, or shapes that the kernels do not take.
+// The fused layers of a model; empty if the kernels do not support a step or shape of one of them.
 std::vector<LaunchedLayer> plan_layers(const Context& context, const DecodeModel& model);
 
-// Where a step reads and writes, in device memory.
+// Inputs and outputs of a step, in device memory.
 struct StepBuffers {
   int32_t* tokens = nullptr;       // [B]
   int32_t* positions = nullptr;    // [B]
@@ -49,9 +49,9 @@ class DecodeLauncher {
   void launch_dense(const DecodeLinear& p);
   void launch_attention(size_t index, const AttentionLaunch& launch, int64_t count);
   void launch_head(int64_t count);
-  // What is read after the linears of a set: its weights' beginning is brought into the L2 cache.
+  // The weight that is read after the linears of a set: its beginning is prefetched into the L2 cache.
   const CudaWeight* next_weight(size_t layer, int set) const;
-  // The launch that alone reads what a gated pair writes: it takes its input in its own order (act-order at no cost).
+  // The only launch that reads the output of a gated pair, which is written in that launch's order (free act-order).
   const LinearLaunch* reader_of(size_t layer, const LinearLaunch& gated) const;
   bool orders_output(size_t layer, const LinearLaunch& gated, int64_t count) const;
   MatrixView slot(int index, int64_t count) const;
@@ -67,7 +67,7 @@ class DecodeLauncher {
   StepBuffers buffers_;
   BatchLinear batch_linear_;
   std::vector<Buffer> memory_;
-  std::vector<MatrixView> slots_;  // [B, ..], not shared: fused launches live longer than the steps they are made of
+  std::vector<MatrixView> slots_;  // [B, ..], not shared: a fused launch uses slots longer than its separate steps
   MatrixView logits_, normed_, sorted_, outputs_;
   Buffer workspace_, counters_;
 };

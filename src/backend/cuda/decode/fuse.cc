@@ -1,4 +1,4 @@
-// The patterns that become one launch, tried in front of each step.
+// The patterns that are fused into one launch, tried at each step.
 #include "backend/cuda/decode/fuse.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class Fuser {
   bool is_whole(const Columns& c) const {
     return c.begin == 0 && c.count == program_.slots[static_cast<size_t>(c.slot)].columns;
   }
-  // Whether one step alone reads the slot: then nobody misses it when that step becomes part of its writer.
+  // Whether only one step reads the slot: it is then not needed if that step is fused with its writer.
   bool has_one_reader(int slot) const {
     const auto reads = [&](const LayerStep& step) {
       const Access access = access_of(program_, step);
@@ -86,7 +86,7 @@ class Fuser {
     if (q == nullptr || k == nullptr || attention == nullptr) return false;
     if (!same(q->x, attention->q) || !same(k->x, attention->k)) return false;
     if (q->rotary_dim != k->rotary_dim || q->interleaved != k->interleaved || q->table != k->table) return false;
-    // One row of q, k and v, one behind the other.
+    // q, k and v must be adjacent columns.
     const Columns &a = attention->q, &b = attention->k, &c = attention->v;
     if (a.slot != b.slot || b.slot != c.slot || a.begin + a.count != b.begin || b.begin + b.count != c.begin)
       return false;

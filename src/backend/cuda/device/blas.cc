@@ -17,9 +17,9 @@ namespace gptq::backend::cuda {
 
 namespace {
 
-constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
+constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // recommended by cuBLAS for Hopper
 
-// Folders in the order they are tried; "" is the loader's own search (beside the program, LD_LIBRARY_PATH, ldconfig).
+// Folders in search order; "" is the loader's search (the program's folder, LD_LIBRARY_PATH, ldconfig).
 std::vector<std::string> library_folders() {
   std::vector<std::string> patterns = {"/usr/local/cuda/lib64/", "/usr/local/cuda-13*/lib64/", "/opt/cuda/lib64/"};
   std::vector<std::string> prefixes = {"/usr/local", "/usr"};
@@ -47,14 +47,14 @@ std::vector<std::string> library_folders() {
 void* open_cublas() {
   std::string tried;
   for (const std::string& folder : library_folders()) {
-    // libcublas names libcublasLt by its file name alone: loaded first, it is found.
+    // libcublas depends on libcublasLt by file name only: it is found if it was loaded before.
     if (!folder.empty()) ::dlopen((folder + "libcublasLt.so.13").c_str(), RTLD_NOW | RTLD_GLOBAL);
     if (void* library = ::dlopen((folder + "libcublas.so.13").c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
     tried += "\n  " + (folder.empty() ? std::string("the system's library path") : folder);
   }
   throw Error(
       ErrorKind::kNotFound,
-      "loading cuBLAS: libcublas.so.13 is in none of these targets; install the CUDA 13 toolkit, or `pip install "
+      "loading cuBLAS: libcublas.so.13 is in none of these folders; install the CUDA 13 toolkit, or `pip install "
       "nvidia-cublas` in the active environment, or add its folder to LD_LIBRARY_PATH, or use "
       "--device cpu:" +
           tried);
@@ -76,7 +76,7 @@ struct Blas::Api {
   decltype(&cublasDestroy_v2) destroy;
   decltype(&cublasSetStream_v2) set_stream;
   decltype(&cublasSetWorkspace_v2) set_workspace;
-  // Spelt out: the header overloads its name for C++.
+  // Explicit type: the header overloads the function for C++.
   cublasStatus_t (*gemm)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*, const void*,
                          cudaDataType, int, long long, const void*, cudaDataType, int, long long, const void*, void*,
                          cudaDataType, int, long long, int, cublasComputeType_t, cublasGemmAlgo_t);
@@ -109,7 +109,7 @@ Blas::Blas(cudaStream_t stream) : api_(std::make_unique<Api>()) {
   if (cudaMalloc(&api_->workspace, kWorkspaceBytes) != cudaSuccess) {
     throw Error(ErrorKind::kOutOfMemory, "allocating 32 MiB of workspace for cuBLAS: the GPU's memory is full");
   }
-  api_->check(api_->set_workspace(api_->handle, api_->workspace, kWorkspaceBytes), "giving it workspace");
+  api_->check(api_->set_workspace(api_->handle, api_->workspace, kWorkspaceBytes), "setting the workspace");
 }
 
 Blas::~Blas() {
@@ -117,7 +117,7 @@ Blas::~Blas() {
   cudaFree(api_->workspace);
 }
 
-// cuBLAS is column-major: our row-major c = a·b is its cᵀ = bᵀ·aᵀ.
+// cuBLAS is column-major: row-major c = a·b is computed as cᵀ = bᵀ·aᵀ.
 void Blas::multiply(const Product& p) const {
   if (p.m == 0 || p.n == 0) return;
   const bool wide = p.a.dtype == DType::kF64;

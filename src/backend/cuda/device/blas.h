@@ -1,4 +1,4 @@
-// Matrix products by cuBLAS, loaded at run time so that one program serves machines with and without a GPU.
+// Matrix products by cuBLAS, loaded at run time so that the same program works with and without a GPU.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -20,7 +20,7 @@ struct Operand {
 
 class Blas {
  public:
-  // Finds libcublas beside the program, in the toolkit or in PyPI's wheels. Throws Error(kNotFound) naming the targets.
+  // Finds libcublas in the program's folder, the toolkit or PyPI's wheels. Throws Error(kNotFound) naming the folders.
   explicit Blas(cudaStream_t stream);
   ~Blas();
 

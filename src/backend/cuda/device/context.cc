@@ -1,4 +1,4 @@
-// Opening a GPU, its memory pool, and turning CUDA's status codes into sentences.
+// Opening a GPU, its memory pool, and conversion of CUDA's status codes to error messages.
 #include "backend/cuda/device/context.h"
 
 #include <algorithm>
@@ -30,13 +30,13 @@ void check(cudaError_t status, const char* call) {
   const std::string reason = std::string(cudaGetErrorName(status)) + ", " + cudaGetErrorString(status);
   if (status == cudaErrorMemoryAllocation) {
     throw Error(ErrorKind::kOutOfMemory, "the GPU's memory is full (" + std::string(call) +
-                                             "); close other programs on it, or give a smaller --max-gpu-memory, "
+                                             "); close other programs on it, or use a smaller --max-gpu-memory, "
                                              "--samples or --seqlen");
   }
   if (is_lost(status)) {
     throw Error(ErrorKind::kGeneral, "the GPU was lost while working (" + std::string(call) + ": " + reason +
-                                         "); look at `nvidia-smi` and the system log; an interrupted quantization goes "
-                                         "on with --resume");
+                                         "); look at `nvidia-smi` and the system log; an interrupted quantization can "
+                                         "be continued with --resume");
   }
   throw Error(ErrorKind::kGeneral, "a CUDA call failed: " + std::string(call) + ": " + reason +
                                        "; try --device cpu, and report it with the command and the GPU's name");
@@ -67,7 +67,7 @@ Context::Context(int device, int64_t max_bytes, int threads) : device_(device) {
     if (static_cast<size_t>(max_bytes) <= kDriverBytes) {
       throw Error(ErrorKind::kUsage, "--max-gpu-memory is " + size_in_words(static_cast<size_t>(max_bytes)) +
                                          ", and CUDA and cuBLAS alone take " + size_in_words(kDriverBytes) +
-                                         "; give more, or use --device cpu");
+                                         "; increase it, or use --device cpu");
     }
     cap_ = static_cast<size_t>(max_bytes) - kDriverBytes;
   }
@@ -79,7 +79,7 @@ Context::Context(int device, int64_t max_bytes, int threads) : device_(device) {
   pool.location = {cudaMemLocationTypeDevice, device};
   pool.maxSize = cap_;
   GPTQ_CUDA(cudaMemPoolCreate(&pool_, &pool));
-  uint64_t keep = UINT64_MAX;  // freed memory stays ours: asking the driver again costs milliseconds
+  uint64_t keep = UINT64_MAX;  // the pool keeps freed memory: allocation by the driver takes milliseconds
   GPTQ_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
   blas_ = std::make_unique<Blas>(stream_);
   staging_ = std::make_unique<Staging>(threads);
@@ -97,13 +97,13 @@ void* Context::allocate(size_t bytes) {
   bytes = std::max<size_t>(bytes, 16);
   if (cap_ != 0 && used_ + bytes > cap_) {
     throw Error(ErrorKind::kOutOfMemory, "allocating " + size_in_words(bytes) + " on the GPU: " + size_in_words(used_) +
-                                             " are in use and --max-gpu-memory leaves " + size_in_words(cap_) +
-                                             " beside what CUDA itself takes; raise it");
+                                             " are in use and --max-gpu-memory allows " + size_in_words(cap_) +
+                                             " in addition to CUDA's own memory; increase it");
   }
   void* data = nullptr;
   cudaError_t status = cudaMallocFromPoolAsync(&data, bytes, pool_, stream_);
   if (status == cudaErrorMemoryAllocation) {
-    // What is free in the pool may lie in pieces that are too small: give it back and ask again.
+    // Free memory of the pool may be fragmented: return it to the driver and retry.
     cudaGetLastError();
     synchronize();
     GPTQ_CUDA(cudaMemPoolTrimTo(pool_, 0));
@@ -116,7 +116,7 @@ void* Context::allocate(size_t bytes) {
     throw Error(ErrorKind::kOutOfMemory,
                 "allocating " + size_in_words(bytes) + " on " + properties_.name + ": " + size_in_words(used_) +
                     " are in use by this program and " + size_in_words(available) + " of " + size_in_words(total) +
-                    " are free; close other programs on it, or give a smaller --max-gpu-memory, --samples, --seqlen "
+                    " are free; close other programs on it, or use a smaller --max-gpu-memory, --samples, --seqlen "
                     "or context");
   }
   check(status, "cudaMallocFromPoolAsync");
@@ -130,7 +130,7 @@ DeviceMemory Context::memory() const {
   GPTQ_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved));
   GPTQ_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemHigh, &peak));
   GPTQ_CUDA(cudaMemGetInfo(&available, &total));
-  // The driver's share grows as kernels are loaded.
+  // The driver's memory grows as kernels are loaded.
   available = available > kLoadedLater ? available - kLoadedLater : 0;
   available += reserved - std::min<size_t>(reserved, used_);
   if (cap_ != 0) available = std::min(available, cap_ - used_);

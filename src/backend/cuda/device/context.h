@@ -1,4 +1,4 @@
-// One GPU as the rest of this folder sees it: its stream, its memory, its library handles, and how calls are checked.
+// One GPU: its stream, memory and library handles, and the checking of CUDA calls.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -14,15 +14,14 @@
 
 namespace gptq::backend::cuda {
 
-// Throws Error for a failed call: kOutOfMemory with the plan's advice, kGeneral naming the call otherwise. A lost GPU
-// is said to be lost.
+// Throws Error for a failed call: kOutOfMemory with advice, otherwise kGeneral naming the call or reporting a lost GPU.
 void check(cudaError_t status, const char* call);
 #define GPTQ_CUDA(call) ::gptq::backend::cuda::check((call), #call)
 
 // After a launch: reports launch errors with the kernel's name and shape.
 void check_launch(const char* kernel, int64_t rows, int64_t cols);
 
-// What a process takes beside its pool: the driver's context, the code of the kernels, cuBLAS and its workspace.
+// Device memory of a process outside its pool: the driver's context, the code of the kernels, cuBLAS and its workspace.
 inline constexpr size_t kDriverBytes = size_t{640} << 20;
 
 class Context;
@@ -48,12 +47,12 @@ class Buffer {
   size_t bytes_ = 0;
 };
 
-// All work of a backend is queued on one stream; memory is allocated and freed in its order, in a pool of our own.
+// All work of a backend is queued on one stream; memory is allocated and freed in stream order, in a separate pool.
 class Context {
  public:
-  // `device` is a GPU that gpu_state() (backend/cuda_backend.h) finds no problem with. `max_bytes` > 0 caps what the
-  // process takes of the device: the pool, freed memory that it keeps included, and kDriverBytes; Error(kUsage) when
-  // it is less.
+  // `device` is a GPU without a problem in gpu_state() (backend/cuda_backend.h). `max_bytes` > 0 limits the device
+  // memory of the process: the pool, including freed memory that it keeps, and kDriverBytes; Error(kUsage) if it is not
+  // larger than kDriverBytes.
   explicit Context(int device, int64_t max_bytes = 0, int threads = 0);
   ~Context();
   Context(const Context&) = delete;
@@ -69,7 +68,7 @@ class Context {
   std::string name() const { return properties_.name; }
   const Blas& blas() const { return *blas_; }
 
-  // Throws Error(kOutOfMemory) past the cap or the device's memory.
+  // Throws Error(kOutOfMemory) beyond the limit or the device's memory.
   void* allocate(size_t bytes);
   DeviceMemory memory() const;
   void free(void* data, size_t bytes) noexcept;
@@ -84,7 +83,7 @@ class Context {
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
-  size_t cap_ = 0, used_ = 0;  // of the pool; 0: no cap
+  size_t cap_ = 0, used_ = 0;  // of the pool; 0: no limit
   std::unique_ptr<Blas> blas_;
   std::unique_ptr<Staging> staging_;
 };

@@ -11,8 +11,8 @@ namespace gptq::backend::cuda {
 namespace {
 
 constexpr size_t kSlotBytes = size_t{16} << 20;
-constexpr size_t kPieceBytes = size_t{512} << 10;  // of one thread's turn: page faults of a mapped file go in parallel
-constexpr size_t kSmallBytes = size_t{64} << 10;   // the driver's own path is as good below this
+constexpr size_t kPieceBytes = size_t{512} << 10;  // of one task: page faults of a mapped file occur in parallel
+constexpr size_t kSmallBytes = size_t{64} << 10;   // below this, the driver's own copy is as fast
 
 }  // namespace
 

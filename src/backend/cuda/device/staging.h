@@ -1,4 +1,4 @@
-// Host memory to the GPU at the bus's rate: threads copy into pinned buffers, the copy engine empties them.
+// Copies of host memory to the GPU at full bus rate: threads fill pinned buffers, which the copy engine transfers.
 #pragma once
 
 #include <cuda_runtime_api.h>

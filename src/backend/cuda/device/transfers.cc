@@ -1,4 +1,4 @@
-// Events between three streams, and pinning memory quickly.
+// Events between three streams, and fast pinning of memory.
 #include "backend/cuda/device/transfers.h"
 
 #include <sys/mman.h>
@@ -35,8 +35,8 @@ Transfers::~Transfers() {
   for (cudaEvent_t event : {called_, fetched_, stored_}) cudaEventDestroy(event);
 }
 
-// The system hands out pages when they are touched, which several threads and large pages make quick; pinning pages
-// that are there costs little. cudaMallocHost does both alone, at a few GB a second.
+// The system allocates pages at first access, which is fast with several threads and large pages; pinning allocated
+// pages costs little. cudaMallocHost does both with one thread, at a few GB per second.
 std::byte* Transfers::allocate_host(size_t bytes) {
   bytes = (std::max<size_t>(bytes, 1) + kHugePage - 1) / kHugePage * kHugePage;
   auto* memory = static_cast<std::byte*>(std::aligned_alloc(kHugePage, bytes));
@@ -44,7 +44,7 @@ std::byte* Transfers::allocate_host(size_t bytes) {
   const std::string advice =
       "; close other programs, or use fewer --samples, a shorter --seqlen or more "
       "--max-gpu-memory";
-  if (memory == nullptr) throw Error(ErrorKind::kOutOfMemory, what + "the system has no more" + advice);
+  if (memory == nullptr) throw Error(ErrorKind::kOutOfMemory, what + "the system has no memory left" + advice);
   ::madvise(memory, bytes, MADV_HUGEPAGE);
   context_.pool().parallel_for(static_cast<int64_t>(bytes / kHugePage), [&](int64_t i) {
     volatile std::byte* pages = memory + static_cast<size_t>(i) * kHugePage;
@@ -54,7 +54,7 @@ std::byte* Transfers::allocate_host(size_t bytes) {
   if (status != cudaSuccess) {
     cudaGetLastError();
     std::free(memory);
-    throw Error(ErrorKind::kOutOfMemory, what + "the driver refuses (" + cudaGetErrorString(status) + ")" + advice);
+    throw Error(ErrorKind::kOutOfMemory, what + "the driver failed (" + cudaGetErrorString(status) + ")" + advice);
   }
   return memory;
 }

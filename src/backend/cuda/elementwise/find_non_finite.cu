@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// Infinity and NaN have all exponent bits set: an integer test survives every floating-point optimisation.
+// Infinity and NaN have all exponent bits set: an integer test is safe with any floating-point optimisation.
 template <typename Bits>
 __global__ void __launch_bounds__(kThreads)
     non_finite_kernel(float* flag, const Bits* x, int64_t stride, Bits exponent, int64_t rows, int64_t cols) {

@@ -1,5 +1,5 @@
-// Elementwise and row-wise operations of the forward pass. All are bound by memory: each element is read and written
-// once, by threads on neighbouring columns; rows go over the y dimension of the grid.
+// Elementwise and row-wise operations of the forward pass. All are memory-bound: each element is read and written once,
+// by threads on consecutive columns; rows are distributed over the y dimension of the grid.
 #include <algorithm>
 #include <cmath>
 
@@ -123,7 +123,7 @@ struct NormArguments {
   float eps;
 };
 
-// A CTA a row, read once.
+// One CTA per row, which is read once.
 template <typename T>
 __global__ void __launch_bounds__(kNormThreads) norm_inputs_kernel(const __grid_constant__ NormArguments p) {
   let_next_start();
@@ -203,7 +203,7 @@ __global__ void __launch_bounds__(kThreads) activation_kernel(T* out, int64_t ou
   }
 }
 
-// Eight columns a thread, where rows are aligned to 16 bytes.
+// Eight columns per thread, if rows are aligned to 16 bytes.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     wide_activation_kernel(uint4* out, int64_t out_stride, const uint4* x, int64_t x_stride, Activation kind,

@@ -15,8 +15,8 @@ void convert_to_float(Context& context, float* to, MatrixView from);
 
 void embed(Context& context, MatrixView out, const int32_t* ids, MatrixView table);  // out F32   table T or F32 [V, E]
 void norm(Context& context, MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps);
-// RMS norm of the residual stream, x F32 [M, K], for the linear behind it: out T [M, K], in the order of its positions
-// where `inverse_perm` [K] is given. `dependent` as in launch_kernel. For K up to kMaxNormed, a multiple of 4.
+// RMS norm of the residual stream, x F32 [M, K], as input of a linear: out T [M, K], in the order of the linear's
+// positions if `inverse_perm` [K] is given. `dependent` as in launch_kernel. K ≤ kMaxNormed, a multiple of 4.
 inline constexpr int64_t kMaxNormed = 16384;
 void norm_inputs(Context& context, MatrixView out, MatrixView x, const float* weight, float eps,
                  const uint16_t* inverse_perm, bool dependent);

@@ -3,9 +3,9 @@
 // For a block J of rows, from the last to the first:
 //   S_JJᵀ·S_JJ = A_JJ        S[J, <J] = S_JJ⁻ᵀ·A[J, <J]        A[<J, <J] −= S[J, <J]ᵀ·S[J, <J]
 //
-//   work    64 rows a block. One block of threads factorises A_JJ and inverts its factor in registers; then a grid
-//           makes the rest of the rows. Four blocks of rows form a panel: inside it, rows are brought up to date when
-//           their turn comes; everything above it is updated at once, by tensor-core products with fp32 accuracy
+//   work    64 rows per block. One block of threads factorises A_JJ and inverts its factor in registers; then a grid
+//           computes the rest of the rows. Four blocks of rows form a panel: inside it, each block is updated before it
+//           is factorised; all rows above it are updated at once, by tensor-core products with fp32 accuracy
 //           (split_product.h), F64 by cuBLAS, in pieces of columns that cover little more than the lower triangle
 //   bytes   the triangle is read and written once for every panel of 256 rows
 //   time    K³/3 multiply-adds in the updates; 2·K/64 kernels one after the other, which dominate below K ≈ 8192
@@ -40,7 +40,7 @@ __device__ __forceinline__ void load_tile(T (*tile)[kB], const T* a, int64_t str
   }
 }
 
-// Brings A_JJ up to date, factorises it and inverts the factor.
+// Updates A_JJ, factorises it and inverts the factor.
 //
 // With R reversing a block: B = R·A_JJ·R = L̃·D·L̃ᵀ is eliminated column by column; the same row operations turn the
 // identity into L̃⁻¹. Then S_JJ = R·(L̃·√D)ᵀ·R. Thread (ti, tj) holds elements (ti + 16·p, tj + 16·q).
@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(kThreads) diagonal_block_kernel(T* a, int64_t 
     for (int q = 0; q < kPart; ++q) {
       const int64_t i = ti + kSide * p, j = tj + kSide * q;
       const bool inside = i < size && j < size;
-      // Places of the reversed and transposed element; outside the block they pad the inverse in place.
+      // Positions of the reversed and transposed element; outside the block they are the padding of the inverse.
       const int64_t row = inside ? size - 1 - j : i, column = inside ? size - 1 - i : j;
       inverse[row * kB + column] = j <= i ? m[p][q] / root(pivots[i]) : T(0);
       if (!inside || j > i) continue;

@@ -1,16 +1,16 @@
 // The GPTQ column loop of one block of 128 columns: grid search, rounding, error feedback, for all rows at once.
 //
-//   in      weights W and what finished columns add to them [N, 128]; U_JJ = S_JJ⁻ᵀ [128, 128]
-//   out     codes [128, N], dequantized weights Q in W's place, D = W − Q [N, 128], grids of the groups that start here
-//   work    a block of 128 threads takes 16 rows and keeps U_JJ and the rows' state in shared memory. Four lanes (a
+//   in      weights W and the updates from finished columns [N, 128]; U_JJ = S_JJ⁻ᵀ [128, 128]
+//   out     codes [128, N], dequantized weights Q (in place of W), D = W − Q [N, 128], grids of groups that start here
+//   work    a block of 128 threads processes 16 rows and keeps U_JJ and the rows' state in shared memory. Four lanes (a
 //           quad) hold one row: lane l columns 16·m + 4·l … + 3 of each micro-block m of 16, in registers. A column's
 //           value is shuffled from its owner, rounded, and its error subtracted from later columns by four lanes
 //   search  a quad tries four candidates on copies of one row, so that each element of U is loaded once for four
 //           multiply-adds, and lane l rounds for candidate l. Micro-blocks are a loop in which registers move up by one
-//           place, so that its code fits the instruction cache. 25 candidates of 128 columns: 2·10^5 multiply-adds a
-//           row, nearly all of the time. A warp stops where all its candidates have lost more than the best complete
-//           one of their rows; whatever that is at the time, what stops early would not have won
-//   bytes   12 read and 9 written an element, and U once for 16 rows: nothing beside the search
+//           position, so that the code fits in the instruction cache. 25 candidates of 128 columns: 2·10^5
+//           multiply-adds per row, nearly all of the time. A warp stops when the losses of all its candidates exceed
+//           the minimum complete loss so far of their rows; such candidates cannot be the best, so the result is exact
+//   bytes   12 read and 9 written per element, and U once for 16 rows: negligible compared with the search
 //   limits  groups that start or end within a micro-block or exceed the block are searched elsewhere (find_grids.cu)
 #include "backend/cuda/gptq/solve_kernels.h"
 #include "backend/cuda/runtime/launch.h"
@@ -27,7 +27,7 @@ constexpr int kMicro = 16;
 constexpr int kMicros = kB / kMicro;
 constexpr int kTries = 4;  // candidates of a quad
 constexpr int kPasses = (kRangeCandidates + kTries - 1) / kTries;
-constexpr uint32_t kPassOrder = 0x6051423;  // a digit each, from the right: the likeliest parts of the range first
+constexpr uint32_t kPassOrder = 0x6051423;  // one digit each, from the right: the likeliest parts of the range first
 constexpr uint32_t kAll = 0xFFFFFFFFu;
 
 struct Shared {
@@ -38,13 +38,13 @@ struct Shared {
   float low[kRows], high[kRows];
   Grid best[kRows];
   float best_loss[kRows];
-  uint32_t limit[kRows];  // bits of the least complete loss so far; not negative, so they compare as integers
+  uint32_t limit[kRows];  // bits of the minimum complete loss so far; not negative, so they compare as integers
   float losses[kRows][kPasses * kTries];
   uint8_t codes[kB][kRows];
 };
 
-// x[t][m] −= errors[t] · u for micro-blocks m of one row of U, as far as they exist. The last column of a micro-block
-// moves what it updates one place up: micro-block m becomes m − 1.
+// x[t][m] −= errors[t] · u for the existing micro-blocks m of one row of U. At the last column of a micro-block the
+// updated values move up by one position: micro-block m becomes m − 1.
 template <int kMicroBlock, bool kLast, int kCount>
 __device__ __forceinline__ void feed_back(float (&x)[kCount][kMicros][4], const float (&errors)[kCount], const float* u,
                                           int micros) {
@@ -66,7 +66,7 @@ __device__ __forceinline__ void feed_back(float (&x)[kCount][kMicros][4], const 
 }
 
 // Σ ((w − q) / U_jj)² of this lane's candidate with error feedback inside columns [begin, begin + 16·micros) of a row,
-// or the part of it that is already more than shared.limit. `loss` is infinite for lanes without a candidate.
+// or a partial sum that exceeds shared.limit. `loss` is infinite for lanes without a candidate.
 __device__ __forceinline__ float trial_with_feedback(const Shared& shared, int row, int begin, int micros,
                                                      const Rounder& rounder, float loss) {
   const int lane = threadIdx.x % 4;
@@ -128,7 +128,7 @@ __device__ __forceinline__ float trial_without_feedback(const Shared& shared, in
   return loss;
 }
 
-// Leaves the loss of a candidate of each lane in shared.losses[row][index].
+// Stores the loss of a candidate of each lane in shared.losses[row][index].
 __device__ __forceinline__ void try_candidate(Shared& shared, const GridRules& rules, int row, int index, bool valid,
                                               Grid grid, int begin, int micros) {
   const float start = valid ? 0.0f : INFINITY;
@@ -139,7 +139,7 @@ __device__ __forceinline__ void try_candidate(Shared& shared, const GridRules& r
   if (loss < INFINITY) atomicMin(&shared.limit[row], __float_as_uint(loss));
 }
 
-// The range of each row's columns [begin, begin + count), zero included.
+// The range of each row's columns [begin, begin + count), extended to include zero.
 __device__ __forceinline__ void find_ranges(Shared& shared, int begin, int count) {
   const int row = threadIdx.x / 8;
   float low = 0, high = 0;
@@ -157,7 +157,7 @@ __device__ __forceinline__ void find_ranges(Shared& shared, int begin, int count
   shared.high[row] = empty ? 1.0f : high;
 }
 
-// shared.best: the grids of the group in columns [begin, begin + count).
+// Stores the grids of the group in columns [begin, begin + count) in shared.best.
 __device__ __forceinline__ void search(Shared& shared, const GridRules& rules, int begin, int count) {
   const int quad = threadIdx.x / 4, lane = threadIdx.x % 4, row_of_thread = threadIdx.x, micros = count / kMicro;
   find_ranges(shared, begin, count);
@@ -168,7 +168,7 @@ __device__ __forceinline__ void search(Shared& shared, const GridRules& rules, i
   }
   __syncthreads();
   if (rules.clip == Clip::kNone) return;
-  for (int task = quad; task < kRows * kPasses; task += kQuads) {  // the lanes of a warp leave together
+  for (int task = quad; task < kRows * kPasses; task += kQuads) {  // the lanes of a warp exit together
     const int row = task % kRows, pass = kPassOrder >> 4 * (task / kRows) & 15, index = pass * kTries + lane;
     const bool valid = index < kRangeCandidates;
     const Grid grid = range_candidate(rules, shared.low[row], shared.high[row], valid ? index : 0);
@@ -202,7 +202,7 @@ __device__ __forceinline__ void search(Shared& shared, const GridRules& rules, i
   }
 }
 
-// Rounds columns [begin, begin + 16·micros) for good, all later columns of the block absorb the errors.
+// Rounds columns [begin, begin + 16·micros) and applies their errors to all later columns of the block.
 __device__ __forceinline__ void round_columns(Shared& shared, const ColumnLoop& loop, int begin, int micros) {
   const int row = threadIdx.x / 4, lane = threadIdx.x % 4;
   if (row >= kRows) return;  // whole warps

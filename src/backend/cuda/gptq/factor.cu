@@ -1,9 +1,9 @@
-// What stands on the Cholesky factorisation: the factor that the column loop needs, and GPTAQ's regression.
+// Uses of the Cholesky factorisation: the factor for the column loop, and GPTAQ's regression.
 //
-// factorize   gathers the damped matrix in processing order straight into the factor's memory, F64 into memory of its own
+// factorize   gathers the damped matrix in processing order directly into the factor's memory, F64 into separate memory
 // GPTAQ       w += α·w·d·A⁻¹ for A = h + damping·I = Sᵀ·S. A⁻¹ is not formed: x·A⁻¹ = (x·S⁻¹)·S⁻ᵀ, by blocks of 512
 //             columns whose diagonal blocks of S are inverted. With fewer rows of w than columns x is w·d, else x is d
-//   bytes     both stream the triangle of S once for each 256 or 512 columns; products dominate
+//   bytes     both read the triangle of S once for each 256 or 512 columns; the time is dominated by products
 #include <algorithm>
 #include <numeric>
 
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// Pairs of blocks [b, b] on the diagonals of blocks [2b, 2b], zeros beside them.
+// Pairs of blocks [b, b] on the diagonals of blocks [2b, 2b], zeros elsewhere.
 __global__ void __launch_bounds__(kThreads) pair_blocks_kernel(float* pairs, const float* blocks, int b) {
   const int64_t row = blockIdx.x;  // of all pairs
   const int inner = static_cast<int>(row % (2 * b));
@@ -73,7 +73,7 @@ void add_scaled(Context& context, MatrixView w, MatrixView x, float alpha) {
   check_launch("add_scaled_kernel", w.rows, w.cols);
 }
 
-// Gathers h + damping·I into a's lower triangle and factorises it there. a may be larger than h.
+// Gathers h + damping·I into a's lower triangle and factorises it in place. a may be larger than h.
 template <typename T>
 bool factorize_gathered(Context& context, MatrixView a, MatrixView h, std::span<const int> order, float damping,
                         const Buffer& inverses) {

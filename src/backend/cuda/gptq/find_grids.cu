@@ -1,9 +1,9 @@
 // Grid search for groups that the column loop does not search itself, and the inverses of diagonal blocks.
 //
-// find_grids      any number of columns. A warp for each row, 32 columns apart. Up to 256 columns with error feedback:
-//                 the row in registers, a column's value shuffled to all lanes. More columns without: the row is read
-//                 again for every candidate, from the L2 cache
-//   bytes         8 read an element and candidate, from caches
+// find_grids      any number of columns. A warp for each row, lanes 32 columns apart. Up to 256 columns with error
+//                 feedback: the row in registers, a column's value shuffled to all lanes. More columns without: the row
+//                 is read again for every candidate, from the L2 cache
+//   bytes         8 read per element and candidate, from caches
 // invert_blocks   U_JJ = S_JJ⁻ᵀ by substitution: a block of threads for each diagonal block, a thread for each column
 //                 of S_JJ⁻¹, all in shared memory (130 KiB); all blocks at once
 #include "backend/cuda/gptq/solve_kernels.h"
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(kB)
   }
   __syncthreads();
   for (int i = 0; i < block.columns; ++i) {
-    float sums[4] = {i == c ? 1.0f : 0.0f, 0, 0, 0};  // what lies above the diagonal stays zero
+    float sums[4] = {i == c ? 1.0f : 0.0f, 0, 0, 0};  // elements above the diagonal stay zero
     int m = c / 32 * 32;
     for (; m + 4 <= i; m += 4) {
 #pragma unroll

@@ -1,5 +1,5 @@
-// The GPTQ operations of backend.h on a GPU. Matrices are in device memory; work is queued on the context's stream, and
-// only what returns values to the host waits for it.
+// The GPTQ operations (backend/gptq_ops.h) on a GPU. Matrices are in device memory; work is queued on the context's
+// stream, and only functions that return values to the host wait for it.
 #pragma once
 
 #include <span>

@@ -11,7 +11,7 @@ struct Grid {
   float scale, zero;
 };
 
-// GridSpec as kernels want it, with the ranges that a clip search tries.
+// GridSpec for kernels, with the ranges of a clip search.
 struct GridRules {
   float highest;  // code
   float lowest_zero;
@@ -58,8 +58,8 @@ __device__ __forceinline__ Grid grid_of_range(const GridRules& rules, float low,
   return {scale, clamp_zero(rules, round_to_integer(zero))};
 }
 
-// The candidates of a search, in the order in which the first of equals wins: the whole range; 24 parts of it; for
-// asymmetric grids three rounds of eight neighbours of the best so far, with smaller and smaller steps.
+// The candidates of a search; the first of equals is used: the whole range; 24 parts of it; for asymmetric grids three
+// rounds of eight neighbours of the best so far, with decreasing steps.
 constexpr int kRangeCandidates = 25;  // the whole range and its parts
 constexpr int kRounds = 3, kNeighbours = 8;
 
@@ -76,7 +76,7 @@ __device__ __forceinline__ Grid neighbour(const GridRules& rules, Grid center, i
           clamp_zero(rules, center.zero + static_cast<float>(place / 3 - 1))};
 }
 
-// A grid ready for use on many values. Codes are legal whatever the value is: NaN takes the lowest one.
+// A grid prepared for many values. Codes are valid for any value: the lowest one for NaN.
 struct Rounder {
   float scale, inverse, low, high;  // low, high: codes minus zero
 

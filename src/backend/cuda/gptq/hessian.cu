@@ -1,15 +1,15 @@
-// Hessians and what is measured with them.
+// Hessians, cross products and quadratic forms.
 //
 // accumulate_hessian   h [K, K] += xᵀ·x for 16-bit x [T, K]
-//   work    products of 16-bit operands with fp32 sums, exact but for the sums; squares on the diagonal as one batch,
-//           below each a panel. With 2048 columns a piece every product fills the GPU; 14 % more than the triangle at
-//           K = 14336, 50 % more at 4096
-//   sums    tensor cores truncate: at most 4096 tokens go into a sum before it is added to h, a bias below 1e-5
+//   work    products of 16-bit operands with fp32 sums, exact except for the sums; squares on the diagonal as one
+//           batch, below each a panel. With 2048 columns per piece every product occupies the GPU fully; 14 % more work
+//           than the triangle at K = 14336, 50 % more at 4096
+//   sums    tensor cores truncate: at most 4096 tokens per sum before it is added to h, a bias below 1e-5
 // accumulate_cross     d [K, K] += (target − x)ᵀ·x
-//   The difference is rounded to 16 bits: unbiased, and after T tokens 2^-9/√T of the size of the sum, a thousandth of
-//   what is uncertain in d for want of more tokens. targetᵀ·x − xᵀ·x would cost twice as much.
+//   The difference is rounded to 16 bits: unbiased, with a relative error of 2^-9/√T after T tokens, a thousandth of
+//   the sampling error of d. targetᵀ·x − xᵀ·x would cost twice as much.
 // quadratic            w_n·h·w_nᵀ = 2·w_n·half(h)·w_nᵀ, where half(h) is the lower triangle with half of the diagonal:
-//   half of the work of a full product. Products with fp32 accuracy (split_product.h), row sums in double.
+//   half the work of a full product. Products with fp32 accuracy (split_product.h), row sums in double.
 #include <algorithm>
 #include <type_traits>
 

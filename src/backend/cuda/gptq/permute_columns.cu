@@ -1,4 +1,4 @@
-// Moving weights and codes: stored tensors to fp32, columns into another order, codes into packed words.
+// Conversion of weights and codes: stored tensors to fp32, permutation of columns, packing of codes.
 //
 //   work    a thread for each element of a row; packing: a thread for 32 codes of one output
 //   bytes   each element read once and written once; gathered rows stay in the L1 cache while they are read
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t r = blockIdx.y; r < rows; r += gridDim.y) to[r * to_stride + column] -= from[r * from_stride + c];
 }
 
-// 32 codes of one output become `bits` words.   words [K·bits/32, N]   inverse_perm [K]: the row of codes of each input
+// Packs 32 codes of one output into `bits` words.   words [K·bits/32, N]   inverse_perm [K]: row of codes of each input
 __global__ void __launch_bounds__(kThreads) pack_kernel(uint32_t* words, const uint8_t* codes, int64_t stride,
                                                         const int* inverse_perm, int bits, int64_t count) {
   const int64_t n = int64_t{blockIdx.x} * kThreads + threadIdx.x;

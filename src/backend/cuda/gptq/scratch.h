@@ -1,4 +1,4 @@
-// Memory that the GPTQ operations of a GPU take besides their arguments. Plain C++: plans for GPUs are made and tested without one.
+// Scratch memory of the GPTQ operations on a GPU. Plain C++, so that memory plans can be made and tested without a GPU.
 #pragma once
 
 #include <algorithm>
@@ -8,21 +8,21 @@
 
 namespace gptq::backend::cuda {
 
-inline constexpr int64_t kStripBytes = int64_t{1} << 30;  // of the rows of W that are worked on at a time, at most
-inline constexpr int kSolveColumns = 128;                 // of a block of the column loop, at most
+inline constexpr int64_t kStripBytes = int64_t{1} << 30;  // maximum of the rows of W processed at a time
+inline constexpr int kSolveColumns = 128;                 // maximum of a block of the column loop
 inline constexpr int64_t kOuterColumns = 1024;            // columns or terms of one split product (split_product.h)
 inline constexpr int64_t kSolveBlock = 512;               // GPTAQ's factor has a multiple of that many rows
-inline constexpr int64_t kGptaqRows = 8192;               // of W that GPTAQ's target is added to at a time
+inline constexpr int64_t kGptaqRows = 8192;               // rows of W updated by GPTAQ's target at a time
 inline constexpr int64_t kSplitBytes = 12;                // of an element of a split operand
 
-// Bytes, at most, for N rows of K columns.
+// Maximum bytes for N rows of K columns.
 inline int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) {
   constexpr int64_t kFloat = 4;
   const int64_t strip = std::min(n * k * kFloat, kStripBytes);
   switch (op) {
     case GptqOp::kRowQuadraticForms:  // a strip of W·H, split operands of a product
       return strip + kSplitBytes * kOuterColumns * (std::min(n, strip / k / kFloat) + k);
-    case GptqOp::kSolveColumns: {  // a strip of W with what it owes, split operands, two blocks of the factor
+    case GptqOp::kSolveColumns: {  // a strip of W with its pending updates, split operands, two blocks of the factor
       const int64_t row = (k + 4 * kOuterColumns + kSolveBlock) * kFloat;
       return std::min(n * row, kStripBytes) + kSplitBytes * kOuterColumns * k + int64_t{2} * kSolveColumns * k * kFloat;
     }

@@ -1,14 +1,14 @@
 // The GPTQ column loop over all columns, without the inverse of the Hessian.
 //
-// With H = Sᵀ·S, S lower triangular, original weights W, results Q and D = W − Q of the finished columns, what GPTQ's
-// updates have made of a block J of columns when its turn comes is
+// With H = Sᵀ·S, S lower triangular, original weights W, results Q and D = W − Q of the finished columns, GPTQ's
+// updates from all columns before a block J change it to
 //   X_J = W_J + T_J·S_JJ⁻ᵀ,   T_J = D[:, <J]·S[J, <J]ᵀ
-// and U_JJ = S_JJ⁻ᵀ is the block of the paper's factor that its own column loop needs. (Chen et al., "The geometry of
-// LLM quantization: GPTQ as Babai's nearest plane algorithm", arXiv 2507.18553, say why.)
+// and U_JJ = S_JJ⁻ᵀ is the block of the paper's factor for the column loop inside J. (Explanation: Chen et al., "The
+// geometry of LLM quantization: GPTQ as Babai's nearest plane algorithm", arXiv 2507.18553.)
 //
-//   work    T is made at two levels: when 1024 columns (an outer block) are done, one large tensor-core product with
-//           fp32 accuracy adds their share to all later columns; inside an outer block each block of 128 columns
-//           collects the shares of the blocks before it. Then one kernel runs the block's column loop (column_loop.cu)
+//   work    T is computed at two levels: after each 1024 columns (an outer block), one large tensor-core product with
+//           fp32 accuracy adds their contribution to all later columns; inside an outer block each block of 128 columns
+//           adds those of the previous blocks. Then one kernel runs the block's column loop (column_loop.cu)
 //   memory  T and D of a strip of rows, which are independent: at most about 1 GiB, and 12·1024·K bytes for S
 //   bytes   T is read and written for each outer block: K / 1024 times
 //   limits  rows in multiples of 16; fp32 throughout
@@ -101,7 +101,7 @@ class Strip {
         .row_range(0, plan_.blocks[block].size);
   }
 
-  // T[:, begin … begin + size) gets the shares of columns [from, to), all in the outer block that starts at `outer`.
+  // Adds to T[:, begin … begin + size) the contributions of columns [from, to) of the outer block starting at `outer`.
   void collect(int64_t begin, int64_t size, int64_t outer, int64_t from, int64_t to) {
     if (from == to) return;
     multiply(context_, t_.column_range(begin, size), 1, d_.column_range(from - outer, to - from),
@@ -123,7 +123,7 @@ class Strip {
     return block;
   }
 
-  // The grids of the group that starts with block `first`: all its columns must be up to date.
+  // Finds the grids of the group that starts with block `first`; all its columns must be up to date.
   void search_group(size_t first) {
     const SolveBlock& start = plan_.blocks[first];
     const int64_t begin = start.begin, size = start.group_size;
@@ -184,7 +184,7 @@ class Strip {
     run_column_loop(context_, loop);
   }
 
-  // T[:, end …) gets the shares of the outer block [begin, end).
+  // Adds to T[:, end …) the contributions of the outer block [begin, end).
   void update_later_columns(int64_t begin, int64_t end) {
     const int64_t later = weights_.cols - end;
     const SplitOperand left(context_, d_.column_range(0, end - begin), Side::kLeft, TermAxis::kColumns);

@@ -1,4 +1,4 @@
-// The kernels of the GPTQ column loop, as functions; solve.cu says how they make up the whole.
+// The kernels of the GPTQ column loop as functions; solve.cu describes their combination.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace gptq::backend::cuda {
 
-inline constexpr int kSolveRows = 16;         // rows of W come in multiples of this
-inline constexpr int kFeedbackColumns = 256;  // longer groups are searched without feeding errors back
+inline constexpr int kSolveRows = 16;         // the number of rows of W is a multiple of this
+inline constexpr int kFeedbackColumns = 256;  // longer groups are searched without error feedback
 
 // Columns [begin, begin + columns) of a square matrix.
 struct BlockRange {
@@ -28,24 +28,24 @@ struct GridMemory {
   int64_t scales_stride, zeros_stride;
 };
 
-// What the kernels read of a block of columns and their rows. Pointers stand at the block's first column and row.
+// The kernels' inputs for a block of columns and rows. Pointers refer to the block's first column and row.
 struct StripBlock {
   int64_t rows;  // a multiple of 16
   int columns;
   float* weights;  // [rows, columns]
   int64_t weights_stride;
-  const float* shift;  // [rows, columns] what finished columns add to the weights; null: nothing
+  const float* shift;  // [rows, columns] updates of the weights from finished columns; null: none
   int64_t shift_stride;
-  const float* u;  // [columns, columns] S_JJ⁻ᵀ; may be null where no error is fed back
+  const float* u;  // [columns, columns] S_JJ⁻ᵀ; may be null without error feedback
   int64_t u_stride;
   const float* s_diagonal;  // 1 / U_jj
   int64_t s_step;
 };
 
-// Grids of one group for all rows from the weights as they are.
+// Grids of one group for all rows, from the current weights.
 void find_grids(Context& context, const StripBlock& group, const GridRules& rules, float* scales, float* zeros);
 
-// The column loop of one block of at most 128 columns, `u` [128, 128]. weights get the dequantized values.
+// The column loop of one block of at most 128 columns, `u` [128, 128]. Weights are replaced by the dequantized values.
 struct ColumnLoop {
   StripBlock block;
   GridRules rules;

@@ -1,4 +1,4 @@
-// Cutting columns into blocks.
+// Dividing columns into blocks.
 #include "backend/cuda/gptq/solve_plan.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ std::vector<int64_t> group_lengths(std::span<const int32_t> group) {
 SolvePlan plan_solve(std::span<const int32_t> group, bool given_scales) {
   SolvePlan plan;
   int64_t next = 0, outer = 0;
-  // Appends a block that must share an outer block with the `together` columns from its first on, if these fit in one.
+  // Appends a block; its first `together` columns must be in the same outer block, if they fit in one.
   const auto append = [&](int64_t size, int64_t together) -> SolveBlock& {
     if (next - outer + together > kOuterColumns) outer = next;
     SolveBlock& block = plan.blocks.emplace_back();

@@ -1,7 +1,7 @@
 // Splitting fp32 matrices into TF32 parts.
 //
 //   work    a thread for each element, coalesced along the stored rows
-//   bytes   4 read and 12 written an element; nothing beside the products that follow
+//   bytes   4 read and 12 written per element; negligible compared with the following products
 //   limits  values above 3.4e38 become infinity; rows and columns are padded with zeros to 4 elements
 #include "backend/cuda/gptq/split_product.h"
 #include "backend/cuda/runtime/launch.h"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }  // tensor-core kernels want rows of 16 bytes
+int64_t padded(int64_t size) { return (size + 3) / 4 * 4; }  // tensor-core kernels need rows of multiples of 16 bytes
 
 __device__ __forceinline__ float round_to_tf32(float x) {
   const uint32_t bits = __float_as_uint(x);

@@ -1,10 +1,10 @@
 // Products of fp32 matrices on the tensor cores with the accuracy of fp32.
 //
-// x = high + low, both with TF32's 11 significant bits, leaves 2^-22 of x. a·b = low·high + high·low + high·high, up to
-// low·low ≈ 2^-22 of the product, is one product with three times the terms:
+// x = high + low, both with TF32's 11 significant bits, has a relative error of 2^-22. a·b = low·high + high·low +
+// high·high, up to low·low ≈ 2^-22 of the product, is one product with three times the terms:
 //   left   [low | high | high]  along k         right  [high | low | high]  along k
-// The small terms come first, while the accumulator is small. One TF32 product alone would change about 1 % of the
-// codes that GPTQ chooses; these three change as few as another order of summation does.
+// The small terms come first, while the accumulator is small. A single TF32 product would change about 1 % of the codes
+// that GPTQ chooses; these three change as few as another order of summation.
 #pragma once
 
 #include "backend/cuda/device/context.h"
@@ -16,10 +16,10 @@ enum class Side { kLeft, kRight };
 enum class TermAxis { kRows, kColumns };  // the axis of a stored operand that the product sums over
 enum class Part {
   kAll,
-  kHalf,  // below the diagonal as it is, half the diagonal, zeros above: x·H·xᵀ = 2·x·half(H)·xᵀ for a symmetric H
+  kHalf,  // the part below the diagonal, half the diagonal, zeros above: x·H·xᵀ = 2·x·half(H)·xᵀ for a symmetric H
 };
 
-// One operand in its three parts. Memory: 12 bytes an element.
+// One operand in its three parts. Memory: 12 bytes per element.
 class SplitOperand {
  public:
   SplitOperand(Context& context, MatrixView x, Side side, TermAxis axis, Part part = Part::kAll);

@@ -1,4 +1,4 @@
-// From a problem to the instance of the batch kernel that solves it.
+// Choosing the instance of the batch kernel for a problem.
 #include "backend/cuda/linear/batch_linear.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace gptq::backend::cuda {
 namespace {
 
 constexpr int kMaxColumns = 64;
-constexpr int kMinUnits = 4;           // of a CTA: fewer cost more to add up than to read
+constexpr int kMinUnits = 4;            // of a CTA: adding the sums of fewer units costs more than reading them
 constexpr int kMaxOutputTiles = 16384;  // of 128 outputs: two million outputs
 
 struct Instance {

@@ -1,15 +1,15 @@
-// y = x · Wᵀ for 9 to 64 rows of x and packed W, with the residual or SiLU behind it where asked for.
+// y = x · Wᵀ for 9 to 64 rows of x and packed W, optionally fused with the following residual addition or SiLU.
 //
 //   shapes   x [M, K] 16-bit, in the order of positions     W packed (packed.h)     y [M, N]
-//   work     a unit is 128 outputs × 128 positions; the units of all outputs form one row, and each CTA takes an equal
-//            share of it: shares end anywhere, so no multiprocessor waits for another. Where a CTA has only a part of
-//            an output's positions, it leaves its sums in memory, and the last one to arrive adds them in their order:
-//            the same input gives the same bits
+//   work     a unit is 128 outputs × 128 positions; the units of all outputs form one sequence, and each CTA processes
+//            an equal share of it: shares may end within an output's positions, so the load is balanced. A CTA with
+//            only a part of an output's positions writes its sums to memory, and the last of these CTAs to finish adds
+//            them in order: results are deterministic
 //   reading  codes, scales and x of the next units are in flight by cp.async; codes and scales even before the
 //            previous kernel has finished (programmatic dependent launch)
-//   tensor   codes become exact integers of the 16-bit type in registers, 16 outputs per warp, and are multiplied
-//   cores    with x from shared memory; the scale of a group is applied to the fp32 sum of its 64 positions (16 where
-//            the group size is not a multiple of 64)
+//   tensor   codes are converted to exact integers of the 16-bit type in registers, 16 outputs per warp, and multiplied
+//   cores    with x from shared memory; the scale of a group is applied to the fp32 sum of its 64 positions (16 if the
+//            group size is not a multiple of 64)
 //   bytes    the weights once; x once per 128 outputs, from the L2 cache
 //   limits   K a multiple of 32, N of 16
 // Source of the even shares: Osama et al., "Stream-K: Work-centric Parallel Decomposition for Dense Matrix-Matrix
@@ -20,12 +20,12 @@
 
 namespace gptq::backend::cuda {
 
-inline constexpr int kUnitBlocks = 8;  // of 16 outputs, one a warp
+inline constexpr int kUnitBlocks = 8;  // of 16 outputs, one per warp
 inline constexpr int kUnitOutputs = kUnitBlocks * kTileRows;
 inline constexpr int kUnitTiles = 2;  // along the positions
 inline constexpr int kUnitPositions = kUnitTiles * kTilePositions;
 inline constexpr int kBatchThreads = 32 * kUnitBlocks;
-inline constexpr int kSumPitch = kUnitOutputs + 4;  // floats between rows of sums: their writers meet 32 banks
+inline constexpr int kSumPitch = kUnitOutputs + 4;  // floats between rows of sums, for writes without bank conflicts
 
 struct BatchArguments : LinearArguments {
   int chunks;  // units of the same outputs
@@ -37,13 +37,13 @@ struct BatchArguments : LinearArguments {
 };
 
 // ---- a stage in shared memory: x [tiles, columns, 64], codes [blocks, tiles], scales [blocks, tiles].
-// kSteps: steps of 16 positions that share a scale, 4 or 1. kColumns: rows of x that there is room for.
+// kSteps: steps of 16 positions that share a scale, 4 or 1. kColumns: maximum rows of x.
 template <int kBits, int kSteps, int kColumns>
 struct BatchStage {
   static constexpr int kDepth = kBits == 8 || kColumns > 32 ? 3 : 4;
   static constexpr int kInputTile = kColumns * kTilePositions * 2;
   static constexpr int kCodesTile = 128 * kBits;
-  static constexpr int kScalesTile = 4 / kSteps * 64;  // symmetric grids leave the second half empty
+  static constexpr int kScalesTile = 4 / kSteps * 64;  // the second half is unused for symmetric grids
   static constexpr int kCodes = kUnitTiles * kInputTile;
   static constexpr int kScales = kCodes + kUnitBlocks * kUnitTiles * kCodesTile;
   static constexpr int kBytes = kScales + kUnitBlocks * kUnitTiles * kScalesTile;
@@ -63,15 +63,15 @@ __device__ __forceinline__ int owner_of(const BatchArguments& p, int unit) {
   return unit < with_extra ? unit / (p.units_a_cta + 1) : p.units_extra + (unit - with_extra) / p.units_a_cta;
 }
 
-// Which block of 16 outputs is the `slot`th of the eight that go together; with gated weights four of the gate and the
-// same of up. Its block is past the end where there is none.
+// The block of 16 outputs at `slot` of the eight of a unit; with gated weights four of the gate and the same four of
+// up. Past the end if there is no such block.
 __device__ __forceinline__ BlockCoord slot_place(const BatchArguments& p, int outputs, int slot) {
   constexpr int kHalf = kUnitBlocks / 2;
   if (p.gated) return {slot / kHalf, outputs * kHalf + slot % kHalf};
   return coord_of(p, outputs * kUnitBlocks + slot, 0);
 }
 
-// A thread's part in bringing units to shared memory, one after the other.
+// A thread's part of copying units to shared memory, one after the other.
 template <typename T, int kBits, int kSteps, int kColumns>
 class UnitFetcher {
  public:
@@ -87,7 +87,7 @@ class UnitFetcher {
     enter_outputs();
   }
 
-  // Codes and scales of the next unit.
+  // Copies codes and scales of the next unit.
   __device__ __forceinline__ void fetch_weights(std::byte* stage) {
     const int tiles = p_.tiles - chunk_ * kUnitTiles;  // left of the outputs, this unit's first
 #pragma unroll
@@ -107,7 +107,7 @@ class UnitFetcher {
     }
   }
 
-  // x of the next unit.
+  // Copies x of the next unit.
   __device__ __forceinline__ void fetch_inputs(std::byte* stage) {
     const int position = inputs_chunk_ * kUnitPositions;
     const bool inside = position + thread_ % 16 * 8 < p_.k;
@@ -191,15 +191,15 @@ struct TileOperand {
   }
 };
 
-// A CTA's sums for 128 outputs, all their positions or a part of them: true for the CTA that has them all in the end.
-// Others have left theirs in memory.   total: of the warp's 16 outputs, rows of x on the column side
+// Combines the sums of 128 outputs over all CTAs that have a part of their positions: true for the CTA that obtains the
+// total; others only write theirs to memory.   total: of the warp's 16 outputs, rows of x on the column side
 template <int kColumns>
 __device__ __forceinline__ bool gather_sums(const BatchArguments& p, int outputs, float (&total)[kColumns / 8][4],
                                             unsigned* arrived) {
   const int first = owner_of(p, outputs * p.chunks), last = owner_of(p, (outputs + 1) * p.chunks - 1);
   if (first == last) return true;
   constexpr int64_t kPart = int64_t{kColumns} * kUnitOutputs;
-  // Of the CTAs that meet here only the first may have begun with other outputs.
+  // Of the CTAs with parts of these outputs, only the first may have begun with other outputs.
   const int later = UnitRange(p, first).begin < outputs * p.chunks ? 1 : 0;
   const auto part_of = [&](int cta) {
     return reinterpret_cast<float4*>(p.sums + (2 * cta + (cta == first ? later : 0)) * kPart) + threadIdx.x;
@@ -226,7 +226,7 @@ __device__ __forceinline__ bool gather_sums(const BatchArguments& p, int outputs
   return true;
 }
 
-// Sums [columns, kSumPitch] of 128 outputs in shared memory become results.
+// Writes the results from sums [columns, kSumPitch] of 128 outputs in shared memory.
 template <typename T>
 __device__ __forceinline__ void finish_outputs(const BatchArguments& p, int outputs, const float* sums) {
   const int count = p.gated ? kUnitOutputs / 2 : kUnitOutputs;

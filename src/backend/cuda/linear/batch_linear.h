@@ -1,21 +1,20 @@
-// Linears for tens of rows of input: between one token and a prompt, where weights are still what there is to read.
+// Linears for tens of rows of input, still bound by reading the weights.
 #pragma once
 
 #include "backend/cuda/linear/fused_linear.h"
 
 namespace gptq::backend::cuda {
 
-// Launches the kernel, and owns the memory in which its blocks of threads meet.
+// Launches the kernel, and owns the memory for the partial sums of its CTAs.
 class BatchLinear {
  public:
   explicit BatchLinear(Context& context);
 
-  // The most rows of one launch; 0 for weights that the kernel cannot read: dense ones, and what does not fit the
-  // GPU's shared memory.
+  // The maximum rows of one launch; 0 for unsupported weights: dense ones, and those that do not fit in shared memory.
   static int max_rows(const Context& context, const CudaWeight& weight);
 
-  // y = x · Wᵀ for M ≤ max_rows(). x lies in the order of positions where the weights have one. Launches of one object
-  // follow each other on the context's stream. `dependent` as in launch_decode_linear.
+  // y = x · Wᵀ for M ≤ max_rows(). x is in the order of positions if the weights have one. Launches of one object are
+  // sequential on the context's stream. `dependent` as in launch_decode_linear.
   void launch(const FusedLinear& problem, bool dependent);
 
  private:

@@ -1,4 +1,4 @@
-// From a problem to the instance of the decode kernel that solves it.
+// Choosing the instance of the decode kernel for a problem.
 #include <algorithm>
 
 #include "backend/cuda/linear/decode_linear.cuh"
@@ -8,7 +8,7 @@ namespace gptq::backend::cuda {
 
 namespace {
 
-// About what memory delivers while one kernel ends and the next begins, or while attention runs.
+// About the bytes that memory transfers between two kernels, or during attention.
 constexpr size_t kPrefetchBytes = size_t{9} << 20;
 
 struct Instance {
@@ -43,7 +43,7 @@ Instance pick(const CudaWeight& w) {
   return w.dtype == DType::kF16 ? pick_bits<__half>(w) : pick_bits<__nv_bfloat16>(w);
 }
 
-// Eight rows of x start in different banks.
+// So that eight rows of x start in different banks.
 int shared_stride(const CudaWeight& w) {
   return static_cast<int>((w.k + kTilePositions - 1) / kTilePositions) * kTilePositions + 16;
 }
@@ -52,7 +52,7 @@ int shared_stride(const CudaWeight& w) {
 
 int decode_rows(const Context& context, const CudaWeight& weight) {
   if (weight.k % 32 != 0) return 0;
-  // At least one block's sums must fit, of both halves and for an even number of rows.
+  // The sums of at least one block must fit, for both halves and an even number of rows.
   const int left = context.shared_bytes_per_block() - pick(weight).ring_bytes - 2 * sum_bytes(1);
   return std::clamp(left / (shared_stride(weight) * 2 + 2 * sum_bytes(1)), 0, DecodeLinear::kMaxRows);
 }

@@ -1,15 +1,16 @@
-// y = x · Wᵀ for M ≤ 8 rows of x, with the norm in front and the residual or SiLU behind it where asked for.
+// y = x · Wᵀ for M ≤ 8 rows of x, optionally fused with the preceding norm and the following residual addition or SiLU.
 //
-//   shapes   x [M, K] 16-bit, or F32 to be normed      W packed (packed.h) or dense [N, K]      y [M, N]
-//   work     a CTA of 16 warps takes blocks of 16 outputs (with `gated` of the gate and the same of up), CTAs take every
-//            gridDim.x-th block; the warps of a CTA take every 16th stage (one or two tiles) and leave their sums in
-//            shared memory, where all threads add them up at the end: a barrier for each block would cost a fifth of
-//            the time
-//   reading  each warp keeps a ring of stages in flight by cp.async, going on over the ends of blocks; the first ones are
-//            asked for before the kernel in front has finished (programmatic dependent launch), and come from the L2
-//            cache, where that kernel's last blocks have called them: memory stays busy between kernels
-//   tensor   codes become exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8 columns;
-//   cores    the scale of a group meets the fp32 sum of its 64 positions (16 where groups are not multiples of 64)
+//   shapes   x [M, K] 16-bit, or F32 before the norm   W packed (packed.h) or dense [N, K]      y [M, N]
+//   work     a CTA of 16 warps processes every gridDim.x-th block of 16 outputs (with `gated` 16 of the gate and the
+//            same 16 of up); the warps of a CTA process every 16th stage (one or two tiles) and store their sums in
+//            shared memory, where all threads add them at the end: a barrier for each block would cost a fifth of the
+//            time
+//   reading  each warp keeps a ring of stages in flight by cp.async across blocks; the first ones are requested before
+//            the previous kernel has finished (programmatic dependent launch) and are in the L2 cache, where the last
+//            blocks of that kernel prefetched them: memory stays busy between kernels
+//   tensor   codes are converted to exact integers of the 16-bit type, W on the 16-row side of mma.m16n8k16, x on the 8
+//   cores    columns; the scale of a group is applied to the fp32 sum of its 64 positions (16 if groups are not
+//            multiples of 64)
 //   bytes    the weights once; x once per CTA from the L2 cache
 //   limits   K a multiple of 32; packed N a multiple of 16
 #pragma once
@@ -22,17 +23,17 @@ namespace gptq::backend::cuda {
 struct DecodeArguments : LinearArguments {
   int x_stride_shared;  // elements between rows of x in shared memory
   int sum_rows;         // `rows`, rounded up to even
-  int sum_blocks;       // blocks whose sums fit, at least one; those of the gate count for up too
+  int sum_blocks;       // blocks whose sums fit, at least one; with `gated` a block includes up's
   const float* norm;
   float norm_eps;
   const uint16_t* inverse_perm;
-  const std::byte* next;  // brought into the L2 cache, `next_bytes` by each CTA
+  const std::byte* next;  // prefetched into the L2 cache, `next_bytes` by each CTA
   uint32_t next_bytes;
 };
 
 inline constexpr int kDecodeWarps = 16;
 inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
-inline constexpr int kDenseRowBytes = 144;  // of a dense tile in shared memory: 128 and a shift by 4 banks a row
+inline constexpr int kDenseRowBytes = 144;  // of a dense tile in shared memory: 128 and a shift by 4 banks per row
 
 template <int kBits>
 constexpr int tile_bytes() {
@@ -42,7 +43,7 @@ template <int kBits>
 constexpr int stage_tiles() {
   return kBits <= 4 ? 2 : 1;
 }
-// kSteps: steps of 16 positions that share a scale, 4 or 1. Bytes of scales that a tile brings.
+// Bytes of scales per tile. kSteps: steps of 16 positions that share a scale, 4 or 1.
 template <int kBits, bool kSym, int kSteps>
 constexpr int scale_bytes() {
   return kBits == 16 ? 0 : (kSteps == 4 ? 1 : 4) * (kSym ? 32 : 64);
@@ -63,7 +64,7 @@ constexpr int ring_bytes() {
 // Sums of one block of 16 outputs, of all warps.
 constexpr int sum_bytes(int sum_rows) { return kDecodeWarps * kTileRows * sum_rows * 4; }
 
-// A warp's walk over its stages: tile after tile of a block, then the block's other half or the next block.
+// A warp's sequence of stages: the tiles of a block, then the block's other half or the next block.
 template <int kBits, bool kSym, int kSteps>
 class Fetcher {
  public:
@@ -74,7 +75,7 @@ class Fetcher {
     enter_block();
   }
 
-  // Asks for the next stage; always commits a group, so that groups count stages.
+  // Requests the next stage; always commits a group, so that groups correspond to stages.
   __device__ __forceinline__ void fetch(std::byte* stage) {
     if (block_ < p_.blocks) {
       for (int i = 0; i < stage_tiles<kBits>(); ++i) {
@@ -140,10 +141,10 @@ class Fetcher {
 
 inline constexpr int kKeptVectors = 2;  // of four elements a thread: K = 4096 in all
 
-// What staging needs of a thread's first elements besides x, loaded before x is there.
+// Norm weights and targets of a thread's first elements, loaded before x is available.
 struct InputConstants {
   float4 weights[kKeptVectors];   // of the norm
-  ushort4 targets[kKeptVectors];  // of normed inputs
+  ushort4 targets[kKeptVectors];  // of normalized inputs
   uint4 eight_targets;            // of others
 
   __device__ __forceinline__ explicit InputConstants(const DecodeArguments& p) {
@@ -159,12 +160,12 @@ struct InputConstants {
   }
 };
 
-// Where a position lies in shared memory: the four of a step that a lane reads (packed.h) are neighbours.
+// The index of a position in shared memory: the four of a step that a lane reads (packed.h) are adjacent.
 __device__ __forceinline__ int operand_order(int position) {
   return (position & ~15) | (position & 6) << 1 | (position & 8) >> 2 | (position & 1);
 }
 
-// x into shared memory as T [M, x_stride_shared], in operand order, zero behind K.
+// Copies x to shared memory as T [M, x_stride_shared], in operand order, with zeros after K.
 template <typename T>
 __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared, float* sums,
                                             const InputConstants& constants) {
@@ -198,7 +199,7 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
       continue;
     }
     const float4* from = reinterpret_cast<const float4*>(static_cast<const float*>(p.x) + m * p.x_stride);
-    float4 kept[kKeptVectors];  // the first elements of a thread wait in registers for the norm
+    float4 kept[kKeptVectors];  // the first elements of a thread stay in registers until the norm is known
     float squares = 0;
     for (int i = 0; i < kKeptVectors; ++i) {
       const int at = static_cast<int>(threadIdx.x) + i * kDecodeThreads;
@@ -239,7 +240,7 @@ __device__ __forceinline__ void stage_input(const DecodeArguments& p, T* shared,
   __syncthreads();
 }
 
-// The sums of all warps become results, for `count` blocks from `first` on.   sums [count, halves, warps, 16, rows]
+// Writes the results of `count` blocks from `first` on.   sums of all warps [count, halves, warps, 16, rows]
 template <typename T>
 __device__ __forceinline__ void finish_blocks(const DecodeArguments& p, int first, int count, const float* sums) {
   const int halves = p.gated ? 2 : 1, of_half = kDecodeWarps * kTileRows * p.sum_rows;
@@ -274,7 +275,7 @@ __device__ __forceinline__ void multiply_tile(float (&total)[4], const DecodeArg
   const bool has_row = lane / 4 < p.rows;
   uint32_t words[kBits];
   if constexpr (kBits != 16) load_codes<kBits>(words, stage, lane);
-  float sums[2][4] = {};  // of even and odd steps: two chains of products
+  float sums[2][4] = {};  // of even and odd steps: two independent chains
   uint32_t zero[2] = {kMiddleZeros<T, kBits>, kMiddleZeros<T, kBits>};
   float2 scale = {1.0f, 1.0f};
 #pragma unroll
@@ -328,7 +329,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
   int slot = 0, free_slot = kDepth - 1, turn = 0, first_unfinished = static_cast<int>(blockIdx.x);
   for (int block = static_cast<int>(blockIdx.x); block < p.blocks; block += static_cast<int>(gridDim.x)) {
     const bool last = block + static_cast<int>(gridDim.x) >= p.blocks;
-    // Not earlier: a next kernel that moved in beside this one at its start would take loads from it.
+    // Not earlier: the next kernel's loads would compete with this kernel's.
     if (last) {
       let_next_start();
       if (threadIdx.x == 0 && p.next_bytes > 0)
@@ -339,7 +340,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_linear_kernel(const 
       for (int tile = warp * stage_tiles<kBits>(); tile < p.tiles; tile += kDecodeWarps * stage_tiles<kBits>()) {
         wait_for_copies<kDepth - 2>();
         __syncwarp();
-        fetcher.fetch(ring + free_slot * kStage);  // the slot that the whole warp has left behind
+        fetcher.fetch(ring + free_slot * kStage);  // the slot that the whole warp has finished reading
         const std::byte* stage = ring + slot * kStage;
 #pragma unroll
         for (int i = 0; i < stage_tiles<kBits>(); ++i) {

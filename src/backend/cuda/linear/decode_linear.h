@@ -1,4 +1,4 @@
-// Linears for few rows of input, bound by the reading of their weights; the norm in front may be part of them.
+// Linears for few rows of input, bound by reading their weights; may include the preceding norm.
 #pragma once
 
 #include "backend/cuda/linear/fused_linear.h"
@@ -8,19 +8,19 @@ namespace gptq::backend::cuda {
 struct DecodeLinear : FusedLinear {  // M ≤ decode_rows()
   static constexpr int kMaxRows = 8;
 
-  // With `norm`, x is the F32 residual stream, normed on the way in.
+  // With `norm`, x is the F32 residual stream, normalized when it is read.
   const float* norm = nullptr;  // [K]
   float norm_eps = 0;
-  // What the linear behind this one reads first: its beginning is brought into the L2 cache while this one ends.
+  // The weight that the next linear reads first: its beginning is prefetched into the L2 cache at the end of this one.
   const CudaWeight* next = nullptr;
 };
 
-// The most rows of input whose [M, K] fits the shared memory beside the weights in flight; 0 for weights that this
-// kernel cannot read.
+// The maximum rows of input for which [M, K] and the weights in flight fit in shared memory; 0 for weights that this
+// kernel does not support.
 int decode_rows(const Context& context, const CudaWeight& weight);
 
-// `dependent`: by programmatic dependent launch, where the device has it: weights are in flight before the kernel in
-// front has finished.
+// `dependent`: by programmatic dependent launch, if the device supports it: weights are in flight before the previous
+// kernel has finished.
 void launch_decode_linear(const Context& context, const DecodeLinear& problem, bool dependent);
 
 }  // namespace gptq::backend::cuda

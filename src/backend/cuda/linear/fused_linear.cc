@@ -1,4 +1,4 @@
-// From a problem in the contract's words to what kernels are given.
+// Conversion of a problem to kernel arguments.
 #include "backend/cuda/linear/fused_linear.h"
 
 #include <algorithm>

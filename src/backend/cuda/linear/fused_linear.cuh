@@ -1,4 +1,4 @@
-// What the kernels of fused linears share: tensor-core operands made from packed tiles, and where results go.
+// Common code of the fused linear kernels: tensor-core operands from packed tiles, and storing results.
 #pragma once
 
 #include "backend/cuda/linear/fused_linear.h"
@@ -6,9 +6,9 @@
 
 namespace gptq::backend::cuda {
 
-// ---- operands. The type in which a code becomes a number: its bits, put into the lowest mantissa bits of kOffset's
-// number, minus the zero point treated the same way, give the exact difference. Eight bits do not fit bf16's mantissa
-// beside the offset, so their difference is taken in fp16.
+// ---- operands. The type in which codes are converted: a code in the lowest mantissa bits of kOffset, minus the zero
+// point in the same form, is the exact difference. Eight bits do not fit in bf16's mantissa with the offset, so their
+// difference is computed in fp16.
 template <typename T, int kBits>
 using NumberType = std::conditional_t<kBits == 8, __half, T>;
 template <typename T>
@@ -62,7 +62,7 @@ __device__ __forceinline__ void make_operand(uint32_t (&a)[4], const uint32_t (&
   }
 }
 
-// Of an entry's zeros: pairs of the zero points of rows r and r + 8, offset included.
+// From an entry's zeros: pairs of the zero points of rows r and r + 8, including the offset.
 template <typename T, int kBits>
 __device__ __forceinline__ void make_zeros(uint32_t (&zero)[2], uint32_t pair) {
   constexpr uint32_t kNumberOffset = kOffset<NumberType<T, kBits>>;
@@ -84,7 +84,7 @@ __device__ __forceinline__ BlockCoord coord_of(const LinearArguments& p, int blo
   return {part, block - p.parts[part].begin};
 }
 
-// Where output `n` of a part goes in every row, and its bias.
+// The column of output `n` of a part, and its bias.
 struct OutputColumn {
   int64_t column;
   float bias, up_bias;
@@ -97,7 +97,7 @@ struct OutputColumn {
   }
 };
 
-// One result: bias, SiLU, residual; rounded as the separate operations would. `up` counts with gated weights only.
+// Stores one result: bias, SiLU, residual; rounded as by the separate operations. `up` is used with gated weights only.
 template <typename T>
 __device__ __forceinline__ void store_output(const LinearArguments& p, const OutputColumn& c, int m, float value,
                                              float up) {

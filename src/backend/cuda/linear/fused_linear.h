@@ -1,4 +1,4 @@
-// A linear together with what stands around it: several weights on one input, the residual or SiLU behind them.
+// A linear fused with adjacent steps: several weights on one input, followed by a residual addition or SiLU.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ struct FusedLinear {
   MatrixView y;
   bool residual = false;
   bool gated = false;
-  // act-order at no cost: the result is written where the linear behind this one wants it, which then reads its input
-  // as it lies.
-  const uint16_t* output_perm = nullptr;  // [N] where output n goes; of single weights and gated pairs
+  // Act-order at no cost: the result is written in the input order of the next linear, which then reads it without a
+  // permutation.
+  const uint16_t* output_perm = nullptr;  // [N] column of output n; for single weights and gated pairs
   bool sorted_input = false;
 };
 
-// Whether weights can go through one launch: they share the input's order, bits, group size and symmetry.
+// Whether weights can be used in one launch: they have the same input order, bits, group size and symmetry.
 bool can_fuse(std::span<const CudaWeight* const> weights);
 
 struct LinearPart {
@@ -36,14 +36,14 @@ struct LinearPart {
   int begin;  // its first block of 16 outputs, counted over all parts
 };
 
-// What a kernel needs to know of a FusedLinear.
+// A FusedLinear as kernel arguments.
 struct LinearArguments {
-  LinearPart parts[FusedLinear::kMaxParts];  // those that are not there begin behind all blocks
+  LinearPart parts[FusedLinear::kMaxParts];  // missing parts begin after all blocks
   int blocks;                                // of 16 outputs of all parts, or of the gate
   bool gated, residual, y_is_float;
   int rows, k, tiles;
   int group_steps, groups;
-  uint32_t group_tiles_inverse;  // ⌈2³² / tiles of a group⌉ where groups are whole tiles; 0 for one tile
+  uint32_t group_tiles_inverse;  // ⌈2³² / tiles of a group⌉ if groups are whole tiles; 0 for one tile
   const void* x;
   int64_t x_stride;
   const uint16_t* output_perm;

@@ -1,4 +1,4 @@
-// Between the checkpoint's layout, our tiles and dense matrices. Load-time work: a few milliseconds for a 7B model.
+// Conversion between the checkpoint's layout, tiles and dense matrices at load time, a few milliseconds for a 7B model.
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -27,7 +27,7 @@ __device__ __forceinline__ uint32_t field(const uint32_t* words, int64_t index, 
   return value & ((1u << bits) - 1u);
 }
 
-// One thread makes the words of one lane of one tile.
+// One thread for the words of one lane of one tile.
 __global__ void __launch_bounds__(kThreads)
     repack_kernel(uint32_t* tiles_out, const uint32_t* qweight, const int32_t* order, int bits, int64_t n_count,
                   int64_t k_count, int64_t tiles_count, uint32_t filler) {
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// One thread makes the scales and zeros of rows r and r + 8 of one group.
+// One thread for the scales and zeros of rows r and r + 8 of one group.
 __global__ void __launch_bounds__(kThreads)
     repack_scales_kernel(uint32_t* out, const uint16_t* scales, const uint32_t* qzeros, int bits, bool sym,
                          int64_t n_count, int groups) {
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kThreads)
   to[n * k_count + k] = from_float<T>(__half2float(__ushort_as_half(scales[g * n_count + n])) * (code - zero));
 }
 
-// A warp makes 16 outputs × 64 inputs dense, one word of codes a lane and step.
+// A warp dequantizes 16 outputs × 64 inputs, one word of codes per lane and step.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t stride, const PackedView w) {
   const int64_t warp = (int64_t{blockIdx.x} * kThreads + threadIdx.x) / 32;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads) dequantize_kernel(T* to, int64_t str
   const uint32_t* scales = w.scales + block * (w.groups + kSpareGroups) * 8 * (w.sym ? 1 : 2);
   const float middle = static_cast<float>(1 << (w.bits - 1));
   for (int s = 0; s < 4; ++s) {
-    const int64_t first = tile * kTilePositions + s * 16 + lane % 4 * 2;  // and 1, 8, 9 behind it
+    const int64_t first = tile * kTilePositions + s * 16 + lane % 4 * 2;  // and 1, 8, 9 after it
     if (first >= w.k) return;  // K is a multiple of 32: the four positions are all inside or all outside
     const int g = static_cast<int>((tile * 4 + s) / w.group_steps);
     const uint32_t* at = scales + (g * 8 + row) * (w.sym ? 1 : 2);
@@ -153,7 +153,7 @@ void with_half_type(DType dtype, const Body& body) {
 }
 
 struct Order {
-  bool regular = true;          // equal groups whose size 16 divides
+  bool regular = true;          // equal groups of a multiple of 16
   std::vector<int32_t> inputs;  // [K] input at each position; empty: natural
 };
 

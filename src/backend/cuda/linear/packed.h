@@ -1,7 +1,7 @@
-// Packed weights on the GPU: the tiles that the tensor cores read, and how they are made from the checkpoint's layout.
+// Packed weights on the GPU: tiles for the tensor cores, and their conversion from the checkpoint's layout.
 //
-// Inputs are sorted by group at load (act-order), so that kernels never see g_idx; position p of the sorted order is
-// input order[p]. A tile is 16 outputs × 64 positions, 128·bits bytes; tiles follow each other along the positions.
+// Inputs are sorted by group at load (act-order), so that kernels do not need g_idx; position p of the sorted order is
+// input order[p]. A tile is 16 outputs × 64 positions, 128·bits bytes; tiles are consecutive along the positions.
 // In the product's step s (16 positions), lane l holds, with r = l / 4 and c = 2·(l % 4), the codes of its operand
 //   f = 0  (r, c..c+1)    f = 1  (r+8, c..c+1)    f = 2  (r, c+8..c+9)    f = 3  (r+8, c+8..c+9)
 // as two halves h, in `bits` words w of 32 bits:
@@ -21,13 +21,13 @@ namespace gptq::backend::cuda {
 
 inline constexpr int kTileRows = 16;       // outputs
 inline constexpr int kTilePositions = 64;  // inputs
-inline constexpr int kSpareGroups = 4;     // after each row of scales: a tile may read that many from its first group
+inline constexpr int kSpareGroups = 4;     // after each row of scales: a tile may read this many from its first group
 
 struct PackedView {
   const uint32_t* codes = nullptr;  // [N/16, tiles, 32·bits]
   const uint32_t* scales =
       nullptr;  // [N/16, groups + kSpareGroups, 8·(sym ? 1 : 2)]: fp16 scales of rows r and r+8, then their zeros
-  const uint16_t* inverse_perm = nullptr;  // [K] position of each input; null: the order is natural
+  const uint16_t* inverse_perm = nullptr;  // [K] position of each input; null: natural order
   const uint16_t* perm = nullptr;          // [K] input at each position; null with `inverse_perm`
   int bits = 4;
   bool sym = true;
@@ -48,7 +48,7 @@ class CudaWeight final : public Weight {
   MatrixView dense() const { return {dtype, codes.as<std::byte>(), n, k, k}; }
 
   int64_t n = 0, k = 0;
-  DType dtype = DType::kBF16;  // of dense elements, and of what products compute in
+  DType dtype = DType::kBF16;  // of dense elements and of products
   uint64_t order_hash = 0;     // of the inputs' order; 0: natural
   PackedView packed;
   Buffer codes, scales, inverse_perm, bias_values;
@@ -56,7 +56,7 @@ class CudaWeight final : public Weight {
 
 std::unique_ptr<CudaWeight> make_dense_weight(Context& context, DType dtype, const TensorView& weight,
                                               const TensorView* bias);
-// Groups of unequal sizes, or of sizes that 16 does not divide, become dense.
+// Weights with groups of unequal sizes, or of sizes that are not multiples of 16, are stored dense.
 std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, const PackedWeight& weight);
 
 // The dense matrix, inputs in their natural order or, with `sorted`, in the order of positions.      to T [N, K]

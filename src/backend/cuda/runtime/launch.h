@@ -1,4 +1,4 @@
-// What every kernel file needs: typed pointers into matrices, grid sizes, small arrays on the device.
+// Common code of kernel files: typed pointers into matrices, grid sizes, small arrays on the device.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ T* pointer(MatrixView x) {
 
 inline unsigned tiles(int64_t size, int64_t tile) { return static_cast<unsigned>((size + tile - 1) / tile); }
 
-// Columns are few per block of threads, rows go over the y dimension of the grid, which ends at 65535: kernels step
-// over rows by gridDim.y.
+// Blocks of threads cover `columns_per_block` columns; rows are distributed over the y dimension of the grid, which is
+// limited to 65535: kernels advance by gridDim.y rows.
 inline dim3 grid_over(int64_t rows, int64_t cols, int64_t columns_per_block) {
   return dim3(tiles(cols, columns_per_block), static_cast<unsigned>(rows < 65535 ? rows : 65535));
 }
@@ -28,8 +28,8 @@ inline MatrixView f32_view(const Buffer& buffer, int64_t rows, int64_t cols) {
   return {DType::kF32, buffer.as<std::byte>(), rows, cols, cols};
 }
 
-// `dependent`: by programmatic dependent launch, where the device has it: the kernel starts before the one in front is
-// done and waits for it itself (ptx.cuh).
+// `dependent`: by programmatic dependent launch, if the device supports it: the kernel starts before the previous one
+// is done and waits for it itself (ptx.cuh).
 template <typename Arguments>
 void launch_kernel(const Context& context, void (*kernel)(Arguments), dim3 grid, int threads, size_t shared_bytes,
                    bool dependent, const Arguments& arguments) {

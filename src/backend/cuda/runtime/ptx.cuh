@@ -1,5 +1,5 @@
-// The machine instructions our kernels name themselves: tensor-core products, asynchronous copies, dependent launch.
-// Source: NVIDIA, "Parallel Thread Execution ISA" 9.0. The only file that asks which architecture it is compiled for.
+// Machine instructions used directly by the kernels: tensor-core products, asynchronous copies, dependent launch.
+// Source: NVIDIA, "Parallel Thread Execution ISA" 9.0. The only file that depends on the target architecture.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -10,7 +10,7 @@
 namespace gptq::backend::cuda {
 
 // ---- programmatic dependent launch (sm_90): a kernel launched with the attribute starts before its predecessor is
-// done; what lies before wait_for_previous() must read nothing that the predecessor writes. No-ops elsewhere.
+// done; code before wait_for_previous() must not read data written by the predecessor. No-ops elsewhere.
 __device__ __forceinline__ void wait_for_previous() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
@@ -44,7 +44,7 @@ __device__ __forceinline__ void mma_16x8x16<__half>(float (&d)[4], const uint32_
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-// Four 8×8 matrices of 16-bit elements from shared memory; lane l gives the address of row l % 8 of matrix l / 8.
+// Four 8×8 matrices of 16-bit elements from shared memory; lane l passes the address of row l % 8 of matrix l / 8.
 __device__ __forceinline__ void load_matrices(uint32_t (&d)[4], const void* shared) {
   const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
@@ -58,13 +58,14 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&d)[4], const
                : "r"(address));
 }
 
-// ---- tensor cores of four warps together: d[64, N] = a[64, 16·S] · b[N, 16·S]ᵀ, fp32. Warp w of four, the first of
-// them a multiple of four, has rows 16·w..16·w + 15 of a and d in its registers, as in mma_16x8x16. b lies in shared
-// memory, rows of 128 bytes from a multiple of 1024 on; its chunks of 16 bytes have changed targets: chunk c of row r is
-// at c ^ (r % 8).
+// ---- tensor cores of four warps together: d[64, N] = a[64, 16·S] · b[N, 16·S]ᵀ, fp32. Warp w of the four, whose first
+// has an index that is a multiple of four, has rows 16·w..16·w + 15 of a and d in its registers, as in mma_16x8x16. b
+// is in shared memory, rows of 128 bytes, aligned to 1024; its chunks of 16 bytes are swizzled: chunk c of row r is at
+// c ^ (r % 8).
 //
-// start_product() may return before the product is done (sm_90a): a, b and d belong to it until finish_product().
-// Before, b was written by copy_async_16 or plain stores, then shared_is_ready() by the writers, then a barrier.
+// start_product() may return before the product is done (sm_90a): a, b and d must not be used until finish_product().
+// b must have been written by copy_async_16 or plain stores, followed by shared_is_ready() of the writers and a
+// barrier.
 __device__ __forceinline__ void shared_is_ready() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -145,7 +146,7 @@ __device__ __forceinline__ void start_product(float (&d)[kN8][4], const uint32_t
   for (int s = 0; s < kSteps; ++s) warpgroup_product<T>(d, a[s], matrix + static_cast<uint64_t>(s * 32 >> 4), s > 0);
   asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 #else
-  // Lane l gives the address of row l % 8 of matrix l / 8: both halves of a step's chunks for 16 rows of b.
+  // Lane l passes the address of row l % 8 of matrix l / 8: both halves of a step's chunks for 16 rows of b.
   const int row = lane % 8 + lane / 16 * 8, half = lane / 8 % 2;
   const int first = static_cast<int>(static_cast<uint32_t>(__cvta_generic_to_shared(b)) / 16 % 8);
 #pragma unroll
@@ -168,7 +169,7 @@ template <int kSteps, int kN8>
 __device__ __forceinline__ void finish_product(float (&d)[kN8][4], uint32_t (&a)[kSteps][4]) {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
-  // Nothing that reads d or writes a moves in front of the wait.
+  // Reads of d and writes of a must not be moved before the wait.
   for (auto& row : d) asm volatile("" : "+f"(row[0]), "+f"(row[1]), "+f"(row[2]), "+f"(row[3])::"memory");
   for (auto& row : a) asm volatile("" : "+r"(row[0]), "+r"(row[1]), "+r"(row[2]), "+r"(row[3])::"memory");
 #endif
@@ -186,7 +187,7 @@ __device__ __forceinline__ void wait_for_copies() {  // all groups but the newes
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// Asks for [global, global + bytes) in the L2 cache; both multiples of 16. Nothing on older devices.
+// Prefetches [global, global + bytes) into the L2 cache; both multiples of 16. No-op on older devices.
 __device__ __forceinline__ void prefetch_to_l2(const void* global, uint32_t bytes) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
@@ -194,7 +195,7 @@ __device__ __forceinline__ void prefetch_to_l2(const void* global, uint32_t byte
 }
 
 // ---- integers
-// (a & b) | c in one instruction: left to itself the compiler makes two of it when b and c are constants.
+// (a & b) | c in one instruction: the compiler would use two if b and c are constants.
 __device__ __forceinline__ uint32_t and_or(uint32_t a, uint32_t b, uint32_t c) {
   uint32_t result;
   asm("lop3.b32 %0, %1, %2, %3, 0xEA;" : "=r"(result) : "r"(a), "r"(b), "r"(c));

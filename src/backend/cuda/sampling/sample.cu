@@ -1,12 +1,13 @@
 // The sampling chain of backend/sampling/sample.h, one block of threads for each sequence.
 //
-// Every cut and the draw ask for the first key at which a sum of weights reaches a target. `find` answers by radix
-// descent: it adds up the weights under each value of the key's first byte, goes to the byte at which the sum passes
-// the target, and so on until one key is left. All sums are integers, so that the order of atomics means nothing.
+// Every cut and the draw need the first key at which a sum of weights reaches a target. `find` determines it by radix
+// descent: it sums the weights for each value of the key's first byte, selects the byte at which the cumulative sum
+// reaches the target, and continues with the next byte until one key is left. All sums are integers, so the order of
+// atomics has no effect.
 //
-// The answers nearly always lie near the best token. The row of logits is therefore read twice: for its maximum, and to
-// list what lies above a threshold, which comes from the maxima of the threads. The descents go over that list in
-// shared memory, and over the row itself only where the list ends too early.
+// The results are nearly always close to the best token. The row of logits is therefore read twice: for its maximum,
+// and to list the keys above a threshold derived from the maxima of the threads. The descents use that list in shared
+// memory, and the whole row only if the list is too short.
 #include <cuda_runtime.h>
 
 #include <cmath>
@@ -23,11 +24,11 @@ namespace {
 
 constexpr int kThreads = 1024;
 constexpr int kWarps = kThreads / 32;
-constexpr int kListed = 2048;  // keys that the list holds
-constexpr int kLeaders = 512;  // at most: threads whose maxima lie in the list
+constexpr int kListed = 2048;  // capacity of the list
+constexpr int kLeaders = 512;  // maximum number of threads whose maxima are in the list
 constexpr int kValues = 256;   // of a byte
 constexpr int kPartBits =
-    11;  // of a weight: 2²¹ parts add up in 32 bits; atomics on 64 bits of shared memory are loops
+    11;  // of a weight: 2²¹ parts sum within 32 bits; atomics on 64 bits of shared memory are loops
 constexpr int kParts = 4;
 constexpr uint64_t kNoKey = ~uint64_t{0};
 static_assert(kMaxWeight >> (kParts * kPartBits) == 0);
@@ -40,9 +41,9 @@ struct Shared {
   float best_of_warp[kWarps];
   int id_of_warp[kWarps];
   int listed;
-  int value;        // of the byte at which the sum passes the target; −1 = it does not
-  uint64_t before;  // the sum of the weights in front of those under it
-  uint64_t key;     // the one that is left
+  int value;        // of the byte at which the sum reaches the target; −1: it does not
+  uint64_t before;  // the sum of the weights of smaller keys
+  uint64_t key;     // the remaining key
   double uniform;
 };
 
@@ -54,7 +55,7 @@ struct Row {
 
   __device__ float logit(int id) const { return penalized(logits[id], penalty != 1.0f && seen[id] != 0); }
 
-  // Calls use(id, logit) for every kThreads-th id, beginning with this thread's. Loads go out together.
+  // Calls use(id, logit) for every kThreads-th id, beginning with this thread's. Loads are issued together.
   template <typename Use>
   __device__ void for_mine(const Use& use) const {
     constexpr int kTogether = 8;
@@ -78,7 +79,7 @@ struct Row {
  private:
   __device__ float penalized(float logit, bool was_seen) const {
     if (was_seen) logit = logit > 0 ? __fdiv_rn(logit, penalty) : __fmul_rn(logit, penalty);
-    return fmaxf(logit, -INFINITY);  // NaN is passed over
+    return fmaxf(logit, -INFINITY);  // NaN is ignored
   }
 };
 
@@ -99,7 +100,7 @@ struct Keys {
 enum class Weigh { kTokens, kWeight };
 
 struct Found {
-  uint64_t key;      // kNoKey where all weights together are less than the target
+  uint64_t key;      // kNoKey if the sum of all weights is less than the target
   uint64_t through;  // the sum of the weights up to the key
 };
 
@@ -113,7 +114,7 @@ __device__ uint64_t block_sum(uint64_t value, Shared& s) {
   return total;
 }
 
-// Of this thread and those in front of it.
+// The sum over this thread and those before it.
 __device__ uint64_t sum_up_to_mine(uint64_t value, Shared& s) {
   const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   for (unsigned offset = 1; offset < 32; offset *= 2) {
@@ -143,10 +144,10 @@ __device__ void add_weight(int value, uint64_t key, Weigh weigh, Shared& s) {
   }
 }
 
-// The first key, in rising order, up to which the weights add up to `target` > 0. By all threads; a function of its
-// own, because instructions come from memory too.
+// The first key in ascending order at which the cumulative weight reaches `target` > 0. By all threads; not inlined,
+// because loading instructions takes time too.
 __device__ __noinline__ Found find(const Keys& keys, Weigh weigh, uint64_t target, Shared& s) {
-  uint64_t prefix = 0, before = 0;  // the bytes that are certain; the weights of the keys in front of them
+  uint64_t prefix = 0, before = 0;  // the known bytes; the weight of the keys before them
   for (int shift = 56;; shift -= 8) {
     const auto has_prefix = [&](uint64_t key) { return shift == 56 || key >> (shift + 8) == prefix; };
     __syncthreads();
@@ -185,7 +186,7 @@ __device__ __noinline__ Found find(const Keys& keys, Weigh weigh, uint64_t targe
   }
 }
 
-// The weight of the keys up to `last` whose own is at least `least`. By all threads.
+// The weight of the keys up to `last` whose weight is at least `least`. By all threads.
 __device__ __noinline__ uint64_t sum_mass(const Keys& keys, uint64_t last, uint64_t least, Shared& s) {
   uint64_t sum = 0;
 #pragma unroll 1
@@ -196,7 +197,7 @@ __device__ __noinline__ uint64_t sum_mass(const Keys& keys, uint64_t last, uint6
   return block_sum(sum, s);
 }
 
-// The highest logit and its id, the lower one of equals; `mine` is the highest that this thread has read.
+// The highest logit and its id, the lowest id of equals; `mine` is the highest that this thread has read.
 __device__ void find_best(const Row& row, float& best, int& id, float& mine, Shared& s) {
   best = -INFINITY;
   id = 0;
@@ -226,7 +227,7 @@ __device__ int draw(const Row& row, const Sampling& sampling, float best, float 
   const float scale = log_gap_scale(sampling.temperature);
   const Keys whole{nullptr, row.vocabulary, row, best, scale};
 
-  // The list: all keys down to a log_gap that a few hundred threads' maxima reach.
+  // The list: all keys up to the log_gap of the `leaders`-th best of the threads' maxima.
   const uint32_t my_depth = log_gap_of(mine, best, scale);
   s.list[threadIdx.x] = my_depth < kLogGaps ? rank_key(my_depth, static_cast<int>(threadIdx.x)) : kNoKey;
   if (threadIdx.x == 0) s.listed = 0;
@@ -270,7 +271,7 @@ __device__ int draw(const Row& row, const Sampling& sampling, float best, float 
 __global__ void __launch_bounds__(kThreads) choose_kernel(const SampleArgs p) {
   __shared__ Shared s;
   const Sampling sampling = p.sampling[blockIdx.x];
-  // Asked for now, awaited when the row has been read: host memory is far away.
+  // Requested now, used after the row was read: host memory has a high latency.
   const double uniform = sampling.temperature > 0 && threadIdx.x == 0 ? p.uniforms[blockIdx.x] : 0;
   const float penalty = sampling.repetition_penalty;
   uint8_t* seen = p.seen + int64_t{blockIdx.x} * p.vocabulary;
