@@ -17,14 +17,14 @@ wheel() {
 environment() {
   "$tools" -m venv "$work/venv"
   python=$work/venv/bin/python
-  "$python" -m pip --disable-pip-version-check install --quiet "$work"/*.whl -c python/requirements.txt pytest
+  "$python" -m pip --disable-pip-version-check install --quiet --no-compile "$work"/*.whl -c python/requirements.txt pytest
   ! "$python" -c 'import torch' 2>/dev/null || { echo "torch is in $work/venv, which must do without" >&2; return 1; }
   site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 }
 
 types() {
   "$tools" -m mypy
-  "$tools" -m mypy --strict --follow-imports=silent python/compat/auto_gptq
+  MYPYPATH=python "$tools" -m mypy --strict --follow-imports=silent python/compat/auto_gptq
 }
 
 with_transformers() {
