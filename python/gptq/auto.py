@@ -150,4 +150,5 @@ def get_best_device(backend: Any = None) -> str:
 
 
 def _settings(config: Any, kind: type[_QuantizeSettings]) -> _QuantizeSettings | None:
-    return kind.from_quant_config(config) if isinstance(config, Mapping) else config
+    settings: _QuantizeSettings | None = kind.from_quant_config(config) if isinstance(config, Mapping) else config
+    return settings

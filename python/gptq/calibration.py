@@ -41,11 +41,12 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
 def _as_list(examples: Any) -> Iterable[Any]:
     """A 2-D tensor or array of ids is one example per row."""
     if hasattr(examples, "shape") and hasattr(examples, "tolist"):
-        values = examples.tolist()
+        values: list[Any] = examples.tolist()
         return values if values and isinstance(values[0], list) else [values]
     if isinstance(examples, Sequence) and examples and all(isinstance(item, int) for item in examples):
         return [examples]
-    return examples
+    items: Iterable[Any] = examples
+    return items
 
 
 def _rows_of(example: Any, where: str, tokenizer: Any, min_length: int) -> list[_core.CorpusRow]:

@@ -48,7 +48,7 @@ class Engine:
         ignore_eos: bool = False,
         keep_special_tokens: bool = False,
         on_token: Callable[[int, int, str], Any] | None = None,
-    ) -> Any:
+    ) -> _core.Result | list[_core.Result]:
         """Generates for one prompt (a text or ids) or for several, which are decoded together.
 
         temperature 0 is greedy. stop: strings that end an answer and are not part of it. stop_tokens: ids that end it,
@@ -120,7 +120,7 @@ class Engine:
         """
         return self._native.score(list(tokens), first)
 
-    def perplexity(self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None) -> Any:
+    def perplexity(self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None) -> _core.PerplexityResult:
         """Perplexity over windows of ``window`` tokens that do not overlap.
 
         Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop.
@@ -184,7 +184,7 @@ def quantize(
     force: bool = False,
     progress: bool = True,
     **hub_options: Any,
-) -> Any:
+) -> _core.QuantizeReport:
     """Quantizes a model folder into the new folder ``output``.
 
     config: QuantizeConfig() when absent. calibration: examples of any form that calibration.to_rows describes, all of which
@@ -201,7 +201,8 @@ def quantize(
     options.seqlen, options.seed = seqlen, seed
     options.device, options.threads, options.max_gpu_memory = device_name(device), threads, max_gpu_memory
     options.resume, options.force = resume, force
-    return run_with_progress(lambda on_progress: _core.quantize(options, on_progress), progress)
+    report: _core.QuantizeReport = run_with_progress(lambda sink: _core.quantize(options, sink), progress)
+    return report
 
 
 def native_options(config: _QuantizeSettings, folder: str, calibration: Any, samples: int, **row_options: Any) -> _core.QuantizeOptions:
@@ -225,6 +226,6 @@ def run_with_progress(work: Callable[[Callable[..., None] | None], Any], shown: 
         return work(lambda phase, fraction, module: bar.update(phase, fraction))
 
 
-def perplexity(model: str | os.PathLike[str], text: str | Sequence[int], window: int = 512, *, device: Any = "auto", **options: Any) -> Any:
+def perplexity(model: str | os.PathLike[str], text: str | Sequence[int], window: int = 512, *, device: Any = "auto", **options: Any) -> _core.PerplexityResult:
     """Perplexity of a model on a text; see Engine.perplexity."""
     return Engine(model, device=device, **options).perplexity(text, window)

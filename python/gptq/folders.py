@@ -6,6 +6,8 @@ import os
 import shutil
 from typing import Any
 
+from gptq import _core
+
 # Options of downloads, which from_pretrained and similar functions pass on.
 HUB_OPTIONS = frozenset(("revision", "cache_dir", "token", "local_files_only", "force_download"))
 
@@ -27,7 +29,7 @@ def model_folder(name: str | os.PathLike[str], *, subfolder: str = "", use_auth_
         return os.path.join(name, subfolder) if subfolder else name
     if subfolder:
         raise ValueError(f"subfolder={subfolder!r} is not supported for models on the Hub; download it and pass the folder")
-    if not hub._core.is_hub_model(name):
+    if not _core.is_hub_model(name):
         raise FileNotFoundError(
             f'opening "{name}": there is no such folder, and it is not the name of a model on the Hub ("org/name")'
         )

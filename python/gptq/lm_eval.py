@@ -13,7 +13,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from gptq.engine import Engine
 
 
-class GptqLM(LM):
+class GptqLM(LM):  # type: ignore[misc]
     """Runs tasks with a model folder or a model of the Hub.
 
     pretrained: folder or name. device: "auto", "cpu", "cuda:N". max_length: at most the model's context, its default.
@@ -92,7 +92,8 @@ class GptqLM(LM):
                 batch = indices[start : start + self.batch_size]
                 room = self.max_length - options["max_new_tokens"]
                 prompts = [self._encode_context(requests[i].args[0])[-max(room, 1) :] for i in batch]
-                for i, result in zip(batch, self.engine.generate(prompts, **options)):
+                results: Any = self.engine.generate(prompts, **options)
+                for i, result in zip(batch, results):
                     answers[i] = result.text
                     self.cache_hook.add_partial("generate_until", requests[i].args, result.text)
         return answers
