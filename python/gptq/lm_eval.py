@@ -1,6 +1,8 @@
 """The model class "gptq_native" of lm-evaluation-harness.
 
-    lm_eval --model gptq_native --model_args pretrained=FOLDER,device=cpu --tasks ...
+    python -m gptq.lm_eval --model gptq_native --model_args pretrained=FOLDER,device=cpu --tasks ...
+
+is the command lm_eval with the class registered; a program registers it by importing this module.
 """
 
 from __future__ import annotations
@@ -8,11 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from gptq.engine import Engine
 
 
+@register_model("gptq_native")
 class GptqLM(LM):  # type: ignore[misc]
     """Runs tasks with a model folder or a model of the Hub.
 
@@ -36,7 +40,8 @@ class GptqLM(LM):  # type: ignore[misc]
         self.engine = Engine(pretrained, device=device or "auto", **kwargs)
         self.max_length = min(int(max_length or self.engine.context_length), self.engine.context_length)
         self.max_gen_toks = int(max_gen_toks)
-        self.batch_size = 64 if batch_size in (None, "auto") else max(int(str(batch_size).split(":")[0]), 1)
+        size = "auto" if batch_size is None else str(batch_size).split(":")[0]  # "auto:4" measures the size 4 times
+        self.batch_size = 64 if size == "auto" else max(int(size), 1)
         self.add_bos_token = add_bos_token
         prefix = self.engine.encode("", add_special_tokens=True)
         self.prefix = prefix[0] if prefix else self.engine.encode("\n", add_special_tokens=False)[0]
@@ -133,3 +138,9 @@ class GptqLM(LM):  # type: ignore[misc]
         first = max(len(tokens) - len(ids), 1)
         log_probs, likeliest = self.engine.score(tokens, first)
         return float(log_probs.sum()), likeliest.tolist() == tokens[first:]
+
+
+if __name__ == "__main__":
+    from lm_eval.__main__ import cli_evaluate
+
+    cli_evaluate()

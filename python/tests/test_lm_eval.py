@@ -18,6 +18,7 @@ TASKS = {
         "doc_to_text": "{{text}}",
         "doc_to_choice": "{{choices}}",
         "doc_to_target": "{{answer}}",
+        "target_delimiter": "",
         "metric_list": [{"metric": "acc"}],
     },
     "continue": {
@@ -41,6 +42,8 @@ TASKS = {
 @pytest.fixture(scope="module")
 def model():
     from lm_eval.api.registry import get_model
+
+    import gptq.lm_eval  # noqa: F401
 
     return get_model("gptq_native")(pretrained=str(DEMO), device="cpu")
 
@@ -80,7 +83,8 @@ def evaluate(model, task):
 def test_loglikelihood(model, tasks):
     scores, samples = evaluate(model, tasks["colours"])
     assert scores["acc,none"] == 1.0
-    (score, _), _ = samples[0]["filtered_resps"]
+    sample = next(sample for sample in samples if sample["doc"]["text"] == "He went to the")
+    (score, _), _ = sample["filtered_resps"]
     tokens = model.engine.encode("He went to the door")
     context = model.engine.encode("He went to the")
     assert score == pytest.approx(float(model.engine.score(tokens, len(context))[0].sum()))
