@@ -43,12 +43,14 @@ class BatchEncoding(UserDict[str, Any]):
         n_sequences: int | None = None,
     ) -> None:
         """``encoding``: one of each row, or a function that computes them when they are asked for."""
-        super().__init__(data)
+        # Not UserDict's constructor, which takes longer than encoding a short text.
+        self.data = {} if data is None else dict(data)
         self._encodings: Any = encoding
         if encoding is not None and not callable(encoding) and not isinstance(encoding, (list, tuple)):
             self._encodings = [encoding]
         self._n_sequences = n_sequences
-        self.convert_to_tensors(tensor_type, prepend_batch_axis)
+        if tensor_type is not None:
+            self.convert_to_tensors(tensor_type, prepend_batch_axis)
 
     # ---- the mapping
 

@@ -32,7 +32,7 @@ class EncodeOptions:
     return_special_tokens_mask: bool = False
     return_offsets_mapping: bool = False
     return_length: bool = False
-    split_special_tokens: bool = False
+    split_special_tokens: bool | None = None
     verbose: bool = True
 
     def resolve(self, model_max_length: int, pad_id: int | None) -> None:
@@ -45,6 +45,11 @@ class EncodeOptions:
             raise NotImplementedError("is_split_into_words: texts that are split into words cannot be tokenized")
         if self.max_length is not None and self.padding is False and self.truncation is None:
             self.truncation = "longest_first"
+        if self.padding is False and not self.truncation and self.max_length is None:
+            self.padding, self.truncation = "do_not_pad", "do_not_truncate"
+            if self.stride or self.padding_side is not None or self.pad_to_multiple_of is not None:
+                self._check(pad_id)
+            return
         padding, truncation = _word("padding", self.padding, _PADDINGS), _word("truncation", self.truncation, _TRUNCATIONS)
         if padding == "longest" and self.max_length is not None and truncation == "do_not_truncate" and self.verbose:
             warnings.warn(

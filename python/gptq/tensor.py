@@ -197,6 +197,30 @@ class Tensor:
     def __ne__(self, other: Any) -> Any:
         return self._like(self._array != _plain(other))
 
+    def __lt__(self, other: Any) -> Tensor:
+        return self._like(self._array < _plain(other))
+
+    def __le__(self, other: Any) -> Tensor:
+        return self._like(self._array <= _plain(other))
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self._like(self._array > _plain(other))
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self._like(self._array >= _plain(other))
+
+    def __and__(self, other: Any) -> Tensor:
+        return self._like(self._array & _plain(other))
+
+    def __or__(self, other: Any) -> Tensor:
+        return self._like(self._array | _plain(other))
+
+    def __invert__(self) -> Tensor:
+        return self._like(~self._array)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self._like(self._array * _plain(other))
+
     def __add__(self, other: Any) -> Tensor:
         return self._like(self._array + _plain(other))
 

@@ -26,8 +26,8 @@ void add_chat(nb::module_& m) {
             return self.render_json(messages, options).text;
           },
           nb::arg("messages"), nb::arg("tools") = "", nb::arg("variables") = "",
-          nb::arg("add_generation_prompt") = false, nb::arg("continue_final_message") = false,
-          nb::arg("adapt") = false, released)
+          nb::arg("add_generation_prompt") = false, nb::arg("continue_final_message") = false, nb::arg("adapt") = false,
+          released)
       .def("source", &ChatTemplate::source, nb::arg("with_tools") = false)
       .def("names", &ChatTemplate::names);
   m.def("chat_template_sources", &gptq::chat_template_sources, nb::arg("folder"), released);

@@ -62,9 +62,9 @@ nb::dict pull(const std::string& model, const std::string& revision, const std::
   return all;
 }
 
-nb::dict push(const std::string& folder, const std::string& repo, const std::string& token,
-              const std::string& revision, const std::string& message, bool private_repo, bool create_pr,
-              bool write_card, const nb::object& progress) {
+nb::dict push(const std::string& folder, const std::string& repo, const std::string& token, const std::string& revision,
+              const std::string& message, bool private_repo, bool create_pr, bool write_card,
+              const nb::object& progress) {
   gptq::PushOptions options;
   options.token = token;
   options.revision = revision;

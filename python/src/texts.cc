@@ -192,8 +192,8 @@ gptq::Truncation truncation_of(const std::string& name) {
                                                  "do_not_truncate");
 }
 
-EncodedTexts encode(const nb::object& tokenizer, const nb::list& texts,
-                    const std::optional<nb::list>& pairs, const EncodeOptions& options) {
+EncodedTexts encode(const nb::object& tokenizer, const nb::list& texts, const std::optional<nb::list>& pairs,
+                    const EncodeOptions& options) {
   std::vector<nb::object> kept;  // the strings, should another thread change the lists
   std::vector<gptq::TextPair> inputs;
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -224,8 +224,9 @@ void add_texts(nb::module_& m) {
       .def("__len__", &EncodedTexts::size)
       .def("pad", &EncodedTexts::pad, nb::arg("width").none(), nb::arg("multiple"), nb::arg("left"), nb::arg("id"),
            nb::arg("type_id"))
-      .def("row", [](const EncodedTexts& t, size_t i, Column c) { return (void)t.row(i), t.list(i, c); },
-           nb::arg("row"), nb::arg("column"))
+      .def(
+          "row", [](const EncodedTexts& t, size_t i, Column c) { return (void)t.row(i), t.list(i, c); }, nb::arg("row"),
+          nb::arg("column"))
       .def("lists", &EncodedTexts::lists, nb::arg("column"))
       .def("matrix", &EncodedTexts::matrix, nb::arg("column"))
       .def_prop_ro("rectangular", &EncodedTexts::rectangular)

@@ -1,5 +1,6 @@
 // gptq::Tokenizer for Python. Ids go out as lists of int, tokens as str.
 #include <gptq/batch_encoding.h>
+#include <gptq/error.h>
 #include <gptq/tokenizer.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
@@ -32,6 +33,26 @@ std::vector<TokenId> ids_of(const Tokenizer& tokenizer, const std::vector<std::s
   std::vector<TokenId> ids;
   for (const std::string_view token : tokens) ids.push_back(tokenizer.id_of(token));
   return ids;
+}
+
+// Labels often have -100 where there is no token: decoding them is a mistake that would go unnoticed.
+void check_not_negative(const std::vector<TokenId>& ids) {
+  for (const TokenId id : ids) {
+    if (id >= 0) continue;
+    throw gptq::Error(gptq::ErrorKind::kUsage,
+                      "decoding token ids: found " + std::to_string(id) + ", expected ids that are not negative");
+  }
+}
+
+std::string decode(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, bool skip, bool clean_up) {
+  check_not_negative(ids);
+  return tokenizer.decode(ids, skip, clean_up);
+}
+
+std::vector<std::string> decode_many(const Tokenizer& tokenizer, const std::vector<std::vector<TokenId>>& lists,
+                                     bool skip, bool clean_up) {
+  for (const std::vector<TokenId>& ids : lists) check_not_negative(ids);
+  return gptq::decode_texts(tokenizer, lists, skip, clean_up);
 }
 
 nb::dict vocabulary(const Tokenizer& tokenizer) {
@@ -80,14 +101,10 @@ void add_tokenizer(nb::module_& m) {
           "encode", [](const Tokenizer& t, std::string_view text, bool add) { return t.encode(text, add); },
           nb::arg("text"), nb::arg("add_special_tokens") = true, released)
       .def("encode_prompt", &Tokenizer::encode_prompt, nb::arg("text"), released)
-      .def("decode", &Tokenizer::decode, nb::arg("ids"), nb::arg("skip_special_tokens") = true,
+      .def("decode", decode, nb::arg("ids"), nb::arg("skip_special_tokens") = true, nb::arg("clean_up_spaces") = false,
+           released)
+      .def("decode_many", decode_many, nb::arg("lists"), nb::arg("skip_special_tokens") = true,
            nb::arg("clean_up_spaces") = false, released)
-      .def(
-          "decode_many",
-          [](const Tokenizer& t, const std::vector<std::vector<TokenId>>& lists, bool skip, bool clean_up) {
-            return gptq::decode_texts(t, lists, skip, clean_up);
-          },
-          nb::arg("lists"), nb::arg("skip_special_tokens") = true, nb::arg("clean_up_spaces") = false, released)
       .def("join", &Tokenizer::join, nb::arg("tokens"), released)
       .def("tokens", tokens_of, nb::arg("ids"))
       .def("ids", ids_of, nb::arg("tokens"))

@@ -1,6 +1,20 @@
-"""Marks the tests that compare with transformers or use torch: scripts/python.sh runs them in an environment of their own."""
+"""What all tests share: the demo model, and the mark of tests that use transformers or torch, which scripts/python.sh runs apart."""
+
+from __future__ import annotations
+
+import pathlib
 
 import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEMO = ROOT / "models" / "demo"
+
+
+@pytest.fixture
+def tokenizer():
+    from gptq import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(DEMO)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -178,8 +178,10 @@ std::vector<EncodedText> encode_one(const Pipeline& pipeline, const TextPair& in
 void for_each_input(size_t count, size_t bytes, int threads, const std::function<void(size_t)>& body) {
   constexpr size_t kBytesPerThread = size_t{1} << 16, kBlocks = 16;
   const auto useful = static_cast<int>(std::min({count, bytes / kBytesPerThread, size_t{64}}));
-  const int hardware = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  const int used = std::min(useful, threads > 0 ? threads : hardware);
+  int used = useful;
+  // Counting the processors takes longer than encoding a short text.
+  if (useful > 1)
+    used = std::min(useful, threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()));
   if (used <= 1) {
     for (size_t i = 0; i < count; ++i) body(i);
     return;

@@ -133,7 +133,7 @@ void Pipeline::apply_bos_eos_settings(const TokenizerConfig& config) {
   std::vector<TokenId> before, after;
   if (config.add_bos_token.value_or(begins) && bos_ >= 0) before.push_back(bos_);
   if (config.add_eos_token.value_or(ends) && eos_ >= 0) after.push_back(eos_);
-  post_processor_ = PostProcessor(std::move(before), std::move(after));
+  post_processor_ = PostProcessor(std::move(before), std::move(after), config.second_type_id);
 }
 
 template <typename OnToken, typename OnWords>

@@ -120,8 +120,7 @@ std::map<std::string, std::string> Tokenizer::named_tokens() const { return impl
 std::vector<AddedTokenInfo> Tokenizer::added_tokens() const {
   std::vector<AddedTokenInfo> all;
   for (const auto& [id, token] : impl_->added_tokens().by_id()) {
-    all.push_back(
-        {id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
+    all.push_back({id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return all;

@@ -35,6 +35,14 @@ Error failure(const std::string& source, const std::string& variables = "") {
   return Error(ErrorKind::kGeneral, "no error");
 }
 
+TEST(ChatTemplate, SourcesOfAFolder) {
+  EXPECT_EQ(chat_template_sources(kDemo).at("default"), ChatTemplate::open(kDemo).source());
+  const testing::TempFolder folder;
+  EXPECT_TRUE(chat_template_sources(folder.path()).empty());
+  folder.write("chat_template.jinja", "{{ broken");
+  EXPECT_EQ(chat_template_sources(folder.path()), (std::map<std::string, std::string>{{"default", "{{ broken"}}));
+}
+
 TEST(ChatTemplate, DemoModel) {
   const ChatTemplate chat = ChatTemplate::open(kDemo);
   const Prompt prompt = chat.render({{"user", "Hi"}, {"assistant", "Hello."}, {"user", "Bye [INST]"}});

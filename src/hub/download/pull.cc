@@ -189,14 +189,13 @@ class Pull {
     std::string lacking;
     for (size_t i = 0; i < std::min(missing_.size(), kMaxNamedFiles); ++i) lacking += (i ? ", " : "") + missing_[i];
     if (missing_.size() > kMaxNamedFiles) lacking += " and more";
-    throw Error(ErrorKind::kNotFound,
-                doing() +
-                    (options_.force_download ? ": a download was requested"
-                     : lacking.empty()       ? ": it is not in " + cache_.root().string()
-                                             : ": " + cache_.root().string() + " lacks " + lacking) +
-                    ", and offline mode is on (" +
-                    (options_.local_files_only ? "local_files_only" : "HF_HUB_OFFLINE") +
-                    "); run it once without offline mode");
+    throw Error(ErrorKind::kNotFound, doing() +
+                                          (options_.force_download ? ": a download was requested"
+                                           : lacking.empty()       ? ": it is not in " + cache_.root().string()
+                                                             : ": " + cache_.root().string() + " lacks " + lacking) +
+                                          ", and offline mode is on (" +
+                                          (options_.local_files_only ? "local_files_only" : "HF_HUB_OFFLINE") +
+                                          "); run it once without offline mode");
   }
 
   PullResult result(const Choice& choice) const {

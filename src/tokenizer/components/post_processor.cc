@@ -38,9 +38,7 @@ Part tokens(std::vector<TokenId> ids, int type_id = 0) { return {-1, {}, std::mo
 Part text(int sequence, int type_id) { return {sequence, {}, {}, type_id}; }
 
 // The two texts, before any component adds to them.
-bool is_bare_pair(const Parts& parts) {
-  return parts.size() == 2 && parts[0].sequence == 0 && parts[1].sequence == 1;
-}
+bool is_bare_pair(const Parts& parts) { return parts.size() == 2 && parts[0].sequence == 0 && parts[1].sequence == 1; }
 
 // `slots`: where the text goes, and control tokens.
 Parts filled_single(const Parts& parts, const Parts& slots, bool add_special_tokens, const std::string& what) {
@@ -200,10 +198,11 @@ void add_processor(Lists& lists, const PipelineComponent& component) {
 
 PostProcessor::PostProcessor() : PostProcessor({}, std::vector<TokenId>{}) {}
 
-PostProcessor::PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after) {
-  lists_.single = {Parts{text(0, 0)}, Parts{tokens(before), text(0, 0), tokens(after)}};
-  lists_.pair = {Parts{text(0, 0), text(1, 1)}, Parts{tokens(before), text(0, 0), tokens(after), tokens(before, 1),
-                                                      text(1, 1), tokens(after, 1)}};
+PostProcessor::PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after, int second_type_id) {
+  const Part first = text(0, 0), second = text(1, second_type_id);
+  lists_.single = {Parts{first}, Parts{tokens(before), first, tokens(after)}};
+  lists_.pair = {Parts{first, second}, Parts{tokens(before), first, tokens(after), tokens(before, second_type_id),
+                                             second, tokens(after, second_type_id)}};
 }
 
 size_t PostProcessor::added(bool add_special_tokens, bool pair) const {

@@ -41,8 +41,9 @@ class PostProcessor {
 
   // Only the text.
   PostProcessor();
-  // [before...] text [after...]: for add_bos_token and add_eos_token of tokenizer_config.json.
-  PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after);
+  // [before...] text [after...], and the same around the second text of a pair, whose tokens have this type id: for
+  // add_bos_token and add_eos_token of tokenizer_config.json.
+  PostProcessor(std::vector<TokenId> before, std::vector<TokenId> after, int second_type_id = 1);
 
   // Parts of the result for one text and for a pair of texts, each without and with special tokens. An empty list for
   // pairs: they are not defined.

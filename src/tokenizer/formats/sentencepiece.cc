@@ -267,7 +267,10 @@ TokenizerSource read_sentencepiece(std::string_view bytes, const std::string& wh
   (*source.json)["normalizer"] = family.normalizer(model, config);
   (*source.json)["pre_tokenizer"] = family.pre_tokenizer(config);
   (*source.json)["decoder"] = family.decoder(config);
-  if (&family == &kT5Family) config.add_bos_token = config.add_eos_token = std::nullopt;  // they are not used
+  if (&family == &kT5Family) {
+    config.add_bos_token = config.add_eos_token = std::nullopt;  // they are not used
+    config.second_type_id = 0;
+  }
   config.add_bos_token = config.add_bos_token.value_or(family.bos);
   config.add_eos_token = config.add_eos_token.value_or(family.eos);
   return source;

@@ -19,6 +19,7 @@ struct TokenizerConfig {
   std::map<std::string, std::string> named_tokens;  // "bos_token" -> "<s>"; null and absent ones are omitted
   std::optional<bool> add_bos_token;                // absent: the tokenizer file decides
   std::optional<bool> add_eos_token;
+  int second_type_id = 1;  // of the second text of a pair, where these two frame it
 
   std::string tokenizer_class;  // without the suffix "Fast"; "" when unknown
   // of converted SentencePiece models: every segment of text gets a leading space
