@@ -27,10 +27,16 @@ _IGNORED = frozenset(
 
 
 def load(
-    name: str | os.PathLike[str], config: _QuantizeSettings | None, quantized: bool | None, device: Any, kwargs: dict[str, Any]
+    name: str | os.PathLike[str],
+    config: _QuantizeSettings | None,
+    quantized: bool | None,
+    device: Any,
+    kwargs: dict[str, Any],
 ) -> CausalLM:
     """Opens a model. ``quantized``: what is expected of it; None: as the folder says."""
-    hub_options = {key: kwargs.pop(key) for key in list(kwargs) if key in HUB_OPTIONS or key in ("subfolder", "use_auth_token")}
+    hub_options = {
+        key: kwargs.pop(key) for key in list(kwargs) if key in HUB_OPTIONS or key in ("subfolder", "use_auth_token")
+    }
     for key in sorted(kwargs):
         if key not in _IGNORED:
             raise TypeError(f"loading {os.fspath(name)}: unexpected argument '{key}'")
@@ -46,7 +52,9 @@ def load(
         raise TypeError(str(error)) from None
     is_quantized = "quantization_config" in found or os.path.exists(os.path.join(folder, "quantize_config.json"))
     if quantized is True and not is_quantized:
-        raise FileNotFoundError(f"loading {folder}: it is not quantized (no quantization_config in config.json); use from_pretrained with a quantize_config")
+        raise FileNotFoundError(
+            f"loading {folder}: it is not quantized (no quantization_config in config.json); use from_pretrained with a quantize_config"
+        )
     if is_quantized:
         config = QuantizeConfig.from_pretrained(folder) if config is None else config
     return CausalLM(folder, os.fspath(name), config, wanted, is_quantized)
@@ -79,7 +87,13 @@ class AutoGPTQForCausalLM:
         architectures that are not supported, FileNotFoundError, PermissionError.
         """
         del max_memory, trust_remote_code
-        return load(pretrained_model_name_or_path, _settings(quantize_config, BaseQuantizeConfig), None, device if device is not None else device_map, kwargs)
+        return load(
+            pretrained_model_name_or_path,
+            _settings(quantize_config, BaseQuantizeConfig),
+            None,
+            device if device is not None else device_map,
+            kwargs,
+        )
 
     @classmethod
     def from_quantized(
@@ -115,14 +129,24 @@ class GPTQModel:
         **kwargs: Any,
     ) -> CausalLM:
         """A model to quantize, or a quantized one: as the folder says. See AutoGPTQForCausalLM.from_pretrained."""
-        return load(model_id_or_path, _settings(quantize_config, QuantizeConfig), None, device if device is not None else device_map, kwargs)
+        return load(
+            model_id_or_path,
+            _settings(quantize_config, QuantizeConfig),
+            None,
+            device if device is not None else device_map,
+            kwargs,
+        )
 
     @classmethod
-    def from_pretrained(cls, model_id_or_path: str | os.PathLike[str], quantize_config: Any = None, **kwargs: Any) -> CausalLM:
+    def from_pretrained(
+        cls, model_id_or_path: str | os.PathLike[str], quantize_config: Any = None, **kwargs: Any
+    ) -> CausalLM:
         return cls.load(model_id_or_path, quantize_config, **kwargs)
 
     @classmethod
-    def from_quantized(cls, model_id_or_path: str | os.PathLike[str], device_map: Any = None, device: Any = None, **kwargs: Any) -> CausalLM:
+    def from_quantized(
+        cls, model_id_or_path: str | os.PathLike[str], device_map: Any = None, device: Any = None, **kwargs: Any
+    ) -> CausalLM:
         return load(model_id_or_path, None, True, device if device is not None else device_map, kwargs)
 
 
@@ -134,7 +158,9 @@ def exllama_set_max_input_length(model: Any, max_input_length: int, *args: Any) 
 
 def get_gptq_peft_model(*args: Any, **kwargs: Any) -> Any:
     """Always raises NotImplementedError: training is not supported."""
-    raise NotImplementedError("get_gptq_peft_model: training adapters is not supported; load the checkpoint in transformers with peft")
+    raise NotImplementedError(
+        "get_gptq_peft_model: training adapters is not supported; load the checkpoint in transformers with peft"
+    )
 
 
 class BACKEND:
@@ -144,7 +170,7 @@ class BACKEND:
 
 
 def get_best_device(backend: Any = None) -> str:
-    """"cuda:0" when a GPU can be used, else "cpu"."""
+    """ "cuda:0" when a GPU can be used, else "cpu"."""
     del backend
     return _core.device_name("auto")
 

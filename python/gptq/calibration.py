@@ -34,7 +34,9 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
     for index, example in enumerate(_as_list(examples)):
         rows.extend(_rows_of(example, f"calibration example {index}", tokenizer, min_length))
     if not rows:
-        raise ValueError(f"found no calibration examples{' of ' + str(min_length) + ' tokens or more' if min_length > 1 else ''}; give at least one")
+        raise ValueError(
+            f"found no calibration examples{' of ' + str(min_length) + ' tokens or more' if min_length > 1 else ''}; give at least one"
+        )
     return rows
 
 
@@ -74,7 +76,9 @@ def _text_rows(text: str, tokenizer: Any, min_length: int) -> list[_core.CorpusR
 def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.CorpusRow]:
     """One row for each sequence of ids, without the positions whose mask is 0."""
     rows = _nested(ids, where + ": input_ids")
-    masks: list[list[int] | None] = [None] * len(rows) if mask is None else list(_nested(mask, where + ": attention_mask"))
+    masks: list[list[int] | None] = (
+        [None] * len(rows) if mask is None else list(_nested(mask, where + ": attention_mask"))
+    )
     if len(rows) != len(masks):
         raise ValueError(f"{where}: attention_mask has {len(masks)} rows, input_ids {len(rows)}")
     result = []

@@ -34,7 +34,9 @@ class _QuantizeSettings:
         if self.bits not in _BITS:
             raise ValueError(f"only support quantize to {list(_BITS)} bits, found {self.bits!r}")
         if self.group_size != -1 and self.group_size not in (16, 32, 64, 128, 256, 512, 1024):
-            raise ValueError(f"group_size is {self.group_size!r}, expected -1 (one group per row) or a power of two from 16 to 1024")
+            raise ValueError(
+                f"group_size is {self.group_size!r}, expected -1 (one group per row) or a power of two from 16 to 1024"
+            )
         if not 0 < self.damp_percent < 1:
             raise ValueError(f"damp_percent is {self.damp_percent!r}, expected a number above 0 and below 1")
         if str(self.quant_method) != "gptq":

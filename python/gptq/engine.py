@@ -25,7 +25,13 @@ class Engine:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, device: str = "auto", threads: int = 0, max_gpu_memory: int = 0, **hub_options: Any
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        threads: int = 0,
+        max_gpu_memory: int = 0,
+        **hub_options: Any,
     ) -> None:
         from gptq.folders import model_folder
 
@@ -120,7 +126,9 @@ class Engine:
         """
         return self._native.score(list(tokens), first)
 
-    def perplexity(self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None) -> _core.PerplexityResult:
+    def perplexity(
+        self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None
+    ) -> _core.PerplexityResult:
         """Perplexity over windows of ``window`` tokens that do not overlap.
 
         Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop.
@@ -151,7 +159,7 @@ class Engine:
 
 
 def device_name(device: Any) -> str:
-    """"cpu", "cuda:0" ... from a string, an index, a torch.device or a device_map."""
+    """ "cpu", "cuda:0" ... from a string, an index, a torch.device or a device_map."""
     if device is None:
         return "auto"
     if isinstance(device, dict):
@@ -205,7 +213,9 @@ def quantize(
     return report
 
 
-def native_options(config: _QuantizeSettings, folder: str, calibration: Any, samples: int, **row_options: Any) -> _core.QuantizeOptions:
+def native_options(
+    config: _QuantizeSettings, folder: str, calibration: Any, samples: int, **row_options: Any
+) -> _core.QuantizeOptions:
     """Options for a model folder. All rows of ``calibration`` are used."""
     from gptq.calibration import to_rows
 
@@ -226,6 +236,8 @@ def run_with_progress(work: Callable[[Callable[..., None] | None], Any], shown: 
         return work(lambda phase, fraction, module: bar.update(phase, fraction))
 
 
-def perplexity(model: str | os.PathLike[str], text: str | Sequence[int], window: int = 512, *, device: Any = "auto", **options: Any) -> _core.PerplexityResult:
+def perplexity(
+    model: str | os.PathLike[str], text: str | Sequence[int], window: int = 512, *, device: Any = "auto", **options: Any
+) -> _core.PerplexityResult:
     """Perplexity of a model on a text; see Engine.perplexity."""
     return Engine(model, device=device, **options).perplexity(text, window)

@@ -12,7 +12,9 @@ from gptq import _core
 HUB_OPTIONS = frozenset(("revision", "cache_dir", "token", "local_files_only", "force_download"))
 
 
-def model_folder(name: str | os.PathLike[str], *, subfolder: str = "", use_auth_token: Any = None, **options: Any) -> str:
+def model_folder(
+    name: str | os.PathLike[str], *, subfolder: str = "", use_auth_token: Any = None, **options: Any
+) -> str:
     """The folder of a model: ``name`` itself, or the download of the model of that name on the Hub.
 
     Raises FileNotFoundError for an unknown name, PermissionError for a gated model without access.
@@ -28,7 +30,9 @@ def model_folder(name: str | os.PathLike[str], *, subfolder: str = "", use_auth_
     if os.path.isdir(name):
         return os.path.join(name, subfolder) if subfolder else name
     if subfolder:
-        raise ValueError(f"subfolder={subfolder!r} is not supported for models on the Hub; download it and pass the folder")
+        raise ValueError(
+            f"subfolder={subfolder!r} is not supported for models on the Hub; download it and pass the folder"
+        )
     if not _core.is_hub_model(name):
         raise FileNotFoundError(
             f'opening "{name}": there is no such folder, and it is not the name of a model on the Hub ("org/name")'

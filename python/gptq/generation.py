@@ -129,7 +129,9 @@ def sampling_of(values: Mapping[str, Any]) -> _core.Sampling:
 
     sampling.temperature = number("temperature", 1.0)
     if sampling.temperature <= 0:
-        raise ValueError(f"`temperature` (={sampling.temperature}) has to be above 0 with do_sample=True; use do_sample=False for greedy decoding")
+        raise ValueError(
+            f"`temperature` (={sampling.temperature}) has to be above 0 with do_sample=True; use do_sample=False for greedy decoding"
+        )
     sampling.top_k = int(number("top_k", 50))
     sampling.top_p = number("top_p", 1.0)
     sampling.min_p = number("min_p", 0.0)
@@ -143,7 +145,9 @@ def new_tokens_of(values: Mapping[str, Any], explicit: Mapping[str, Any], prompt
     if explicit.get("max_length") is not None:
         length = int(explicit["max_length"])
         if length <= prompt:
-            raise ValueError(f"the prompt has {prompt} tokens, but `max_length` is {length}; raise it or use max_new_tokens")
+            raise ValueError(
+                f"the prompt has {prompt} tokens, but `max_length` is {length}; raise it or use max_new_tokens"
+            )
         return length - prompt
     if values.get("max_new_tokens") is not None:
         return int(values["max_new_tokens"])

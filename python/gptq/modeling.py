@@ -27,6 +27,7 @@ from gptq.generation import (
     seeds,
 )
 
+
 class Config(dict[str, Any]):
     """config.json of a model with its keys as attributes."""
 
@@ -58,7 +59,9 @@ class CausalLM:
     threads are carried out one after the other. Made by the class methods of AutoGPTQForCausalLM and GPTQModel.
     """
 
-    def __init__(self, folder: str, name: str, quantize_config: _QuantizeSettings | None, device: str, quantized: bool) -> None:
+    def __init__(
+        self, folder: str, name: str, quantize_config: _QuantizeSettings | None, device: str, quantized: bool
+    ) -> None:
         self.name_or_path = name
         self.quantize_config = quantize_config
         self.quantized = quantized
@@ -102,7 +105,12 @@ class CausalLM:
             raise NotImplementedError("quantize: calibration_concat_size is not supported; examples are never joined")
         _refuse("quantize", kwargs, _QUANTIZE_IGNORED)
         options = native_options(
-            self.quantize_config, self._folder, examples, 128, tokenizer=tokenizer, min_length=calibration_data_min_length
+            self.quantize_config,
+            self._folder,
+            examples,
+            128,
+            tokenizer=tokenizer,
+            min_length=calibration_data_min_length,
         )
         options.device = self._device
         self._unsaved = run_with_progress(lambda sink: _core.QuantizedModel.create(options, "", sink), progress)
@@ -129,7 +137,9 @@ class CausalLM:
         if safetensors_metadata:
             raise NotImplementedError("save_quantized: safetensors_metadata is not supported; leave it out")
         if model_basename not in (None, "model"):
-            raise NotImplementedError("save_quantized: model_basename is not supported: readers look for model.safetensors")
+            raise NotImplementedError(
+                "save_quantized: model_basename is not supported: readers look for model.safetensors"
+            )
         if not self.quantized:
             raise OSError("can only save quantized model, please execute .quantize first.")
         if not use_safetensors:
@@ -295,7 +305,7 @@ class CausalLM:
 
     @property
     def device(self) -> Any:
-        """"cpu" or "cuda:0": a torch.device where torch is in use, else a string."""
+        """ "cpu" or "cuda:0": a torch.device where torch is in use, else a string."""
         import sys
 
         name = _core.device_name(self._device)
@@ -353,7 +363,9 @@ _QUANTIZE_IGNORED = frozenset(
     ("use_triton", "use_cuda_fp16", "backend", "adapter", "autotune_warmup_after_quantized", "cache_examples_on_gpu", "calibration_sort", "calibration_concat_separator",
      "adapter_calibration_dataset", "calibration_enable_gpu_cache", "auto_gc", "buffered_fwd", "logger_board")
 )  # fmt: skip
-_FORWARD_IGNORED = frozenset(("use_cache", "return_dict", "position_ids", "token_type_ids", "cache_position", "logits_to_keep"))
+_FORWARD_IGNORED = frozenset(
+    ("use_cache", "return_dict", "position_ids", "token_type_ids", "cache_position", "logits_to_keep")
+)
 
 
 def _as_dict(config: Any) -> dict[str, Any]:
@@ -375,7 +387,9 @@ def read_json(path: str) -> dict[str, Any]:
 
 
 def _module_log(module: _core.ModuleReport) -> dict[str, Any]:
-    return {name: getattr(module, name) for name in ("name", "bits", "group_size", "error", "damp", "method", "seconds")}
+    return {
+        name: getattr(module, name) for name in ("name", "bits", "group_size", "error", "damp", "method", "seconds")
+    }
 
 
 def _refuse(function: str, kwargs: Mapping[str, Any], ignored: frozenset[str]) -> None:

@@ -25,7 +25,13 @@ class TextGenerationPipeline:
         return self.model.device
 
     def __call__(
-        self, text_inputs: Any, *, return_full_text: bool = True, return_tensors: bool = False, batch_size: int | None = None, **kwargs: Any
+        self,
+        text_inputs: Any,
+        *,
+        return_full_text: bool = True,
+        return_tensors: bool = False,
+        batch_size: int | None = None,
+        **kwargs: Any,
     ) -> Any:
         """Generates for a text, a conversation (a list of messages), or a list of either.
 
@@ -64,7 +70,9 @@ class TextGenerationPipeline:
             return {"generated_text": [*item, message] if full else message["content"]}
         whole = self.tokenizer.decode(prompt + new, skip_special_tokens=True)
         start = self.tokenizer.decode(prompt, skip_special_tokens=True)
-        continuation = whole[len(start) :] if whole.startswith(start) else self.tokenizer.decode(new, skip_special_tokens=True)
+        continuation = (
+            whole[len(start) :] if whole.startswith(start) else self.tokenizer.decode(new, skip_special_tokens=True)
+        )
         return {"generated_text": item + continuation if full else continuation}
 
 
@@ -98,4 +106,6 @@ def pipeline(
 
 
 def _is_conversation(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and isinstance(value[0], Mapping)
+    return (
+        isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and isinstance(value[0], Mapping)
+    )

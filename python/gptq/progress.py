@@ -17,7 +17,9 @@ class ProgressBar:
         except ImportError:
             return
         shown = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self._bar = tqdm(total=100.0, desc=description, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=not shown)
+        self._bar = tqdm(
+            total=100.0, desc=description, bar_format="{l_bar}{bar}| {elapsed}<{remaining}", disable=not shown
+        )
 
     def update(self, phase: str, fraction: float) -> None:
         """``fraction``: of the whole work, 0 to 1."""
@@ -29,6 +31,8 @@ class ProgressBar:
     def __enter__(self) -> ProgressBar:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._bar is not None:
             self._bar.close()

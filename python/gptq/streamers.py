@@ -108,4 +108,10 @@ class TextIteratorStreamer(TextStreamer):
 def _is_wide(char: str) -> bool:
     """True for Chinese, Japanese and Korean characters, which are not separated by spaces."""
     code = ord(char)
-    return 0x1100 <= code <= 0x11FF or 0x2E80 <= code <= 0x9FFF or 0xAC00 <= code <= 0xD7AF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x2FA1F
+    return (
+        0x1100 <= code <= 0x11FF
+        or 0x2E80 <= code <= 0x9FFF
+        or 0xAC00 <= code <= 0xD7AF
+        or 0xF900 <= code <= 0xFAFF
+        or 0x20000 <= code <= 0x2FA1F
+    )

@@ -45,7 +45,12 @@ def run(code: str, folder: Path, hub: str) -> list[str]:
     """Runs a script in a folder with the models; returns the lines it prints."""
     (folder / "models").symlink_to(ROOT / "models")
     (folder / "script.py").write_text(code)
-    environment = {**os.environ, "HF_ENDPOINT": hub, "HF_HOME": str(folder / "hf"), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": hub,
+        "HF_HOME": str(folder / "hf"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
     result = subprocess.run([sys.executable, "script.py"], cwd=folder, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()
@@ -64,7 +69,9 @@ def has_gpu() -> bool:
         pytest.param(
             "from gptq import AutoGPTQForCausalLM, BaseQuantizeConfig, login\nfrom transformers import AutoTokenizer\n",
             id="transformers",
-            marks=pytest.mark.skipif(importlib.util.find_spec("transformers") is None, reason="transformers is not installed"),
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("transformers") is None, reason="transformers is not installed"
+            ),
         ),
         pytest.param(
             "from huggingface_hub import login\nfrom transformers import AutoTokenizer\n"

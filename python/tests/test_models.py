@@ -15,7 +15,9 @@ import gptq
 from gptq import AutoGPTQForCausalLM, BaseQuantizeConfig, GPTQModel, QuantizeConfig, Tensor
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
-SENTENCE = "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on the GPTQ algorithm."
+SENTENCE = (
+    "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on the GPTQ algorithm."
+)
 QUESTION = "[INST] How are you today?[/INST]"
 
 
@@ -86,7 +88,13 @@ def test_loading_errors(tmp_path, quantized_folder):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(OSError, match="damaged"):
         GPTQModel.load(tmp_path)
-    ignored = dict(use_triton=False, inject_fused_attention=False, disable_exllama=True, torch_dtype="float16", trust_remote_code=True)
+    ignored = dict(
+        use_triton=False,
+        inject_fused_attention=False,
+        disable_exllama=True,
+        torch_dtype="float16",
+        trust_remote_code=True,
+    )
     assert AutoGPTQForCausalLM.from_quantized(quantized_folder, device_map={"": "cpu"}, **ignored).quantized
 
 
@@ -168,7 +176,9 @@ def test_bad_examples(small):
 
 
 def test_saving(tmp_path, tokenizer):
-    model = AutoGPTQForCausalLM.from_pretrained(DEMO, quantize_config=BaseQuantizeConfig(group_size=128, desc_act=False), device="cpu")
+    model = AutoGPTQForCausalLM.from_pretrained(
+        DEMO, quantize_config=BaseQuantizeConfig(group_size=128, desc_act=False), device="cpu"
+    )
     with pytest.raises(OSError, match="execute .quantize first"):
         model.save_quantized(tmp_path / "early")
     assert model.quantize([tokenizer(SENTENCE)], progress=False)["gptq"][0]["method"] == "gptq"
@@ -385,7 +395,10 @@ def test_pipeline(model, tokenizer, quantized_folder):
     pipe = gptq.pipeline("text-generation", model=model, tokenizer=tokenizer)
     one = pipe("The old man", max_new_tokens=6)
     assert one[0]["generated_text"].startswith("The old man")
-    assert pipe("The old man", max_new_tokens=6, return_full_text=False)[0]["generated_text"] == one[0]["generated_text"][11:]
+    assert (
+        pipe("The old man", max_new_tokens=6, return_full_text=False)[0]["generated_text"]
+        == one[0]["generated_text"][11:]
+    )
     many = pipe(["The old man", "He said"], max_new_tokens=6)
     assert many[0] == one and len(many) == 2
     answer = pipe([{"role": "user", "content": "How are you today?"}], max_new_tokens=40)[0]["generated_text"]
@@ -426,7 +439,10 @@ def test_settings_are_checked_and_read_back(tmp_path, quantized_folder):
 
 
 def test_dynamic_settings(tmp_path):
-    config = QuantizeConfig(gptaq=0.0, dynamic={r".*\.0\..*": {"bits": 8, "group_size": 64}, r"-:.*down_proj": {}, r"+:.*\.1\..*": {"bits": 3}})
+    config = QuantizeConfig(
+        gptaq=0.0,
+        dynamic={r".*\.0\..*": {"bits": 8, "group_size": 64}, r"-:.*down_proj": {}, r"+:.*\.1\..*": {"bits": 3}},
+    )
     model = GPTQModel.load(DEMO, config, device="cpu")
     logs = model.quantize([SENTENCE], progress=False)["gptq"]
     bits = {log["name"]: (log["bits"], log["group_size"]) for log in logs}
