@@ -27,9 +27,10 @@ types() {
   MYPYPATH=python "$tools" -m mypy --strict --follow-imports=silent python/compat/auto_gptq
 }
 
+# The environment with lm_eval also has transformers and torch.
 with_transformers() {
   local base
-  base=$(tests/interop/venv.sh)
+  base=$(tests/interop/venv.sh lm_eval)
   PYTHONPATH=$site "$base" -m pytest -m transformers -q
 }
 
@@ -38,4 +39,4 @@ phase "python: environment" environment
 phase "python: tests without torch" "$work/venv/bin/python" -m pytest -m 'not transformers' -q
 phase "python: types" types
 phase "Dockerfile" "$(dirname "$tools")/hadolint" Dockerfile
-phase "python: tests with transformers" with_transformers
+phase "python: tests with transformers and lm_eval" with_transformers

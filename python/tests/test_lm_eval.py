@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 lm_eval = pytest.importorskip("lm_eval", reason="lm_eval is not installed")
+pytestmark = pytest.mark.transformers
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
 

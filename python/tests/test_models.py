@@ -469,3 +469,52 @@ def test_leaks_nothing(quantized_folder):
     for _ in range(60):
         load()
     assert resident() - before < 12_000_000
+
+
+# ---- with torch, transformers and datasets
+
+
+@pytest.mark.transformers
+def test_torch_tensors_go_in_and_come_out(model):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(DEMO)
+    inputs = tokenizer(QUESTION, return_tensors="pt")
+    out = model.generate(**inputs, max_new_tokens=40)
+    assert isinstance(out, torch.Tensor) and out.dtype == torch.int64 and str(model.device) == "cpu"
+    assert out[0].tolist() == model.generate(inputs["input_ids"][0].tolist(), max_new_tokens=40)[0]
+    streamer = transformers.TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+    thread = threading.Thread(target=model.generate, kwargs=dict(**inputs, streamer=streamer, max_new_tokens=40))
+    thread.start()
+    pieces = "".join(streamer)
+    thread.join()
+    assert pieces.strip() == tokenizer.decode(out[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True).strip()
+    assert isinstance(model(inputs["input_ids"]).logits, torch.Tensor)
+
+
+@pytest.mark.transformers
+def test_greedy_answers_equal_those_of_transformers(original):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    reference = transformers.AutoModelForCausalLM.from_pretrained(DEMO, dtype=torch.float32)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(DEMO)
+    for text in (QUESTION, "The old man looked at the"):
+        inputs = tokenizer(text, return_tensors="pt")
+        for options in ({"max_new_tokens": 32}, {"max_length": inputs["input_ids"].shape[1] + 5}, {}):
+            expected = reference.generate(**inputs, do_sample=False, **options)
+            assert original.generate(**inputs, do_sample=False, **options).tolist() == expected.tolist(), options
+    logits = reference(**inputs).logits.detach()
+    assert torch.allclose(original(**inputs).logits, logits, atol=2e-3 * float(logits.abs().max()))
+
+
+@pytest.mark.transformers
+def test_a_data_set_calibrates_like_its_rows(tmp_path, small):
+    datasets = pytest.importorskip("datasets")
+    rows = [{"text": SENTENCE}, {"text": "It was a bright cold day in April."}]
+    results = []
+    for name, examples in (("rows", rows), ("data", datasets.Dataset.from_list(rows))):
+        model = GPTQModel.load(small, QuantizeConfig(), device="cpu")
+        model.quantize(examples, progress=False)
+        model.save(tmp_path / name)
+        results.append(weights(tmp_path / name))
+    assert results[0] == results[1]
