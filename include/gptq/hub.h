@@ -143,10 +143,10 @@ struct PushResult {
   std::vector<std::string> notes;  // sentences for the user
 };
 
-// Uploads a model folder to "org/name" ("name": in the account of the token), creating the repository if it is
-// missing. All files are sent before the one commit: an interrupted upload leaves the repository unchanged, and
-// another call sends only what is missing. Calls `on_progress` from worker threads (see TransferSink). Throws Error of
-// every kind listed above.
+// Uploads the folder of a model, or of a tokenizer alone, to "org/name" ("name": in the account of the token), creating
+// the repository if it is missing. All files are sent before the one commit: an interrupted upload leaves the
+// repository unchanged, and another call sends only what is missing. Calls `on_progress` from worker threads (see
+// TransferSink). Throws Error of every kind listed above.
 PushResult push(const std::string& folder, const std::string& repo, const PushOptions& options,
                 const TransferSink& on_progress = {});
 

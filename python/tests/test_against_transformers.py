@@ -1,7 +1,11 @@
-"""Every id, string, key, shape and type of the tokenizer interface, compared with transformers on the same files."""
+"""Every id, string, key, shape and type of the tokenizer interface, compared with transformers on the same files.
+
+With GPTQ_ALL_TOKENIZERS=1 also on the families that tests/interop trains.
+"""
 
 import copy
 import json
+import os
 import pathlib
 import pickle
 import random
@@ -25,7 +29,12 @@ import tokenizer_text  # noqa: E402
 FOLDERS = sorted(path.parent.name for path in (GOLDEN / "tokenizer").glob("*/tokenizer.json"))
 # Rebuilt by the classes of transformers from other files than tokenizer.json.
 FORMATS = sorted(path.parent.name for path in (GOLDEN / "formats").glob("*/vectors.json"))
-NAMES = ["demo", *FOLDERS, *(f"format:{name}" for name in FORMATS)]
+FAMILIES = []
+if os.environ.get("GPTQ_ALL_TOKENIZERS"):
+    import tokenizer_families
+
+    FAMILIES = [name for name in tokenizer_families.FAMILIES if name not in FOLDERS]
+NAMES = ["demo", *FOLDERS, *(f"format:{name}" for name in FORMATS), *FAMILIES]
 TEXTS = [text for text in tokenizer_text.TEXTS if text]
 SHORT = ["Hello world", "a", "It's  1998,\n\nisn't it? [INST] <s>x</s>", "Größe 日本語 🙂 e\u0301", " leading and trailing "]
 
@@ -52,7 +61,10 @@ class Pair:
         else:
             folder = scratch / name
             folder.mkdir()
-            text = (GOLDEN / "tokenizer" / name / "tokenizer.json").read_text()
+            if name in FAMILIES:
+                text = json.dumps(tokenizer_families.FAMILIES[name](), ensure_ascii=False)
+            else:
+                text = (GOLDEN / "tokenizer" / name / "tokenizer.json").read_text()
             (folder / "tokenizer.json").write_text(text)
             config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64}
             added = [token["content"] for token in json.loads(text).get("added_tokens") or [] if token["special"]]

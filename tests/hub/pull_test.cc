@@ -207,6 +207,22 @@ TEST_F(PullTest, OfflineGivesWhatIsComplete) {
   EXPECT_EQ(requests(), 0);
 }
 
+TEST_F(PullTest, ACallMayBeOfflineAndUseAnotherCache) {
+  PullOptions options;
+  options.cache_dir = (scratch_ / "other").string();
+  options.local_files_only = true;
+  EXPECT_EQ(contains(error_of_pull(options).what(), {"local_files_only", options.cache_dir}), "");
+  EXPECT_EQ(requests(), 0);
+  options.local_files_only = false;
+  const std::string folder = pull(options).folder;
+  EXPECT_TRUE(folder.starts_with(options.cache_dir));
+  EXPECT_FALSE(fs::exists(root()));
+  options.local_files_only = true;
+  hub_.server().clear_requests();
+  EXPECT_EQ(pull(options).folder, folder);
+  EXPECT_EQ(requests(), 0);
+}
+
 TEST_F(PullTest, OfflineTrustsASnapshotOfAnOlderHuggingfaceHub) {
   pull();
   fs::remove_all(root() / "trees");

@@ -289,6 +289,8 @@ class Pull {
 }  // namespace
 
 PullResult pull(Session session, const ModelName& name, const PullOptions& options, const TransferSink& on_progress) {
+  if (!options.cache_dir.empty()) session.settings.cache = options.cache_dir;
+  session.settings.offline |= options.local_files_only;
   try {
     return Pull(std::move(session), name, options, on_progress).run();
   } catch (const fs::filesystem_error& error) {
@@ -301,10 +303,8 @@ PullResult pull(Session session, const ModelName& name, const PullOptions& optio
 namespace gptq {
 
 PullResult pull(const std::string& model, const PullOptions& options, const TransferSink& on_progress) {
-  hub::Session session = hub::open_session(options.token);
-  if (!options.cache_dir.empty()) session.settings.cache = options.cache_dir;
-  session.settings.offline |= options.local_files_only;
-  return hub::pull(std::move(session), hub::ModelName::parse(model, options.revision), options, on_progress);
+  return hub::pull(hub::open_session(options.token), hub::ModelName::parse(model, options.revision), options,
+                   on_progress);
 }
 
 bool is_hub_model(const std::string& model) {

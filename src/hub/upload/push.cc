@@ -32,7 +32,8 @@ std::vector<UploadFile> files_of(const fs::path& folder, std::vector<std::string
   if (!fs::is_directory(folder, error)) {
     throw Error(ErrorKind::kNotFound, "uploading " + folder.string() + ": there is no such folder");
   }
-  if (!fs::is_regular_file(folder / "config.json", error)) {
+  const bool tokenizer = fs::is_regular_file(folder / "tokenizer_config.json", error);
+  if (!tokenizer && !fs::is_regular_file(folder / "config.json", error)) {
     throw Error(ErrorKind::kUsage, "uploading " + folder.string() +
                                        ": it has no config.json; expected a model folder in Hugging Face layout");
   }
