@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/phases.sh
 work=build/python-test
+hub=$PWD/build/release/tests/local_hub_main  # the server of test_hub.py
+if [ -x "$hub" ]; then export GPTQ_LOCAL_HUB=$hub; fi
 rm -rf "$work"
 mkdir -p "$work"
 
