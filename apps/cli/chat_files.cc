@@ -79,6 +79,7 @@ Message to_message(const Json& json, const std::string& path, size_t number) {
   static const std::set<std::string> kRoles = {"system", "user", "assistant", "tool"};
   const Json role = json.value("role", Json()), content = json.value("content", Json());
   if (!role.is_string() || !kRoles.count(role)) throw fail(fmt::format("has the role {}", cli::to_text(role, -1)));
+  if (content.is_null()) throw fail("has no content");
   if (!content.is_string()) throw fail("has content that is not a string");
   Json fields = json;
   fields.erase("role");

@@ -139,9 +139,12 @@ def sampling_of(values: Mapping[str, Any]) -> _core.Sampling:
 
 
 def new_tokens_of(values: Mapping[str, Any], explicit: Mapping[str, Any], prompt: int) -> int:
-    """How many tokens may be generated after a prompt of ``prompt`` tokens."""
-    if explicit.get("max_new_tokens") is not None:
-        return int(explicit["max_new_tokens"])
+    """How many tokens may be generated after a prompt of ``prompt`` tokens.
+
+    As in transformers, max_new_tokens counts more than max_length, also where only the model's settings have it.
+    """
+    if values.get("max_new_tokens") is not None:
+        return int(values["max_new_tokens"])
     if explicit.get("max_length") is not None:
         length = int(explicit["max_length"])
         if length <= prompt:
@@ -149,8 +152,6 @@ def new_tokens_of(values: Mapping[str, Any], explicit: Mapping[str, Any], prompt
                 f"the prompt has {prompt} tokens, but `max_length` is {length}; raise it or use max_new_tokens"
             )
         return length - prompt
-    if values.get("max_new_tokens") is not None:
-        return int(values["max_new_tokens"])
     if values.get("max_length") is not None:
         return max(int(values["max_length"]) - prompt, 0)
     return DEFAULT_NEW_TOKENS

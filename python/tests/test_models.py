@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gptq
-from gptq import AutoGPTQForCausalLM, BaseQuantizeConfig, GPTQModel, QuantizeConfig, Tensor
+from gptq import AutoGPTQForCausalLM, BaseQuantizeConfig, GPTQModel, QuantizeConfig
 
 DEMO = Path(__file__).parents[2] / "models" / "demo"
 SENTENCE = (
@@ -233,7 +233,7 @@ def test_outputs_have_the_kind_of_the_inputs(model, tokenizer):
     array = model.generate(np.array([ids]), max_new_tokens=6)
     assert isinstance(array, np.ndarray) and array.dtype == np.int64 and array.tolist() == expected
     tensor = model.generate(**tokenizer(QUESTION, return_tensors="pt").to("cpu"), max_new_tokens=6)
-    assert isinstance(tensor, Tensor) and tensor.tolist() == expected and tensor.shape == (1, len(ids) + 6)
+    assert type(tensor).__name__ == "Tensor" and tensor.tolist() == expected and tensor.shape == (1, len(ids) + 6)
     assert model.generate(QUESTION, max_new_tokens=6).shape[0] == 1
     output = model.generate(ids, max_new_tokens=6, return_dict_in_generate=True)
     assert output.sequences == expected and output["sequences"] == expected
@@ -281,9 +281,9 @@ def test_sampling_and_seeds(model, tokenizer):
 def test_limits_and_stops(model, tokenizer):
     ids = tokenizer("The old man looked at the")["input_ids"]
     whole = model.generate(ids, max_new_tokens=12)[0]
-    assert len(model.generate(ids, max_length=len(ids) + 3)[0]) == len(ids) + 3
+    assert len(model.generate(ids, max_length=len(ids) + 3, max_new_tokens=None)[0]) == len(ids) + 3
     with pytest.raises(ValueError, match="max_length"):
-        model.generate(ids, max_length=len(ids))
+        model.generate(ids, max_length=len(ids), max_new_tokens=None)
     third = whole[len(ids) + 2]
     stopped = model.generate(ids, max_new_tokens=12, eos_token_id=third)[0]
     assert stopped[-1] == third and stopped == whole[: len(stopped)]

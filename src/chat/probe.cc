@@ -85,8 +85,8 @@ class Prober {
     abilities_.tool_results = has(answered({call("f", arguments)}, true), kOther);
   }
 
-  // A question, the calls, and optionally a result. Some templates require content in addition to the calls, some
-  // reject it.
+  // A question, the calls, and optionally a result. Some templates require content in addition to the calls, and
+  // others reject it.
   std::optional<std::string> answered(const std::vector<OrderedJson>& calls, bool with_result) const {
     for (const OrderedJson& content : {text(""), OrderedJson(nullptr)}) {
       OrderedJson message = say("assistant", content);

@@ -13,8 +13,8 @@ namespace gptq::generate {
 
 // Pages of one model's cache. A page belongs to all sequences that refer to it. A full page may be published with its
 // tokens and the preceding page: another sequence that begins with the same tokens can find and share it. Published
-// pages without references stay until their memory is needed; the least recently used are reused first.
-// Not thread-safe.
+// pages without references stay until their memory is needed; the least recently used are reused first. One object
+// must not be used by two threads at the same time.
 class KvPool {
  public:
   static constexpr int64_t kPageSize = model::KvCache::kPageSize;

@@ -28,9 +28,8 @@ class OutputFolder {
   fs::path partial() const { return output_.string() + ".partial"; }
   fs::path model() const { return partial() / "model"; }
 
-  // Creates DIR.partial or takes over that of an interrupted run, and locks it. Throws Error(kGeneral) naming the
-  // process that holds the lock, Error(kUsage) naming a file not made by gptq, Error(kPermission | kNotFound |
-  // kGeneral).
+  // Creates DIR.partial or takes over that of an interrupted run, and locks it. Throws Error(kGeneral) with the
+  // process that holds the lock, Error(kUsage) with a file not made by gptq, or the error of a system call.
   void lock();
 
   // Whether DIR exists and is not empty.

@@ -36,8 +36,8 @@ void set_diagonal(MatrixView s, std::span<const float> values, Backend& backend)
   backend.upload(s.diagonal(), values);
 }
 
-// S of H + λI = Sᵀ·S in processing order; the identity if no factorisation succeeds: the column loop then rounds to
-// nearest.
+// S of H + λI = Sᵀ·S in processing order. If no factorisation succeeds, S is the identity, with which the column loop
+// rounds to nearest.
 void factorize(const SolveProblem& problem, double average, MatrixView s, SolveResult& solution, Backend& backend) {
   solution.damp = problem.damp;
   solution.method = "gptq";

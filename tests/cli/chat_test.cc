@@ -49,7 +49,7 @@ TEST(Chat, Commands) {
   EXPECT_EQ(loop.code, 0);
   for (const char* part :
        {"/set NAME VALUE", "repetition_penalty", "max_new_tokens is 5", "no parameter 'colour'", "max_new_tokens is 3",
-        "top_p takes", "no command /dance;", "no command /retyr; did you mean /retry?", "cut after 3 tokens"}) {
+        "top_p takes", "no command /dance;", "no command /retyr; did you mean /retry?", "truncated after 3 tokens"}) {
     EXPECT_TRUE(has(loop.err, part)) << part << " is not in " << loop.err;
   }
 }
@@ -125,7 +125,7 @@ TEST(Chat, WhatIsNoConversationIsNamedAndChangesNothing) {
       {"{\"messages\": 3}", "no list of messages"},
       {"[1]", "message 1 is no object"},
       {R"([{"role": "user", "content": "x"}, {"role": "robot", "content": "x"}])", "message 2 has the role \"robot\""},
-      {R"([{"role": "user"}])", "message 1 has no text"},
+      {R"([{"role": "user"}])", "message 1 has no content"},
       {"[", "it is not JSON"},
       {"[]", "has no messages"},
       {std::string(100'000, '['), "nested too deeply"},

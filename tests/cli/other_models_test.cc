@@ -105,7 +105,7 @@ TEST(CliOtherModels, TheWayOutIsThatOfTheCommand) {
   rename_tensors(fp8, "mlp.up_proj.weight\":{\"dtype\":\"BF16\"", "mlp.up_proj.weight\":{\"dtype\":\"I-16\"");
   const Outcome quantize = gptq({"quantize", fp8, "-o", scratch / "out"});
   EXPECT_EQ(quantize.code, 6);
-  EXPECT_TRUE(has(quantize.err, "fp8, 8 bits already")) << quantize.err;
+  EXPECT_TRUE(has(quantize.err, "already quantized with fp8, 8 bits")) << quantize.err;
   EXPECT_TRUE(has(quantize.err, "quantizing starts from the original 16-bit model"));
   EXPECT_FALSE(has(quantize.err, "GPTQ checkpoint"));
   const Outcome generate = gptq({"generate", fp8, "-p", "x"});

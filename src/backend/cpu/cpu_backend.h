@@ -1,4 +1,4 @@
-// The CPU backend.
+// Creates the CPU backend, the implementation of Backend in host memory.
 #pragma once
 
 #include <memory>

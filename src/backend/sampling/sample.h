@@ -1,7 +1,7 @@
 // From logits to the next token, in integers: equal logits produce equal tokens on all devices.
 //
-// With x = (best logit − logit) / temperature · log2 e, a token is 2^−x times as likely as the best one. Two integers
-// represent this:
+// With x = (best logit − logit) / temperature · log2 e, a token is 2^−x times as likely as the best one. This is
+// represented by two integers:
 //   log_gap   x in steps of 2⁻²⁶, rounded down                                     0 … kLogGaps − 1, or kLogGaps = none
 //   weight    2^−x in steps of 2⁻⁴⁰, of the log_gap                                  2⁴⁰ … 1, or 0
 // Tokens are sorted by key: ascending log_gap, then ascending id. Every cut keeps a prefix of this order, defined by a

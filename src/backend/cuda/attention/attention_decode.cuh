@@ -99,8 +99,8 @@ class DecodeCta {
   }
   __device__ __forceinline__ bool is_only_share() const { return share_.active == 1; }
 
-  // Copies the queries, and with a fused problem the new token's key and value, to `fresh`. First, so that they can be
-  // awaited separately.
+  // Copies the queries, and with a fused problem the new token's key and value, to `fresh`. These are the first copies,
+  // so that they can be awaited separately.
   __device__ __forceinline__ void load_queries() {
 #pragma unroll
     for (int i = thread_; i < (kRows + (kFused ? 2 : 0)) * kChunks; i += Shape::kThreads) {

@@ -6,8 +6,8 @@
 
 namespace gptq::backend::cuda {
 
-// Angles of one position, and the columns of a head that they rotate, for the pairs of a lane. Unrotated pairs have
-// angle 0.
+// Angles of one position, and the columns of a head that they rotate, for the pairs of a lane. The angle of pairs that
+// are not rotated is 0.
 template <int kD>
 struct Rotation {
   static constexpr int kPairs = kD / 64 + (kD < 64);

@@ -3,8 +3,8 @@
 //   shapes   x [M, K] 16-bit, or F32 before the norm   W packed (packed.h) or dense [N, K]      y [M, N]
 //   work     a CTA of 16 warps processes every gridDim.x-th block of 16 outputs (with `gated` 16 of the gate and the
 //            same 16 of up); the warps of a CTA process every 16th stage (one or two tiles) and store their sums in
-//            shared memory, where all threads add them at the end: a barrier for each block would cost a fifth of the
-//            time
+//            shared memory, where all threads add them at the end: a barrier for each block would cost 20 % of
+//            the time
 //   reading  each warp keeps a ring of stages in flight by cp.async across blocks; the first ones are requested before
 //            the previous kernel has finished (programmatic dependent launch) and are in the L2 cache, where the last
 //            blocks of that kernel prefetched them: memory stays busy between kernels

@@ -19,8 +19,8 @@ struct FusedLinear {
   MatrixView y;
   bool residual = false;
   bool gated = false;
-  // Act-order at no cost: the result is written in the input order of the next linear, which then reads it without a
-  // permutation.
+  // Act-order at no cost: the result is written in the input order of the next linear, which then reads it as it
+  // is, without a permutation.
   const uint16_t* output_perm = nullptr;  // [N] column of output n; for single weights and gated pairs
   bool sorted_input = false;
 };

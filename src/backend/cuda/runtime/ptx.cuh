@@ -64,8 +64,8 @@ __device__ __forceinline__ void load_matrices_transposed(uint32_t (&d)[4], const
 // c ^ (r % 8).
 //
 // start_product() may return before the product is done (sm_90a): a, b and d must not be used until finish_product().
-// b must have been written by copy_async_16 or plain stores, followed by shared_is_ready() of the writers and a
-// barrier.
+// b must have been written by copy_async_16 or plain stores; after them the writers must have called
+// shared_is_ready() and passed a barrier.
 __device__ __forceinline__ void shared_is_ready() {
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
