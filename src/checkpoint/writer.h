@@ -34,8 +34,8 @@ class CheckpointWriter {
   // the disk at sync() or finish().
   void write(const std::string& name, const TensorView& tensor);
 
-  // After a resume: marks `name` as written and synced by the previous run, whose digests() had the value `sha256` for
-  // this tensor.
+  // After a resume: marks `name` as written and synced by the previous run; `sha256` is the value of this tensor in the
+  // digests() of that run.
   void mark_written(const std::string& name, const std::string& sha256);
 
   // SHA-256 of the bytes of every tensor written so far (64 hexadecimal digits), by name. Safe from several threads.
