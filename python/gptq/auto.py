@@ -10,7 +10,7 @@ from typing import Any
 
 from gptq import _core
 from gptq.config import BaseQuantizeConfig, QuantizeConfig, _QuantizeSettings
-from gptq.engine import device_name
+from gptq.engine import usable_device
 from gptq.folders import HUB_OPTIONS, model_folder
 from gptq.modeling import CausalLM, read_json
 
@@ -41,8 +41,7 @@ def load(
         if key not in _IGNORED:
             raise TypeError(f"loading {os.fspath(name)}: unexpected argument '{key}'")
         _logger.debug("loading %s: the argument %s has no effect", name, key)
-    wanted = device_name(device)
-    _core.device_name(wanted)  # raises now for a device that is not there
+    wanted = usable_device(device)
     folder = model_folder(name, **hub_options)
     path = os.path.join(folder, "config.json")
     found = read_json(path)
@@ -107,7 +106,7 @@ class AutoGPTQForCausalLM:
         """A quantized model, from a folder or from the Hub. device: "cpu", "cuda:0", an index or a torch.device.
 
         Arguments that choose kernels are accepted and have no effect. Raises FileNotFoundError when the model is not
-        quantized, RuntimeError or ValueError for a device that is not there.
+        quantized, ValueError for an unknown device, RuntimeError for a GPU that cannot be used.
         """
         del max_memory
         return load(model_name_or_path, None, True, device if device is not None else device_map, kwargs)

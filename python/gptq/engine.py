@@ -21,7 +21,7 @@ class Engine:
     folder: a model folder, or the name of a model on the Hub. device: "auto", "cpu", "cuda" or "cuda:N". threads: on a
     CPU, 0 for all. max_gpu_memory: bytes, 0 for no limit. Calls from several threads are carried out one after the other,
     with the GIL free. Raises FileNotFoundError, OSError for damaged files and unsupported models, ValueError for an
-    unknown device, MemoryError.
+    unknown device, RuntimeError for a GPU that cannot be used, MemoryError.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Engine:
         from gptq.folders import model_folder
 
         self.folder = model_folder(folder, **hub_options)
-        self._native = _core.Engine(self.folder, device_name(device), threads, max_gpu_memory)
+        self._native = _core.Engine(self.folder, usable_device(device), threads, max_gpu_memory)
 
     def generate(
         self,
@@ -175,6 +175,18 @@ def device_name(device: Any) -> str:
     return name
 
 
+def usable_device(device: Any) -> str:
+    """device_name(), checked. Raises ValueError for an unknown name and RuntimeError for a GPU that cannot be used."""
+    name = device_name(device)
+    try:
+        _core.device_name(name)
+    except ValueError as error:
+        if name == "cuda" or name.startswith("cuda:") and name[5:].isdigit():
+            raise RuntimeError(str(error)) from None
+        raise
+    return name
+
+
 def quantize(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -207,7 +219,7 @@ def quantize(
     options.output = os.fspath(output)
     options.calibration = [os.fspath(file) for file in files]
     options.seqlen, options.seed = seqlen, seed
-    options.device, options.threads, options.max_gpu_memory = device_name(device), threads, max_gpu_memory
+    options.device, options.threads, options.max_gpu_memory = usable_device(device), threads, max_gpu_memory
     options.resume, options.force = resume, force
     report: _core.QuantizeReport = run_with_progress(lambda sink: _core.quantize(options, sink), progress)
     return report

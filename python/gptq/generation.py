@@ -96,18 +96,32 @@ class GenerateOutput(dict[str, Any]):
             raise AttributeError(name) from None
 
 
-def merge_settings(config: GenerationConfig, given: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's settings, those of ``generation_config`` and the arguments, later ones first. Refuses unknown ones."""
-    values = config.to_dict()
-    if given is not None:
-        values.update(given if isinstance(given, Mapping) else given.to_dict())
-    for key, value in kwargs.items():
-        if key in _NEUTRAL and value not in _NEUTRAL[key]:
-            raise NotImplementedError(f"generate: {key}={value!r} is not supported; leave it out")
+def settings_of(config: Any) -> dict[str, Any]:
+    """The values that a generation config sets: that of transformers or of gptq, or a mapping."""
+    values = dict(config) if isinstance(config, Mapping) else config.to_dict()
+    values = {key: value for key, value in values.items() if value is not None}
+    if values.get("max_length") == DEFAULT_NEW_TOKENS:  # the default of transformers, which says nothing
+        del values["max_length"]
+    return values
+
+
+def unsupported(values: Mapping[str, Any]) -> list[str]:
+    """The settings that would change the result and are not supported, as "name=value"."""
+    return [f"{key}={value!r}" for key, value in values.items() if key in _NEUTRAL and value not in _NEUTRAL[key]]
+
+
+def merge_settings(config: GenerationConfig, given: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's settings, those of ``generation_config`` and the arguments; later ones count more.
+
+    Raises NotImplementedError for settings that would change the result and are not supported, TypeError for unknown
+    arguments.
+    """
+    for setting in [*unsupported(given), *unsupported(kwargs)]:
+        raise NotImplementedError(f"generate: {setting} is not supported; leave it out")
+    for key in kwargs:
         if key not in _KNOWN and key not in _NEUTRAL and key not in _IGNORED:
             raise TypeError(f"generate() got an unexpected argument '{key}'")
-    values.update(kwargs)
-    return values
+    return {**config.to_dict(), **given, **kwargs}
 
 
 _KNOWN = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import warnings
@@ -13,7 +14,7 @@ import numpy as np
 
 from gptq import _core
 from gptq.config import _QuantizeSettings
-from gptq.engine import device_name, native_options, run_with_progress
+from gptq.engine import native_options, run_with_progress, usable_device
 from gptq.folders import copy_checkpoint
 from gptq.generation import (
     GenerateOutput,
@@ -25,7 +26,11 @@ from gptq.generation import (
     new_tokens_of,
     sampling_of,
     seeds,
+    settings_of,
+    unsupported,
 )
+
+_logger = logging.getLogger("gptq")
 
 
 class Config(dict[str, Any]):
@@ -73,6 +78,8 @@ class CausalLM:
         self.config = Config(read_json(os.path.join(folder, "config.json")))
         path = os.path.join(folder, "generation_config.json")
         self.generation_config = GenerationConfig(**(read_json(path) if os.path.exists(path) else {}))
+        for setting in unsupported(self.generation_config.to_dict()):
+            _logger.warning("%s: %s is not supported and has no effect", path, setting)
         self.tokenizer: Any = None
 
     # ---- quantizing and saving
@@ -204,11 +211,11 @@ class CausalLM:
             raise ValueError("generate: give input_ids, or a text")
         if isinstance(ids, Mapping):
             ids, attention_mask = ids["input_ids"], ids.get("attention_mask", attention_mask)
-        values = merge_settings(self.generation_config, generation_config, kwargs)
+        given = {} if generation_config is None else settings_of(generation_config)
+        values = merge_settings(self.generation_config, given, kwargs)
         prompts = self._prompts(ids, attention_mask)
-        explicit = dict(kwargs) if generation_config is None else {**_as_dict(generation_config), **kwargs}
         copies = int(values.get("num_return_sequences") or 1)
-        requests = self._requests(prompts, values, explicit, copies)
+        requests = self._requests(prompts, values, {**given, **kwargs}, copies)
         if streamer is not None:
             if len(requests) > 1:
                 raise ValueError(f"`streamer` works with one sequence, found {len(requests)}")
@@ -327,7 +334,7 @@ class CausalLM:
         """Runs on another device from now on. Types of numbers are accepted and ignored."""
         del args, kwargs
         if isinstance(device, (str, int)) or type(device).__name__ == "device":
-            name = _core.device_name(device_name(device))
+            name = _core.device_name(usable_device(device))
             with self._lock:
                 if name != _core.device_name(self._device):
                     self._engine = None
@@ -366,11 +373,6 @@ _QUANTIZE_IGNORED = frozenset(
 _FORWARD_IGNORED = frozenset(
     ("use_cache", "return_dict", "position_ids", "token_type_ids", "cache_position", "logits_to_keep")
 )
-
-
-def _as_dict(config: Any) -> dict[str, Any]:
-    values = dict(config) if isinstance(config, Mapping) else config.to_dict()
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def read_json(path: str) -> dict[str, Any]:

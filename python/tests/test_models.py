@@ -80,8 +80,10 @@ def test_loading_errors(tmp_path, quantized_folder):
         GPTQModel.load(tmp_path / "missing")
     with pytest.raises(TypeError, match="use_magic"):
         GPTQModel.load(DEMO, use_magic=True)
-    with pytest.raises(ValueError, match="cuda:99|GPU"):
+    with pytest.raises(RuntimeError, match="cuda:99|GPU"):
         GPTQModel.load(DEMO, device="cuda:99")
+    with pytest.raises(ValueError, match="tpu"):
+        GPTQModel.load(DEMO, device="tpu")
     (tmp_path / "config.json").write_text('{"architectures": ["Mamba"], "model_type": "mamba"}')
     with pytest.raises(TypeError, match="not supported"):
         GPTQModel.load(tmp_path)
@@ -291,10 +293,24 @@ def test_limits_and_stops(model, tokenizer):
     assert len(model.generate(ids, max_new_tokens=12, stop_strings=[piece], tokenizer=tokenizer)[0]) < len(whole)
 
 
+def test_settings_of_the_model_that_are_not_supported_are_said(small, tmp_path, caplog):
+    for path in small.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "generation_config.json").unlink()
+    (tmp_path / "generation_config.json").write_text('{"no_repeat_ngram_size": 3, "eos_token_id": 2}')
+    GPTQModel.load(tmp_path, device="cpu")
+    assert "no_repeat_ngram_size=3 is not supported" in caplog.text
+
+
 def test_arguments_that_are_not_supported_raise(model):
     for kwargs in ({"num_beams": 4}, {"no_repeat_ngram_size": 2}, {"bad_words_ids": [[5]]}, {"output_scores": True}):
         with pytest.raises(NotImplementedError, match=next(iter(kwargs))):
             model.generate([1, 2], max_new_tokens=1, **kwargs)
+    with pytest.raises(NotImplementedError, match="num_beams=3"):
+        model.generate([1, 2], generation_config=gptq.GenerationConfig(num_beams=3))
+    settings = gptq.GenerationConfig(max_new_tokens=3, num_beams=1, max_length=20)
+    assert len(model.generate([1, 2], generation_config=settings)[0]) == 5
+    assert len(model.generate([1, 2], generation_config=settings, max_new_tokens=4)[0]) == 6
     with pytest.raises(TypeError, match="max_tokens"):
         model.generate([1, 2], max_tokens=1)
     for bad in ([], None, [[]]):
