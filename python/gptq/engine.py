@@ -131,7 +131,8 @@ class Engine:
     ) -> _core.PerplexityResult:
         """Perplexity over windows of ``window`` tokens that do not overlap.
 
-        Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop.
+        Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop, which
+        raises RuntimeError.
         """
         tokens = self._native.encode(text) if isinstance(text, str) else list(text)
         return self._native.perplexity(tokens, window, on_step)

@@ -98,10 +98,10 @@ class CausalLM:
     ) -> dict[str, list[dict[str, Any]]]:
         """Quantizes the model with calibration examples; see ``gptq.calibration.to_rows`` for their forms.
 
-        Without examples 128 windows of the built-in text are used. Every example is one window of its own length; batch_size has no effect, because batches are chosen to fit the
-        memory. Returns the report of each module under "gptq": name, bits, group_size, error, method, seconds. Raises
-        ValueError when the model is quantized already and for examples of no known form. A progress bar is shown with
-        tqdm. KeyboardInterrupt discards the work.
+        Without examples 128 windows of the built-in text are used. Every example is one window of its own length;
+        batch_size has no effect, because batches are chosen to fit the memory. Returns the report of each module under
+        "gptq": name, bits, group_size, error, method, seconds. Raises ValueError when the model is quantized already and
+        for examples of no known form. A progress bar is shown with tqdm. KeyboardInterrupt discards the work.
         """
         examples = calibration if examples is None else examples
         if self.quantized or self._unsaved is not None:

@@ -106,7 +106,7 @@ class PyEngine {
       }
     });
     raised.rethrow();
-    if (!result) throw gptq::Error(gptq::ErrorKind::kInterrupted, "measuring perplexity: stopped by the callback");
+    if (!result) throw gptq::Error(gptq::ErrorKind::kGeneral, "measuring perplexity: stopped by the callback");
     return *result;
   }
 

@@ -399,6 +399,8 @@ def test_engine(model, quantized_folder):
     assert gptq.perplexity(quantized_folder, text, 128, device="cpu").perplexity == measured.perplexity
     with pytest.raises(ValueError, match="context"):
         engine.generate(list(range(5, 700)))
+    with pytest.raises(RuntimeError, match="stopped by the callback"):
+        engine.perplexity(text, 64, on_step=lambda done, total: False)
     with pytest.raises(RuntimeError, match="step"):
         engine.perplexity(text, 64, on_step=_raise)
 
