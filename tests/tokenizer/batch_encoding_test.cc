@@ -171,7 +171,8 @@ TEST(BatchEncoding, ThreadsGiveWhatOneTextGives) {
   std::vector<std::string> texts;
   for (int i = 0; i < 3000; ++i)
     texts.push_back("Text number " + std::to_string(i * 7919) + " of this long list of texts.");
-  std::vector<TextPair> inputs(texts.begin(), texts.end());
+  std::vector<TextPair> inputs;
+  for (const std::string& text : texts) inputs.push_back({text});
   EncodeOptions options;
   options.threads = 4;
   const std::vector<EncodedText> encoded = encode_texts(tokenizer, inputs, options);
