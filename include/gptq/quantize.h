@@ -163,7 +163,7 @@ class QuantizedModel {
 
   // Writes the checkpoint into a folder, any number of times. Creates the folder when it does not exist; in an existing one,
   // files of the checkpoint replace those of the same name and the weight files of an earlier checkpoint, other files
-  // stay. Everything is written under temporary names first: after an error the folder is as it was. Throws
+  // stay. Everything is written under temporary names first: an error while writing leaves the folder as it was. Throws
   // Error(kUsage) when the folder is or holds the model that was quantized, or holds weights that are not quantized.
   void save(const std::string& folder) const;
 
@@ -172,5 +172,9 @@ class QuantizedModel {
   explicit QuantizedModel(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Copies a quantized checkpoint from one folder into another, with the rules and errors of QuantizedModel::save; a copy onto
+// itself does nothing. Throws Error(kUsage) when `from` is not quantized.
+void copy_checkpoint(const std::string& from, const std::string& folder);
 
 }  // namespace gptq

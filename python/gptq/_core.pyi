@@ -323,6 +323,8 @@ QuantizeProgress = Callable[[str, float, ModuleReport | None], Any]
 
 def quantize(options: QuantizeOptions, on_progress: QuantizeProgress | None = None) -> QuantizeReport: ...
 
+def copy_checkpoint(source: str, folder: str) -> None: ...
+
 class QuantizedModel:
     @staticmethod
     def create(

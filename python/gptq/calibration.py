@@ -21,7 +21,8 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
       * sequences of token ids;
       * mappings with "text", or with "messages" and the other keys of docs/quantize.md, which go through the model's chat
         template.
-    Each becomes one calibration window; none is joined with another or padded. Rows of fewer than ``min_length`` tokens
+    Token ids, and texts of fewer than 2048 tokens, become one calibration window each, which is not joined with another
+    or padded; longer texts are joined and cut into windows of 2048. Rows of fewer than ``min_length`` tokens
     are left out where their tokens are known. Raises ValueError for anything else, and for no examples.
     """
     if isinstance(examples, (str, bytes)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import Any
 
 from gptq import _core
@@ -38,22 +37,3 @@ def model_folder(
             f'opening "{name}": there is no such folder, and it is not the name of a model on the Hub ("org/name")'
         )
     return hub.snapshot_download(name, **options)
-
-
-def copy_checkpoint(source: str, target: str) -> None:
-    """Copies the files of a checkpoint folder into another, which may exist; its other files stay."""
-    os.makedirs(target, exist_ok=True)
-    if os.path.samefile(source, target):
-        return
-    names = sorted(os.listdir(source), key=lambda name: name == "config.json")  # last: without it nothing is complete
-    for name in names:
-        path = os.path.join(source, name)
-        if name.startswith(".") or not os.path.isfile(path):
-            continue
-        temporary = os.path.join(target, f".{name}.{os.getpid()}.tmp")
-        try:
-            shutil.copyfile(path, temporary)
-            os.replace(temporary, os.path.join(target, name))
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)

@@ -15,7 +15,6 @@ import numpy as np
 from gptq import _core
 from gptq.config import _QuantizeSettings
 from gptq.engine import native_options, run_with_progress, usable_device
-from gptq.folders import copy_checkpoint
 from gptq.generation import (
     GenerateOutput,
     GenerationConfig,
@@ -98,7 +97,7 @@ class CausalLM:
     ) -> dict[str, list[dict[str, Any]]]:
         """Quantizes the model with calibration examples; see ``gptq.calibration.to_rows`` for their forms.
 
-        Without examples 128 windows of the built-in text are used. Every example is one window of its own length;
+        Without examples 128 windows of the built-in text are used. Examples of token ids are one window each;
         batch_size has no effect, because batches are chosen to fit the memory. Returns the report of each module under
         "gptq": name, bits, group_size, error, method, seconds. Raises ValueError when the model is quantized already and
         for examples of no known form. A progress bar is shown with tqdm. KeyboardInterrupt discards the work.
@@ -154,7 +153,7 @@ class CausalLM:
         if self._unsaved is not None:
             self._unsaved.save(os.fspath(save_dir))
         else:
-            copy_checkpoint(self._folder, os.fspath(save_dir))
+            _core.copy_checkpoint(self._folder, os.fspath(save_dir))
 
     def save(self, save_dir: str | os.PathLike[str], **kwargs: Any) -> None:
         """The same under GPTQModel's name."""

@@ -85,8 +85,14 @@ void add_options(nb::module_& m) {
       .def_rw("sym", &ModuleRule::sym)
       .def_rw("desc_act", &ModuleRule::desc_act);
   nb::class_<CorpusRow>(m, "CorpusRow")
-      .def_static("of_text", [](std::string text) { return CorpusRow{CorpusRow::Kind::kText, std::move(text), {}}; })
-      .def_static("of_json", [](std::string text) { return CorpusRow{CorpusRow::Kind::kJson, std::move(text), {}}; })
+      .def_static("of_text",
+                  [](std::string text) {
+                    return CorpusRow{CorpusRow::Kind::kText, std::move(text), {}};
+                  })
+      .def_static("of_json",
+                  [](std::string text) {
+                    return CorpusRow{CorpusRow::Kind::kJson, std::move(text), {}};
+                  })
       .def_static("of_tokens", [](std::vector<gptq::TokenId> tokens) {
         return CorpusRow{CorpusRow::Kind::kTokens, "", std::move(tokens)};
       });
@@ -154,6 +160,8 @@ void add_quantize(nb::module_& m) {
         });
       },
       nb::arg("options"), nb::arg("on_progress") = nb::none());
+  m.def("copy_checkpoint", &gptq::copy_checkpoint, nb::arg("source"), nb::arg("folder"),
+        nb::call_guard<nb::gil_scoped_release>());
   nb::class_<QuantizedModel>(m, "QuantizedModel")
       .def_static(
           "create",

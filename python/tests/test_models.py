@@ -197,8 +197,11 @@ def test_saving(tmp_path, tokenizer):
     loaded.save_pretrained(tmp_path / "copy")
     assert weights(tmp_path / "copy") == weights(tmp_path / "out")
     shutil.copytree(DEMO, tmp_path / "source")
-    with pytest.raises(ValueError, match="not quantized"):
-        model.save_quantized(tmp_path / "source")
+    for saved in (model, loaded):
+        with pytest.raises(ValueError, match="not quantized"):
+            saved.save_quantized(tmp_path / "source")
+    assert weights(tmp_path / "source") == weights(DEMO)
+    loaded.save_quantized(tmp_path / "out")  # onto itself
     with pytest.raises(ValueError, match="the model"):
         model.save_quantized(DEMO)
 

@@ -78,11 +78,11 @@ class TemporaryFolder {
   std::optional<OwnerLock> lock_;
 };
 
+// A save that was killed leaves a folder without config.json.
 bool is_quantized(const fs::path& folder) {
   const fs::path path = folder / "config.json";
   if (!fs::exists(path)) return fs::exists(folder / "quantize_config.json");
-  return parse_json(read_small_file(path), path.string()).contains("quantization_config") ||
-         fs::exists(folder / "quantize_config.json");
+  return parse_json(read_small_file(path), path.string()).contains("quantization_config");
 }
 
 // Weight files that a checkpoint in the folder consists of, by the names that readers look for.
@@ -108,7 +108,9 @@ void check_target(const fs::path& target, const std::string& model) {
   if (holds_model(target, model)) {
     throw Error(ErrorKind::kUsage, verb + ": the folder is or contains the model " + model + "; choose another one");
   }
-  if (!weight_files(target).empty() && !is_quantized(target)) {
+  const bool has_weights = !weight_files(target).empty() || fs::exists(target / "pytorch_model.bin") ||
+                           fs::exists(target / "pytorch_model.bin.index.json");
+  if (has_weights && !is_quantized(target)) {
     throw Error(ErrorKind::kUsage,
                 verb +
                     ": the folder contains the weights of a model that is not quantized, which are not replaced; "
@@ -116,10 +118,16 @@ void check_target(const fs::path& target, const std::string& model) {
   }
 }
 
-// Paths below the folder; config.json last, since a folder without it was never finished.
-std::vector<fs::path> files_below(const fs::path& folder) {
+// Paths of the files of a checkpoint in its folder; config.json last, since a folder without it was never finished.
+std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const fs::path name = entry.path().filename();
+    const bool of_model = checkpoint::is_model_file(name.string()) || name.extension() == ".safetensors";
+    if (of_model && entry.is_regular_file()) files.push_back(name);
+  }
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder / checkpoint::kTemplatesFolder, none)) {
     if (entry.is_regular_file()) files.push_back(entry.path().lexically_relative(folder));
   }
   std::sort(files.begin(), files.end());
@@ -133,7 +141,7 @@ void save_to(const fs::path& from, const fs::path& target) {
   if (error) throw_system_error("creating the folder", target, error.value());
   const std::set<std::string> earlier = weight_files(target);
   std::vector<StagedFile> staged;
-  for (const fs::path& file : files_below(from)) {
+  for (const fs::path& file : checkpoint_files(from)) {
     fs::create_directories((target / file).parent_path(), error);
     const MappedFile source(from / file);
     staged.emplace_back(target / file,
@@ -192,6 +200,18 @@ QuantizedModel QuantizedModel::create(QuantizeOptions options, const std::string
                                        options.output + " is given; use save()");
   }
   return QuantizedModel(std::make_unique<Impl>(std::move(options), workspace, on_progress, stop));
+}
+
+void copy_checkpoint(const std::string& from, const std::string& folder) {
+  if (!fs::exists(fs::path(from) / "config.json") || !quantization::is_quantized(from)) {
+    throw Error(ErrorKind::kUsage,
+                "copying the checkpoint " + from + ": it is not quantized; quantize it, or copy the folder yourself");
+  }
+  std::error_code ignored;
+  if (fs::equivalent(from, folder, ignored)) return;
+  const fs::path target = fs::absolute(folder);
+  quantization::check_target(target, from);
+  quantization::save_to(from, target);
 }
 
 const QuantizeReport& QuantizedModel::report() const { return impl_->report(); }

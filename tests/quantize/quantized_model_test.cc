@@ -67,6 +67,16 @@ TEST(QuantizedModel, RefusesFoldersThatWouldLoseSomething) {
   testing::expect_error(ErrorKind::kUsage, {"the model"}, [&] { model.save(folder / "model"); });
   testing::expect_error(ErrorKind::kUsage, {"not quantized"}, [&] { model.save(folder / "other"); });
   EXPECT_EQ(contents(folder / "other"), before);
+  write_file_atomic(folder / "other/quantize_config.json", "{}");  // beside a config.json of original weights
+  testing::expect_error(ErrorKind::kUsage, {"not quantized"}, [&] { model.save(folder / "other"); });
+  testing::expect_error(ErrorKind::kUsage, {"not quantized"},
+                        [&] { copy_checkpoint(model.folder(), folder / "other"); });
+  testing::expect_error(ErrorKind::kUsage, {"not quantized"},
+                        [&] { copy_checkpoint(folder / "other", folder / "new"); });
+  EXPECT_FALSE(fs::exists(folder / "new"));
+  EXPECT_EQ(testing::contents(folder / "other").at("model.safetensors"), before.at("model.safetensors"));
+  copy_checkpoint(model.folder(), folder / "copy");
+  EXPECT_EQ(contents(folder / "copy"), contents(model.folder()));
   write_file_atomic(folder / "file", "x");
   testing::expect_error(ErrorKind::kUsage, {"a file"}, [&] { model.save(folder / "file"); });
   testing::expect_error(ErrorKind::kUsage, {"no folder"}, [&] { model.save(""); });
