@@ -151,6 +151,7 @@ class Engine::Impl {
   void check_request(const Request& request) const {
     check_prompt(request.tokens);
     check_length(request.tokens);
+    (void)generate::Sampler(request.sampling);  // throws for values out of range
     if (request.max_new_tokens >= 0) return;
     throw Error(ErrorKind::kUsage, "running the model: max_new_tokens is " + std::to_string(request.max_new_tokens) +
                                        ", expected 0 or more");

@@ -34,10 +34,14 @@ std::vector<Result> Scheduler::run(std::span<const Request> requests, const Sink
   std::vector<Result> results(requests.size());
   const size_t most = whole_prompts_ ? 1 : kMaxRunning;
   size_t next = 0;
+  size_t refused_with = 0;  // running requests when one was not admitted: it is tried again when there are fewer
   try {
     while (next < requests.size() || !running_.empty()) {
       std::vector<Running*> admitted;
-      while (next < requests.size() && running_.size() < most && admit(requests, next, on_token)) {
+      while (next < requests.size() && running_.size() < most &&
+             (refused_with == 0 || running_.size() < refused_with)) {
+        refused_with = admit(requests, next, on_token) ? 0 : running_.size();
+        if (refused_with > 0) break;
         admitted.push_back(&running_.back());
         ++next;
       }
@@ -77,7 +81,7 @@ void Scheduler::forget() {
   in_flight_ = 0;
 }
 
-// The sequence that goes on with a prompt: the one kept from the request before when they begin alike, and published
+// The sequence that a prompt continues: the one kept from the request before when they begin alike, and published
 // pages; at least the prompt's last token is left to run, because its logits are needed.
 Sequence Scheduler::take_sequence(const std::vector<TokenId>& tokens) {
   Sequence sequence(pool_);

@@ -134,6 +134,12 @@ TEST_F(BatchTest, NothingToDoAndBadRequests) {
   all[1].tokens = {1};
   all[1].sampling.top_p = 0;
   testing::expect_error(ErrorKind::kUsage, {"top_p"}, [&] { engine().generate(all); });
+  std::vector<Request> many = requests(70);  // more than run at once: checked before the first one runs
+  many[69].sampling.top_p = 0;
+  bool ran = false;
+  const auto note = [&](const TokenEvent&) { return ran = true; };
+  testing::expect_error(ErrorKind::kUsage, {"top_p"}, [&] { engine().generate(many, note); });
+  EXPECT_FALSE(ran);
   all[1].sampling.top_p = 1;
   const std::vector<Result> results = engine().generate(all);
   expect_same(results[0], engine().generate(all[0]), 0);
