@@ -57,13 +57,12 @@ class Worker {
   // False when a signal handler raised an exception, which is then set.
   template <typename Result>
   static bool wait(std::future<Result>& result, std::stop_source& stop) {
-    bool raised = false;
     const auto ready = [&](std::chrono::milliseconds patience) {
       const nb::gil_scoped_release release;
       return result.wait_for(patience) == std::future_status::ready;
     };
     while (!ready(std::chrono::milliseconds(50))) {
-      if (raised || PyErr_CheckSignals() == 0) continue;
+      if (PyErr_CheckSignals() == 0) continue;
       stop.request_stop();
       PyObject *type = nullptr, *value = nullptr, *trace = nullptr;  // kept while the call ends
       PyErr_Fetch(&type, &value, &trace);
@@ -71,10 +70,9 @@ class Worker {
       result.wait();
       const nb::gil_scoped_acquire acquire;
       PyErr_Restore(type, value, trace);
-      raised = true;
-      break;
+      return false;
     }
-    return !raised;
+    return true;
   }
 
   void work() {
