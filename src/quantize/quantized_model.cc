@@ -13,6 +13,7 @@
 #include <gptq/error.h>
 #include <gptq/quantize.h>
 
+#include "checkpoint/checkpoint.h"
 #include "checkpoint/writer.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -82,7 +83,11 @@ class TemporaryFolder {
 bool is_quantized(const fs::path& folder) {
   const fs::path path = folder / "config.json";
   if (!fs::exists(path)) return fs::exists(folder / "quantize_config.json");
-  return parse_json(read_small_file(path), path.string()).contains("quantization_config");
+  try {
+    return checkpoint::Checkpoint::open(folder).quantize_config().has_value();
+  } catch (const Error&) {  // damaged, or of another format
+    return parse_json(read_small_file(path), path.string()).contains("quantization_config");
+  }
 }
 
 // Weight files that a checkpoint in the folder consists of, by the names that readers look for.
