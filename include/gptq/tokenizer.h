@@ -28,14 +28,16 @@ struct Encoding {
 };
 
 // A string that is matched before the rest of the pipeline sees the text, such as a control token.
-struct AddedTokenInfo {
-  TokenId id = -1;
+struct AddedToken {
+  TokenId id = -1;  // set in what Tokenizer::added_tokens returns
   std::string content;
   bool single_word = false;  // matches only without word characters on either side
   bool lstrip = false;       // includes the white space on its left
   bool rstrip = false;       // and on its right
   bool normalized = true;    // matched after normalization, in its own normalized form
   bool special = false;      // a control token: omitted when decoding, and not matched in protected input
+
+  bool operator==(const AddedToken&) const = default;
 };
 
 // A tokenizer, built from the components that the Hugging Face `tokenizers` library defines (normalizer,
@@ -52,7 +54,7 @@ class Tokenizer {
   // and the component, when a file is malformed, unsupported or unreadable.
   // `more_tokens` are added after those of the files; their ids are ignored: a token that the vocabulary lacks gets the
   // next free id.
-  static Tokenizer open(const std::string& folder, const std::vector<AddedTokenInfo>& more_tokens = {});
+  static Tokenizer open(const std::string& folder, const std::vector<AddedToken>& more_tokens = {});
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -94,7 +96,7 @@ class Tokenizer {
 
   std::string model_type() const;                           // "BPE", "Unigram", "WordLevel" or "WordPiece"
   int model_size() const;                                   // number of tokens without the added ones
-  std::vector<AddedTokenInfo> added_tokens() const;         // ascending ids
+  std::vector<AddedToken> added_tokens() const;         // ascending ids
   std::map<std::string, TokenId> vocabulary() const;        // of all tokens
   std::map<std::string, std::string> named_tokens() const;  // "bos_token" -> "<s>", from the configuration
 

@@ -13,9 +13,7 @@ from gptq import _core
 _log = logging.getLogger("gptq")
 
 
-def choose_template(
-    templates: str | dict[str, str] | None, chosen: str | None, has_tools: bool
-) -> str:
+def choose_template(templates: str | dict[str, str] | None, chosen: str | None, has_tools: bool) -> str:
     """The source to render: ``chosen``, which is a source or the name of a template, else the tokenizer's.
 
     Raises ValueError when there is none.

@@ -50,7 +50,10 @@ class EncodeOptions:
             if self.stride or self.padding_side is not None or self.pad_to_multiple_of is not None:
                 self._check(pad_id)
             return
-        padding, truncation = _word("padding", self.padding, _PADDINGS), _word("truncation", self.truncation, _TRUNCATIONS)
+        padding, truncation = (
+            _word("padding", self.padding, _PADDINGS),
+            _word("truncation", self.truncation, _TRUNCATIONS),
+        )
         if padding == "longest" and self.max_length is not None and truncation == "do_not_truncate" and self.verbose:
             warnings.warn(
                 "max_length is ignored with padding=True and without truncation; use padding='max_length'", stacklevel=4

@@ -130,6 +130,11 @@ _KNOWN = frozenset(
 )  # fmt: skip
 
 
+def is_setting(name: str) -> bool:
+    """Whether an argument is one of generation_config.json, supported or not."""
+    return name in _KNOWN or name in _NEUTRAL
+
+
 def sampling_of(values: Mapping[str, Any]) -> _core.Sampling:
     """How tokens are chosen. Without do_sample always the most likely one, whatever the temperature says."""
     sampling = _core.Sampling()

@@ -20,6 +20,7 @@ from gptq.generation import (
     GenerationConfig,
     Prompts,
     ids_of,
+    is_setting,
     like,
     merge_settings,
     new_tokens_of,
@@ -136,10 +137,11 @@ class CausalLM:
         """Writes the quantized checkpoint into a folder, any number of times.
 
         Files of an earlier checkpoint there are replaced, other files stay. The weights are model.safetensors, also with
-        use_safetensors=False, which only warns: files of other formats can run code when they are loaded. Raises
-        OSError before quantize(), ValueError when the folder holds weights that are not quantized.
+        use_safetensors=False, which only warns: files of other formats can run code when they are loaded. max_shard_size,
+        split_by and meta_quantizer have no effect and warn. Raises OSError before quantize(), ValueError when the folder
+        holds weights that are not quantized.
         """
-        _refuse("save_quantized", kwargs, frozenset(("max_shard_size", "meta_quantizer", "eora_path", "split_by")))
+        _refuse("save_quantized", kwargs, frozenset(("max_shard_size", "meta_quantizer", "split_by")))
         if safetensors_metadata:
             raise NotImplementedError("save_quantized: safetensors_metadata is not supported; leave it out")
         if model_basename not in (None, "model"):
@@ -150,6 +152,11 @@ class CausalLM:
             raise OSError("can only save quantized model, please execute .quantize first.")
         if not use_safetensors:
             warnings.warn("use_safetensors=False: safetensors files are written all the same", stacklevel=2)
+        if without_effect := sorted(key for key, value in kwargs.items() if value is not None):
+            warnings.warn(
+                f"save_quantized: {', '.join(without_effect)}: no effect, all weights are written to model.safetensors",
+                stacklevel=2,
+            )
         if self._unsaved is not None:
             self._unsaved.save(os.fspath(save_dir))
         else:
@@ -298,6 +305,17 @@ class CausalLM:
                 request.stop_tokens = ids_of(explicit["eos_token_id"]) or []
             requests.append(request)
         return requests
+
+    def _prepare_generation_config(
+        self, generation_config: Any = None, **kwargs: Any
+    ) -> tuple[GenerationConfig, dict[str, Any]]:
+        """What the pipelines of transformers call to merge the model's settings, their own defaults and their arguments.
+
+        Later ones count more, as in transformers 5. Returns the settings, and the arguments that are none.
+        """
+        defaults = {} if generation_config is None else settings_of(generation_config)
+        settings = {key: kwargs.pop(key) for key in list(kwargs) if is_setting(key)}
+        return GenerationConfig(**{**self.generation_config.to_dict(), **defaults, **settings}), kwargs
 
     def _pad_token(self, values: Mapping[str, Any]) -> int:
         for key in ("pad_token_id", "eos_token_id"):

@@ -63,9 +63,7 @@ class Padder:
         ]
         return BatchEncoding({name: [row[name] for row in rows] for name in rows[0]}, tensor_type=kind)
 
-    def _padded(
-        self, row: dict[str, Any], width: int | None, options: EncodeOptions, masks: bool
-    ) -> dict[str, Any]:
+    def _padded(self, row: dict[str, Any], width: int | None, options: EncodeOptions, masks: bool) -> dict[str, Any]:
         ids = row["input_ids"]
         if masks and "attention_mask" not in row:
             row["attention_mask"] = [1] * len(ids)

@@ -259,7 +259,9 @@ def _inputs(text: Any, text_pair: Any) -> tuple[list[str], list[str] | None, boo
         return texts, list(text_pair), True
     if texts and not isinstance(texts[0], str):
         if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in texts):
-            raise ValueError("text is a list of other things than str and pairs of str; lists of words are not supported")
+            raise ValueError(
+                "text is a list of other things than str and pairs of str; lists of words are not supported"
+            )
         return [pair[0] for pair in texts], [pair[1] for pair in texts], True
     return texts, None, True
 

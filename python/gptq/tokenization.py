@@ -45,7 +45,7 @@ class Tokenizer(TextEncoder, Padder, SpecialTokens):
             raise TypeError(f"a tokenizer has no settings named {', '.join(unknown)}")
         self._folder = folder
         self._native = _core.Tokenizer.open(folder)
-        self._added: list[_core.AddedTokenInfo] = []
+        self._added: list[_core.AddedToken] = []
         self._changed: set[str] = set(settings)
         self.name_or_path = folder if name_or_path is None else name_or_path
         self._configure({**tokenizer_files.read_config(folder), **settings})
@@ -142,7 +142,9 @@ class Tokenizer(TextEncoder, Padder, SpecialTokens):
             object.__setattr__(self, "_size", None)
         return count
 
-    def add_special_tokens(self, special_tokens_dict: Mapping[str, Any], replace_extra_special_tokens: bool = True) -> int:
+    def add_special_tokens(
+        self, special_tokens_dict: Mapping[str, Any], replace_extra_special_tokens: bool = True
+    ) -> int:
         """Sets named tokens, {"pad_token": "[PAD]"}, adds those that are missing, and returns how many are new."""
         tokens: list[Any] = []
         for name, value in special_tokens_dict.items():
@@ -250,7 +252,9 @@ class Tokenizer(TextEncoder, Padder, SpecialTokens):
             raise ValueError("return_assistant_tokens_mask requires return_dict=True and tokenize=True")
         source = self.get_chat_template(chat_template, tools)
         if return_assistant_tokens_mask and chat.has_generation_blocks(source):
-            raise NotImplementedError("return_assistant_tokens_mask: the rendered {% generation %} blocks are not located")
+            raise NotImplementedError(
+                "return_assistant_tokens_mask: the rendered {% generation %} blocks are not located"
+            )
         chat.check_documents(documents)
         batched = chat.is_batch(conversation)
         variables = dict(kwargs) if documents is None else {"documents": documents, **kwargs}
@@ -337,7 +341,7 @@ class Tokenizer(TextEncoder, Padder, SpecialTokens):
         return {key: value for key, value in self.__dict__.items() if key != "_native"} | {"_added": added}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        added = [_core.AddedTokenInfo(**fields) for fields in state["_added"]]
+        added = [_core.AddedToken(**fields) for fields in state["_added"]]
         self.__dict__.update(state, _added=added, _native=_core.Tokenizer.open(state["_folder"], added))
 
     def __repr__(self) -> str:
@@ -429,20 +433,20 @@ def _zeros(rows: Any) -> Any:
     return [[0] * len(row) if isinstance(row, list) else 0 for row in rows]
 
 
-def _added_token(token: Any, special: bool) -> _core.AddedTokenInfo:
+def _added_token(token: Any, special: bool) -> _core.AddedToken:
     if isinstance(token, str):
-        return _core.AddedTokenInfo(token, normalized=not special, special=special)
+        return _core.AddedToken(token, normalized=not special, special=special)
     fields = {name: bool(getattr(token, name, False)) for name in ("single_word", "lstrip", "rstrip")}
     normalized = getattr(token, "normalized", None)
     is_special = special or bool(getattr(token, "special", False))
     normalized = not is_special if normalized is None else bool(normalized)
-    return _core.AddedTokenInfo(content_of(token), normalized=normalized, special=is_special, **fields)
+    return _core.AddedToken(content_of(token), normalized=normalized, special=is_special, **fields)
 
 
-def _fields(token: _core.AddedTokenInfo) -> dict[str, Any]:
+def _fields(token: _core.AddedToken) -> dict[str, Any]:
     names = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
     return {name: getattr(token, name) for name in names}
 
 
-def _identity(token: _core.AddedTokenInfo) -> tuple[Any, ...]:
+def _identity(token: _core.AddedToken) -> tuple[Any, ...]:
     return tuple(_fields(token).values())

@@ -80,7 +80,7 @@ def save(
     target: str | os.PathLike[str],
     settings: dict[str, Any],
     templates: str | dict[str, str] | None,
-    added: list[_core.AddedTokenInfo],
+    added: list[_core.AddedToken],
     prefix: str | None,
 ) -> tuple[str, ...]:
     """Writes the files of the tokenizer of the folder ``source`` to ``target`` and returns their paths.
@@ -113,7 +113,7 @@ def save(
     return tuple(paths)
 
 
-def _read_vocabulary(source: str, names: list[str], added: list[_core.AddedTokenInfo]) -> dict[str, str | Path]:
+def _read_vocabulary(source: str, names: list[str], added: list[_core.AddedToken]) -> dict[str, str | Path]:
     """The text of every file, or its path for a copy."""
     folder = Path(source)
     contents: dict[str, str | Path] = {name: folder / name for name in names}
@@ -169,7 +169,7 @@ def _write(path: Path, content: str | Path) -> str:
     return str(path)
 
 
-def _entry(token: _core.AddedTokenInfo) -> dict[str, Any]:
+def _entry(token: _core.AddedToken) -> dict[str, Any]:
     return {
         "content": token.content,
         "single_word": token.single_word,

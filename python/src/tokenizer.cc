@@ -9,7 +9,7 @@
 
 #include "module.h"
 
-using gptq::AddedTokenInfo;
+using gptq::AddedToken;
 using gptq::StreamingDecoder;
 using gptq::TokenId;
 using gptq::Tokenizer;
@@ -61,23 +61,23 @@ nb::dict vocabulary(const Tokenizer& tokenizer) {
   return all;
 }
 
-void add_added_token_info(nb::module_& m) {
-  nb::class_<AddedTokenInfo>(m, "AddedTokenInfo")
+void add_added_token(nb::module_& m) {
+  nb::class_<AddedToken>(m, "AddedToken")
       .def(
           "__init__",
-          [](AddedTokenInfo* self, std::string content, bool single_word, bool lstrip, bool rstrip, bool normalized,
+          [](AddedToken* self, std::string content, bool single_word, bool lstrip, bool rstrip, bool normalized,
              bool special) {
-            new (self) AddedTokenInfo{-1, std::move(content), single_word, lstrip, rstrip, normalized, special};
+            new (self) AddedToken{-1, std::move(content), single_word, lstrip, rstrip, normalized, special};
           },
           nb::arg("content"), nb::arg("single_word") = false, nb::arg("lstrip") = false, nb::arg("rstrip") = false,
           nb::arg("normalized") = true, nb::arg("special") = false)
-      .def_ro("id", &AddedTokenInfo::id)
-      .def_ro("content", &AddedTokenInfo::content)
-      .def_ro("single_word", &AddedTokenInfo::single_word)
-      .def_ro("lstrip", &AddedTokenInfo::lstrip)
-      .def_ro("rstrip", &AddedTokenInfo::rstrip)
-      .def_ro("normalized", &AddedTokenInfo::normalized)
-      .def_ro("special", &AddedTokenInfo::special);
+      .def_ro("id", &AddedToken::id)
+      .def_ro("content", &AddedToken::content)
+      .def_ro("single_word", &AddedToken::single_word)
+      .def_ro("lstrip", &AddedToken::lstrip)
+      .def_ro("rstrip", &AddedToken::rstrip)
+      .def_ro("normalized", &AddedToken::normalized)
+      .def_ro("special", &AddedToken::special);
 }
 
 void add_streaming_decoder(nb::module_& m) {
@@ -93,9 +93,9 @@ void add_streaming_decoder(nb::module_& m) {
 
 void add_tokenizer(nb::module_& m) {
   const auto released = nb::call_guard<nb::gil_scoped_release>();
-  add_added_token_info(m);
+  add_added_token(m);
   nb::class_<Tokenizer>(m, "Tokenizer")
-      .def_static("open", &Tokenizer::open, nb::arg("folder"), nb::arg("more_tokens") = std::vector<AddedTokenInfo>(),
+      .def_static("open", &Tokenizer::open, nb::arg("folder"), nb::arg("more_tokens") = std::vector<AddedToken>(),
                   released)
       .def(
           "encode", [](const Tokenizer& t, std::string_view text, bool add) { return t.encode(text, add); },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import pytest
@@ -15,6 +16,46 @@ def tokenizer():
     from gptq import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(DEMO)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The demo model's first layer."""
+    folder = tmp_path_factory.mktemp("small")
+    for path in DEMO.iterdir():
+        (folder / path.name).symlink_to(path)
+    config = json.loads((DEMO / "config.json").read_text())
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def original():
+    from gptq import GPTQModel
+
+    return GPTQModel.load(DEMO, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def quantized_folder(tmp_path_factory):
+    """The demo model quantized with rows of its calibration file."""
+    from gptq import AutoGPTQForCausalLM, AutoTokenizer, BaseQuantizeConfig
+
+    folder = tmp_path_factory.mktemp("models") / "quantized"
+    lines = (DEMO / "calibration.jsonl").read_text().splitlines()[:24]
+    model = AutoGPTQForCausalLM.from_pretrained(DEMO, BaseQuantizeConfig(group_size=128, desc_act=False), device="cpu")
+    model.quantize([json.loads(line) for line in lines], progress=False)
+    model.save_quantized(folder)
+    AutoTokenizer.from_pretrained(DEMO).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(quantized_folder):
+    from gptq import AutoGPTQForCausalLM
+
+    return AutoGPTQForCausalLM.from_quantized(quantized_folder, device="cpu")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -36,7 +36,13 @@ if os.environ.get("GPTQ_ALL_TOKENIZERS"):
     FAMILIES = [name for name in tokenizer_families.FAMILIES if name not in FOLDERS]
 NAMES = ["demo", *FOLDERS, *(f"format:{name}" for name in FORMATS), *FAMILIES]
 TEXTS = [text for text in tokenizer_text.TEXTS if text]
-SHORT = ["Hello world", "a", "It's  1998,\n\nisn't it? [INST] <s>x</s>", "Größe 日本語 🙂 e\u0301", " leading and trailing "]
+SHORT = [
+    "Hello world",
+    "a",
+    "It's  1998,\n\nisn't it? [INST] <s>x</s>",
+    "Größe 日本語 🙂 e\u0301",
+    " leading and trailing ",
+]
 
 
 class Pair:
@@ -331,7 +337,9 @@ def test_saved_paths(tmp_path):
 
 
 def test_batch_encoding(pair):
-    compare(pair, lambda t: [list(t("x").keys()), list(t("x").items()), dict(**t("x")), len(t("x")), "input_ids" in t("x")])
+    compare(
+        pair, lambda t: [list(t("x").keys()), list(t("x").items()), dict(**t("x")), len(t("x")), "input_ids" in t("x")]
+    )
     compare(pair, lambda t: isinstance(t("x"), dict))
     compare(pair, lambda t: t("x").input_ids)
     compare(pair, lambda t: t("x").no_such_column)
@@ -382,7 +390,12 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}<think></think>"
     "{% endif %}{% endif %}{{ unknown_variable }}"
 )
-TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"ü": {"type": "string"}}}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {"ü": {"type": "string"}}}},
+    }
+]
 CHATS = [
     {},
     {"tokenize": False},

@@ -55,7 +55,9 @@ def test_tokenizers_are_downloaded_without_weights(hub, tmp_path):
 def test_a_folder_of_its_own_and_progress(hub, tmp_path):
     seen = []
     folder = gptq.snapshot_download(
-        "org/demo", local_dir=tmp_path / "own", progress=lambda file, done, total: seen.append((file, done, total)) or True
+        "org/demo",
+        local_dir=tmp_path / "own",
+        progress=lambda file, done, total: seen.append((file, done, total)) or True,
     )
     assert folder == str(tmp_path / "own") and (tmp_path / "own" / "model.safetensors").exists()
     assert seen and all(0 <= done <= total for _, done, total in seen)

@@ -43,8 +43,11 @@ def test_exit_codes_and_streams_are_those_of_the_program() -> None:
     wrong = run("no-such-command")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "no command 'no-such-command'" in wrong.stderr
-    assert run("inspect", "/nonexistent").returncode == subprocess.run(
-        [_gptq_native.program(), "inspect", "/nonexistent"], capture_output=True).returncode != 0
+    assert (
+        run("inspect", "/nonexistent").returncode
+        == subprocess.run([_gptq_native.program(), "inspect", "/nonexistent"], capture_output=True).returncode
+        != 0
+    )
     tokens = run("tokenize", str(DEMO), input="hello\n")
     assert tokens.returncode == 0 and tokens.stdout.startswith("1\t<s>")
 

@@ -14,7 +14,9 @@ from gptq import AddedToken, AutoTokenizer, BatchEncoding, Tokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEMO = ROOT / "models" / "demo"
-SENTENCE = "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on the GPTQ algorithm."
+SENTENCE = (
+    "auto-gptq is an easy-to-use model quantization library with user-friendly apis, based on the GPTQ algorithm."
+)
 QUESTION = [{"role": "user", "content": "How are you today?"}]
 
 
@@ -84,7 +86,12 @@ def test_wrong_values(tokenizer):
 
 
 def test_named_tokens_are_attributes(tokenizer):
-    assert (tokenizer.bos_token, tokenizer.eos_token_id, tokenizer.pad_token, tokenizer.pad_token_id) == ("<s>", 2, None, None)
+    assert (tokenizer.bos_token, tokenizer.eos_token_id, tokenizer.pad_token, tokenizer.pad_token_id) == (
+        "<s>",
+        2,
+        None,
+        None,
+    )
     tokenizer.pad_token = tokenizer.eos_token
     assert tokenizer.pad_token_id == 2
     tokenizer.pad_token_id = 0
@@ -112,7 +119,11 @@ def test_added_tokens_survive_saving(tokenizer, tmp_path):
     ids = tokenizer.encode(text)
     assert ids[-1] == tokenizer.pad_token_id == 4096
     tokenizer.save_pretrained(tmp_path)
-    for other in (AutoTokenizer.from_pretrained(tmp_path), pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer)):
+    for other in (
+        AutoTokenizer.from_pretrained(tmp_path),
+        pickle.loads(pickle.dumps(tokenizer)),
+        copy.deepcopy(tokenizer),
+    ):
         assert other.encode(text) == ids
         assert (other.pad_token, len(other)) == ("[PAD]", 4099)
         assert other.decode(ids, skip_special_tokens=True) == "a <think>b</think>"
@@ -139,7 +150,11 @@ def test_saving_into_its_own_folder(tmp_path):
     tokenizer.chat_template = "{{ messages[0].content }}!"
     tokenizer.padding_side = "left"
     paths = tokenizer.save_pretrained(tmp_path)
-    assert [pathlib.Path(path).name for path in paths] == ["tokenizer_config.json", "chat_template.jinja", "tokenizer.json"]
+    assert [pathlib.Path(path).name for path in paths] == [
+        "tokenizer_config.json",
+        "chat_template.jinja",
+        "tokenizer.json",
+    ]
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again.apply_chat_template(QUESTION, tokenize=False) == "How are you today?!"
     assert again.padding_side == "left"
@@ -155,7 +170,9 @@ def test_old_folders_are_saved_with_their_tokens(tmp_path):
     old.mkdir()
     (old / "tokenizer.json").write_bytes((DEMO / "tokenizer.json").read_bytes())
     (old / "tokenizer_config.json").write_text('{"model_max_length": 7}')
-    (old / "special_tokens_map.json").write_text('{"bos_token": "<s>", "pad_token": "<p>", "additional_special_tokens": ["<x>"]}')
+    (old / "special_tokens_map.json").write_text(
+        '{"bos_token": "<s>", "pad_token": "<p>", "additional_special_tokens": ["<x>"]}'
+    )
     (old / "added_tokens.json").write_text('{"<p>": 4096, "<q>": 4097}')
     before = AutoTokenizer.from_pretrained(old)
     assert before.pad_token_id == 4096
@@ -249,8 +266,10 @@ def test_several_threads(tokenizer):
     texts = [f"Text {i} of many, with some words in it." for i in range(500)]
     expected = tokenizer(texts)["input_ids"]
     results = [None] * 4
+
     def work(index):
         results[index] = [tokenizer.encode(text) for text in texts] if index % 2 else tokenizer(texts)["input_ids"]
+
     threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()

@@ -108,7 +108,7 @@ void Pipeline::add_tokens(const Json& list, const std::string& what, const Token
   }
   const Vocabulary& vocabulary = model_->vocabulary();
   std::vector<AddedToken> batch;
-  for (const Json& token : list) batch.push_back(AddedToken::from_json(token, what + ": added_tokens"));
+  for (const Json& token : list) batch.push_back(parse_added_token(token, what + ": added_tokens"));
   added_.add(batch, vocabulary);
   for (auto [id, token] : config.added_tokens) {
     const auto named = [&token = token](const AddedToken& control) { return control.content == token.content; };

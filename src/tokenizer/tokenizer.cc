@@ -14,12 +14,10 @@
 
 namespace gptq {
 
-Tokenizer Tokenizer::open(const std::string& folder, const std::vector<AddedTokenInfo>& more_tokens) {
+Tokenizer Tokenizer::open(const std::string& folder, const std::vector<AddedToken>& more_tokens) {
   tokenizer::TokenizerConfig config = tokenizer::read_tokenizer_config(fs::path(folder));
-  for (const AddedTokenInfo& token : more_tokens) {
-    config.more_tokens.push_back(
-        {token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
-  }
+  config.more_tokens = more_tokens;
+  for (AddedToken& token : config.more_tokens) token.id = -1;
   tokenizer::TokenizerSource source = tokenizer::open_source(folder, config);
   tokenizer::repair_mistral_pattern(source, config);
   return Tokenizer(std::make_unique<Impl>(*source.json, source.tables, source.what, config));
@@ -117,10 +115,11 @@ std::string Tokenizer::model_type() const { return impl_->model().type(); }
 int Tokenizer::model_size() const { return static_cast<int>(impl_->model().vocabulary().size()); }
 std::map<std::string, std::string> Tokenizer::named_tokens() const { return impl_->named_tokens(); }
 
-std::vector<AddedTokenInfo> Tokenizer::added_tokens() const {
-  std::vector<AddedTokenInfo> all;
+std::vector<AddedToken> Tokenizer::added_tokens() const {
+  std::vector<AddedToken> all;
   for (const auto& [id, token] : impl_->added_tokens().by_id()) {
-    all.push_back({id, token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special});
+    all.push_back(token);
+    all.back().id = id;
   }
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return all;

@@ -1,6 +1,8 @@
 // What the program decides from numbers: estimates of time, load of the machine, verdicts.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "apps/cli/machine_load.h"
 #include "apps/cli/numbers.h"
 #include "apps/cli/progress.h"
@@ -66,6 +68,24 @@ TEST(Verdict, OfTheMeanErrorWeighedBySize) {
   EXPECT_EQ(verdict(0.041), "poor");
   EXPECT_DOUBLE_EQ(mean_error(report_of({{0.01, 100}, {0.05, 300}})), 0.04);
   EXPECT_EQ(mean_error(report_of({})), 0);
+}
+
+// Where the built-in text calibrates in windows so long that none can be held out.
+TEST(QuantizeReports, ErrorsThatWereNotMeasuredAreSaidAndNull) {
+  QuantizeReport report;
+  report.errors_meaningful = false;
+  report.output = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
+  ModuleReport module;
+  module.name = "a.q_proj";
+  module.error = std::nan("");
+  report.modules.push_back(module);
+  EXPECT_NE(report_text(report, false).find("not meaningful: the calibration text has too few tokens"),
+            std::string::npos);
+  const Json json = report_json(report);
+  EXPECT_EQ(json["errors_meaningful"], false);
+  EXPECT_NE(json["errors_reason"].get<std::string>().find("too few tokens"), std::string::npos);
+  EXPECT_TRUE(json["mean_error"].is_null());
+  EXPECT_TRUE(json["modules"][0]["error"].is_null());
 }
 
 }  // namespace

@@ -204,7 +204,7 @@ TEST(BatchEncoding, VocabularyAsData) {
 
 TEST(BatchEncoding, MoreTokensFollowThoseOfTheFiles) {
   const std::string folder = std::string(GPTQ_SOURCE_DIR) + "/models/demo";
-  AddedTokenInfo think{-1, "<think>"}, pad{-1, "[PAD]"}, end{-1, "</s>"};
+  AddedToken think{-1, "<think>"}, pad{-1, "[PAD]"}, end{-1, "</s>"};
   pad.special = end.special = true;
   const Tokenizer tokenizer = Tokenizer::open(folder, {pad, think, end});
   EXPECT_EQ(tokenizer.id_of("[PAD]"), 4096);

@@ -13,7 +13,7 @@
 
 namespace gptq::tokenizer {
 
-AddedToken AddedToken::from_json(const Json& json, const std::string& what) {
+AddedToken parse_added_token(const Json& json, const std::string& what) {
   const JsonReader reader(json, what);
   AddedToken token;
   token.content = reader.string("content");
@@ -25,7 +25,7 @@ AddedToken AddedToken::from_json(const Json& json, const std::string& what) {
   return token;
 }
 
-AddedToken AddedToken::control(std::string content) {
+AddedToken control_token(std::string content) {
   AddedToken token;
   token.content = std::move(content);
   token.normalized = false;

@@ -8,6 +8,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include <gptq/tokenizer.h>
+
 #include "core/json_fwd.h"
 #include "tokenizer/components/aligned_text.h"
 #include "tokenizer/components/normalizer.h"
@@ -16,19 +18,9 @@
 
 namespace gptq::tokenizer {
 
-struct AddedToken {
-  std::string content;
-  bool single_word = false;  // matches only without word characters on either side
-  bool lstrip = false;       // includes the white space on its left
-  bool rstrip = false;       // and on its right
-  bool normalized = true;    // matched after normalization, in its own normalized form
-  bool special = false;      // a control token: omitted when decoding, and not matched in protected input
-
-  // From {"content": ..., flags}; `normalized` defaults to the opposite of `special`.
-  static AddedToken from_json(const Json& json, const std::string& what);
-  static AddedToken control(std::string content);
-  bool operator==(const AddedToken&) const = default;
-};
+// From {"content": ..., flags}; `normalized` defaults to the opposite of `special`.
+AddedToken parse_added_token(const Json& json, const std::string& what);
+AddedToken control_token(std::string content);
 
 // An added token and its byte range in the text.
 struct FoundToken {
@@ -42,7 +34,7 @@ class AddedTokens {
  public:
   // Assigns every token its id: the one in the vocabulary, else the next free one (counted before the batch). Of
   // several tokens with one id the flags of the last one are used, except `normalized`: that of the first control token
-  // with this content, else of each token. A control token stays one.
+  // with this content, else of each token. A control token stays one. AddedToken::id is not read or set.
   void add(const std::vector<AddedToken>& batch, const Vocabulary& vocabulary);
   // Throws Error(kVerification) naming `what` when all texts together, as written and normalized, exceed 8 MiB.
   void prepare(const Normalizer& normalizer, const std::string& what);

@@ -19,9 +19,9 @@ constexpr std::array kNames = {"bos_token", "eos_token", "unk_token", "sep_token
 constexpr std::array kLists = {"additional_special_tokens", "extra_special_tokens"};
 
 // A control token is a string or an object with flags.
-AddedToken control_token(const Json& json, const std::string& what) {
-  if (json.is_string()) return AddedToken::control(json.get<std::string>());
-  AddedToken token = AddedToken::from_json(json, what);
+AddedToken parse_control_token(const Json& json, const std::string& what) {
+  if (json.is_string()) return control_token(json.get<std::string>());
+  AddedToken token = parse_added_token(json, what);
   token.special = true;
   token.normalized = JsonReader(json, what).boolean("normalized", false);
   return token;
@@ -35,13 +35,13 @@ void read_added_tokens(const JsonReader& reader, TokenizerConfig& config) {
     int64_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size()) reader.fail("added_tokens_decoder", "ids as keys");
-    config.added_tokens[id] = AddedToken::from_json(value, reader.what() + ".added_tokens_decoder[" + key + "]");
+    config.added_tokens[id] = parse_added_token(value, reader.what() + ".added_tokens_decoder[" + key + "]");
   }
 }
 
 void read_control_tokens(const JsonReader& reader, TokenizerConfig& config) {
   const auto add = [&](const Json& token, const char* key) {
-    config.control_tokens.push_back(control_token(token, reader.what() + "." + key));
+    config.control_tokens.push_back(parse_control_token(token, reader.what() + "." + key));
     return config.control_tokens.back().content;
   };
   for (const char* name : kNames) {
@@ -100,7 +100,7 @@ void add_legacy_tokens(const Json& json, const std::string& what, TokenizerConfi
   std::map<int64_t, AddedToken> by_id;
   for (const auto& [content, id] : json.items()) {
     if (!id.is_number_integer()) JsonReader(json, what).fail(content.c_str(), "a token id");
-    AddedToken token = AddedToken::control(content);
+    AddedToken token = control_token(content);
     const auto named = [&token](const AddedToken& control) { return control.content == token.content; };
     token.special = std::any_of(config.control_tokens.begin(), config.control_tokens.end(), named);
     token.normalized = !token.special;
@@ -121,7 +121,7 @@ std::string TokenizerConfig::named(const std::string& name) const {
 void TokenizerConfig::name_token(const std::string& name, const std::string& content) {
   if (content.empty() || !named(name).empty()) return;
   named_tokens[name] = content;
-  control_tokens.push_back(AddedToken::control(content));
+  control_tokens.push_back(control_token(content));
 }
 
 TokenizerConfig read_tokenizer_config(const Json& json, const std::string& what) {
