@@ -6,7 +6,7 @@
 #include <gptq/error.h>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/cpu_features.h"
 #include "backend/cuda_backend.h"
 
 namespace gptq::backend {
@@ -67,7 +67,7 @@ DeviceChoice choose_device(const std::string& name) {
   if (choice.device.kind == Device::Kind::kCuda) {
     choice.description += " (" + state.gpus.at(static_cast<size_t>(choice.device.index)).name + ")";
   } else {
-    choice.description += std::string(" (") + backend::best_kernels().name + ")";
+    choice.description += std::string(" (") + to_string(backend::instruction_set()) + ")";
   }
   return choice;
 }

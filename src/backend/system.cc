@@ -9,7 +9,7 @@
 #include <gptq/error.h>
 
 #include "backend/cpu/blas.h"
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/cpu_features.h"
 #include "backend/cuda_backend.h"
 
 namespace gptq::backend {
@@ -34,7 +34,7 @@ namespace gptq {
 SystemInfo system_info() {
   SystemInfo info;
   info.processor = backend::processor_name();
-  info.instruction_set = backend::best_kernels().name;
+  info.instruction_set = to_string(backend::instruction_set());
   info.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   info.memory = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
   try {

@@ -17,6 +17,8 @@
 #include "backend/cpu/cpu_weight.h"
 #include "backend/cpu/gptq.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/linear.h"
+#include "backend/cpu/packed/packed_matrix.h"
 #include "backend/cpu/reference.h"
 #include "core/threads.h"
 
@@ -24,12 +26,11 @@ namespace gptq::backend {
 
 namespace {
 
-constexpr int64_t kRowsPerTask = 512;     // of the many-rows linear
 constexpr int64_t kElementwiseRows = 32;  // rows per task of cheap operations
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : pool_(threads) { reserve_blas_buffers(pool_.size()); }
+  explicit CpuBackend(int threads) : pool_(threads), linear_(pool_) { reserve_blas_buffers(pool_.size()); }
 
   Device device() const override { return {}; }
   const Capabilities& capabilities() const override { return capabilities_; }
@@ -90,9 +91,11 @@ class CpuBackend final : public Backend {
   void await_fetches() override {}  // transfers are synchronous
 
   std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) override {
-    return make_dense_weight(weight, bias);
+    return std::make_unique<DenseWeight>(weight, bias);
   }
-  std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override { return make_packed_weight(weight); }
+  std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override {
+    return std::make_unique<packed::PackedMatrix>(weight, pool_);
+  }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override {
     const auto& rows = static_cast<const CpuWeight&>(table);
@@ -120,53 +123,7 @@ class CpuBackend final : public Backend {
   }
 
   void linear(MatrixView y, MatrixView x, std::span<const Weight* const> weights) override {
-    struct Part {
-      const CpuWeight* weight;
-      MatrixView y, x;
-      std::vector<float> gathered, sums;
-    };
-    const bool few = x.rows <= CpuWeight::kMaxGemvRows;
-    // A decode step needs one task per thread and weight, many rows need tasks that fit in the cache.
-    std::vector<Part> parts(weights.size());
-    struct Task {
-      size_t part;
-      int64_t row, rows, begin, end;
-    };
-    std::vector<Task> tasks;
-    int64_t column = 0;
-    for (size_t i = 0; i < weights.size(); ++i) {
-      Part& part = parts[i];
-      part.weight = static_cast<const CpuWeight*>(weights[i]);
-      CHECK(part.weight->in_features() == x.cols);
-      const int64_t n = part.weight->out_features();
-      part.y = y.column_range(column, n);
-      part.x = part.weight->arrange(x, part.gathered);
-      if (few) part.weight->group_sums(part.x, part.sums);
-      column += n;
-      const int64_t step = few ? gemv_columns(n) : CpuWeight::kColumns;
-      const int64_t row_step = few ? x.rows : kRowsPerTask;
-      for (int64_t row = 0; row < x.rows; row += row_step) {
-        for (int64_t begin = 0; begin < n; begin += step) {
-          tasks.push_back({i, row, std::min(row_step, x.rows - row), begin, std::min(n, begin + step)});
-        }
-      }
-    }
-    CHECK(column == y.cols && y.rows == x.rows);
-    pool_.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
-      const Task& task = tasks[static_cast<size_t>(index)];
-      const Part& part = parts[task.part];
-      const MatrixView out = part.y.row_range(task.row, task.rows), in = part.x.row_range(task.row, task.rows);
-      if (few) {
-        part.weight->gemv(out, in, part.sums, task.begin, task.end);
-      } else {
-        part.weight->gemm(out, in, task.begin, task.end);
-      }
-      if (part.weight->bias().empty()) return;
-      const float* bias = part.weight->bias().data();
-      for (int64_t m = 0; m < out.rows; ++m) {
-        best_kernels().add(out.row(m) + task.begin, bias + task.begin, task.end - task.begin);
-      }
-    });
+    linear_.run(y, x, weights);
   }
 
   void rope(MatrixView x, const RopeArgs& args, const BatchRows& rows) override {
@@ -312,15 +269,9 @@ class CpuBackend final : public Backend {
     });
   }
 
-  // Columns per task for few rows: whole tiles, about two tasks per thread. The computation of each output does not
-  // depend on the split.
-  int64_t gemv_columns(int64_t n) const {
-    const int64_t tiles = (n + kTileColumns - 1) / kTileColumns;
-    return std::max<int64_t>(1, (tiles + 2 * pool_.size() - 1) / (2 * pool_.size())) * kTileColumns;
-  }
-
   Capabilities capabilities_;
   ThreadPool pool_;
+  CpuLinear linear_;
 };
 
 }  // namespace

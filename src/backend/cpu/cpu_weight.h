@@ -1,33 +1,19 @@
-// Linear weights on the CPU: dense rows in their stored type, or packed codes in column tiles.
+// Linear weights on the CPU: dense rows in their stored type, or packed codes in tiles of columns.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "backend/backend.h"
-#include "backend/cpu/kernels.h"
+#include "core/threads.h"
 
 namespace gptq::backend {
 
 class CpuWeight : public Weight {
  public:
-  static constexpr int64_t kMaxGemvRows = 24;  // up to this many rows, products use the codes directly
-  static constexpr int64_t kColumns = 256;     // outputs in one task of the many-rows path
-
   int64_t in_features() const override { return k_; }
   int64_t out_features() const override { return n_; }
   const std::vector<float>& bias() const { return bias_; }
-
-  // The input in the order of this weight: x, or its columns gathered into `scratch` (act-order, padding).
-  virtual MatrixView arrange(MatrixView x, std::vector<float>& scratch) const = 0;
-  // Σ of the arranged input over each group [M, G], for the zero points; nothing for dense weights.
-  virtual void group_sums(MatrixView arranged, std::vector<float>& sums) const = 0;
-
-  // y[:, begin…end) for a few rows of the arranged input; begin and end are multiples of kTileColumns or N.
-  virtual void gemv(MatrixView y, MatrixView arranged, const std::vector<float>& sums, int64_t begin,
-                    int64_t end) const = 0;
-  // The same for many rows, by expanding the weights to fp32 and calling the BLAS.
-  virtual void gemm(MatrixView y, MatrixView arranged, int64_t begin, int64_t end) const = 0;
 
   // Row n as fp32, for embeddings                                                                     [K]
   virtual void row(int64_t n, float* out) const = 0;
@@ -37,7 +23,24 @@ class CpuWeight : public Weight {
   std::vector<float> bias_;
 };
 
-std::unique_ptr<CpuWeight> make_dense_weight(const TensorView& weight, const TensorView* bias);
-std::unique_ptr<CpuWeight> make_packed_weight(const PackedWeight& weight);
+class DenseWeight final : public CpuWeight {
+ public:
+  static constexpr int64_t kMaxGemvRows = 24;  // up to this many rows, products are dot products
+  static constexpr int64_t kColumns = 256;     // outputs in one task of the many-rows path
+
+  DenseWeight(const TensorView& weight, const TensorView* bias);
+
+  int64_t bytes() const override { return static_cast<int64_t>(weight_.bytes()); }
+  void row(int64_t n, float* out) const override;
+  // y[:, begin…end) for a few rows of x, and for many by widening the weights to fp32 and calling the BLAS.
+  void gemv(MatrixView y, MatrixView x, int64_t begin, int64_t end) const;
+  void gemm(MatrixView y, MatrixView x, int64_t begin, int64_t end) const;
+
+ private:
+  const float* fp32_row(int64_t n) const { return reinterpret_cast<const float*>(weight_.data()) + n * k_; }
+  const uint16_t* half_row(int64_t n) const { return reinterpret_cast<const uint16_t*>(weight_.data()) + n * k_; }
+
+  Tensor weight_;  // [N, K]
+};
 
 }  // namespace gptq::backend

@@ -2,8 +2,6 @@
 
 const Kernels kKernels = {
     kName,
-    {packed_linear<2>, packed_linear<3>, packed_linear<4>, packed_linear<8>},
-    {packed_expand<2>, packed_expand<3>, packed_expand<4>, packed_expand<8>},
     dot<float, load_f32, scalar_f32>,
     dot<uint16_t, load_bf16, scalar_bf16>,
     dot<uint16_t, load_f16, scalar_f16>,

@@ -1,8 +1,6 @@
 // The inner loops in GCC vector types: included once per instruction set in a separate namespace.
 //
-// Always 16 lanes: one zmm register with AVX-512, two ymm with AVX2, four xmm in the portable build. The including file
-// sets kLookup: if the hardware permutes 16 lanes by index, codes of up to 4 bits are converted to floats by one
-// instruction (the permute uses only the low 4 bits of its index, so no mask is needed).
+// Always 16 lanes: one zmm register with AVX-512, two ymm with AVX2, four xmm in the portable build.
 
 using F32 = float __attribute__((vector_size(64)));
 using U32 = uint32_t __attribute__((vector_size(64)));
@@ -68,105 +66,6 @@ static inline F32 exp_lanes(F32 x) {
 static inline float scalar_exp(float x) {
   const F32 v = exp_lanes(broadcast(x));
   return v[0];
-}
-
-// ---- packed linear
-
-template <int kBits>
-static inline F32 decode(U32 word, F32 table) {
-  constexpr uint32_t kMask = (1u << kBits) - 1;
-  if constexpr (kLookup && kBits <= 4) {
-    return __builtin_shuffle(table, (I32)word);
-  } else {
-    const U32 code = word & kMask;
-    return __builtin_convertvector((I32)code, F32);
-  }
-}
-
-// Code kIndex (0…31) of a block of 32 inputs, moved to the low bits; `words` holds the block's kBits rows.
-template <int kBits, int kIndex>
-static inline U32 field(const U32 (&words)[kBits]) {
-  constexpr int kBit = kBits * kIndex;
-  constexpr int kWord = kBit / 32;
-  constexpr int kShift = kBit % 32;
-  if constexpr (kShift + kBits > 32) {
-    return (words[kWord] >> kShift) | (words[kWord + 1] << (32 - kShift));
-  } else {
-    return words[kWord] >> kShift;
-  }
-}
-
-template <int kBits, int kRows, int kIndex>
-static inline void accumulate(F32 (&sums)[kRows][2], const U32 (&words)[kBits], const float* x, int64_t x_stride,
-                              F32 table) {
-  const F32 codes = decode<kBits>(field<kBits, kIndex>(words), table);
-  for (int m = 0; m < kRows; ++m) sums[m][kIndex % 2] += codes * x[m * x_stride + kIndex];
-  if constexpr (kIndex + 1 < 32) accumulate<kBits, kRows, kIndex + 1>(sums, words, x, x_stride, table);
-}
-
-// kRows rows of x times one tile; groups begin at multiples of 32 inputs.
-template <int kBits, int kRows>
-static void packed_rows(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* group_sums,
-                        const PackedTile& tile) {
-  F32 table{};
-  for (int i = 0; i < kLanes; ++i) table[i] = static_cast<float>(i & ((1 << kBits) - 1));
-  for (int half = 0; half < kTileColumns / kLanes; ++half) {
-    F32 total[kRows] = {};
-    int64_t k = 0;
-    for (int64_t g = 0; g < tile.groups; ++g) {
-      F32 sums[kRows][2] = {};
-      for (; k < tile.group_ends[g]; k += 32) {
-        U32 words[kBits];
-        const uint32_t* block = tile.words + k / 32 * kBits * kTileColumns + half * kLanes;
-        for (int w = 0; w < kBits; ++w) words[w] = load(block + w * kTileColumns);
-        accumulate<kBits, kRows, 0>(sums, words, x + k, x_stride, table);
-      }
-      const F32 scale = load(tile.scales + g * kTileColumns + half * kLanes);
-      const F32 zero = load(tile.zeros + g * kTileColumns + half * kLanes);
-      for (int m = 0; m < kRows; ++m) {
-        total[m] += scale * (sums[m][0] + sums[m][1] - zero * group_sums[m * tile.groups + g]);
-      }
-    }
-    for (int m = 0; m < kRows; ++m) store(y + m * y_stride + half * kLanes, total[m]);
-  }
-}
-
-template <int kBits>
-static void packed_linear(float* y, int64_t y_stride, const float* x, int64_t x_stride, const float* sums, int64_t rows,
-                          const PackedTile& tile) {
-  int64_t m = 0;
-  for (; m + 4 <= rows; m += 4) {
-    packed_rows<kBits, 4>(y + m * y_stride, y_stride, x + m * x_stride, x_stride, sums + m * tile.groups, tile);
-  }
-  for (; m < rows; ++m) {
-    packed_rows<kBits, 1>(y + m * y_stride, y_stride, x + m * x_stride, x_stride, sums + m * tile.groups, tile);
-  }
-}
-
-template <int kBits, int kIndex>
-static inline void expand_fields(float* out, int64_t stride, const U32 (&words)[kBits], F32 scale, F32 zero,
-                                 F32 table) {
-  store(out + kIndex * stride, scale * (decode<kBits>(field<kBits, kIndex>(words), table) - zero));
-  if constexpr (kIndex + 1 < 32) expand_fields<kBits, kIndex + 1>(out, stride, words, scale, zero, table);
-}
-
-template <int kBits>
-static void packed_expand(float* out, int64_t stride, const PackedTile& tile) {
-  F32 table{};
-  for (int i = 0; i < kLanes; ++i) table[i] = static_cast<float>(i & ((1 << kBits) - 1));
-  for (int half = 0; half < kTileColumns / kLanes; ++half) {
-    int64_t k = 0;
-    for (int64_t g = 0; g < tile.groups; ++g) {
-      const F32 scale = load(tile.scales + g * kTileColumns + half * kLanes);
-      const F32 zero = load(tile.zeros + g * kTileColumns + half * kLanes);
-      for (; k < tile.group_ends[g]; k += 32) {
-        U32 words[kBits];
-        const uint32_t* block = tile.words + k / 32 * kBits * kTileColumns + half * kLanes;
-        for (int w = 0; w < kBits; ++w) words[w] = load(block + w * kTileColumns);
-        expand_fields<kBits, 0>(out + k * stride + half * kLanes, stride, words, scale, zero, table);
-      }
-    }
-  }
 }
 
 // ---- dense rows

@@ -4,7 +4,6 @@
 namespace gptq::backend::avx2 {
 
 constexpr const char* kName = "avx2";
-constexpr bool kLookup = false;
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"

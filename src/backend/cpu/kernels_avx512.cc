@@ -4,7 +4,6 @@
 namespace gptq::backend::avx512 {
 
 constexpr const char* kName = "avx512";
-constexpr bool kLookup = true;
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"

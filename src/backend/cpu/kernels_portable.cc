@@ -4,7 +4,6 @@
 namespace gptq::backend::portable {
 
 constexpr const char* kName = "portable";
-constexpr bool kLookup = false;
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"
