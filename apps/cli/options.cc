@@ -34,7 +34,17 @@ void add_compute_options(CLI::App& app, ComputeOptions& options) {
          "Maximum GPU memory, for example 8GiB; quantizing adapts to it, running a model that needs "
          "more is an error")
       ->type_name("SIZE");
-  put_into_group(app, kExpertOptions, {"threads", "max-gpu-memory"});
+  app.add_option(
+         "--head-dtype", options.head_dtype,
+         "On a CPU, the output head of a quantized model: int8, stored (as in the files) or auto, which is int8")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"auto", "int8", "stored"}));
+  app.add_option(
+         "--activations", options.activations,
+         "On a CPU, activations of quantized linears: int16, or int8 for prompts, which is faster and less exact")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"int16", "int8"}));
+  put_into_group(app, kExpertOptions, {"threads", "max-gpu-memory", "head-dtype", "activations"});
 }
 
 void put_into_group(CLI::App& app, const char* group, const std::vector<std::string>& names) {

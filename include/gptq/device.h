@@ -33,6 +33,9 @@ struct ComputeOptions {
   std::string device = "auto";
   int threads = 0;             // CPU threads; 0 = one per hardware thread
   int64_t max_gpu_memory = 0;  // limit in bytes of GPU memory; 0 = all free memory
+  // What a CPU computes with in quantized models (docs/cpu.md says what each costs):
+  std::string head_dtype = "auto";  // of the output head and tied embedding: "int8", "stored", or "auto", which is int8
+  std::string activations = "int16";  // of quantized linears: "int16", or "int8" for steps of more than 8 tokens
 };
 
 }  // namespace gptq

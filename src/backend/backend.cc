@@ -27,11 +27,23 @@ void require_gpu(const GpuState& state, int index) {
   if (!problem.empty()) fail(problem);
 }
 
+const std::string& chosen(const std::string& value, const char* name, const std::vector<std::string>& values) {
+  if (std::find(values.begin(), values.end(), value) != values.end()) return value;
+  std::string expected;
+  for (const std::string& one : values) expected += (expected.empty() ? "" : " or ") + one;
+  throw Error(ErrorKind::kUsage, std::string(name) + " is \"" + value + "\", expected " + expected);
+}
+
 }  // namespace
 
 std::unique_ptr<Backend> make_backend(const ComputeOptions& options, DType activations) {
   const Device device = Device::parse(options.device);
-  if (device.kind == Device::Kind::kCpu) return make_cpu_backend(options.threads);
+  if (device.kind == Device::Kind::kCpu) {
+    CpuPrecision precision;
+    precision.int8_head = chosen(options.head_dtype, "head_dtype", {"auto", "int8", "stored"}) != "stored";
+    precision.int8_prompts = chosen(options.activations, "activations", {"int16", "int8"}) == "int8";
+    return make_cpu_backend(options.threads, precision);
+  }
   return make_cuda_backend(device.index, activations == DType::kF16 ? DType::kF16 : DType::kBF16,
                            options.max_gpu_memory, options.threads);
 }

@@ -52,6 +52,10 @@ class ModelOps {
   // ---- weights: conversion from the stored to the device's layout, at load time
   virtual std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
   virtual std::unique_ptr<Weight> load_weight(const PackedWeight& weight) = 0;
+  // The output head of a quantized model, which may be the embedding too: a CPU may round it to 8 bits.
+  virtual std::unique_ptr<Weight> load_head(const TensorView& weight, const TensorView* bias) {
+    return load_weight(weight, bias);
+  }
   virtual bool all_finite(const TensorView& stored) = 0;  // F32, F16 or BF16 in host memory
 
   // ---- the steps of a program

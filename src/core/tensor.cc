@@ -3,10 +3,12 @@
 
 #include <gptq/error.h>
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace gptq {
 
@@ -54,7 +56,22 @@ bool all_finite(const TensorView& view, ThreadPool& pool) {
 }
 
 namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
 size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Large tensors are in huge pages where the system has them: reading them misses the TLB less often.
+void* allocate(size_t bytes) {
+  if (bytes < 2 * kHugePage) return std::aligned_alloc(64, bytes);
+  const size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  void* memory = std::aligned_alloc(kHugePage, whole);
+#ifdef MADV_HUGEPAGE
+  if (memory != nullptr) madvise(memory, whole, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
 }  // namespace
 
 Tensor::Tensor(DType dtype, Shape shape) {
@@ -68,7 +85,7 @@ Tensor Tensor::uninitialized(DType dtype, Shape shape) {
   tensor.shape_ = std::move(shape);
   const size_t bytes = padded(tensor.bytes());
   if (bytes == 0) return tensor;
-  void* memory = ::operator new (bytes, std::align_val_t{64}, std::nothrow);
+  void* memory = allocate(bytes);
   if (memory == nullptr) {
     throw Error(ErrorKind::kOutOfMemory, "allocating a tensor of " + std::to_string(bytes) +
                                              " bytes failed: out of host memory; use a smaller model, fewer "
@@ -78,7 +95,7 @@ Tensor Tensor::uninitialized(DType dtype, Shape shape) {
   return tensor;
 }
 
-void Tensor::Free::operator()(std::byte* memory) const { ::operator delete (memory, std::align_val_t{64}); }
+void Tensor::Free::operator()(std::byte* memory) const { std::free(memory); }
 
 namespace {
 

@@ -30,6 +30,12 @@ struct TensorView {
   int64_t size() const { return element_count(shape); }
   size_t bytes() const { return static_cast<size_t>(size()) * static_cast<size_t>(size_of(dtype)); }
 
+  // Rows [first, first + count) of a matrix.
+  TensorView rows(int64_t first, int64_t count) const {
+    CHECK(shape.size() == 2 && first >= 0 && first + count <= shape[0]);
+    return {dtype, {count, shape[1]}, data + first * shape[1] * size_of(dtype)};
+  }
+
   // Requires data aligned for T and sizeof(T) == element size.
   template <typename T>
   std::span<const T> values() const {

@@ -2,11 +2,12 @@
 #include "model/weights.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <gptq/error.h>
 
-#include "core/json.h"
 #include "checkpoint/packed_format.h"
+#include "core/json.h"
 #include "core/threads.h"
 #include "model/families.h"
 
@@ -70,19 +71,37 @@ Matrix load_parameter(const Checkpoint& checkpoint, const std::string& name, con
   return vector;
 }
 
+namespace {
+
+struct DenseLinear {
+  TensorView weight;
+  std::optional<TensorView> bias;
+
+  const TensorView* bias_or_null() const { return bias ? &*bias : nullptr; }
+};
+
+DenseLinear find_dense(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
+                       Backend& backend, FiniteCheck check) {
+  const std::string name = module + ".weight";
+  DenseLinear linear;
+  linear.weight = check == FiniteCheck::kDone
+                      ? find_matrix(checkpoint, name, spec.out_features, spec.in_features)
+                      : load_matrix(checkpoint, name, spec.out_features, spec.in_features, backend);
+  if (!spec.bias) return linear;
+  linear.bias = checkpoint.tensor(module + ".bias", {spec.out_features});
+  require_finite(*linear.bias, module + ".bias", checkpoint, backend);
+  return linear;
+}
+
+}  // namespace
+
 std::unique_ptr<Weight> load_linear(const Checkpoint& checkpoint, const std::string& module, const LinearSpec& spec,
                                     Backend& backend, FiniteCheck check) {
   if (checkpoint.contains(module + ".qweight")) {
     return backend.load_weight(checkpoint::read_packed(checkpoint, module, spec.in_features, spec.out_features));
   }
-  const std::string name = module + ".weight";
-  const TensorView weight = check == FiniteCheck::kDone
-                                ? find_matrix(checkpoint, name, spec.out_features, spec.in_features)
-                                : load_matrix(checkpoint, name, spec.out_features, spec.in_features, backend);
-  if (!spec.bias) return backend.load_weight(weight, nullptr);
-  const TensorView bias = checkpoint.tensor(module + ".bias", {spec.out_features});
-  require_finite(bias, module + ".bias", checkpoint, backend);
-  return backend.load_weight(weight, &bias);
+  const DenseLinear linear = find_dense(checkpoint, module, spec, backend, check);
+  return backend.load_weight(linear.weight, linear.bias_or_null());
 }
 
 LayerWeights load_layer_parameters(const Checkpoint& checkpoint, const Architecture& a, int64_t layer,
@@ -145,18 +164,35 @@ LayerWeights load_layer(const Checkpoint& checkpoint, const Architecture& a, int
   return weights;
 }
 
-ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads) {
-  constexpr int64_t kLayersAtOnce = 4;  // enough linears for several threads, without a second copy of the model
-  ModelWeights weights;
+namespace {
+
+// What lies before and after the layers.
+void load_ends(ModelWeights& weights, const Checkpoint& checkpoint, const Architecture& a, Backend& backend) {
+  const bool quantized = checkpoint.quantize_config().has_value();
+  const auto load = [&](bool is_head, const TensorView& weight, const TensorView* bias) {
+    return is_head && quantized ? backend.load_head(weight, bias) : backend.load_weight(weight, bias);
+  };
   weights.embedding =
-      backend.load_weight(load_matrix(checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, backend), nullptr);
+      load(a.tied_head, load_matrix(checkpoint, a.names.embedding, a.vocab_size, a.hidden_size, backend), nullptr);
   for (const Parameter& parameter : a.final_parameters) {
     weights.final_parameters.push_back(load_parameter(checkpoint, parameter.name, parameter, backend));
   }
-  if (!a.tied_head) {
-    weights.head =
-        load_linear(checkpoint, a.names.head, {a.names.head, a.hidden_size, a.vocab_size, a.head_bias}, backend);
+  if (a.tied_head) return;
+  const LinearSpec spec{a.names.head, a.hidden_size, a.vocab_size, a.head_bias};
+  if (checkpoint.contains(a.names.head + ".qweight")) {
+    weights.head = load_linear(checkpoint, a.names.head, spec, backend);
+  } else {
+    const DenseLinear head = find_dense(checkpoint, a.names.head, spec, backend, FiniteCheck::kRequired);
+    weights.head = load(true, head.weight, head.bias_or_null());
   }
+}
+
+}  // namespace
+
+ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads) {
+  constexpr int64_t kLayersAtOnce = 4;  // enough linears for several threads, without a second copy of the model
+  ModelWeights weights;
+  load_ends(weights, checkpoint, a, backend);
   for (int64_t layer = 0; layer < a.layers; ++layer) {
     weights.layers.push_back(load_layer_parameters(checkpoint, a, layer, backend));
   }

@@ -30,7 +30,10 @@ constexpr int64_t kElementwiseRows = 32;  // rows per task of cheap operations
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : pool_(threads), linear_(pool_) { reserve_blas_buffers(pool_.size()); }
+  CpuBackend(int threads, CpuPrecision precision)
+      : precision_(precision), pool_(threads), linear_(pool_, precision.int8_prompts) {
+    reserve_blas_buffers(pool_.size());
+  }
 
   Device device() const override { return {}; }
   const Capabilities& capabilities() const override { return capabilities_; }
@@ -95,6 +98,12 @@ class CpuBackend final : public Backend {
   }
   std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override {
     return std::make_unique<packed::PackedMatrix>(weight, pool_);
+  }
+  std::unique_ptr<Weight> load_head(const TensorView& weight, const TensorView* bias) override {
+    if (!precision_.int8_head || weight.shape[1] < packed::PackedMatrix::kMinIntegerInputs) {
+      return load_weight(weight, bias);
+    }
+    return std::make_unique<packed::PackedMatrix>(weight, bias, pool_);
   }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override {
@@ -270,12 +279,15 @@ class CpuBackend final : public Backend {
   }
 
   Capabilities capabilities_;
+  CpuPrecision precision_;
   ThreadPool pool_;
   CpuLinear linear_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+std::unique_ptr<Backend> make_cpu_backend(int threads, CpuPrecision precision) {
+  return std::make_unique<CpuBackend>(threads, precision);
+}
 
 }  // namespace gptq::backend

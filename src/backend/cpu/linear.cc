@@ -30,7 +30,7 @@ void multiply_rows(MatrixView y, MatrixView x, const CpuWeight& weight, int64_t 
 
 struct CpuLinear::Part {
   const CpuWeight* weight;
-  const DenseWeight* dense;           // one of the two
+  const DenseWeight* dense;  // one of the two
   const packed::PackedMatrix* packed;
   MatrixView y;
   size_t input = 0;  // in inputs_, of a packed weight
@@ -57,7 +57,7 @@ std::vector<CpuLinear::Part> CpuLinear::divide(MatrixView y, MatrixView x, std::
       if (found == orders.end()) {
         orders.push_back(&part.packed->order());
         if (inputs_.size() < orders.size()) inputs_.emplace_back();
-        inputs_[part.input].assign(x, *orders.back(), 2, pool_);
+        inputs_[part.input].assign(x, *orders.back(), int8_prompts_ && x.rows > kExactRows ? 1 : 2, pool_);
       }
     }
     parts.push_back(part);
@@ -105,7 +105,7 @@ void CpuLinear::run(MatrixView y, MatrixView x, std::span<const Weight* const> w
       const bool integers = x.cols >= packed::PackedMatrix::kMinIntegerInputs;
       if (integers) part.packed->multiply(out, input.from(task.row), input.planes(), begin, end);
       begin *= packed::kTileColumns;
-      end *= packed::kTileColumns;
+      end = std::min(end * packed::kTileColumns, part.packed->out_features());
       if (!integers) multiply_rows(out, in, *part.packed, begin, end);
     } else if (x.rows <= DenseWeight::kMaxGemvRows) {
       part.dense->gemv(out, in, begin, end);

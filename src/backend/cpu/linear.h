@@ -14,7 +14,8 @@ namespace gptq::backend {
 // Results depend neither on the number of threads nor, for packed weights, on the other rows. Not thread-safe.
 class CpuLinear {
  public:
-  explicit CpuLinear(ThreadPool& pool) : pool_(pool) {}
+  // int8_prompts: activations of 8 bits in steps of more than kExactRows rows.
+  CpuLinear(ThreadPool& pool, bool int8_prompts) : pool_(pool), int8_prompts_(int8_prompts) {}
   void run(MatrixView y, MatrixView x, std::span<const Weight* const> weights);
 
  private:
@@ -23,7 +24,10 @@ class CpuLinear {
   std::vector<Part> divide(MatrixView y, MatrixView x, std::span<const Weight* const> weights);
   void add_tasks(std::vector<Task>& tasks, size_t index, const Part& part, int64_t rows) const;
 
+  static constexpr int64_t kExactRows = 8;
+
   ThreadPool& pool_;
+  bool int8_prompts_;
   std::vector<packed::QuantizedRows> inputs_;  // of one call: one for each order of inputs among its weights
 };
 

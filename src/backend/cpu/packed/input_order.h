@@ -10,11 +10,12 @@
 namespace gptq::backend::packed {
 
 struct InputOrder {
-  std::vector<int32_t> inputs;    // [K'] the input at each position, −1 for padding
-  std::vector<Segment> segments;  // of at most kMaxSegment positions each
-  bool natural = false;           // position i holds input i, K' = K
+  std::vector<int32_t> inputs;                 // [K'] the input at each position, −1 for padding
+  std::vector<Segment> one_plane, two_planes;  // of at most max_segment(planes) positions each
+  bool natural = false;                        // position i holds input i, K' = K
 
   int64_t size() const { return static_cast<int64_t>(inputs.size()); }
+  const std::vector<Segment>& segments(int planes) const { return planes == 1 ? one_plane : two_planes; }
   bool operator==(const InputOrder& other) const;
 };
 

@@ -10,9 +10,11 @@
 namespace gptq::backend::packed {
 
 inline constexpr int kTileColumns = 32;
-inline constexpr int kBlock = 32;        // inputs; groups of a weight are padded to whole blocks
-inline constexpr int kMaxSegment = 128;  // inputs
-inline constexpr int kTileLine = 128;    // bytes: one word for each column of a tile
+inline constexpr int kBlock = 32;      // inputs; groups of a weight are padded to whole blocks
+inline constexpr int kTileLine = 128;  // bytes: one word for each column of a tile
+
+// The most inputs that share a scale of the activations. One plane needs shorter segments for its accuracy.
+constexpr int max_segment(int planes) { return planes == 1 ? 64 : 128; }
 
 // Inputs [end of the last segment, end), of one group of the weight: they share a scale of the activations.
 struct Segment {

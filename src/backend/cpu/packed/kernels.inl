@@ -43,17 +43,21 @@ GPTQ_INLINE void block_dot(Sum (&sums)[kRows][kVecs][kPlanes], const uint8_t* bl
   });
   repeat<kBlock / 4>([&](auto q) __attribute__((always_inline)) {
     Vec codes[kVecs];
-    repeat<kVecs>([&](auto v) __attribute__((always_inline)) { codes[v] = codes_of<kBits, q>(block + v * sizeof(Vec)); });
+    repeat<kVecs>([&](auto v)
+                      __attribute__((always_inline)) { codes[v] = codes_of<kBits, q>(block + v * sizeof(Vec)); });
     repeat<kRows>([&](auto r) __attribute__((always_inline)) {
       repeat<kPlanes>([&](auto p) __attribute__((always_inline)) {
         const Input input = broadcast(x + r * stride + p * low + q * 4);
-        repeat<kVecs>([&](auto v) __attribute__((always_inline)) { partial_dot<kBits>(partial[r][v][p], codes[v], input); });
+        repeat<kVecs>([&](auto v)
+                          __attribute__((always_inline)) { partial_dot<kBits>(partial[r][v][p], codes[v], input); });
       });
     });
   });
   repeat<kRows>([&](auto r) __attribute__((always_inline)) {
     repeat<kVecs>([&](auto v) __attribute__((always_inline)) {
-      repeat<kPlanes>([&](auto p) __attribute__((always_inline)) { sums[r][v][p] = end<kBits>(sums[r][v][p], partial[r][v][p]); });
+      repeat<kPlanes>([&](auto p) __attribute__((always_inline)) {
+        sums[r][v][p] = end<kBits>(sums[r][v][p], partial[r][v][p]);
+      });
     });
   });
 }
@@ -62,7 +66,9 @@ GPTQ_INLINE void block_dot(Sum (&sums)[kRows][kVecs][kPlanes], const uint8_t* bl
 template <int kBits, int kRows, int kVecs, int kPlanes>
 static void multiply_rows(float* y, int64_t y_stride, const Rows& x, const Tile& tile, int column) {
   Float total[kRows][kVecs];
-  repeat<kRows>([&](auto r) __attribute__((always_inline)) { repeat<kVecs>([&](auto v) __attribute__((always_inline)) { total[r][v] = zero_float(); }); });
+  repeat<kRows>([&](auto r) __attribute__((always_inline)) {
+    repeat<kVecs>([&](auto v) __attribute__((always_inline)) { total[r][v] = zero_float(); });
+  });
   const uint8_t* block = tile.codes + column * 4;
   const int8_t* values = x.values;
   int32_t begin_input = 0;
@@ -105,7 +111,9 @@ static void multiply_rows(float* y, int64_t y_stride, const Rows& x, const Tile&
     });
   }
   repeat<kRows>([&](auto r) __attribute__((always_inline)) {
-    repeat<kVecs>([&](auto v) __attribute__((always_inline)) { store_float(y + r * y_stride + column + v * kWidth, total[r][v]); });
+    repeat<kVecs>([&](auto v) __attribute__((always_inline)) {
+      store_float(y + r * y_stride + column + v * kWidth, total[r][v]);
+    });
   });
 }
 

@@ -2,10 +2,14 @@
 #include "backend/cpu/packed/packed_matrix.h"
 
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 namespace gptq::backend::packed {
 
 namespace {
+
+constexpr int64_t kRoundedGroup = 128;  // inputs that share a scale when a dense weight is rounded
 
 // The layout of kernels.h, read in the plain way.
 uint32_t code_at(const uint8_t* codes, int64_t position, int64_t column, int bits) {
@@ -26,11 +30,61 @@ PackedMatrix::PackedMatrix(const PackedWeight& w, ThreadPool& pool)
   k_ = w.in_features;
   n_ = w.out_features;
   CHECK(n_ % kTileColumns == 0 && k_ % kBlock == 0);
+  allocate();
+  pool.parallel_for(tiles(), [&](int64_t t) { fill_tile(t, w); });
+  if (!w.bias.empty()) bias_.assign(w.bias.values<float>().begin(), w.bias.values<float>().end());
+}
+
+PackedMatrix::PackedMatrix(const TensorView& weight, const TensorView* bias, ThreadPool& pool) : bits_(8) {
+  CHECK(weight.shape.size() == 2);
+  n_ = weight.shape[0];
+  k_ = weight.shape[1];
+  groups_ = (k_ + kRoundedGroup - 1) / kRoundedGroup;
+  std::vector<int32_t> group_of(static_cast<size_t>(k_));
+  for (size_t k = 0; k < group_of.size(); ++k) group_of[k] = static_cast<int32_t>(k / kRoundedGroup);
+  order_ = order_inputs(group_of, groups_);
+  allocate();
+  pool.parallel_for(tiles(), [&](int64_t t) {
+    std::vector<float> row(static_cast<size_t>(k_));
+    for (int64_t n = t * kTileColumns; n < (t + 1) * kTileColumns; ++n) {
+      if (n < n_) {
+        to_float32(row, weight.rows(n, 1), "a head");
+      } else {
+        std::fill(row.begin(), row.end(), 0.0f);  // columns of the last tile that do not exist
+      }
+      round_row(n, row.data());
+    }
+  });
+  if (bias != nullptr) {
+    const Tensor values = to_float32(*bias, "a bias");
+    bias_.assign(values.values<float>().begin(), values.values<float>().end());
+  }
+}
+
+void PackedMatrix::allocate() {
   codes_ = Tensor::uninitialized(DType::kU8, {tiles(), tile_bytes()});
   scales_ = Tensor::uninitialized(DType::kF16, {tiles(), groups_, kTileColumns});
   zeros_ = Tensor::uninitialized(DType::kU8, {tiles(), groups_, kTileColumns});
-  pool.parallel_for(tiles(), [&](int64_t t) { fill_tile(t, w); });
-  if (!w.bias.empty()) bias_.assign(w.bias.values<float>().begin(), w.bias.values<float>().end());
+}
+
+void PackedMatrix::round_row(int64_t n, const float* row) {
+  const int64_t t = n / kTileColumns, column = n % kTileColumns;
+  auto* codes = reinterpret_cast<uint8_t*>(codes_.data()) + t * tile_bytes() + column * 4;
+  for (int64_t g = 0; g < groups_; ++g) {
+    const int64_t begin = g * kRoundedGroup, end = std::min(k_, begin + kRoundedGroup);
+    float largest = 0;
+    for (int64_t k = begin; k < end; ++k) largest = std::max(largest, std::abs(row[k]));
+    const Half scale = to_half(largest / 127);
+    const float inverse = to_float(scale) > 0 ? 1 / to_float(scale) : 0.0f;
+    const auto at = static_cast<size_t>((t * groups_ + g) * kTileColumns + column);
+    scales_.values<Half>()[at] = scale;
+    zeros_.values<uint8_t>()[at] = 128;
+    // Groups begin at whole blocks, as their size is a multiple of them: position k holds input k.
+    for (int64_t k = begin; k < (end + kBlock - 1) / kBlock * kBlock; ++k) {
+      const float steps = k < end ? std::clamp(row[k] * inverse, -128.0f, 127.0f) : 0.0f;
+      codes[k / 4 * kTileLine + k % 4] = static_cast<uint8_t>(static_cast<int>(std::lrint(steps)) + 128);
+    }
+  }
 }
 
 void PackedMatrix::fill_tile(int64_t t, const PackedWeight& w) {
@@ -52,24 +106,32 @@ void PackedMatrix::fill_tile(int64_t t, const PackedWeight& w) {
   }
 }
 
-Tile PackedMatrix::tile(int64_t index) const {
+Tile PackedMatrix::tile(int64_t index, int planes) const {
+  const std::vector<Segment>& segments = order_.segments(planes);
   const int64_t parameters = index * groups_ * kTileColumns;
   return {reinterpret_cast<const uint8_t*>(codes_.data()) + index * tile_bytes(),
           reinterpret_cast<const uint16_t*>(scales_.data()) + parameters,
-          reinterpret_cast<const uint8_t*>(zeros_.data()) + parameters, order_.segments.data(),
-          static_cast<int64_t>(order_.segments.size())};
+          reinterpret_cast<const uint8_t*>(zeros_.data()) + parameters, segments.data(),
+          static_cast<int64_t>(segments.size())};
 }
 
 void PackedMatrix::multiply(MatrixView y, const Rows& x, int planes, int64_t begin, int64_t end) const {
   const auto run = kernels().multiply[index_of(bits_)][planes - 1];
-  for (int64_t t = begin; t < end; ++t) run(y.row(0) + t * kTileColumns, y.stride, x, y.rows, tile(t));
+  const int64_t whole = std::min(end, n_ / kTileColumns);
+  for (int64_t t = begin; t < whole; ++t) run(y.row(0) + t * kTileColumns, y.stride, x, y.rows, tile(t, planes));
+  if (whole == end) return;
+  std::vector<float> last(static_cast<size_t>(y.rows * kTileColumns));
+  run(last.data(), kTileColumns, x, y.rows, tile(whole, planes));
+  for (int64_t m = 0; m < y.rows; ++m) {
+    std::copy_n(last.data() + m * kTileColumns, n_ % kTileColumns, y.row(m) + whole * kTileColumns);
+  }
 }
 
 void PackedMatrix::row(int64_t n, float* out) const {
-  const Tile t = tile(n / kTileColumns);
+  const Tile t = tile(n / kTileColumns, 2);
   const int64_t column = n % kTileColumns;
   int64_t position = 0;
-  for (const Segment& segment : order_.segments) {
+  for (const Segment& segment : order_.two_planes) {
     const int64_t at = segment.group * kTileColumns + column;
     const float scale = to_float(Half{t.scales[at]}), zero = t.zeros[at];
     for (; position < segment.end; ++position) {

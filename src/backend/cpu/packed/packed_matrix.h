@@ -10,6 +10,8 @@ class PackedMatrix final : public CpuWeight {
  public:
   // Repacks GPTQ codes; tiles are filled by all threads of the pool.
   PackedMatrix(const PackedWeight& weight, ThreadPool& pool);
+  // Rounds a dense weight [N, K] to 8 bits, symmetric, in groups of 128 inputs.
+  PackedMatrix(const TensorView& weight, const TensorView* bias, ThreadPool& pool);
 
   int64_t bytes() const override { return static_cast<int64_t>(codes_.bytes() + scales_.bytes() + zeros_.bytes()); }
   void row(int64_t n, float* out) const override;
@@ -23,9 +25,11 @@ class PackedMatrix final : public CpuWeight {
   void multiply(MatrixView y, const Rows& x, int planes, int64_t begin, int64_t end) const;
 
  private:
+  void allocate();
   void fill_tile(int64_t tile, const PackedWeight& weight);
+  void round_row(int64_t n, const float* row);
   int64_t tile_bytes() const { return order_.size() / kBlock * bits_ * kTileLine; }
-  Tile tile(int64_t index) const;
+  Tile tile(int64_t index, int planes) const;
 
   int bits_;
   int64_t groups_;

@@ -9,7 +9,8 @@ void QuantizedRows::assign(MatrixView x, const InputOrder& order, int planes, Th
   constexpr int64_t kRowsPerTask = 8;
   planes_ = planes;
   stride_ = order.size() * planes;
-  segments_ = static_cast<int64_t>(order.segments.size());
+  const std::vector<Segment>& segments = order.segments(planes);
+  segments_ = static_cast<int64_t>(segments.size());
   values_.resize(static_cast<size_t>(x.rows * stride_));
   scales_.resize(static_cast<size_t>(x.rows * segments_));
   sums_.resize(static_cast<size_t>(x.rows * segments_));
@@ -25,7 +26,7 @@ void QuantizedRows::assign(MatrixView x, const InputOrder& order, int planes, Th
         row = gathered.data();
       }
       quantize(values_.data() + m * stride_, scales_.data() + m * segments_, sums_.data() + m * segments_, row,
-               order.segments.data(), segments_);
+               segments.data(), segments_);
     }
   });
 }
