@@ -291,6 +291,10 @@ std::vector<std::string> Checkpoint::names() const {
   return names;
 }
 
+void Checkpoint::release_pages() const {
+  for (const SafetensorsFile& shard : shards_) shard.release();
+}
+
 uint64_t Checkpoint::total_bytes() const {
   uint64_t total = 0;
   for (const auto& [name, place] : tensors_) {

@@ -56,6 +56,9 @@ class Checkpoint {
   std::vector<fs::path> files() const;                      // weight files, in order of name
   std::string file_of(const std::string& name) const;       // file name within the folder; throws like tensor()
 
+  // Gives the pages of weights in memory back to the system. Views stay valid: what they show is read again.
+  void release_pages() const;
+
  private:
   Checkpoint() = default;
   struct Place {

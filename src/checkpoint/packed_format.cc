@@ -25,13 +25,18 @@ std::string place_of(const Checkpoint& checkpoint, const std::string& name) {
   throw Error(kind, "reading " + where + ": " + problem);
 }
 
-// An aligned copy of an I32 tensor; tensors in files may be unaligned.
-Tensor read_int32(const Checkpoint& checkpoint, const std::string& name, const Shape& expected) {
+TensorView find_int32(const Checkpoint& checkpoint, const std::string& name, const Shape& expected) {
   const TensorView view = checkpoint.tensor(name, expected);
   if (view.dtype != DType::kI32) {
     fail(ErrorKind::kVerification, place_of(checkpoint, name),
          "found the type " + std::string(name_of(view.dtype)) + ", expected I32; the layout is not GPTQ's");
   }
+  return view;
+}
+
+// An aligned copy of an I32 tensor; tensors in files may be unaligned.
+Tensor read_int32(const Checkpoint& checkpoint, const std::string& name, const Shape& expected) {
+  const TensorView view = find_int32(checkpoint, name, expected);
   Tensor tensor = Tensor::uninitialized(view.dtype, view.shape);
   if (view.bytes() > 0) std::memcpy(tensor.data(), view.data, view.bytes());
   return tensor;
@@ -245,7 +250,13 @@ PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module
   weight.in_features = K;
   weight.out_features = N;
   weight.group_size = G == 1 ? K : settings->group_size;
-  weight.qweight = read_int32(checkpoint, module + ".qweight", {K * bits / 32, N});
+  weight.mapped = find_int32(checkpoint, module + ".qweight", {K * bits / 32, N});
+  if (reinterpret_cast<uintptr_t>(weight.mapped.data) % alignof(int32_t) == 0) {
+    bring_to_memory({weight.mapped.data, weight.mapped.bytes()});
+  } else {
+    weight.qweight = read_int32(checkpoint, module + ".qweight", weight.mapped.shape);
+    weight.mapped = {};
+  }
   weight.scales = read_scales(checkpoint, module + ".scales", {G, N});
   weight.qzeros = read_zeros(checkpoint, module + ".qzeros", {G, N * bits / 32}, *settings);
   weight.g_idx = read_groups(checkpoint, module + ".g_idx", K, weight.group_size, G);
@@ -271,7 +282,7 @@ void for_each_stored(const PackedWeight& weight, const std::string& module, Chec
   const bool shifted = format == CheckpointFormat::kGptq;
   const Tensor zeros = shifted ? map_fields(weight.qzeros.view(), weight.bits, minus_one) : Tensor();
   const Tensor bias = weight.bias.empty() ? Tensor() : as_half(weight.bias.values<float>(), "the bias of " + module);
-  sink(module + ".qweight", weight.qweight.view());
+  sink(module + ".qweight", weight.qweight.empty() ? weight.mapped : weight.qweight.view());
   sink(module + ".qzeros", shifted ? zeros.view() : weight.qzeros.view());
   sink(module + ".scales", weight.scales.view());
   sink(module + ".g_idx", weight.g_idx.view());

@@ -34,11 +34,11 @@ enum class ZeroRule {
 // qzeros of format v1 -> plain zeros, same shape. `bits` is the width that the writer assumed.
 Tensor plain_zeros(const TensorView& stored, int bits, ZeroRule rule);
 
-// Reads module P. Settings come from the folder's quantization config and its rules. Scales in BF16 or F32 are
-// rounded to F16, as other readers do; an all-zero bias (which AutoGPTQ writes for every module) is dropped; a
-// missing or all-zero g_idx means k / group_size. Throws Error(kVerification), naming the tensor and what was
-// found and expected, for a folder that is not quantized, wrong types or shapes and groups out of range, and
-// Error(kNumerical) for NaN or infinite scales and biases.
+// Reads module P; its words may be those of the mapped file, valid as long as the checkpoint. Settings come from the
+// folder's quantization config and its rules. Scales in BF16 or F32 are rounded to F16, as other readers do; an all-zero
+// bias (which AutoGPTQ writes for every module) is dropped; a missing or all-zero g_idx means k / group_size. Throws
+// Error(kVerification), naming the tensor and what was found and expected, for a folder that is not quantized, wrong
+// types or shapes and groups out of range, and Error(kNumerical) for NaN or infinite scales and biases.
 PackedWeight read_packed(const Checkpoint& checkpoint, const std::string& module, int64_t K, int64_t N);
 
 // Called with the tensors to write, named and ordered as in packed_specs; the views are valid during the call.

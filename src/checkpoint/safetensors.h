@@ -47,6 +47,7 @@ class SafetensorsFile {
   const fs::path& path() const { return file_.path(); }
   const SafetensorsHeader& header() const { return header_; }
   bool contains(const std::string& name) const { return header_.tensors.count(name) > 0; }
+  void release() const { file_.release(); }
 
   // Throws Error(kVerification) if the tensor is missing or of an unknown type.
   TensorView tensor(const std::string& name) const;

@@ -156,6 +156,10 @@ MappedFile::~MappedFile() {
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::release() const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 const char* mapped_file_at(const void* address) {
   for (const Mapping& mapping : mappings) {
     const std::byte* begin = mapping.begin;

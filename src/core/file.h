@@ -23,6 +23,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const fs::path& path() const { return path_; }
+  // Gives the pages in memory back to the system, which reads them again when they are used again.
+  void release() const;
 
  private:
   fs::path path_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/tensor.h"
@@ -17,13 +18,17 @@ struct PackedWeight {
   int64_t in_features = 0;   // K, a multiple of 32
   int64_t out_features = 0;  // N, a multiple of 32
   int64_t group_size = 0;    // columns per scale; K for one group
-  Tensor qweight;            // I32 [K·bits/32, N]
+  Tensor qweight;            // I32 [K·bits/32, N], or empty if `mapped` holds them
+  TensorView mapped;         // the same within a mapped file, aligned; valid as long as the file is open
   Tensor qzeros;             // I32 [G, N·bits/32]
   Tensor scales;             // F16 [G, N]
   Tensor g_idx;              // I32 [K], every value in [0, G)
   Tensor bias;               // F32 [N], or empty
 
   int64_t groups() const { return scales.shape()[0]; }
+  std::span<const int32_t> words() const {
+    return qweight.empty() ? mapped.values<int32_t>() : qweight.values<int32_t>();
+  }
 };
 
 // Field `index` (0…) of a stream of `bits`-wide fields; `stride` words lie between consecutive words.

@@ -190,7 +190,7 @@ void load_ends(ModelWeights& weights, const Checkpoint& checkpoint, const Archit
 }  // namespace
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, Backend& backend, int threads) {
-  constexpr int64_t kLayersAtOnce = 4;  // enough linears for several threads, without a second copy of the model
+  constexpr int64_t kLayersAtOnce = 2;  // enough linears for several threads, without a second copy of the model
   ModelWeights weights;
   load_ends(weights, checkpoint, a, backend);
   for (int64_t layer = 0; layer < a.layers; ++layer) {
@@ -199,6 +199,7 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const Architecture& a, B
   ThreadPool pool(threads);
   for (int64_t first = 0; first < a.layers; first += kLayersAtOnce) {
     load_linears(checkpoint, a, first, std::min(kLayersAtOnce, a.layers - first), weights.layers, pool, backend);
+    checkpoint.release_pages();
   }
   return weights;
 }

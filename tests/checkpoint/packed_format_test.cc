@@ -99,7 +99,12 @@ class PackedFolder {
     write_tensors(folder_ / "model.safetensors", tensors);
     write_file_atomic(folder_ / "config.json", "{}");
     if (!config_.empty()) write_file_atomic(folder_ / "quantize_config.json", config_);
-    return read_packed(Checkpoint::open(folder_.path()), kModule, kInputs, kOutputs);
+    return read_again();
+  }
+  // Of the files as they are. The weight is valid as long as this object.
+  PackedWeight read_again() {
+    checkpoint_ = Checkpoint::open(folder_.path());
+    return read_packed(*checkpoint_, kModule, kInputs, kOutputs);
   }
   std::string file() const { return (folder_ / "model.safetensors").string(); }
 
@@ -107,6 +112,7 @@ class PackedFolder {
   TempFolder folder_;
   std::map<std::string, Tensor> tensors_;
   std::string config_;
+  std::optional<Checkpoint> checkpoint_;
 };
 
 bool same(const Tensor& a, const Tensor& b) {
@@ -157,18 +163,34 @@ TEST(PackedFormat, SymmetricWordsAreTheKnownConstants) {
   }
 }
 
+TEST(PackedFormat, WordsMayBeUnalignedInTheFile) {
+  const PackedWeight weight = sample(4, 32);
+  PackedFolder folder(weight, CheckpointFormat::kGptq);
+  EXPECT_TRUE(folder.read().qweight.empty()) << "aligned words are not copied";
+  std::string file = read_small_file(folder.file());
+  const int length = static_cast<unsigned char>(file[0]) + 256 * static_cast<unsigned char>(file[1]) + 1;
+  file.insert(static_cast<size_t>(8 + length - 1), " ");  // after the header, which may end with white space
+  file[0] = static_cast<char>(length % 256);
+  file[1] = static_cast<char>(length / 256);
+  write_file_atomic(folder.file(), file);
+  const PackedWeight again = folder.read_again();
+  EXPECT_FALSE(again.qweight.empty());
+  EXPECT_TRUE(std::ranges::equal(again.words(), weight.words()));
+}
+
 TEST(PackedFormat, RoundTripsEveryWidthAndFormat) {
   for (const int bits : {2, 3, 4, 8}) {
     for (const int64_t group_size : {32, 48, 64, 128}) {
       for (const CheckpointFormat format : {CheckpointFormat::kGptq, CheckpointFormat::kGptqV2}) {
         PackedWeight weight = sample(bits, group_size);
         weight.bias = make_tensor<float>(DType::kF32, {kOutputs}, std::vector<float>(kOutputs, 0.25f));
-        const PackedWeight again = PackedFolder(weight, format, ",\"sym\":false").read();
+        PackedFolder folder(weight, format, ",\"sym\":false");
+        const PackedWeight again = folder.read();
         EXPECT_EQ(again.bits, bits);
         EXPECT_EQ(again.in_features, kInputs);
         EXPECT_EQ(again.out_features, kOutputs);
         EXPECT_EQ(again.group_size, weight.group_size);
-        EXPECT_TRUE(same(again.qweight, weight.qweight)) << bits;
+        EXPECT_TRUE(std::ranges::equal(again.words(), weight.words())) << bits;
         EXPECT_TRUE(same(again.qzeros, weight.qzeros)) << bits << " " << to_string(format);
         EXPECT_TRUE(same(again.scales, weight.scales));
         EXPECT_TRUE(same(again.g_idx, weight.g_idx));
@@ -450,7 +472,7 @@ TEST(PackedFormat, GoldenLinears) {
     const int64_t K = codes.shape()[0], N = codes.shape()[1];
     const PackedWeight weight = read_packed(checkpoint, "m", K, N);
     ASSERT_EQ(weight.groups(), zeros.shape()[0]);
-    const int32_t* stored_codes = weight.qweight.values<int32_t>().data();
+    const int32_t* stored_codes = weight.words().data();
     const int32_t* stored_zeros = weight.qzeros.values<int32_t>().data();
     int64_t wrong = 0;
     for (int64_t k = 0; k < K; ++k) {

@@ -9,7 +9,7 @@ namespace gptq::backend::reference {
 
 std::vector<float> dequantize(const PackedWeight& weight) {
   const int64_t k_count = weight.in_features, n_count = weight.out_features;
-  const auto qweight = weight.qweight.values<int32_t>();
+  const auto qweight = weight.words();
   const auto qzeros = weight.qzeros.values<int32_t>();
   const auto scales = weight.scales.values<Half>();
   const auto g_idx = weight.g_idx.values<int32_t>();

@@ -22,6 +22,19 @@ void penalize(std::span<float> logits, std::span<const int> seen, float penalty)
   }
 }
 
+// The largest logit, NaN apart; −∞ without one. In lanes, which the compiler turns into vectors.
+float highest(std::span<const float> logits) {
+  constexpr size_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill_n(lanes, kLanes, -std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] = logits[i + j] > lanes[j] ? logits[i + j] : lanes[j];
+  }
+  for (; i < logits.size(); ++i) lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+  return *std::max_element(lanes, lanes + kLanes);
+}
+
 // The keys of the first `count` tokens, sorted; fewer if the others have no weight.
 std::vector<uint64_t> first_keys(std::span<const float> logits, float best, float scale, size_t count) {
   std::vector<uint64_t> keys;
@@ -41,13 +54,14 @@ std::vector<uint64_t> first_keys(std::span<const float> logits, float best, floa
 
 int sample_token(std::span<float> logits, std::span<const int> seen, const Sampling& sampling, double uniform) {
   if (sampling.repetition_penalty != 1.0f) penalize(logits, seen, sampling.repetition_penalty);
-  for (float& logit : logits) logit = std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
-  const auto best = std::max_element(logits.begin(), logits.end());
-  if (!std::isfinite(*best)) return kNoToken;
-  if (sampling.temperature == 0) return static_cast<int>(best - logits.begin());
+  const float best = highest(logits);
+  if (!std::isfinite(best)) return kNoToken;
+  if (sampling.temperature == 0)
+    return static_cast<int>(std::find(logits.begin(), logits.end(), best) - logits.begin());
 
+  for (float& logit : logits) logit = std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
   const size_t count = sampling.top_k > 0 ? static_cast<size_t>(sampling.top_k) : logits.size();
-  const std::vector<uint64_t> keys = first_keys(logits, *best, log_gap_scale(sampling.temperature), count);
+  const std::vector<uint64_t> keys = first_keys(logits, best, log_gap_scale(sampling.temperature), count);
   std::vector<uint64_t> through;  // weight of the tokens up to each
   uint64_t weight = 0;
   for (const uint64_t key : keys) through.push_back(weight += weight_of(log_gap_of_key(key)));

@@ -9,6 +9,7 @@ namespace gptq::backend::packed {
 
 namespace {
 
+constexpr int64_t kTilesPerFill = 8;
 constexpr int64_t kRoundedGroup = 128;  // inputs that share a scale when a dense weight is rounded
 
 // The layout of kernels.h, read in the plain way.
@@ -31,7 +32,12 @@ PackedMatrix::PackedMatrix(const PackedWeight& w, ThreadPool& pool)
   n_ = w.out_features;
   CHECK(n_ % kTileColumns == 0 && k_ % kBlock == 0);
   allocate();
-  pool.parallel_for(tiles(), [&](int64_t t) { fill_tile(t, w); });
+  // Neighbouring tiles together: their words share pages of the source.
+  pool.parallel_for((tiles() + kTilesPerFill - 1) / kTilesPerFill, [&](int64_t task) {
+    const int64_t begin = task * kTilesPerFill, end = std::min(tiles(), begin + kTilesPerFill);
+    fill_codes(begin, end, w);
+    for (int64_t t = begin; t < end; ++t) fill_parameters(t, w);
+  });
   if (!w.bias.empty()) bias_.assign(w.bias.values<float>().begin(), w.bias.values<float>().end());
 }
 
@@ -87,13 +93,19 @@ void PackedMatrix::round_row(int64_t n, const float* row) {
   }
 }
 
-void PackedMatrix::fill_tile(int64_t t, const PackedWeight& w) {
+void PackedMatrix::fill_codes(int64_t begin, int64_t end, const PackedWeight& w) {
   const auto pack = kernels().pack[index_of(bits_)];
-  const auto* words = reinterpret_cast<const uint32_t*>(w.qweight.data()) + t * kTileColumns;
-  auto* block = reinterpret_cast<uint8_t*>(codes_.data()) + t * tile_bytes();
-  for (int64_t i = 0; i < order_.size(); i += kBlock, block += bits_ * kTileLine) {
-    pack(block, words, n_, order_.inputs.data() + i);
+  const auto* words = reinterpret_cast<const uint32_t*>(w.words().data());
+  auto* codes = reinterpret_cast<uint8_t*>(codes_.data());
+  for (int64_t i = 0; i < order_.size(); i += kBlock) {
+    for (int64_t t = begin; t < end; ++t) {
+      pack(codes + t * tile_bytes() + i / kBlock * bits_ * kTileLine, words + t * kTileColumns, n_,
+           order_.inputs.data() + i);
+    }
   }
+}
+
+void PackedMatrix::fill_parameters(int64_t t, const PackedWeight& w) {
   const auto half_scales = w.scales.values<Half>();
   const int32_t* qzeros = w.qzeros.values<int32_t>().data();
   for (int64_t g = 0; g < groups_; ++g) {

@@ -26,7 +26,8 @@ class PackedMatrix final : public CpuWeight {
 
  private:
   void allocate();
-  void fill_tile(int64_t tile, const PackedWeight& weight);
+  void fill_codes(int64_t begin, int64_t end, const PackedWeight& weight);  // of tiles
+  void fill_parameters(int64_t tile, const PackedWeight& weight);
   void round_row(int64_t n, const float* row);
   int64_t tile_bytes() const { return order_.size() / kBlock * bits_ * kTileLine; }
   Tile tile(int64_t index, int planes) const;

@@ -216,7 +216,7 @@ std::unique_ptr<CudaWeight> make_packed_weight(Context& context, DType dtype, co
   const TensorView bias = weight.bias.view();
   result->bias_values = bias_of(context, weight.bias.empty() ? nullptr : &bias);
 
-  const Buffer qweight = to_device(context, weight.qweight.values<int32_t>());
+  const Buffer qweight = to_device(context, weight.words());
   const Buffer qzeros = to_device(context, weight.qzeros.values<int32_t>());
   const Buffer scales = to_device(context, weight.scales.values<Half>());
   const Order sorted = sort_by_group(weight);
