@@ -115,8 +115,8 @@ void measure(Backend& backend, const DeviceRates& rates, const Arguments& a, con
     const std::string name = std::string(shape.name) + " " + std::to_string(shape.n) + "x" + std::to_string(shape.k);
     const std::string kind = shape.dense ? "dense" : "w" + std::to_string(bits) + "g" + std::to_string(a.group_size);
     std::printf("%-20s %-7s %5ld %11.1f %9.1f %7.0f%% %11.3f %7.0f%%\n", name.c_str(), kind.c_str(),
-                static_cast<long>(m), seconds * 1e6, bytes / seconds / 1e9, 100 * bytes / seconds / rates.copy,
-                operations / seconds / 1e12, 100 * operations / seconds / rates.gemm);
+                static_cast<long>(m), seconds * 1e6, bytes / seconds / 1e9, 100 * bytes / seconds / rates.memory,
+                operations / seconds / 1e12, 100 * operations / seconds / rates.products);
     std::fflush(stdout);
   }
 }
@@ -138,10 +138,11 @@ int main(int argc, char** argv) {
     if (a.rows.empty()) a.rows = {1, 2, 4, 8, 16, 32, 64, 128};
     if (app.count("--rows") == 0 && !cpu) a.rows.insert(a.rows.end(), {512, 2048, 4096});
     const DeviceRates rates = measure_device(*backend);
-    std::printf("%s: copies %.1f GB/s, dense 16-bit matrix products %.3f TFLOP/s (measured now)\n\n",
-                to_string(backend->device()).c_str(), rates.copy / 1e9, rates.gemm / 1e12);
-    std::printf("%-20s %-7s %5s %11s %9s %8s %11s %8s\n", "matrix", "weights", "rows", "us", "GB/s", "of copy",
-                "TFLOP/s", "of GEMM");
+    std::printf("%s: %s %.1f GB/s, %s %.3f TFLOP/s (measured now)\n\n", to_string(backend->device()).c_str(),
+                rates.memory_kind, rates.memory / 1e9, rates.products_kind, rates.products / 1e12);
+    std::printf("%-20s %-7s %5s %11s %9s %8s %11s %8s\n", "matrix", "weights", "rows", "us", "GB/s",
+                ("of " + std::string(rates.memory_kind)).c_str(), "TFLOP/s",
+                ("of " + std::string(rates.products_kind)).c_str());
     for (const LinearShape& shape : kShapes) {
       for (const int bits : a.bits) {
         if (shape.dense && bits != a.bits.front()) continue;

@@ -48,15 +48,15 @@ Json to_json(const BenchReport& report, const std::string& warning) {
                     {"tokens_per_second", row.tokens_per_second},
                     {prompt ? "operations_per_second" : "bytes_per_second",
                      prompt ? row.operations_per_second : row.bytes_per_second},
-                    {prompt ? "share_of_gemm" : "share_of_copy", row.share}});
+                    {"share_of_" + (prompt ? report.product_kind : report.memory_kind), row.share}});
   }
   return {{"model", report.model},
           {"device", report.device},
           {"weight_bytes", report.weight_bytes},
           {"load_seconds", report.load_seconds},
           {"first_token_seconds", report.first_token_seconds},
-          {"copy_bytes_per_second", report.copy_rate},
-          {"gemm_operations_per_second", report.gemm_rate},
+          {report.memory_kind + "_bytes_per_second", report.memory_rate},
+          {report.product_kind + "_operations_per_second", report.product_rate},
           {"rows", std::move(rows)},
           {"notes", warning.empty() ? Json::array() : Json::array({warning})}};
 }
@@ -66,8 +66,10 @@ std::string bytes_rate(double rate) { return human_bytes(static_cast<int64_t>(ra
 std::string to_text(const BenchReport& report) {
   Table head({{""}, {""}});
   head.add({"model", fmt::format("{}, reads {} of weights per token", report.model, human_bytes(report.weight_bytes))});
-  head.add({"device", fmt::format("{}, copy rate {}, matrix products {}", report.device, bytes_rate(report.copy_rate),
-                                  human_operations(report.gemm_rate))});
+  head.add(
+      {"device", fmt::format("{}, {} rate {}, {} {}", report.device, report.memory_kind, bytes_rate(report.memory_rate),
+                             report.product_kind == "gemm" ? "matrix products" : "8-bit products",
+                             human_operations(report.product_rate))});
   head.add({"load", fmt::format("{}, first token after {}", human_seconds(report.load_seconds),
                                 human_seconds(report.first_token_seconds))});
   Table table({{"test"},

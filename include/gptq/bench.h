@@ -32,7 +32,7 @@ struct BenchRow {
   double tokens_per_second = 0;                                 // of all sequences together, from the median
   double operations_per_second = 0;  // prompts: 2 per weight and token, plus those of attention
   double bytes_per_second = 0;       // decoding: all weights once per step, plus the KV cache entries attended to
-  double share = 0;                  // fraction of gemm_rate (prompts) or copy_rate (decoding)
+  double share = 0;                  // fraction of product_rate (prompts) or memory_rate (decoding)
 };
 
 struct BenchReport {
@@ -40,8 +40,11 @@ struct BenchReport {
   int64_t weight_bytes = 0;        // weights read per decoding step
   double load_seconds = 0;         // time of Engine::open
   double first_token_seconds = 0;  // load_seconds plus the time to the first token after a prompt of 8
-  double copy_rate = 0;            // bytes read plus bytes written per second, by a device copy
-  double gemm_rate = 0;            // operations per second, by a dense 16-bit matrix product
+  // Measured in the same run. On a GPU "copy": bytes read plus bytes written per second by a device copy, and "gemm":
+  // operations per second of a dense 16-bit matrix product. On a CPU "read": bytes per second of memory that is read,
+  // and "int8": operations per second of products of 8-bit integers, of which exact activations need two each.
+  double memory_rate = 0, product_rate = 0;
+  std::string memory_kind, product_kind;
   std::vector<BenchRow> rows;
 };
 

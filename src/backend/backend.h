@@ -18,6 +18,12 @@ class Backend : public Memory, public ModelOps, public GptqOps {
   ~Backend() override = default;
   virtual Device device() const = 0;
   virtual const Capabilities& capabilities() const = 0;
+  // Limits that a backend measures in its own way, within about a second; 0 where copies and dense products serve.
+  struct Limits {
+    double read = 0;      // bytes per second, of memory that is only read
+    double products = 0;  // operations (two per product) per second on 8-bit integers
+  };
+  virtual Limits measure_limits() { return {}; }
   DType activation_dtype() const { return capabilities().activation_dtype; }
 };
 

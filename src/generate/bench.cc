@@ -208,8 +208,10 @@ class Bench {
     const std::unique_ptr<backend::Backend> backend = backend::make_backend(options_.compute);
     const DeviceRates rates = measure_device(*backend);
     report_.device = to_string(backend->device());
-    report_.copy_rate = rates.copy;
-    report_.gemm_rate = rates.gemm;
+    report_.memory_rate = rates.memory;
+    report_.product_rate = rates.products;
+    report_.memory_kind = rates.memory_kind;
+    report_.product_kind = rates.products_kind;
     activation_bytes_ = size_of(backend->activation_dtype());
   }
 
@@ -221,7 +223,7 @@ class Bench {
     // Random prompts differ in their first token, so that no prefix of the previous one is found in the cache.
     repeat(row, [&] { return generate(random_prompt(length), 1).prompt_seconds; });
     row.operations_per_second = prompt_operations(length) / row.median_seconds;
-    row.share = row.operations_per_second / report_.gemm_rate;
+    row.share = row.operations_per_second / report_.product_rate;
     report_.rows.push_back(row);
   }
 
@@ -247,7 +249,7 @@ class Bench {
     row.tokens = options_.tokens;
     repeat(row, run);
     row.bytes_per_second = decode_bytes(depth, batch) / row.median_seconds;
-    row.share = row.bytes_per_second / report_.copy_rate;
+    row.share = row.bytes_per_second / report_.memory_rate;
     report_.rows.push_back(row);
   }
 

@@ -1,4 +1,4 @@
-// Copies that rotate over more memory than caches hold, and one large matrix product.
+// Copies that rotate over more memory than caches hold, and one large matrix product; or what the backend measures.
 #include "generate/device_rates.h"
 
 #include <algorithm>
@@ -96,6 +96,10 @@ Matrix random_activations(Backend& backend, int64_t m, int64_t k) {
   return x;
 }
 
-DeviceRates measure_device(Backend& backend) { return {copy_rate(backend), gemm_rate(backend)}; }
+DeviceRates measure_device(Backend& backend) {
+  const Backend::Limits limits = backend.measure_limits();
+  if (limits.read > 0) return {limits.read, limits.products, "read", "int8"};
+  return {copy_rate(backend), gemm_rate(backend)};
+}
 
 }  // namespace gptq::generate

@@ -10,8 +10,12 @@
 namespace gptq::generate {
 
 struct DeviceRates {
-  double copy = 0;  // bytes per second, read and written, of copies between large matrices
-  double gemm = 0;  // operations per second (2·M·N·K) of a large dense 16-bit linear
+  double memory = 0;    // bytes per second
+  double products = 0;  // operations per second, two for each product
+  // On a GPU the rates are those of copies between large matrices (bytes read and written) and of a large dense 16-bit
+  // linear; on a CPU those of reading memory and of products of 8-bit integers in registers.
+  const char* memory_kind = "copy";    // or "read"
+  const char* products_kind = "gemm";  // or "int8"
 };
 
 // Takes about a second and, on a GPU, 0.9 GB of its memory. Each rate is the best of several passes: a limit.

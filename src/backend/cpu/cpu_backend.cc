@@ -14,6 +14,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/blas.h"
+#include "backend/cpu/cpu_limits.h"
 #include "backend/cpu/cpu_weight.h"
 #include "backend/cpu/gptq.h"
 #include "backend/cpu/kernels.h"
@@ -37,6 +38,7 @@ class CpuBackend final : public Backend {
 
   Device device() const override { return {}; }
   const Capabilities& capabilities() const override { return capabilities_; }
+  Limits measure_limits() override { return measure_cpu(pool_); }
   void synchronize() override {}  // all operations are synchronous
 
   DeviceMemory memory() override { return {std::numeric_limits<int64_t>::max(), 0}; }

@@ -5,6 +5,7 @@ using Input = __m256i;
 using Float = __m256;
 constexpr int kWidth = 8;
 constexpr int kManyRows = 3;
+constexpr int kVecsOfOneRow = 4;
 constexpr int kVecsOfManyRows = 2;
 constexpr int kPrefetch = 2048;  // bytes
 
@@ -19,6 +20,8 @@ static inline Vec mask(Vec v) {
   return _mm256_and_si256(v, _mm256_set1_epi8(kMask));
 }
 static inline Vec either(Vec a, Vec b) { return _mm256_or_si256(a, b); }
+// Keeps the compiler from knowing the value.
+static inline void hide(Vec& v) { asm volatile("" : "+x"(v)); }
 static inline Input broadcast(const int8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, 4);

@@ -5,6 +5,7 @@ using Input = __m512i;
 using Float = __m512;
 constexpr int kWidth = 16;
 constexpr int kManyRows = 6;
+constexpr int kVecsOfOneRow = 2;
 constexpr int kVecsOfManyRows = 2;
 constexpr int kPrefetch = 2048;  // bytes
 
@@ -19,6 +20,8 @@ static inline Vec mask(Vec v) {
   return _mm512_and_si512(v, _mm512_set1_epi8(kMask));
 }
 static inline Vec either(Vec a, Vec b) { return _mm512_or_si512(a, b); }
+// Keeps the compiler from knowing the value.
+static inline void hide(Vec& v) { asm volatile("" : "+v"(v)); }
 static inline Input broadcast(const int8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, 4);

@@ -62,6 +62,11 @@ struct Kernels {
   using Quantize = void (*)(int8_t* values, float* scales, float* sums, const float* x, const Segment* segments,
                             int64_t segment_count);
   Quantize quantize[2];
+
+  // What the processor does at most, for measurements: reads memory, a multiple of 256 bytes aligned to 64; performs
+  // `rounds` rounds of products of registers, and returns the number of products of 8 bits. Both keep a result in *sink.
+  void (*read)(const uint8_t* data, int64_t bytes, float* sink);
+  int64_t (*products)(int64_t rounds, float* sink);
 };
 
 namespace portable {

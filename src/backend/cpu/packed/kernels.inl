@@ -1,8 +1,8 @@
 // The products in terms of what the including file defines for its instruction set:
-//   Vec, kWidth           the codes of kWidth columns, a 32-bit word each, 4 or 8 Vec a line of a tile
+//   Vec, kWidth           the codes of kWidth columns, a 32-bit word each
 //   Sum                   sums of products, one for each column; Sum zero()
 //   Input broadcast(p)    four bytes of a row of activations
-//   load, shift<n>, mask<m>, either   on Vec
+//   load, shift<n>, mask<m>, either, hide   on Vec
 //   Partial<bits>         sums within a block; partial_dot<bits>(partial, codes, input), fold(sum, partial)
 //   Float                 kWidth floats; to_float(high, low), to_float(high), load_scales, load_zeros, ...
 
@@ -119,7 +119,7 @@ static void multiply_rows(float* y, int64_t y_stride, const Rows& x, const Tile&
 
 template <int kBits, int kPlanes, int kRows>
 static void multiply_some(float* y, int64_t y_stride, const Rows& x, const Tile& tile) {
-  constexpr int kVecs = kRows == 1 ? kTileColumns / kWidth : kVecsOfManyRows;
+  constexpr int kVecs = kRows == 1 ? kVecsOfOneRow : kVecsOfManyRows;
   for (int column = 0; column < kTileColumns; column += kVecs * kWidth) {
     multiply_rows<kBits, kRows, kVecs, kPlanes>(y, y_stride, x, tile, column);
   }
@@ -228,6 +228,46 @@ static void pack(uint8_t* block, const uint32_t* words, int64_t stride, const in
   __builtin_memcpy(block, lines, sizeof(lines));
 }
 
+// ---- measurements
+
+static void read(const uint8_t* data, int64_t bytes, float* sink) {
+  constexpr int64_t kStep = 256;
+  Vec seen[kStep / sizeof(Vec)];
+  repeat<kStep / sizeof(Vec)>([&](auto v) __attribute__((always_inline)) { seen[v] = load(data + v * sizeof(Vec)); });
+  for (int64_t i = 0; i < bytes; i += kStep) {
+    repeat<kStep / sizeof(Vec)>([&](auto v) __attribute__((always_inline)) {
+      seen[v] = either(seen[v], load(data + i + v * sizeof(Vec)));
+    });
+  }
+  repeat<kStep / sizeof(Vec)>([&](auto v) __attribute__((always_inline)) { seen[0] = either(seen[0], seen[v]); });
+  __builtin_memcpy(sink, &seen[0], sizeof(*sink));
+}
+
+static int64_t products(int64_t rounds, float* sink) {
+  constexpr int kSums = 10;
+  alignas(64) static const uint8_t kCodes[64] = {1, 2, 3};
+  static const int8_t kInput[4] = {1, -1, 2, -2};
+  Vec codes = load(kCodes);
+  const Input input = broadcast(kInput);
+  Sum sums[kSums];
+  repeat<kSums>([&](auto i) __attribute__((always_inline)) { sums[i] = zero_sum(); });
+  for (int64_t round = 0; round < rounds; ++round) {
+    Partial<4> partial[kSums];
+    repeat<kSums>([&](auto i) __attribute__((always_inline)) { partial[i] = begin<4>(sums[i]); });
+    repeat<kBlock / 4>([&](auto) __attribute__((always_inline)) {
+      repeat<kSums>([&](auto i) __attribute__((always_inline)) {
+        hide(codes);
+        partial_dot<4>(partial[i], codes, input);
+      });
+    });
+    repeat<kSums>([&](auto i) __attribute__((always_inline)) { sums[i] = end<4>(sums[i], partial[i]); });
+  }
+  Float total = zero_float();
+  repeat<kSums>([&](auto i) __attribute__((always_inline)) { total += to_float(sums[i]); });
+  __builtin_memcpy(sink, &total, sizeof(*sink));
+  return rounds * kSums * kBlock * kWidth;
+}
+
 const Kernels kKernels = {
     kName,
     {pack<2>, pack<3>, pack<4>, pack<8>},
@@ -236,6 +276,8 @@ const Kernels kKernels = {
      {multiply<4, 1>, multiply<4, 2>},
      {multiply<8, 1>, multiply<8, 2>}},
     {quantize_row<1>, quantize_row<2>},
+    read,
+    products,
 };
 
 #undef GPTQ_INLINE

@@ -1,6 +1,4 @@
-// Products of codes and activations for any processor, in GCC vector types.
-//
-// The integers are kept in floats, which represent them exactly: |Σ| ≤ 128 · 255 · 128 < 2²⁴.
+// Products of codes and activations for any processor, in GCC vector types of 16 bytes.
 #include <utility>
 
 #include "backend/cpu/packed/kernels.h"
@@ -9,17 +7,19 @@ namespace gptq::backend::packed::portable {
 
 constexpr const char* kName = "portable";
 
-using Vec = uint32_t __attribute__((vector_size(64)));
-using Float = float __attribute__((vector_size(64)));
-using Half = uint16_t __attribute__((vector_size(32), aligned(2)));
-using Byte = uint8_t __attribute__((vector_size(16), aligned(1)));
-using Sum = Float;
+using Vec = uint32_t __attribute__((vector_size(16)));
+using Sum = int32_t __attribute__((vector_size(16)));
+using Float = float __attribute__((vector_size(16)));
+using Words = int16_t __attribute__((vector_size(16)));
+using Half = uint16_t __attribute__((vector_size(8), aligned(2)));
+using Byte = uint8_t __attribute__((vector_size(4), aligned(1)));
 struct Input {
-  float values[4];
+  Words even, odd;  // bytes 0 and 2, 1 and 3, for every column
 };
-constexpr int kWidth = 16;
+constexpr int kWidth = 4;
 constexpr int kManyRows = 2;
-constexpr int kVecsOfManyRows = 1;
+constexpr int kVecsOfOneRow = 2;
+constexpr int kVecsOfManyRows = 2;
 constexpr int kPrefetch = 2048;  // bytes
 
 static inline Vec load(const uint8_t* p) { return *reinterpret_cast<const Vec*>(p); }
@@ -33,13 +33,15 @@ static inline Vec mask(Vec v) {
   return v & (kMask * 0x01010101u);
 }
 static inline Vec either(Vec a, Vec b) { return a | b; }
+static inline void hide(Vec& v) { asm volatile("" : "+m"(v)); }
 static inline Input broadcast(const int8_t* p) {
-  return {{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])}};
+  const int16_t a = p[0], b = p[1], c = p[2], d = p[3];
+  return {Words{a, c, a, c, a, c, a, c}, Words{b, d, b, d, b, d, b, d}};
 }
 static inline Sum zero_sum() { return Sum{}; }
 static inline Float zero_float() { return Float{}; }
-static inline Float to_float(Sum sum) { return sum; }
-static inline Float to_float(Sum high, Sum low) { return high * 256.0f + low; }
+static inline Float to_float(Sum sum) { return __builtin_convertvector(sum, Float); }
+static inline Float to_float(Sum high, Sum low) { return __builtin_convertvector((high << 8) + low, Float); }
 // Finite scales: a shift of the exponent and a factor of 2^112 suffice, also for subnormal ones.
 static inline Float load_scales(const uint16_t* p) {
   const Vec bits = __builtin_convertvector(*reinterpret_cast<const Half*>(p), Vec);
@@ -51,6 +53,16 @@ static inline Float load_zeros(const uint8_t* p) {
 }
 static inline void store_float(float* p, Float v) { __builtin_memcpy(p, &v, sizeof(v)); }
 
+// Σ of neighbouring products, as 32-bit integers.
+static inline Sum multiply_add(Words a, Words b) {
+#if defined(__SSE2__)
+  return (Sum)__builtin_ia32_pmaddwd128(a, b);
+#else
+  const Sum x = (Sum)a, y = (Sum)b;
+  return ((x << 16) >> 16) * ((y << 16) >> 16) + (x >> 16) * (y >> 16);
+#endif
+}
+
 template <int kBits>
 using Partial = Sum;
 template <int kBits>
@@ -59,10 +71,7 @@ static inline Sum begin(Sum sum) {
 }
 template <int kBits>
 static inline void partial_dot(Sum& sum, Vec codes, const Input& x) {
-  using Signed = int32_t __attribute__((vector_size(64)));
-  for (int i = 0; i < 4; ++i) {
-    sum += __builtin_convertvector((Signed)((codes >> (8 * i)) & 0xFFu), Float) * x.values[i];
-  }
+  sum += multiply_add((Words)(codes & 0x00FF00FFu), x.even) + multiply_add((Words)(codes >> 8 & 0x00FF00FFu), x.odd);
 }
 template <int kBits>
 static inline Sum end(Sum, Sum partial) {
