@@ -33,7 +33,12 @@ static inline Vec mask(Vec v) {
   return v & (kMask * 0x01010101u);
 }
 static inline Vec either(Vec a, Vec b) { return a | b; }
-static inline void hide(Vec& v) { asm volatile("" : "+m"(v)); }
+#if defined(__SSE2__)
+#define GPTQ_REGISTER "+x"
+#else
+#define GPTQ_REGISTER "+m"
+#endif
+static inline void hide(Vec& v) { asm volatile("" : GPTQ_REGISTER(v)); }
 static inline Input broadcast(const int8_t* p) {
   const int16_t a = p[0], b = p[1], c = p[2], d = p[3];
   return {Words{a, c, a, c, a, c, a, c}, Words{b, d, b, d, b, d, b, d}};
@@ -72,6 +77,7 @@ static inline Sum begin(Sum sum) {
 template <int kBits>
 static inline void partial_dot(Sum& sum, Vec codes, const Input& x) {
   sum += multiply_add((Words)(codes & 0x00FF00FFu), x.even) + multiply_add((Words)(codes >> 8 & 0x00FF00FFu), x.odd);
+  asm("" : GPTQ_REGISTER(sum));  // in this order: GCC would keep all products of a block and add them later
 }
 template <int kBits>
 static inline Sum end(Sum, Sum partial) {

@@ -11,13 +11,19 @@ static inline Partial<kBits> begin(Sum) {
   return partial;
 }
 
+// Adds 16-bit integers; in the order of the source, as GCC would keep all products of a block and add them later.
+static inline void add_in_order(Vec& sum, Vec products) {
+  sum = GPTQ_V(add_epi16)(sum, products);
+  asm("" : "+v"(sum));
+}
+
 template <int kBits>
 static inline void partial_dot(Partial<kBits>& partial, Vec codes, Input x) {
   if constexpr (kBits == 8) {
-    partial.sum[0] = GPTQ_V(add_epi16)(partial.sum[0], GPTQ_V(maddubs_epi16)(mask<15>(codes), x));
-    partial.sum[1] = GPTQ_V(add_epi16)(partial.sum[1], GPTQ_V(maddubs_epi16)(mask<15>(shift<4>(codes)), x));
+    add_in_order(partial.sum[0], GPTQ_V(maddubs_epi16)(mask<15>(codes), x));
+    add_in_order(partial.sum[1], GPTQ_V(maddubs_epi16)(mask<15>(shift<4>(codes)), x));
   } else {
-    partial.sum[0] = GPTQ_V(add_epi16)(partial.sum[0], GPTQ_V(maddubs_epi16)(codes, x));
+    add_in_order(partial.sum[0], GPTQ_V(maddubs_epi16)(codes, x));
   }
 }
 
