@@ -150,7 +150,8 @@ QuantizeReport quantize(const QuantizeOptions& options, const QuantizeSink& on_p
 class QuantizedModel {
  public:
   // quantize() into a temporary folder; options.output must be "", `resume` and `force` have no meaning. `workspace`: folder
-  // for the temporary one, with room for the checkpoint; "" = $XDG_CACHE_HOME/gptq/unsaved (~/.cache/gptq/unsaved).
+  // for the temporary one, with room for the checkpoint; "" = $XDG_CACHE_HOME/gptq/unsaved (~/.cache/gptq/unsaved), or the
+  // system's folder for temporary files where that one cannot be created.
   // Temporary folders that killed processes left there are removed.
   static QuantizedModel create(QuantizeOptions options, const std::string& workspace = "",
                                const QuantizeSink& on_progress = {}, std::stop_token stop = {});
@@ -165,7 +166,9 @@ class QuantizedModel {
   // files of the checkpoint replace those of the same name and the weight files of an earlier checkpoint, other files
   // stay. Everything is written under temporary names first: an error while writing leaves the folder as it was. Throws
   // Error(kUsage) when the folder is or holds the model that was quantized, or holds weights that are not quantized.
-  void save(const std::string& folder) const;
+  // `again`: the model was saved there before; then only weights and the configuration are replaced, while tokenizer,
+  // template and generation settings stay as they are, since only their user can have changed them.
+  void save(const std::string& folder, bool again = false) const;
 
  private:
   class Impl;
@@ -174,7 +177,7 @@ class QuantizedModel {
 };
 
 // Copies a quantized checkpoint from one folder into another, with the rules and errors of QuantizedModel::save; a copy onto
-// itself does nothing. Throws Error(kUsage) when `from` is not quantized.
-void copy_checkpoint(const std::string& from, const std::string& folder);
+// itself does nothing. Throws Error(kUsage) when `from` is not quantized, Error(kNotFound) when it does not exist.
+void copy_checkpoint(const std::string& from, const std::string& folder, bool again = false);
 
 }  // namespace gptq

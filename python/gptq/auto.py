@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
@@ -19,11 +20,18 @@ _logger = logging.getLogger("gptq")
 # Choices of kernels and memory that other libraries have; the library chooses by itself.
 _IGNORED = frozenset(
     ("use_triton", "use_marlin", "use_qigen", "use_tritonv2", "inject_fused_attention", "inject_fused_mlp",
-     "use_cuda_fp16", "disable_exllama", "disable_exllamav2", "trainable", "warmup_triton", "torch_dtype", "dtype",
+     "use_cuda_fp16", "disable_exllama", "disable_exllamav2", "warmup_triton", "torch_dtype", "dtype",
      "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "attn_implementation", "backend", "profile",
      "max_memory", "offload_folder", "quantize_config", "model_basename", "checkpoint_format", "strict", "fuse_layers",
-     "adapter", "allow_remote_adapter", "adapter_revision", "adapter_sha256", "use_cache", "verify_hash")
+     "use_cache", "verify_hash")
 )  # fmt: skip
+_UNSUPPORTED = {
+    "trainable": "training is not supported",
+    "adapter": "adapters are not supported; merge it into the model first",
+    "allow_remote_adapter": "adapters are not supported",
+    "adapter_revision": "adapters are not supported",
+    "adapter_sha256": "adapters are not supported",
+}
 
 
 def load(
@@ -38,7 +46,10 @@ def load(
         key: kwargs.pop(key) for key in list(kwargs) if key in HUB_OPTIONS or key in ("subfolder", "use_auth_token")
     }
     for key in sorted(kwargs):
-        if key not in _IGNORED:
+        if key in _UNSUPPORTED:
+            if kwargs[key]:
+                raise NotImplementedError(f"loading {os.fspath(name)}: {key}={kwargs[key]!r}: {_UNSUPPORTED[key]}")
+        elif key not in _IGNORED:
             raise TypeError(f"loading {os.fspath(name)}: unexpected argument '{key}'")
         _logger.debug("loading %s: the argument %s has no effect", name, key)
     wanted = usable_device(device)
@@ -49,6 +60,7 @@ def load(
         _core.check_supported(json.dumps(found), path)
     except OSError as error:
         raise TypeError(str(error)) from None
+    _check_basename(folder, kwargs.get("model_basename"))
     is_quantized = "quantization_config" in found or os.path.exists(os.path.join(folder, "quantize_config.json"))
     if quantized is True and not is_quantized:
         raise FileNotFoundError(
@@ -57,6 +69,13 @@ def load(
     if is_quantized:
         config = QuantizeConfig.from_pretrained(folder) if config is None else config
     return CausalLM(folder, os.fspath(name), config, wanted, is_quantized)
+
+
+def _check_basename(folder: str, basename: str | None) -> None:
+    """The names of weight files are found by themselves; a name that does not exist is an error all the same."""
+    if basename is None or glob.glob(os.path.join(glob.escape(folder), glob.escape(str(basename)) + "*.safetensors")):
+        return
+    raise FileNotFoundError(f"loading {folder}: found no {basename}.safetensors; leave model_basename out")
 
 
 class AutoGPTQForCausalLM:
@@ -175,5 +194,10 @@ def get_best_device(backend: Any = None) -> str:
 
 
 def _settings(config: Any, kind: type[_QuantizeSettings]) -> _QuantizeSettings | None:
-    settings: _QuantizeSettings | None = kind.from_quant_config(config) if isinstance(config, Mapping) else config
+    if isinstance(config, Mapping):
+        kind.refuse_misspelled(config)
+        config = kind.from_quant_config(config)
+    if config is not None and not isinstance(config, _QuantizeSettings):
+        raise TypeError(f"quantize_config is {config!r}, expected a {kind.__name__} or a dictionary")
+    settings: _QuantizeSettings | None = config
     return settings

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gptq import _core
+from gptq.checks import mask_row
 
 _JSON_KEYS = ("messages", "conversations", "prompt", "instruction", "content")
 
@@ -19,6 +20,7 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
         [N, T]; positions whose mask is 0 are left out, and "labels" are ignored;
       * strings, encoded by the model's own tokenizer, or by ``tokenizer`` when it is given;
       * sequences of token ids;
+      * lists of messages, mappings with "role" and "content";
       * mappings with "text", or with "messages" and the other keys of docs/quantize.md, which go through the model's chat
         template.
     Token ids, and texts of fewer than 2048 tokens, become one calibration window each, which is not joined with another
@@ -27,6 +29,8 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
     """
     if isinstance(examples, (str, bytes)):
         raise ValueError("calibration examples are one string, expected a list of strings or of token ids")
+    if hasattr(examples, "to_dict") and hasattr(examples, "columns"):  # a table of pandas
+        examples = examples.to_dict("records")
     if isinstance(examples, Mapping):
         examples = [examples]
     if not isinstance(examples, Iterable):
@@ -65,6 +69,8 @@ def _rows_of(example: Any, where: str, tokenizer: Any, min_length: int) -> list[
             return [_core.CorpusRow.of_json(json.dumps(dict(mapping), ensure_ascii=False))]
         keys = ", ".join(sorted(str(key) for key in mapping))
         raise ValueError(f"{where} has the keys {keys}; expected input_ids, text or messages")
+    if isinstance(example, (list, tuple)) and example and all(isinstance(item, Mapping) for item in example):
+        return _rows_of({"messages": [dict(item) for item in example]}, where, tokenizer, min_length)
     return _id_rows(example, None, where, min_length)
 
 
@@ -78,7 +84,7 @@ def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.Cor
     """One row for each sequence of ids, without the positions whose mask is 0."""
     rows = _nested(ids, where + ": input_ids")
     masks: list[list[int] | None] = (
-        [None] * len(rows) if mask is None else list(_nested(mask, where + ": attention_mask"))
+        [None] * len(rows) if mask is None else list(_nested(mask, where + ": attention_mask", _mask_value))
     )
     if len(rows) != len(masks):
         raise ValueError(f"{where}: attention_mask has {len(masks)} rows, input_ids {len(rows)}")
@@ -93,7 +99,7 @@ def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.Cor
     return result
 
 
-def _nested(values: Any, what: str) -> list[list[int]]:
+def _nested(values: Any, what: str, element: Callable[[Any, str], int] | None = None) -> list[list[int]]:
     """A list of lists of int from a list, nested lists, an array or a tensor of one or two dimensions."""
     values = _to_list(values)
     if not isinstance(values, list):
@@ -101,7 +107,8 @@ def _nested(values: Any, what: str) -> list[list[int]]:
     rows = [_to_list(row) for row in values]
     if not any(isinstance(row, list) for row in rows):
         rows = [rows]
-    return [[_token(token, what) for token in row] if isinstance(row, list) else [_token(row, what)] for row in rows]
+    one = element or _token
+    return [[one(value, what) for value in row] if isinstance(row, list) else [one(row, what)] for row in rows]
 
 
 def _to_list(value: Any) -> Any:
@@ -109,6 +116,10 @@ def _to_list(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
+
+
+def _mask_value(value: Any, what: str) -> int:
+    return mask_row(what, [value])[0]
 
 
 def _token(value: Any, what: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -9,8 +10,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from gptq import _core
+from gptq.checks import flag, integer, number
 
 _BITS = (2, 3, 4, 8)
+# Names of settings in files and dictionaries of other tools.
+_OTHER_NAMES = {
+    "w_bit": "bits",
+    "q_group_size": "group_size",
+    "format": "checkpoint_format",
+    "method": "quant_method",
+}
 _FORMATS = {"gptq": "gptq", "gptq_v2": "gptq_v2", None: ""}
 
 
@@ -31,6 +40,11 @@ class _QuantizeSettings:
         self._check()
 
     def _check(self) -> None:
+        integer("bits", self.bits, 0, 64)
+        integer("group_size", self.group_size, -1)
+        for name in ("desc_act", "static_groups", "sym", "true_sequential"):
+            flag(name, getattr(self, name))
+        number("damp_percent", self.damp_percent)
         if self.bits not in _BITS:
             raise ValueError(f"only support quantize to {list(_BITS)} bits, found {self.bits!r}")
         if self.group_size != -1 and self.group_size not in (16, 32, 64, 128, 256, 512, 1024):
@@ -50,7 +64,7 @@ class _QuantizeSettings:
     def from_quant_config(cls, quantize_cfg: Mapping[str, Any], format: str | None = None) -> Any:
         """The settings of a dictionary such as "quantization_config" of config.json. Keys of other tools are ignored."""
         known = {field.name for field in fields(cls)}
-        names = {"w_bit": "bits", "q_group_size": "group_size", "format": "checkpoint_format", "method": "quant_method"}
+        names = _OTHER_NAMES
         values: dict[str, Any] = {}
         for key, value in quantize_cfg.items():
             name = key if key in known else names.get(key, key)
@@ -61,21 +75,31 @@ class _QuantizeSettings:
         return cls(**values)
 
     @classmethod
+    def refuse_misspelled(cls, settings: Mapping[str, Any]) -> None:
+        """Raises ValueError for a key that is nearly one of the settings."""
+        known = [field.name for field in fields(cls)]
+        for key in settings:
+            if key in known or key in _OTHER_NAMES:
+                continue
+            if close := difflib.get_close_matches(str(key), known, 1, 0.85):
+                raise ValueError(f"quantize_config has the key {key!r}; did you mean {close[0]!r}?")
+
+    @classmethod
     def from_pretrained(cls, save_dir: str | os.PathLike[str], **kwargs: Any) -> Any:
         """Reads the settings of a quantized model from its folder, or from the Hub by name.
 
         Raises FileNotFoundError when it has none. ``kwargs`` are those of snapshot_download.
         """
         from gptq import hub
+        from gptq.modeling import read_json
 
         folder = hub.folder_of(save_dir, files=("*config.json",), **kwargs)
         for name in ("quantize_config.json", "quant_config.json", "config.json"):
             path = os.path.join(folder, name)
             if not os.path.exists(path):
                 continue
-            with open(path, encoding="utf-8") as file:
-                values = json.load(file)
-            values = values if name != "config.json" else values.get("quantization_config")
+            found = read_json(path)
+            values = found if name != "config.json" else found.get("quantization_config")
             if values:
                 return cls.from_quant_config(values)
         raise FileNotFoundError(
@@ -97,7 +121,7 @@ class _QuantizeSettings:
         options = _core.QuantizeOptions()
         grid = options.grid
         grid.bits, grid.group_size, grid.sym = self.bits, self.group_size, self.sym
-        grid.desc_act, grid.static_groups = bool(self.desc_act), self.static_groups
+        grid.desc_act, grid.static_groups = bool(self.desc_act), bool(self.static_groups)
         options.grid = grid
         options.damp = self.damp_percent
         options.true_sequential = self.true_sequential
@@ -153,6 +177,10 @@ class QuantizeConfig(_QuantizeSettings):
 
     def _check(self) -> None:
         super()._check()
+        if number("mse", self.mse) < 0:
+            raise ValueError(f"mse is {self.mse}, expected 0 or more")
+        if self.dynamic is not None and not isinstance(self.dynamic, Mapping):
+            raise TypeError(f"dynamic is {self.dynamic!r}, expected a dictionary of patterns and settings")
         if self.lm_head:
             raise ValueError("lm_head=True: quantizing the output head is not supported; leave it in 16 bits")
         if str(self.pack_dtype) not in ("int32", "torch.int32"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import Queue
 from threading import Thread
 from typing import Any
 
 from gptq import _core
+from gptq.checks import folder as checked_folder
+from gptq.checks import integer, number, strings, token_row
 from gptq.config import QuantizeConfig, _QuantizeSettings
 from gptq.progress import ProgressBar
 
@@ -19,7 +21,8 @@ class Engine:
     """A loaded model, quantized or not.
 
     folder: a model folder, or the name of a model on the Hub. device: "auto", "cpu", "cuda" or "cuda:N". threads: on a
-    CPU, 0 for all. max_gpu_memory: bytes, 0 for no limit. Calls from several threads are carried out one after the other,
+    CPU, 0 for all. max_gpu_memory: bytes, 0 for no limit. head_dtype and activations: what a CPU computes with, see
+    docs/cpu.md. Calls from several threads are carried out one after the other,
     with the GIL free. Raises FileNotFoundError, OSError for damaged files and unsupported models, ValueError for an
     unknown device, RuntimeError for a GPU that cannot be used, MemoryError.
     """
@@ -31,12 +34,21 @@ class Engine:
         device: str = "auto",
         threads: int = 0,
         max_gpu_memory: int = 0,
+        head_dtype: str = "auto",
+        activations: str = "int16",
         **hub_options: Any,
     ) -> None:
         from gptq.folders import model_folder
 
         self.folder = model_folder(folder, **hub_options)
-        self._native = _core.Engine(self.folder, usable_device(device), threads, max_gpu_memory)
+        self._native = _core.Engine(
+            self.folder,
+            usable_device(device),
+            integer("threads", threads, 0, 4096),
+            integer("max_gpu_memory", max_gpu_memory, 0, 2**62),
+            head_dtype,
+            activations,
+        )
 
     def generate(
         self,
@@ -65,20 +77,21 @@ class Engine:
         """
         from gptq.generation import seeds
 
-        single = isinstance(prompt, str) or (len(prompt) > 0 and isinstance(prompt[0], int))
+        single = isinstance(prompt, str) or _is_row(prompt)
         prompts: Sequence[Any] = [prompt] if single else prompt
         sampling = _core.Sampling()
-        sampling.temperature, sampling.top_k, sampling.top_p, sampling.min_p = temperature, top_k, top_p, min_p
-        sampling.repetition_penalty = repetition_penalty
+        sampling.temperature, sampling.top_k = number("temperature", temperature), integer("top_k", top_k)
+        sampling.top_p, sampling.min_p = number("top_p", top_p), number("min_p", min_p)
+        sampling.repetition_penalty = number("repetition_penalty", repetition_penalty)
         requests = []
         for text, one_seed in zip(prompts, seeds(seed, len(prompts))):
             request = _core.Request()
-            request.tokens = self._native.encode_prompt(text) if isinstance(text, str) else list(text)
-            request.max_new_tokens = max_new_tokens
+            request.tokens = self._native.encode_prompt(text) if isinstance(text, str) else self._ids("prompt", text)
+            request.max_new_tokens = integer("max_new_tokens", max_new_tokens)
             sampling.seed = one_seed
             request.sampling = sampling
-            request.stop = list(stop)
-            request.stop_tokens = None if stop_tokens is None else list(stop_tokens)
+            request.stop = strings("stop", stop)
+            request.stop_tokens = None if stop_tokens is None else token_row("stop_tokens", stop_tokens)
             request.ignore_eos, request.keep_special_tokens = ignore_eos, keep_special_tokens
             requests.append(request)
         results = self._native.generate(requests, on_token)
@@ -89,6 +102,8 @@ class Engine:
 
         Leaving the loop early cancels the answer.
         """
+        if not isinstance(prompt, str) and not _is_row(prompt):
+            raise ValueError("stream: found several prompts, expected one text or one list of ids")
         pieces: Queue[str | BaseException | None] = Queue()
         cancelled = False
 
@@ -117,14 +132,14 @@ class Engine:
 
     def logits(self, tokens: Sequence[int]) -> Any:
         """Logits of all positions of one sequence: float32 array of shape [T, vocab_size]."""
-        return self._native.logits(list(tokens))
+        return self._native.logits(self._ids("tokens", tokens))
 
     def score(self, tokens: Sequence[int], first: int = 1) -> tuple[Any, Any]:
         """For each token from index ``first`` on: its log probability after those before it, and the likeliest token.
 
         Returns two arrays of shape [T - first], float64 and int64.
         """
-        return self._native.score(list(tokens), first)
+        return self._native.score(self._ids("tokens", tokens), integer("first", first))
 
     def perplexity(
         self, text: str | Sequence[int], window: int = 512, *, on_step: Callable[[int, int], Any] | None = None
@@ -134,8 +149,16 @@ class Engine:
         Returns a PerplexityResult: perplexity, tokens, windows, seconds. on_step(done, all) returns False to stop, which
         raises RuntimeError.
         """
-        tokens = self._native.encode(text) if isinstance(text, str) else list(text)
-        return self._native.perplexity(tokens, window, on_step)
+        tokens = self._native.encode(text) if isinstance(text, str) else self._ids("text", text)
+        return self._native.perplexity(tokens, integer("window", window, 1), on_step)
+
+    def _ids(self, name: str, tokens: Any) -> list[int]:
+        """Ids of this model from a list, an array or a tensor. Raises ValueError for others."""
+        ids = token_row(name, tokens.tolist() if hasattr(tokens, "tolist") else tokens)
+        wrong = [token for token in ids if not 0 <= token < self.vocab_size]
+        if wrong:
+            raise ValueError(f"{name} holds {wrong[0]}, expected 0 to {self.vocab_size - 1}: the ids of this model")
+        return ids
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
         return self._native.encode(text, add_special_tokens)
@@ -159,12 +182,19 @@ class Engine:
         return self._native.weight_bytes
 
 
+def _is_row(prompt: Any) -> bool:
+    """True for the ids of one prompt, False for several prompts."""
+    return len(prompt) > 0 and not isinstance(prompt[0], str) and not hasattr(prompt[0], "__len__")
+
+
 def device_name(device: Any) -> str:
     """ "cpu", "cuda:0" ... from a string, an index, a torch.device or a device_map."""
     if device is None:
         return "auto"
     if isinstance(device, dict):
         names = {device_name(value) for value in device.values()}
+        if not names:
+            return "auto"
         if len(names) != 1:
             raise ValueError(f"device_map spreads the model over {', '.join(sorted(names))}; one device is supported")
         return names.pop()
@@ -191,10 +221,10 @@ def usable_device(device: Any) -> str:
 def quantize(
     model: str | os.PathLike[str],
     output: str | os.PathLike[str],
-    config: _QuantizeSettings | None = None,
+    config: _QuantizeSettings | Mapping[str, Any] | None = None,
     *,
     calibration: Any = None,
-    files: Sequence[str | os.PathLike[str]] = (),
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     samples: int = 128,
     seqlen: int = 2048,
     seed: int = 0,
@@ -216,22 +246,32 @@ def quantize(
     """
     from gptq.folders import model_folder
 
-    options = native_options(config or QuantizeConfig(), model_folder(model, **hub_options), calibration, samples)
-    options.output = os.fspath(output)
-    options.calibration = [os.fspath(file) for file in files]
-    options.seqlen, options.seed = seqlen, seed
-    options.device, options.threads, options.max_gpu_memory = usable_device(device), threads, max_gpu_memory
+    from gptq.modeling import log_notes
+
+    settings = QuantizeConfig() if config is None else config
+    options = native_options(settings, model_folder(model, **hub_options), calibration, integer("samples", samples, 1))
+    options.output = checked_folder("output", output)
+    files = [files] if isinstance(files, (str, os.PathLike)) else files
+    options.calibration = [checked_folder("files", file) for file in files]
+    options.seqlen, options.seed = integer("seqlen", seqlen, 1), integer("seed", seed, 0, 2**64 - 1)
+    options.device, options.threads = usable_device(device), integer("threads", threads, 0, 4096)
+    options.max_gpu_memory = integer("max_gpu_memory", max_gpu_memory, 0, 2**62)
     options.resume, options.force = resume, force
     report: _core.QuantizeReport = run_with_progress(lambda sink: _core.quantize(options, sink), progress)
+    log_notes(report)
     return report
 
 
 def native_options(
-    config: _QuantizeSettings, folder: str, calibration: Any, samples: int, **row_options: Any
+    config: _QuantizeSettings | Mapping[str, Any], folder: str, calibration: Any, samples: int, **row_options: Any
 ) -> _core.QuantizeOptions:
     """Options for a model folder. All rows of ``calibration`` are used."""
     from gptq.calibration import to_rows
 
+    if isinstance(config, Mapping):
+        config = QuantizeConfig.from_quant_config(config)
+    if not isinstance(config, _QuantizeSettings):
+        raise TypeError(f"the quantization settings are {config!r}, expected a QuantizeConfig or a dictionary")
     options = config._options()
     options.model = folder
     options.samples = samples

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from gptq import _core
+from gptq.checks import folder
 
 # Options of downloads, which from_pretrained and similar functions pass on.
 HUB_OPTIONS = frozenset(("revision", "cache_dir", "token", "local_files_only", "force_download"))
@@ -20,14 +21,14 @@ def model_folder(
     """
     from gptq import hub
 
-    name = os.fspath(name)
+    name = folder("the model", name)
     unknown = set(options) - HUB_OPTIONS
     if unknown:
         raise TypeError(f"unexpected argument '{sorted(unknown)[0]}'")
     if use_auth_token is not None:
         options.setdefault("token", use_auth_token)
     if os.path.isdir(name):
-        return os.path.join(name, subfolder) if subfolder else name
+        return os.path.abspath(os.path.join(name, subfolder))  # the same after os.chdir
     if subfolder:
         raise ValueError(
             f"subfolder={subfolder!r} is not supported for models on the Hub; download it and pass the folder"

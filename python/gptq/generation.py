@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from gptq import _core
+from gptq.checks import flag, integer, mask_row, number, plain, token_row
+
+_logger = logging.getLogger("gptq")
 
 DEFAULT_NEW_TOKENS = 20  # of transformers, when neither max_new_tokens nor max_length is given
 
@@ -55,6 +59,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "remove_invalid_values": (None, False),
     "renormalize_logits": (None, False),
     "max_time": (None,),
+    "token_healing": (None, False),
 }
 
 # Arguments without a meaning here: how transformers runs a model, or ids that only the decoder of another kind reads.
@@ -98,6 +103,8 @@ class GenerateOutput(dict[str, Any]):
 
 def settings_of(config: Any) -> dict[str, Any]:
     """The values that a generation config sets: that of transformers or of gptq, or a mapping."""
+    if not isinstance(config, Mapping) and not hasattr(config, "to_dict"):
+        raise TypeError(f"generation_config is {config!r}, expected a GenerationConfig or a mapping")
     values = dict(config) if isinstance(config, Mapping) else config.to_dict()
     values = {key: value for key, value in values.items() if value is not None}
     if values.get("max_length") == DEFAULT_NEW_TOKENS:  # the default of transformers, which says nothing
@@ -131,29 +138,29 @@ _KNOWN = frozenset(
 
 
 def is_setting(name: str) -> bool:
-    """Whether an argument is one of generation_config.json, supported or not."""
-    return name in _KNOWN or name in _NEUTRAL
+    """Whether an argument is one of generate, supported or not."""
+    return name in _KNOWN or name in _NEUTRAL or name in _IGNORED
 
 
 def sampling_of(values: Mapping[str, Any]) -> _core.Sampling:
     """How tokens are chosen. Without do_sample always the most likely one, whatever the temperature says."""
     sampling = _core.Sampling()
     penalty = values.get("repetition_penalty")
-    sampling.repetition_penalty = 1.0 if penalty is None else float(penalty)
-    if not values.get("do_sample"):
+    sampling.repetition_penalty = 1.0 if penalty is None else number("repetition_penalty", penalty)
+    if values.get("do_sample") is None or not flag("do_sample", values["do_sample"]):
         return sampling
 
-    def number(name: str, default: float) -> float:
-        return default if values.get(name) is None else float(values[name])
+    def given(name: str, default: float) -> float:
+        return default if values.get(name) is None else number(name, values[name])
 
-    sampling.temperature = number("temperature", 1.0)
+    sampling.temperature = given("temperature", 1.0)
     if sampling.temperature <= 0:
         raise ValueError(
             f"`temperature` (={sampling.temperature}) has to be above 0 with do_sample=True; use do_sample=False for greedy decoding"
         )
-    sampling.top_k = int(number("top_k", 50))
-    sampling.top_p = number("top_p", 1.0)
-    sampling.min_p = number("min_p", 0.0)
+    sampling.top_k = 50 if values.get("top_k") is None else integer("top_k", values["top_k"])
+    sampling.top_p = given("top_p", 1.0)
+    sampling.min_p = given("min_p", 0.0)
     return sampling
 
 
@@ -163,16 +170,24 @@ def new_tokens_of(values: Mapping[str, Any], explicit: Mapping[str, Any], prompt
     As in transformers, max_new_tokens counts more than max_length, also where only the model's settings have it.
     """
     if values.get("max_new_tokens") is not None:
-        return int(values["max_new_tokens"])
+        return integer("max_new_tokens", values["max_new_tokens"])
     if explicit.get("max_length") is not None:
-        length = int(explicit["max_length"])
+        length = integer("max_length", explicit["max_length"])
         if length <= prompt:
             raise ValueError(
                 f"the prompt has {prompt} tokens, but `max_length` is {length}; raise it or use max_new_tokens"
             )
         return length - prompt
     if values.get("max_length") is not None:
-        return max(int(values["max_length"]) - prompt, 0)
+        length = integer("max_length", values["max_length"])
+        if length <= prompt:
+            _logger.warning(
+                "the prompt has %d tokens, but max_length of generation_config.json is %d: nothing is generated; "
+                "set max_new_tokens",
+                prompt,
+                length,
+            )
+        return max(length - prompt, 0)
     return DEFAULT_NEW_TOKENS
 
 
@@ -182,7 +197,8 @@ def ids_of(value: Any) -> list[int] | None:
         return None
     if hasattr(value, "tolist"):
         value = value.tolist()
-    return [int(value)] if isinstance(value, int) else [int(item) for item in value]
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return [integer("a token id", item, -1) for item in items]
 
 
 class Prompts:
@@ -191,9 +207,12 @@ class Prompts:
     def __init__(self, ids: Any, mask: Any = None) -> None:
         """``ids``, ``mask``: [T] or [N, T], as tensors, arrays or lists. Positions whose mask is 0 are padding."""
         self.example = ids
-        rows = _rows(ids, "input_ids")
+        rows = [token_row("input_ids", row) for row in _rows(ids, "input_ids")]
         self.padded = rows
-        masks = [None] * len(rows) if mask is None else _rows(mask, "attention_mask")
+        masks: list[list[int] | None] = [None] * len(rows)
+        if mask is not None:
+            masks = [mask_row("attention_mask", row) for row in _rows(mask, "attention_mask")]
+        self.masks = masks
         if len(masks) != len(rows) or any(m is not None and len(m) != len(r) for m, r in zip(masks, rows)):
             raise ValueError("attention_mask and input_ids have different shapes")
         self.tokens = [
@@ -225,19 +244,22 @@ def like(example: Any, array: np.ndarray[Any, np.dtype[Any]]) -> Any:
     return Tensor(array, getattr(example, "device", "cpu")) if isinstance(example, Tensor) else Tensor(array)
 
 
-def _rows(values: Any, name: str) -> list[list[int]]:
+def _rows(values: Any, name: str) -> list[Sequence[Any]]:
     if hasattr(values, "tolist"):
         values = values.tolist()
     if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
         raise ValueError(f"{name} is of type {type(values).__name__}, expected token ids")
     if len(values) == 0:
         raise ValueError(f"{name} is empty; give at least one token")
-    if not isinstance(values[0], (list, tuple)) and not hasattr(values[0], "tolist"):
+    if not isinstance(values[0], (list, tuple)) and not hasattr(plain(values[0]), "tolist"):
         values = [values]
-    return [[int(token) for token in (row.tolist() if hasattr(row, "tolist") else row)] for row in values]
+    rows = [row.tolist() if hasattr(row, "tolist") else row for row in values]
+    if not all(isinstance(row, (list, tuple)) for row in rows):
+        raise ValueError(f"{name} holds numbers beside lists, expected [T] or [N, T]")
+    return rows
 
 
 def seeds(seed: int | None, count: int) -> list[int]:
     """A seed for each sequence: from ``seed`` on, or random ones."""
-    first = random.SystemRandom().getrandbits(63) if seed is None else int(seed)
+    first = random.SystemRandom().getrandbits(63) if seed is None else integer("seed", seed, -(2**64), 2**64)
     return [(first + i) % 2**64 for i in range(count)]

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from gptq import _core
+from gptq.checks import folder as checked_folder
+from gptq.checks import integer, strings
 from gptq.config import _QuantizeSettings
 from gptq.engine import native_options, run_with_progress, usable_device
 from gptq.generation import (
@@ -37,10 +39,11 @@ class Config(dict[str, Any]):
     """config.json of a model with its keys as attributes."""
 
     def __getattr__(self, name: str) -> Any:
-        try:
+        if name in self:
             return self[name]
-        except KeyError:
-            raise AttributeError(f"config.json has no {name!r}") from None
+        if name.startswith("_") and not name.startswith("__"):
+            return None  # private attributes that transformers asks for
+        raise AttributeError(f"config.json has no {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
@@ -51,6 +54,9 @@ class Config(dict[str, Any]):
 
 class CausalLMOutput(dict[str, Any]):
     """The result of a forward pass: ``logits`` of shape [N, T, vocab_size], float32."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
 
     @property
     def logits(self) -> Any:
@@ -78,9 +84,20 @@ class CausalLM:
         self.config = Config(read_json(os.path.join(folder, "config.json")))
         path = os.path.join(folder, "generation_config.json")
         self.generation_config = GenerationConfig(**(read_json(path) if os.path.exists(path) else {}))
-        for setting in unsupported(self.generation_config.to_dict()):
+        self._loaded_settings = self.generation_config.to_dict()
+        for setting in unsupported(self._loaded_settings):
             _logger.warning("%s: %s is not supported and has no effect", path, setting)
+        self._saved_to: set[str] = set()
         self.tokenizer: Any = None
+
+    @property
+    def generation_config(self) -> Any:
+        """Settings of generate that count where arguments say nothing: a GenerationConfig of gptq or transformers."""
+        return self._generation_config
+
+    @generation_config.setter
+    def generation_config(self, config: Any) -> None:
+        self._generation_config = GenerationConfig(**config) if isinstance(config, Mapping) else config
 
     # ---- quantizing and saving
 
@@ -103,6 +120,8 @@ class CausalLM:
         "gptq": name, bits, group_size, error, method, seconds. Raises ValueError when the model is quantized already and
         for examples of no known form. A progress bar is shown with tqdm. KeyboardInterrupt discards the work.
         """
+        if examples is not None and calibration is not None:
+            raise ValueError("quantize: found examples and calibration, which are one argument; give one of them")
         examples = calibration if examples is None else examples
         if self.quantized or self._unsaved is not None:
             raise ValueError("can't execute quantize because the model is quantized.")
@@ -110,6 +129,8 @@ class CausalLM:
             raise ValueError("quantize: the model was loaded without a quantize_config; give it to from_pretrained")
         if calibration_concat_size is not None:
             raise NotImplementedError("quantize: calibration_concat_size is not supported; examples are never joined")
+        if kwargs.get("adapter") is not None:
+            raise NotImplementedError("quantize: adapter is not supported; merge it into the model first")
         _refuse("quantize", kwargs, _QUANTIZE_IGNORED)
         options = native_options(
             self.quantize_config,
@@ -121,6 +142,7 @@ class CausalLM:
         )
         options.device = self._device
         self._unsaved = run_with_progress(lambda sink: _core.QuantizedModel.create(options, "", sink), progress)
+        log_notes(self._unsaved.report)
         self.quantized = True
         with self._lock:
             self._engine = None  # that of the original weights
@@ -136,7 +158,8 @@ class CausalLM:
     ) -> None:
         """Writes the quantized checkpoint into a folder, any number of times.
 
-        Files of an earlier checkpoint there are replaced, other files stay. The weights are model.safetensors, also with
+        Files of an earlier checkpoint there are replaced, other files stay. When this object has saved into the folder
+        before, the files of the tokenizer, templates and generation_config.json stay too. The weights are model.safetensors, also with
         use_safetensors=False, which only warns: files of other formats can run code when they are loaded. max_shard_size,
         split_by and meta_quantizer have no effect and warn. Raises OSError before quantize(), ValueError when the folder
         holds weights that are not quantized.
@@ -157,10 +180,13 @@ class CausalLM:
                 f"save_quantized: {', '.join(without_effect)}: no effect, all weights are written to model.safetensors",
                 stacklevel=2,
             )
+        target = os.path.realpath(checked_folder("save_dir", save_dir))
+        again = target in self._saved_to and os.path.isdir(target)
         if self._unsaved is not None:
-            self._unsaved.save(os.fspath(save_dir))
+            self._unsaved.save(target, again)
         else:
-            _core.copy_checkpoint(self._folder, os.fspath(save_dir))
+            _core.copy_checkpoint(self._folder, target, again)
+        self._saved_to.add(target)
 
     def save(self, save_dir: str | os.PathLike[str], **kwargs: Any) -> None:
         """The same under GPTQModel's name."""
@@ -185,6 +211,8 @@ class CausalLM:
         """Saves into ``save_dir`` when it is given, and uploads the checkpoint. Returns the address of the commit."""
         from gptq import hub
 
+        if not self.quantized:
+            raise OSError("can only upload a quantized model, please execute .quantize first.")
         if save_dir is not None:
             self.save_quantized(save_dir, use_safetensors, safetensors_metadata)
             folder = os.fspath(save_dir)
@@ -212,17 +240,26 @@ class CausalLM:
         Others raise NotImplementedError unless their value changes nothing. Values that are absent come from
         generation_config.json; the default is 20 new tokens.
         """
+        if inputs is not None and input_ids is not None:
+            raise ValueError("generate: found inputs and input_ids, which are one argument; give one of them")
         ids = inputs if input_ids is None else input_ids
         if ids is None:
             raise ValueError("generate: give input_ids, or a text")
         if isinstance(ids, Mapping):
+            if "input_ids" not in ids:
+                raise ValueError(f"generate: found the keys {', '.join(map(str, ids))}, expected input_ids")
             ids, attention_mask = ids["input_ids"], ids.get("attention_mask", attention_mask)
-        given = {} if generation_config is None else settings_of(generation_config)
-        values = merge_settings(self.generation_config, given, kwargs)
+        given = self._changed_settings()
+        if generation_config is not None:
+            given.update(settings_of(generation_config))
+        values = merge_settings(GenerationConfig(**settings_of(self.generation_config)), given, kwargs)
         prompts = self._prompts(ids, attention_mask)
-        copies = int(values.get("num_return_sequences") or 1)
+        copies = values.get("num_return_sequences")
+        copies = 1 if copies is None else integer("num_return_sequences", copies, 1, 1 << 20)
         requests = self._requests(prompts, values, {**given, **kwargs}, copies)
         if streamer is not None:
+            if not hasattr(streamer, "put") or not hasattr(streamer, "end"):
+                raise TypeError(f"streamer is {streamer!r}, expected an object with put() and end()")
             if len(requests) > 1:
                 raise ValueError(f"`streamer` works with one sequence, found {len(requests)}")
             streamer.put(prompts.output(prompts.padded, 0))
@@ -236,13 +273,19 @@ class CausalLM:
     def __call__(self, input_ids: Any = None, attention_mask: Any = None, **kwargs: Any) -> CausalLMOutput:
         """Logits of all positions. Positions whose attention_mask is 0 are not run, and their logits are 0."""
         _refuse("the model", kwargs, _FORWARD_IGNORED)
+        if kwargs.get("logits_to_keep") or kwargs.get("return_dict") is False:
+            raise NotImplementedError(
+                "the model: logits_to_keep and return_dict=False are not supported; leave them out"
+            )
         prompts = self._prompts(input_ids, attention_mask)
         width = max(len(row) for row in prompts.padded)
+        if any(len(row) != width for row in prompts.padded):
+            raise ValueError("the model: input_ids has rows of different lengths; pad them, with an attention_mask")
         engine = self._native()
         logits = np.zeros((len(prompts.padded), width, engine.vocab_size), dtype=np.float32)
         mask = np.ones((len(prompts.padded), width), dtype=bool)
         if attention_mask is not None:
-            mask = np.asarray(Prompts(attention_mask).padded, dtype=bool)
+            mask = np.asarray(prompts.masks, dtype=bool)
         for row, kept, tokens in zip(logits, mask, prompts.tokens):
             row[kept[: len(row)]] = engine.logits(tokens)
         return CausalLMOutput(logits=like(prompts.example, logits))
@@ -267,6 +310,11 @@ class CausalLM:
         """Where the checkpoint lies that runs: after quantize() a temporary folder."""
         return self._folder if self._unsaved is None else self._unsaved.folder
 
+    def _changed_settings(self) -> dict[str, Any]:
+        """The settings that were changed in generation_config after loading, which count like arguments."""
+        current = settings_of(self.generation_config)
+        return {key: value for key, value in current.items() if self._loaded_settings.get(key) != value}
+
     def _native(self) -> _core.Engine:
         with self._lock:
             if self._engine is None:
@@ -283,13 +331,19 @@ class CausalLM:
             pad = self._pad_token({})
             ids = Tensor([[pad] * (width - len(row)) + row for row in rows])  # on the left, as GPTQModel does
             mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-        return Prompts(ids, mask)
+        prompts = Prompts(ids, mask)
+        highest, vocabulary = max((max(row, default=0) for row in prompts.tokens), default=0), self._native().vocab_size
+        lowest = min((min(row, default=0) for row in prompts.tokens), default=0)
+        if highest >= vocabulary or lowest < 0:
+            wrong = highest if highest >= vocabulary else lowest
+            raise ValueError(f"input_ids holds {wrong}, expected 0 to {vocabulary - 1}: the ids of this model")
+        return prompts
 
     def _requests(
         self, prompts: Prompts, values: Mapping[str, Any], explicit: Mapping[str, Any], copies: int
     ) -> list[_core.Request]:
         sampling = sampling_of(values)
-        stop = values.get("stop_strings") or []
+        stop = strings("stop_strings", values.get("stop_strings") or [])
         requests = []
         all_seeds = seeds(values.get("seed"), copies * len(prompts.tokens))
         for i, seed in enumerate(all_seeds):
@@ -299,7 +353,7 @@ class CausalLM:
             request.max_new_tokens = new_tokens_of(values, explicit, len(prompts.padded[i // copies]))
             sampling.seed = seed
             request.sampling = sampling
-            request.stop = [stop] if isinstance(stop, str) else list(stop)
+            request.stop = stop
             request.keep_special_tokens = True
             if "eos_token_id" in explicit:
                 request.stop_tokens = ids_of(explicit["eos_token_id"]) or []
@@ -314,12 +368,15 @@ class CausalLM:
         Later ones count more, as in transformers 5. Returns the settings, and the arguments that are none.
         """
         defaults = {} if generation_config is None else settings_of(generation_config)
+        own = {
+            key: value for key, value in settings_of(self.generation_config).items() if not unsupported({key: value})
+        }
         settings = {key: kwargs.pop(key) for key in list(kwargs) if is_setting(key)}
-        return GenerationConfig(**{**self.generation_config.to_dict(), **defaults, **settings}), kwargs
+        return GenerationConfig(**{**own, **defaults, **settings}), kwargs
 
     def _pad_token(self, values: Mapping[str, Any]) -> int:
         for key in ("pad_token_id", "eos_token_id"):
-            for source in (values, self.generation_config.to_dict(), self.config):
+            for source in (values, settings_of(self.generation_config), self.config):
                 ids = ids_of(source.get(key))
                 if ids:
                     return ids[0]
@@ -398,11 +455,17 @@ def read_json(path: str) -> dict[str, Any]:
             values = json.load(file)
     except FileNotFoundError:
         raise FileNotFoundError(f"opening {path}: no such file; expected a model folder with its config.json") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OSError(f"reading {path}: {error}; the file is damaged, fetch it again") from None
     if not isinstance(values, dict):
         raise OSError(f"reading {path}: found a {type(values).__name__}, expected an object")
     return values
+
+
+def log_notes(report: _core.QuantizeReport) -> None:
+    """What the report says beside numbers, such as modules that share the settings of another one."""
+    for note in report.notes:
+        _logger.warning("quantizing %s: %s", report.output, note)
 
 
 def _module_log(module: _core.ModuleReport) -> dict[str, Any]:

@@ -8,6 +8,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <optional>
 
 #include "module.h"
@@ -54,12 +55,18 @@ class Raised {
 
 class PyEngine {
  public:
-  PyEngine(const std::string& folder, const std::string& device, int threads, int64_t max_gpu_memory) {
-    const gptq::ComputeOptions compute{device, threads, max_gpu_memory};
-    worker_.run([&](const std::stop_token&) { engine_.emplace(Engine::open(folder, compute)); });
+  PyEngine(const std::string& folder, const std::string& device, int threads, int64_t max_gpu_memory,
+           const std::string& head_dtype, const std::string& activations) {
+    const gptq::ComputeOptions compute{device, threads, max_gpu_memory, head_dtype, activations};
+    worker_.run([&](const std::stop_token&) { engine_ = std::make_unique<Engine>(Engine::open(folder, compute)); });
   }
+  // At the end of the interpreter and in a child made by fork() the memory is left to the system.
   ~PyEngine() {
-    worker_.run([this](const std::stop_token&) { engine_.reset(); });
+    try {
+      worker_.run([this](const std::stop_token&) { engine_.reset(); });
+    } catch (const gptq::Error&) {
+      (void)engine_.release();
+    }
   }
 
   std::vector<Result> generate(const std::vector<Request>& requests, const nb::object& on_token) {
@@ -113,7 +120,7 @@ class PyEngine {
   const Engine& engine() const { return *engine_; }
 
  private:
-  std::optional<Engine> engine_;
+  std::unique_ptr<Engine> engine_;
   Worker worker_;
 };
 
@@ -158,27 +165,33 @@ void add_requests(nb::module_& m) {
 void add_engine(nb::module_& m) {
   add_requests(m);
   m.def("check_supported", &gptq::check_supported, nb::arg("config_json"), nb::arg("what"));
-  m.def("count_parameters", [](const std::string& folder) { return gptq::inspect(folder).parameters; },
-        nb::arg("folder"));
-  m.def("device_name", [](const std::string& name) { return to_string(gptq::Device::parse(name)); }, nb::arg("name"));
+  m.def(
+      "count_parameters", [](const std::string& folder) { return gptq::inspect(folder).parameters; },
+      nb::arg("folder"));
+  m.def(
+      "device_name", [](const std::string& name) { return to_string(gptq::Device::parse(name)); }, nb::arg("name"));
   nb::class_<PyEngine>(m, "Engine")
-      .def(nb::init<const std::string&, const std::string&, int, int64_t>(), nb::arg("folder"),
-           nb::arg("device") = "auto", nb::arg("threads") = 0, nb::arg("max_gpu_memory") = 0)
+      .def(nb::init<const std::string&, const std::string&, int, int64_t, const std::string&, const std::string&>(),
+           nb::arg("folder"), nb::arg("device") = "auto", nb::arg("threads") = 0, nb::arg("max_gpu_memory") = 0,
+           nb::arg("head_dtype") = "auto", nb::arg("activations") = "int16")
       .def("generate", &PyEngine::generate, nb::arg("requests"), nb::arg("on_token") = nb::none())
       .def("logits", &PyEngine::logits, nb::arg("tokens"))
       .def("score", &PyEngine::score, nb::arg("tokens"), nb::arg("first") = 1)
       .def("perplexity", &PyEngine::perplexity, nb::arg("tokens"), nb::arg("window"), nb::arg("on_step") = nb::none())
-      .def("encode_prompt",
-           [](const PyEngine& e, const std::string& text) { return e.engine().tokenizer().encode_prompt(text); },
-           nb::arg("text"))
-      .def("encode",
-           [](const PyEngine& e, const std::string& text, bool add) { return e.engine().tokenizer().encode(text, add); },
-           nb::arg("text"), nb::arg("add_special_tokens") = true)
-      .def("decode",
-           [](const PyEngine& e, const std::vector<TokenId>& ids, bool skip) {
-             return e.engine().tokenizer().decode(ids, skip);
-           },
-           nb::arg("ids"), nb::arg("skip_special_tokens") = true)
+      .def(
+          "encode_prompt",
+          [](const PyEngine& e, const std::string& text) { return e.engine().tokenizer().encode_prompt(text); },
+          nb::arg("text"))
+      .def(
+          "encode",
+          [](const PyEngine& e, const std::string& text, bool add) { return e.engine().tokenizer().encode(text, add); },
+          nb::arg("text"), nb::arg("add_special_tokens") = true)
+      .def(
+          "decode",
+          [](const PyEngine& e, const std::vector<TokenId>& ids, bool skip) {
+            return e.engine().tokenizer().decode(ids, skip);
+          },
+          nb::arg("ids"), nb::arg("skip_special_tokens") = true)
       .def_prop_ro("default_sampling", [](const PyEngine& e) { return e.engine().default_sampling(); })
       .def_prop_ro("default_max_new_tokens", [](const PyEngine& e) { return e.engine().default_max_new_tokens(); })
       .def_prop_ro("context_length", [](const PyEngine& e) { return e.engine().context_length(); })

@@ -3,6 +3,8 @@
 #include <gptq/gptq.h>
 #include <nanobind/stl/string.h>
 
+#include <filesystem>
+
 #include "module.h"
 
 namespace {
@@ -28,6 +30,8 @@ void translate(const std::exception_ptr& pointer, void* /*payload*/) {
     std::rethrow_exception(pointer);
   } catch (const gptq::Error& error) {
     PyErr_SetString(builtin_of(error.kind()), error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    PyErr_SetString(PyExc_OSError, error.what());
   }
 }
 

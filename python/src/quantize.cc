@@ -160,7 +160,7 @@ void add_quantize(nb::module_& m) {
         });
       },
       nb::arg("options"), nb::arg("on_progress") = nb::none());
-  m.def("copy_checkpoint", &gptq::copy_checkpoint, nb::arg("source"), nb::arg("folder"),
+  m.def("copy_checkpoint", &gptq::copy_checkpoint, nb::arg("source"), nb::arg("folder"), nb::arg("again") = false,
         nb::call_guard<nb::gil_scoped_release>());
   nb::class_<QuantizedModel>(m, "QuantizedModel")
       .def_static(
@@ -173,5 +173,6 @@ void add_quantize(nb::module_& m) {
           nb::arg("options"), nb::arg("workspace") = "", nb::arg("on_progress") = nb::none())
       .def_prop_ro("report", &QuantizedModel::report)
       .def_prop_ro("folder", &QuantizedModel::folder)
-      .def("save", &QuantizedModel::save, nb::arg("folder"), nb::call_guard<nb::gil_scoped_release>());
+      .def("save", &QuantizedModel::save, nb::arg("folder"), nb::arg("again") = false,
+           nb::call_guard<nb::gil_scoped_release>());
 }

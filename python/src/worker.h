@@ -1,7 +1,9 @@
-// Long calls: they run without the GIL on a thread that can be stopped with Ctrl-C.
+// Long calls: they run without the GIL on a thread that can be stopped with Ctrl-C, and end before the interpreter does.
 #pragma once
 
+#include <gptq/error.h>
 #include <nanobind/nanobind.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -10,6 +12,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <thread>
 #include <type_traits>
@@ -17,13 +20,49 @@
 
 namespace nb = nanobind;
 
+// The calls of all workers. At the end of the interpreter they are stopped and awaited: no thread may be in native code
+// while Python is taken down.
+class RunningCalls {
+ public:
+  static RunningCalls& all() {
+    static auto* const calls = new RunningCalls;  // never destroyed: threads may outlive static objects
+    return *calls;
+  }
+  // Called with the GIL.
+  void begin(std::stop_source* stop) {
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    if (ending_) throw gptq::Error(gptq::ErrorKind::kGeneral, "a call while the interpreter ends");
+    stops_.insert(stop);
+  }
+  void end(std::stop_source* stop) {
+    const std::lock_guard lock(mutex_);
+    stops_.erase(stop);
+    condition_.notify_all();
+  }
+  void finish() {
+    if (::getpid() != process_) return;  // a child made by fork() has no such threads
+    const nb::gil_scoped_release release;
+    std::unique_lock lock(mutex_);
+    ending_ = true;
+    for (std::stop_source* stop : stops_) stop->request_stop();
+    condition_.wait(lock, [this] { return stops_.empty(); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  std::set<std::stop_source*> stops_;
+  bool ending_ = false;
+  const pid_t process_ = ::getpid();
+};
+
 // One thread that runs what it is given, one call after the other. What it makes (an engine with its GPU) is used on this
 // thread only, so that calls from several Python threads are serialised.
-class Worker {
+class WorkerThread {
  public:
-  Worker() : thread_([this] { work(); }) {}
-  ~Worker() {
-    const nb::gil_scoped_release release;  // the last call may be waiting for the GIL
+  WorkerThread() : thread_([this] { work(); }) {}
+  ~WorkerThread() {
     {
       const std::lock_guard lock(mutex_);
       ends_ = true;
@@ -31,38 +70,104 @@ class Worker {
     condition_.notify_all();
     thread_.join();
   }
+
+  using Call = std::shared_ptr<std::function<void()>>;
+  bool is_current() const { return std::this_thread::get_id() == thread_.get_id(); }
+  void add(Call call) {
+    const std::lock_guard lock(mutex_);
+    calls_.push_back(std::move(call));
+    condition_.notify_all();
+  }
+  // False when the call has begun.
+  bool remove(const Call& call) {
+    const std::lock_guard lock(mutex_);
+    return std::erase(calls_, call) > 0;
+  }
+
+ private:
+  void work() {
+    for (;;) {
+      Call call;
+      {
+        std::unique_lock lock(mutex_);
+        condition_.wait(lock, [this] { return ends_ || !calls_.empty(); });
+        if (calls_.empty()) return;
+        call = std::move(calls_.front());
+        calls_.pop_front();
+      }
+      (*call)();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable condition_;
+  std::deque<Call> calls_;
+  bool ends_ = false;
+  std::thread thread_;
+};
+
+class Worker {
+ public:
+  Worker() : thread_(std::make_unique<WorkerThread>()) {}
+  // In a child made by fork() nothing is freed: the thread does not exist there.
+  ~Worker() {
+    if (!here()) {
+      (void)thread_.release();
+      return;
+    }
+    const nb::gil_scoped_release release;  // the last call may be waiting for the GIL
+    thread_.reset();
+  }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
+  bool here() const { return ::getpid() == process_; }
+
   // Runs call(stop_token) on the thread and returns its result. Called with the GIL, which is free meanwhile; a call that
   // uses Python objects acquires it. On Ctrl-C in the main thread a stop is requested and KeyboardInterrupt is raised
-  // once the call has ended.
+  // once the call has ended, or at once when it has not begun. Throws Error(kGeneral), a RuntimeError in Python, in a
+  // child made by fork(), on the thread itself, and at the end of the interpreter.
   template <typename Call>
   auto run(Call call) {
     using Result = std::invoke_result_t<Call, std::stop_token>;
-    const auto stop = std::make_shared<std::stop_source>();
-    const auto task = std::make_shared<std::packaged_task<Result()>>([call, stop] { return call(stop->get_token()); });
+    check_caller();
+    std::stop_source stop;
+    RunningCalls::all().begin(&stop);
+    const auto task = std::make_shared<std::packaged_task<Result()>>([&call, &stop] { return call(stop.get_token()); });
     std::future<Result> result = task->get_future();
-    {
-      const nb::gil_scoped_release release;
-      const std::lock_guard lock(mutex_);
-      calls_.push_back([task] { (*task)(); });
-      condition_.notify_all();
-    }
-    if (!wait(result, *stop)) throw nb::python_error();
+    const auto queued = std::make_shared<std::function<void()>>([task] { (*task)(); });
+    thread_->add(queued);
+    const bool ended = wait(result, stop, queued);
+    RunningCalls::all().end(&stop);
+    if (!ended) throw nb::python_error();
     return result.get();
   }
 
  private:
+  void check_caller() const {
+    if (!here()) {
+      throw gptq::Error(gptq::ErrorKind::kGeneral,
+                        "using a model in a child made by fork(): it belongs to the parent process; load it in the "
+                        "child, or start processes with the method \"spawn\"");
+    }
+    if (thread_->is_current()) {
+      throw gptq::Error(
+          gptq::ErrorKind::kGeneral,
+          "using a model in a callback of the same model: its call has not ended; use the model after it, "
+          "or another one");
+    }
+  }
+
   // False when a signal handler raised an exception, which is then set.
   template <typename Result>
-  static bool wait(std::future<Result>& result, std::stop_source& stop) {
+  bool wait(std::future<Result>& result, std::stop_source& stop, const WorkerThread::Call& call) {
     const auto ready = [&](std::chrono::milliseconds patience) {
       const nb::gil_scoped_release release;
       return result.wait_for(patience) == std::future_status::ready;
     };
     while (!ready(std::chrono::milliseconds(50))) {
       if (PyErr_CheckSignals() == 0) continue;
+      if (thread_->remove(call)) return false;
       stop.request_stop();
       PyObject *type = nullptr, *value = nullptr, *trace = nullptr;  // kept while the call ends
       PyErr_Fetch(&type, &value, &trace);
@@ -75,23 +180,6 @@ class Worker {
     return true;
   }
 
-  void work() {
-    for (;;) {
-      std::function<void()> call;
-      {
-        std::unique_lock lock(mutex_);
-        condition_.wait(lock, [this] { return ends_ || !calls_.empty(); });
-        if (calls_.empty()) return;
-        call = std::move(calls_.front());
-        calls_.pop_front();
-      }
-      call();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  std::deque<std::function<void()>> calls_;
-  bool ends_ = false;
-  std::thread thread_;
+  std::unique_ptr<WorkerThread> thread_;
+  const pid_t process_ = ::getpid();
 };

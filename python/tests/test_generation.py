@@ -263,6 +263,9 @@ def test_the_pipeline_of_transformers_runs_the_model(original):
     assert ours("The old man", do_sample=False) == theirs("The old man", do_sample=False)
     for given in (["The old man", "He said that"], question):
         for options in ({"max_new_tokens": 12}, {"max_new_tokens": 12, "return_full_text": False}):
-            assert ours(given, do_sample=False, **options) == theirs(given, do_sample=False, **options), (given, options)
+            assert ours(given, do_sample=False, **options) == theirs(given, do_sample=False, **options), (
+                given,
+                options,
+            )
     assert ours.generation_config.max_new_tokens == theirs.generation_config.max_new_tokens == 256
     assert ours.generation_config.do_sample == theirs.generation_config.do_sample

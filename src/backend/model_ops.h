@@ -52,6 +52,8 @@ class ModelOps {
   // ---- weights: conversion from the stored to the device's layout, at load time
   virtual std::unique_ptr<Weight> load_weight(const TensorView& weight, const TensorView* bias) = 0;  // [N, K], [N]
   virtual std::unique_ptr<Weight> load_weight(const PackedWeight& weight) = 0;
+  // The same for quantizing, where a CPU computes in fp32; running a model, it rounds activations to 16 bits.
+  virtual std::unique_ptr<Weight> load_exact(const PackedWeight& weight) { return load_weight(weight); }
   // The output head of a quantized model, which may be the embedding too: a CPU may round it to 8 bits.
   virtual std::unique_ptr<Weight> load_head(const TensorView& weight, const TensorView* bias) {
     return load_weight(weight, bias);

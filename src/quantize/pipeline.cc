@@ -293,7 +293,7 @@ void Pipeline::solve(int set, Layer& layer, Observed observed, const ModuleSink&
     }
     PackedWeight packed =
         pack(solution, first, n, stored_bias(in_.checkpoint, module, linear, in_.backend), in_.backend);
-    layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_weight(packed));
+    layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_exact(packed));
     in_.output.write(module, std::move(packed));
 
     ModuleReport report;
@@ -354,7 +354,7 @@ void Pipeline::replay_layer(int64_t index, const std::vector<PackedWeight>& line
     const SetPlan& plan = set_plan(set, layer);
     if (!plan.grid) load_dense(set, layer, layer.weights, FiniteCheck::kRequired);
     for (size_t i = 0; plan.grid && i < plan.set.linears.size(); ++i) {
-      layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_weight(linears[next++]));
+      layer.weights.linear_sets[static_cast<size_t>(set)].push_back(in_.backend.load_exact(linears[next++]));
     }
   }
   if (gptaq()) read_ahead(index);

@@ -35,7 +35,9 @@ fs::path default_workspace() {
   };
   fs::path cache = variable("XDG_CACHE_HOME");
   if (cache.empty() && !variable("HOME").empty()) cache = variable("HOME") / ".cache";
-  return cache.empty() ? fs::temp_directory_path() / "gptq-unsaved" : cache / "gptq" / "unsaved";
+  std::error_code error;
+  if (!cache.empty()) fs::create_directories(cache / "gptq" / "unsaved", error);
+  return cache.empty() || error ? fs::temp_directory_path() / "gptq-unsaved" : cache / "gptq" / "unsaved";
 }
 
 // Removes the temporary folders whose processes have ended.
@@ -63,11 +65,17 @@ class TemporaryFolder {
     std::string name = (fs::absolute(workspace) / (std::string(kUnsavedPrefix) + "XXXXXX")).string();
     if (::mkdtemp(name.data()) == nullptr) throw_system_error("creating a temporary folder in", workspace, errno);
     path_ = name;
-    if (auto lock = OwnerLock::acquire(path_ / kOwnerFile, "working in " + name)) lock_.emplace(std::move(*lock));
+    if (auto lock = OwnerLock::acquire(path_ / kOwnerFile, "working in " + name))
+      lock_ = std::make_unique<OwnerLock>(std::move(*lock));
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  // A child made by fork() leaves the folder to its parent.
   ~TemporaryFolder() {
+    if (::getpid() != process_) {
+      (void)lock_.release();
+      return;
+    }
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
@@ -76,7 +84,8 @@ class TemporaryFolder {
 
  private:
   fs::path path_;
-  std::optional<OwnerLock> lock_;
+  std::unique_ptr<OwnerLock> lock_;
+  const pid_t process_ = ::getpid();
 };
 
 // A save that was killed leaves a folder without config.json.
@@ -140,13 +149,20 @@ std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   return files;
 }
 
-void save_to(const fs::path& from, const fs::path& target) {
+// The files that quantization changes; the others are copies of the model's, which their user may have edited.
+bool is_result(const fs::path& file) {
+  return file.extension() == ".safetensors" || file == kIndexFile || file == "config.json" ||
+         file == "quantize_config.json";
+}
+
+void save_to(const fs::path& from, const fs::path& target, bool again) {
   std::error_code error;
   fs::create_directories(target, error);
   if (error) throw_system_error("creating the folder", target, error.value());
   const std::set<std::string> earlier = weight_files(target);
   std::vector<StagedFile> staged;
   for (const fs::path& file : checkpoint_files(from)) {
+    if (again && !is_result(file) && fs::exists(target / file)) continue;
     fs::create_directories((target / file).parent_path(), error);
     const MappedFile source(from / file);
     staged.emplace_back(target / file,
@@ -180,11 +196,11 @@ class QuantizedModel::Impl {
 
   const QuantizeReport& report() const { return report_; }
 
-  void save(const std::string& folder) const {
+  void save(const std::string& folder, bool again) const {
     if (folder.empty()) throw Error(ErrorKind::kUsage, "saving the quantized model: no folder given");
     const fs::path target = fs::absolute(folder);
     quantization::check_target(target, model_);
-    quantization::save_to(report_.output, target);
+    quantization::save_to(report_.output, target, again);
   }
 
  private:
@@ -207,8 +223,12 @@ QuantizedModel QuantizedModel::create(QuantizeOptions options, const std::string
   return QuantizedModel(std::make_unique<Impl>(std::move(options), workspace, on_progress, stop));
 }
 
-void copy_checkpoint(const std::string& from, const std::string& folder) {
-  if (!fs::exists(fs::path(from) / "config.json") || !quantization::is_quantized(from)) {
+void copy_checkpoint(const std::string& from, const std::string& folder, bool again) {
+  if (!fs::exists(fs::path(from) / "config.json")) {
+    throw Error(ErrorKind::kNotFound,
+                "copying the checkpoint " + from + ": it has no config.json, or does not exist any more");
+  }
+  if (!quantization::is_quantized(from)) {
     throw Error(ErrorKind::kUsage,
                 "copying the checkpoint " + from + ": it is not quantized; quantize it, or copy the folder yourself");
   }
@@ -216,11 +236,11 @@ void copy_checkpoint(const std::string& from, const std::string& folder) {
   if (fs::equivalent(from, folder, ignored)) return;
   const fs::path target = fs::absolute(folder);
   quantization::check_target(target, from);
-  quantization::save_to(from, target);
+  quantization::save_to(from, target, again);
 }
 
 const QuantizeReport& QuantizedModel::report() const { return impl_->report(); }
 const std::string& QuantizedModel::folder() const { return impl_->report().output; }
-void QuantizedModel::save(const std::string& folder) const { impl_->save(folder); }
+void QuantizedModel::save(const std::string& folder, bool again) const { impl_->save(folder, again); }
 
 }  // namespace gptq

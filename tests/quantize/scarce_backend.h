@@ -59,6 +59,7 @@ class ScarceBackend final : public Backend {
     return cpu_->load_weight(weight, bias);
   }
   std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override { return cpu_->load_weight(weight); }
+  std::unique_ptr<Weight> load_exact(const PackedWeight& weight) override { return cpu_->load_exact(weight); }
 
   void embed(MatrixView out, std::span<const int> ids, const Weight& table) override { cpu_->embed(out, ids, table); }
   void norm(MatrixView out, MatrixView x, NormKind kind, MatrixView weight, MatrixView bias, float eps) override {

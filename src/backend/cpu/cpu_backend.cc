@@ -101,6 +101,9 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Weight> load_weight(const PackedWeight& weight) override {
     return std::make_unique<packed::PackedMatrix>(weight, pool_);
   }
+  std::unique_ptr<Weight> load_exact(const PackedWeight& weight) override {
+    return std::make_unique<ExpandedWeight>(weight, pool_);
+  }
   std::unique_ptr<Weight> load_head(const TensorView& weight, const TensorView* bias) override {
     if (!precision_.int8_head || weight.shape[1] < packed::PackedMatrix::kMinIntegerInputs) {
       return load_weight(weight, bias);

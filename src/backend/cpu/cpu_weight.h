@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/packed/input_order.h"
 #include "core/threads.h"
 
 namespace gptq::backend {
@@ -41,6 +42,24 @@ class DenseWeight final : public CpuWeight {
   const uint16_t* half_row(int64_t n) const { return reinterpret_cast<const uint16_t*>(weight_.data()) + n * k_; }
 
   Tensor weight_;  // [N, K]
+};
+
+// A packed weight expanded to fp32, for quantizing: calibration sees weights without rounding of activations.
+class ExpandedWeight final : public CpuWeight {
+ public:
+  static constexpr int64_t kColumns = 256;  // outputs in one task
+
+  ExpandedWeight(const PackedWeight& weight, ThreadPool& pool);
+
+  int64_t bytes() const override { return static_cast<int64_t>(values_.bytes()); }
+  void row(int64_t n, float* out) const override;
+  // x, with its columns in the order of the groups, as values_ has them.
+  MatrixView arrange(MatrixView x, std::vector<float>& scratch) const;
+  void gemm(MatrixView y, MatrixView arranged, int64_t begin, int64_t end) const;  // y[:, begin…end)
+
+ private:
+  packed::InputOrder order_;
+  Tensor values_;  // F32 [K', N]
 };
 
 }  // namespace gptq::backend

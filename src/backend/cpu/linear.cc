@@ -1,4 +1,4 @@
-// Dense weights: dot products for few rows, SGEMM for many. Packed weights: integer products of the codes for any number
+// Dense weights: dot products for few rows, SGEMM for many. Expanded ones: SGEMM. Packed weights: integer products of the codes for any number
 // of rows (packed/kernels.h).
 #include "backend/cpu/linear.h"
 
@@ -30,9 +30,10 @@ void multiply_rows(MatrixView y, MatrixView x, const CpuWeight& weight, int64_t 
 
 struct CpuLinear::Part {
   const CpuWeight* weight;
-  const DenseWeight* dense;  // one of the two
+  const DenseWeight* dense;  // one of the three
+  const ExpandedWeight* expanded;
   const packed::PackedMatrix* packed;
-  MatrixView y;
+  MatrixView y, x;
   size_t input = 0;  // in inputs_, of a packed weight
 };
 
@@ -43,13 +44,16 @@ struct CpuLinear::Task {
 
 std::vector<CpuLinear::Part> CpuLinear::divide(MatrixView y, MatrixView x, std::span<const Weight* const> weights) {
   std::vector<Part> parts;
+  arranged_.clear();
   std::vector<const packed::InputOrder*> orders;
   int64_t column = 0;
   for (const Weight* weight : weights) {
-    Part part{static_cast<const CpuWeight*>(weight), dynamic_cast<const DenseWeight*>(weight),
-              dynamic_cast<const packed::PackedMatrix*>(weight), y.column_range(column, weight->out_features())};
+    Part part{static_cast<const CpuWeight*>(weight),          dynamic_cast<const DenseWeight*>(weight),
+              dynamic_cast<const ExpandedWeight*>(weight),    dynamic_cast<const packed::PackedMatrix*>(weight),
+              y.column_range(column, weight->out_features()), x};
     CHECK(weight->in_features() == x.cols);
     column += weight->out_features();
+    if (part.expanded != nullptr) part.x = part.expanded->arrange(x, arranged_.emplace_back());
     if (part.packed != nullptr) {
       const auto same = [&](const packed::InputOrder* order) { return *order == part.packed->order(); };
       const auto found = std::find_if(orders.begin(), orders.end(), same);
@@ -78,6 +82,9 @@ void CpuLinear::add_tasks(std::vector<Task>& tasks, size_t index, const Part& pa
       row_step = std::max<int64_t>(24, cached / 24 * 24);
       step = std::min(step, kTilesPerTask);
     }
+  } else if (part.expanded != nullptr) {
+    row_step = kDenseRowsPerTask;
+    step = ExpandedWeight::kColumns;
   } else if (rows <= DenseWeight::kMaxGemvRows) {
     step = std::max<int64_t>(1, divide_up(divide_up(end, 32), 2 * pool_.size())) * 32;
   } else {
@@ -98,7 +105,7 @@ void CpuLinear::run(MatrixView y, MatrixView x, std::span<const Weight* const> w
   pool_.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
     const Part& part = parts[task.part];
-    const MatrixView out = part.y.row_range(task.row, task.rows), in = x.row_range(task.row, task.rows);
+    const MatrixView out = part.y.row_range(task.row, task.rows), in = part.x.row_range(task.row, task.rows);
     int64_t begin = task.begin, end = task.end;
     if (part.packed != nullptr) {
       const packed::QuantizedRows& input = inputs_[part.input];
@@ -107,6 +114,8 @@ void CpuLinear::run(MatrixView y, MatrixView x, std::span<const Weight* const> w
       begin *= packed::kTileColumns;
       end = std::min(end * packed::kTileColumns, part.packed->out_features());
       if (!integers) multiply_rows(out, in, *part.packed, begin, end);
+    } else if (part.expanded != nullptr) {
+      part.expanded->gemm(out, in, begin, end);
     } else if (x.rows <= DenseWeight::kMaxGemvRows) {
       part.dense->gemv(out, in, begin, end);
     } else {

@@ -1,6 +1,7 @@
 // y = x · Wᵀ + b for weights that share an input: the division of the work into tasks.
 #pragma once
 
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,7 @@ class CpuLinear {
 
   ThreadPool& pool_;
   bool int8_prompts_;
+  std::deque<std::vector<float>> arranged_;    // of one call: inputs in the order of expanded weights
   std::vector<packed::QuantizedRows> inputs_;  // of one call: one for each order of inputs among its weights
 };
 
