@@ -1,10 +1,14 @@
-// Attention by tiles of 64 queries of one head: scores with SGEMM, softmax in place, values with SGEMM.
+// Attention with two kinds of tasks, divided in the same way for any number of threads and any other sequences in the batch,
+// so that results depend on neither.
 //
-// Work is split over heads and tiles of each sequence, with the same tiles for any number of threads and any other
-// sequences in the batch, so results depend on neither.
+//   one query   all query heads of a key head together, over blocks of 1024 positions whose results are combined in order
+//   several     tiles of 64 queries of one head: scores with SGEMM, softmax in place, values with SGEMM
 #include "backend/cpu/attention.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/blas.h"
@@ -94,37 +98,10 @@ void soften(float* scores, int64_t width, int64_t first, const AttentionArgs& ar
   }
 }
 
-// A single query, without BLAS: each key and value is read once, in place.
-void run_query(MatrixView out, const AttentionArgs& args, const BatchRows& rows, const Tile& tile, int64_t kv_column,
-               std::vector<float>& scores) {
-  const Kernels& kernels = best_kernels();
-  const int64_t d = args.head_dim, q_row = rows.begin(tile.sequence) + tile.begin;
-  const int64_t past = rows.past_of(tile.sequence), last = past + tile.begin + 1;
-  const int64_t first = first_visible(args, last - 1);
-  const float* query = args.q.row(q_row) + tile.head * d;
-  float* result = out.row(q_row) + tile.head * d;
-  scores.resize(static_cast<size_t>(last - first));
-  for_each_run(rows, tile.sequence, first, last, [&](int64_t position, int64_t count, int64_t row) {
-    const float* keys = args.keys.row(row) + kv_column;
-    for (int64_t j = 0; j < count; ++j) {
-      scores[static_cast<size_t>(position - first + j)] = kernels.dot_f32(query, keys + j * args.keys.stride, d);
-    }
-  });
-  soften(scores.data(), last - first, first, args, past, tile);
-  std::fill_n(result, d, 0.0f);
-  for_each_run(rows, tile.sequence, first, last, [&](int64_t position, int64_t count, int64_t row) {
-    const float* values = args.values.row(row) + kv_column;
-    for (int64_t j = 0; j < count; ++j) {
-      kernels.axpy(result, values + j * args.values.stride, d, scores[static_cast<size_t>(position - first + j)]);
-    }
-  });
-}
-
 void run_tile(MatrixView out, const AttentionArgs& args, const BatchRows& rows, const Tile& tile) {
   thread_local std::vector<float> scores, gathered;
   const int64_t d = args.head_dim;
   const int64_t q_column = tile.head * d, kv_column = tile.head / (args.heads / args.kv_heads) * d;
-  if (tile.count == 1) return run_query(out, args, rows, tile, kv_column, scores);
   const int64_t q_row = rows.begin(tile.sequence) + tile.begin, past = rows.past_of(tile.sequence);
   const int64_t first = first_visible(args, past + tile.begin);
   const int64_t last = past + tile.begin + tile.count;  // one past the last visible key
@@ -142,21 +119,123 @@ void run_tile(MatrixView out, const AttentionArgs& args, const BatchRows& rows, 
                static_cast<int>(values.stride), 0.0f, out.row(q_row) + q_column, static_cast<int>(out.stride));
 }
 
+// ---- one query
+
+constexpr int64_t kBlockPositions = 1024;
+
+// The query heads of one key head, over a block of positions.
+struct Block {
+  int64_t sequence = 0, query = 0;  // query: row of the sequence
+  int kv_head = 0;
+  int64_t begin = 0, end = 0;
+};
+
+// Σ weight · value and Σ weight of each head, with weights relative to the largest score.
+struct Partial {
+  std::vector<float> out;           // [G·D]
+  std::vector<float> largest, sum;  // [G]
+};
+
+// Scores of positions begin … end − 1 of a block, for the G heads from `query` on                     [G, end − begin]
+void compute_scores(float* scores, const float* query, const AttentionArgs& args, const BatchRows& rows,
+                    const Block& b) {
+  const Kernels& kernels = best_kernels();
+  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
+  for_each_run(rows, b.sequence, b.begin, b.end, [&](int64_t position, int64_t count, int64_t row) {
+    kernels.attention_scores(scores + (position - b.begin), width, query, heads, args.keys.row(row) + b.kv_head * d,
+                             args.keys.stride, count, d);
+  });
+}
+
+void add_values(float* out, const float* weights, const AttentionArgs& args, const BatchRows& rows, const Block& b) {
+  const Kernels& kernels = best_kernels();
+  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
+  for_each_run(rows, b.sequence, b.begin, b.end, [&](int64_t position, int64_t count, int64_t row) {
+    kernels.attention_values(out, weights + (position - b.begin), width, heads, args.values.row(row) + b.kv_head * d,
+                             args.values.stride, count, d);
+  });
+}
+
+void run_block(Partial& partial, const AttentionArgs& args, const BatchRows& rows, const Block& b) {
+  thread_local std::vector<float> scores;
+  const Kernels& kernels = best_kernels();
+  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
+  const float* query = args.q.row(rows.begin(b.sequence) + b.query) + b.kv_head * heads * d;
+  scores.resize(static_cast<size_t>(heads * width));
+  compute_scores(scores.data(), query, args, rows, b);
+  partial.out.assign(static_cast<size_t>(heads * d), 0.0f);
+  partial.largest.resize(static_cast<size_t>(heads));
+  partial.sum.resize(static_cast<size_t>(heads));
+  for (int64_t h = 0; h < heads; ++h) {
+    float* row = scores.data() + h * width;
+    if (args.soft_cap > 0) kernels.soft_cap(row, width, args.scale, args.soft_cap);
+    kernels.attention_softmax(row, width, args.soft_cap > 0 ? 1.0f : args.scale,
+                              &partial.largest[static_cast<size_t>(h)], &partial.sum[static_cast<size_t>(h)]);
+  }
+  add_values(partial.out.data(), scores.data(), args, rows, b);
+}
+
+// out[h] = Σ_b e^(largest_b − largest) · out_b[h] / Σ_b e^(largest_b − largest) · sum_b
+void combine(float* out, std::span<const Partial> partials, int64_t heads, int64_t d) {
+  for (int64_t h = 0; h < heads; ++h) {
+    const auto i = static_cast<size_t>(h);
+    float largest = partials[0].largest[i], sum = 0;
+    for (const Partial& partial : partials) largest = std::max(largest, partial.largest[i]);
+    std::fill_n(out + h * d, d, 0.0f);
+    for (const Partial& partial : partials) {
+      const float factor = std::exp(partial.largest[i] - largest);
+      sum += factor * partial.sum[i];
+      best_kernels().axpy(out + h * d, partial.out.data() + h * d, d, factor);
+    }
+    best_kernels().scale(out + h * d, d, 1.0f / sum);
+  }
+}
+
+// Attends the queries (sequence, row) that are alone in their tiles.
+void attend_single(MatrixView out, const AttentionArgs& args, const BatchRows& rows,
+                   std::span<const std::pair<int64_t, int64_t>> queries, ThreadPool& pool) {
+  std::vector<Block> blocks;
+  std::vector<size_t> starts;  // of the blocks of each query and key head, and the end
+  for (const auto& [sequence, query] : queries) {
+    const int64_t last = rows.past_of(sequence) + query + 1, first = first_visible(args, last - 1);
+    for (int head = 0; head < args.kv_heads; ++head) {
+      starts.push_back(blocks.size());
+      for (int64_t begin = first; begin < last; begin += kBlockPositions) {
+        blocks.push_back({sequence, query, head, begin, std::min(last, begin + kBlockPositions)});
+      }
+    }
+  }
+  starts.push_back(blocks.size());
+  std::vector<Partial> partials(blocks.size());
+  pool.parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t i) {
+    run_block(partials[static_cast<size_t>(i)], args, rows, blocks[static_cast<size_t>(i)]);
+  });
+  const int64_t heads = args.heads / args.kv_heads, d = args.head_dim;
+  for (size_t i = 0; i + 1 < starts.size(); ++i) {
+    const Block& block = blocks[starts[i]];
+    combine(out.row(rows.begin(block.sequence) + block.query) + block.kv_head * heads * d,
+            std::span(partials).subspan(starts[i], starts[i + 1] - starts[i]), heads, d);
+  }
+}
+
 }  // namespace
 
 void cpu_attention(MatrixView out, const AttentionArgs& args, const BatchRows& rows, ThreadPool& pool) {
   std::vector<Tile> tiles;
+  std::vector<std::pair<int64_t, int64_t>> single;
   int64_t most = 0;
   for (int64_t s = 0; s < rows.sequences(); ++s) most = std::max(most, rows.rows_of(s));
   for (int64_t begin = 0; begin < most; begin += kTileQueries) {
     for (int64_t s = 0; s < rows.sequences(); ++s) {
       const int64_t count = std::min(kTileQueries, rows.rows_of(s) - begin);
-      for (int h = 0; count > 0 && h < args.heads; ++h) tiles.push_back({s, h, begin, count});
+      if (count == 1) single.emplace_back(s, begin);
+      for (int h = 0; count > 1 && h < args.heads; ++h) tiles.push_back({s, h, begin, count});
     }
   }
   std::reverse(tiles.begin(), tiles.end());  // last tiles first: they are the longest
   pool.parallel_for(static_cast<int64_t>(tiles.size()),
                     [&](int64_t i) { run_tile(out, args, rows, tiles[static_cast<size_t>(i)]); });
+  if (!single.empty()) attend_single(out, args, rows, single, pool);
 }
 
 }  // namespace gptq::backend

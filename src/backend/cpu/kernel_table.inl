@@ -16,5 +16,8 @@ const Kernels kKernels = {
     softmax_exp,
     scale,
     axpy,
+    attention_scores,
+    attention_values,
+    attention_softmax,
     gptq_strip,
 };

@@ -29,6 +29,15 @@ struct Kernels {
   void (*scale)(float* x, int64_t count, float factor);
   void (*axpy)(float* y, const float* x, int64_t count, float factor);  // y += factor · x
 
+  // Attention of one position, for the query heads [heads][d] of one key head.
+  // scores[h·stride + j] = q[h] · key j;  out[h] += Σ_j weights[h·stride + j] · value j
+  void (*attention_scores)(float* scores, int64_t stride, const float* q, int64_t heads, const float* keys,
+                           int64_t key_stride, int64_t count, int64_t d);
+  void (*attention_values)(float* out, const float* weights, int64_t stride, int64_t heads, const float* values,
+                           int64_t value_stride, int64_t count, int64_t d);
+  // x[j] = exp(scale·x[j] − largest) with the largest scale·x[j], and their sum
+  void (*attention_softmax)(float* x, int64_t count, float scale, float* largest, float* sum);
+
   void (*gptq_strip)(const GptqStrip& strip);
 };
 

@@ -6,17 +6,7 @@
 //   Partial<bits>         sums within a block; partial_dot<bits>(partial, codes, input), fold(sum, partial)
 //   Float                 kWidth floats; to_float(high, low), to_float(high), load_scales, load_zeros, ...
 
-#define GPTQ_INLINE static inline __attribute__((always_inline))
-
-template <typename Body, int... kIndices>
-GPTQ_INLINE void repeat_each(Body&& body, std::integer_sequence<int, kIndices...>) {
-  (body(std::integral_constant<int, kIndices>{}), ...);
-}
-// body(0), …, body(n − 1) with constants, so that arrays they index are registers.
-template <int kCount, typename Body>
-GPTQ_INLINE void repeat(Body&& body) {
-  repeat_each(body, std::make_integer_sequence<int, kCount>{});
-}
+#include "backend/cpu/repeat.inl"
 
 // Codes of the inputs 4·kQuad … 4·kQuad + 3 of a block as bytes.
 template <int kBits, int kQuad>
@@ -279,5 +269,3 @@ const Kernels kKernels = {
     read,
     products,
 };
-
-#undef GPTQ_INLINE
