@@ -66,9 +66,7 @@ void* allocate(size_t bytes) {
   if (bytes < 2 * kHugePage) return std::aligned_alloc(64, bytes);
   const size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   void* memory = std::aligned_alloc(kHugePage, whole);
-#ifdef MADV_HUGEPAGE
-  if (memory != nullptr) madvise(memory, whole, MADV_HUGEPAGE);
-#endif
+  if (memory != nullptr) ::madvise(memory, whole, MADV_HUGEPAGE);
   return memory;
 }
 

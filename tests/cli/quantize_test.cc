@@ -165,7 +165,7 @@ TEST(Quantize, ValuesThatMakeNoSense) {
   const Variable isa("GPTQ_ISA", "sse9");
   const Outcome unknown = gptq({"generate", kDemo, "hi", "-n", "1", "--device", "cpu"});
   EXPECT_EQ(unknown.code, 2);
-  EXPECT_TRUE(has(unknown.err, "expected portable, avx2 or avx512")) << unknown.err;
+  EXPECT_TRUE(has(unknown.err, "expected portable, avx2, avx_vnni, avx512 or avx512_vnni")) << unknown.err;
 }
 
 TEST(Quantize, CtrlCLeavesAStateToResume) {

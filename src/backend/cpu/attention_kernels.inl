@@ -1,13 +1,7 @@
 // Attention of one position: the query heads of a key head together, over keys and values that follow each other in memory
-// with a stride. Every key and value is loaded once for kHeads heads.
+// with a stride. Every key and value is loaded once for kHeads heads, a constant of the including file.
 
 #include "backend/cpu/repeat.inl"
-
-#if defined(__AVX512F__)
-constexpr int kHeads = 4;  // 8 sums and 2 keys, or 16 sums and 4 values, in 32 registers
-#else
-constexpr int kHeads = 2;
-#endif
 
 // Σ of the lanes by halves.
 static inline float fold_lanes(F32 v) {
@@ -23,8 +17,8 @@ static inline float fold_lanes(F32 v) {
 }
 
 template <int kCount, int kKeys>
-GPTQ_INLINE void score_block(float* scores, int64_t stride, const float* q, const float* keys, int64_t key_stride,
-                             int64_t d) {
+static inline __attribute__((always_inline)) void score_block(float* scores, int64_t stride, const float* q,
+                                                              const float* keys, int64_t key_stride, int64_t d) {
   F32 sums[kCount][kKeys];
   repeat<kCount>([&](auto h) __attribute__((always_inline)) {
     repeat<kKeys>([&](auto j) __attribute__((always_inline)) { sums[h][j] = F32{}; });

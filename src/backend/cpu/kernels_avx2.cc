@@ -6,6 +6,7 @@
 namespace gptq::backend::avx2 {
 
 constexpr const char* kName = "avx2";
+constexpr int kHeads = 2;
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"

@@ -6,6 +6,7 @@
 namespace gptq::backend::avx512 {
 
 constexpr const char* kName = "avx512";
+constexpr int kHeads = 4;  // 8 sums and 2 keys, or 16 sums and 4 values, in 32 registers
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"

@@ -6,6 +6,7 @@
 namespace gptq::backend::portable {
 
 constexpr const char* kName = "portable";
+constexpr int kHeads = 2;
 // The order matters.
 // clang-format off
 #include "backend/cpu/kernels.inl"

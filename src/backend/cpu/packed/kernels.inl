@@ -10,7 +10,7 @@
 
 // Codes of the inputs 4·kQuad … 4·kQuad + 3 of a block as bytes.
 template <int kBits, int kQuad>
-GPTQ_INLINE Vec codes_of(const uint8_t* block) {
+static inline __attribute__((always_inline)) Vec codes_of(const uint8_t* block) {
   if constexpr (kBits == 8) {
     return load(block + kQuad * kTileLine);
   } else if constexpr (kBits == 4) {
@@ -23,8 +23,8 @@ GPTQ_INLINE Vec codes_of(const uint8_t* block) {
 }
 
 template <int kBits, int kRows, int kVecs, int kPlanes>
-GPTQ_INLINE void block_dot(Sum (&sums)[kRows][kVecs][kPlanes], const uint8_t* block, const int8_t* x, int64_t stride,
-                           int64_t low) {
+static inline __attribute__((always_inline)) void block_dot(Sum (&sums)[kRows][kVecs][kPlanes], const uint8_t* block,
+                                                            const int8_t* x, int64_t stride, int64_t low) {
   Partial<kBits> partial[kRows][kVecs][kPlanes];
   repeat<kRows>([&](auto r) __attribute__((always_inline)) {
     repeat<kVecs>([&](auto v) __attribute__((always_inline)) {
