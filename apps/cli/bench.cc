@@ -22,7 +22,8 @@ constexpr const char* kBenchFooter =
     R"(Tests: pp512 processes a prompt of 512 random tokens; tg128@d1024 generates 128 tokens, greedily, after 1024. Each is
 repeated after a warm-up run; the time is the median, then the fastest and the slowest run.
 The last column compares with rates of the device, measured in the same run: prompts with the rate of a large dense
-16-bit matrix product, decoding (which reads all weights and the cache once per token) with the rate of copies.
+16-bit matrix product (on a CPU: of 8-bit products, of which exact activations need two), decoding (which reads all weights
+and the cache once per token) with the rate of copies (on a CPU: of reading).
 
 Examples:
   gptq bench models/demo
