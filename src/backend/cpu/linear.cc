@@ -1,5 +1,5 @@
-// Dense weights: dot products for few rows, SGEMM for many. Expanded ones: SGEMM. Packed weights: integer products of the codes for any number
-// of rows (packed/kernels.h).
+// Dense weights: dot products for few rows, SGEMM for many. Expanded weights: SGEMM. Packed weights: integer products of the
+// codes for any number of rows (packed/kernels.h).
 #include "backend/cpu/linear.h"
 
 #include <algorithm>
@@ -18,6 +18,7 @@ constexpr int64_t kTilesPerTask = 8;               // with many rows
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Dot products with expanded rows, for weights with few inputs.
 void multiply_rows(MatrixView y, MatrixView x, const CpuWeight& weight, int64_t begin, int64_t end) {
   std::vector<float> row(static_cast<size_t>(x.cols));
   for (int64_t n = begin; n < end; ++n) {
