@@ -52,6 +52,7 @@ PROGRAMS = {
         text = open(sys.argv[2] + "/calibration.jsonl").read()
         threading.Thread(target=lambda: model.engine.perplexity(text, 512), daemon=True).start()
         time.sleep(0.5)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore SIGINT
         threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         try:
             model.generate(ids, max_new_tokens=5)
@@ -162,9 +163,7 @@ def test_wrong_arguments_of_generate(model, error, kwargs):
         model.generate(IDS, **{"max_new_tokens": 1, **kwargs})
 
 
-@pytest.mark.parametrize(
-    "ids", [[1.5, 2.0], [True, False], np.ones((1, 2, 3), dtype=int), [5000], [-1], [[1], 2]]
-)
+@pytest.mark.parametrize("ids", [[1.5, 2.0], [True, False], np.ones((1, 2, 3), dtype=int), [5000], [-1], [[1], 2]])
 def test_wrong_ids(model, ids):
     with pytest.raises((TypeError, ValueError), match="input_ids"):
         model.generate(ids, max_new_tokens=1)
