@@ -115,7 +115,8 @@ class Worker {
       (void)thread_.release();
       return;
     }
-    const nb::gil_scoped_release release;  // the last call may be waiting for the GIL
+    // With the GIL: the thread is idle, since run() returns only after its call. Without it, the end of the interpreter
+    // would end this thread here.
     thread_.reset();
   }
   Worker(const Worker&) = delete;
