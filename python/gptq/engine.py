@@ -118,10 +118,19 @@ class Engine:
             except BaseException as error:  # raised again where the pieces are read
                 pieces.put(error)
 
+        process = os.getpid()
+
+        def next_piece() -> str | BaseException | None:
+            if os.getpid() != process:
+                raise RuntimeError(
+                    "reading a stream in a child made by fork(): it belongs to the parent process; start it in the child"
+                )
+            return pieces.get()
+
         thread = Thread(target=run, daemon=True)
         thread.start()
         try:
-            while (piece := pieces.get()) is not None:
+            while (piece := next_piece()) is not None:
                 if isinstance(piece, BaseException):
                     raise piece
                 if piece:

@@ -5,11 +5,12 @@
 #include <nanobind/stl/vector.h>
 
 #include "module.h"
+#include "running_calls.h"
 
 using gptq::ChatTemplate;
 
 void add_chat(nb::module_& m) {
-  const auto released = nb::call_guard<nb::gil_scoped_release>();
+  const auto released = nb::call_guard<WithoutGil>();
   nb::class_<ChatTemplate>(m, "ChatTemplate")
       .def_static("open", &ChatTemplate::open, nb::arg("folder"), nb::arg("name") = "", released)
       .def_static("parse", &ChatTemplate::parse, nb::arg("source"), nb::arg("special_tokens"), released)

@@ -64,7 +64,7 @@ class PyEngine {
   ~PyEngine() {
     try {
       worker_.run([this](const std::stop_token&) { engine_.reset(); });
-    } catch (const gptq::Error&) {
+    } catch (...) {  // Error, or SystemExit
       (void)engine_.release();
     }
   }
@@ -117,7 +117,10 @@ class PyEngine {
     return *result;
   }
 
-  const Engine& engine() const { return *engine_; }
+  const Engine& engine() const {
+    worker_.check_process();
+    return *engine_;
+  }
 
  private:
   std::unique_ptr<Engine> engine_;

@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "module.h"
+#include "running_calls.h"
 
 namespace {
 
@@ -48,7 +49,7 @@ nb::dict pull(const std::string& model, const std::string& revision, const std::
   gptq::PullResult result;
   const gptq::TransferSink sink = sink_of(progress);
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     result = gptq::pull(model, options, sink);
   }
   nb::dict all;
@@ -75,7 +76,7 @@ nb::dict push(const std::string& folder, const std::string& repo, const std::str
   gptq::PushResult result;
   const gptq::TransferSink sink = sink_of(progress);
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     result = gptq::push(folder, repo, options, sink);
   }
   nb::dict all;
@@ -88,7 +89,7 @@ nb::dict push(const std::string& folder, const std::string& repo, const std::str
 }  // namespace
 
 void add_hub(nb::module_& m) {
-  const auto released = nb::call_guard<nb::gil_scoped_release>();
+  const auto released = nb::call_guard<WithoutGil>();
   m.def("is_hub_model", &gptq::is_hub_model, nb::arg("model"));
   m.def("pull", pull, nb::arg("model"), nb::kw_only(), nb::arg("revision") = "", nb::arg("token") = "",
         nb::arg("local_dir") = "", nb::arg("cache_dir") = "", nb::arg("local_files_only") = false,
@@ -103,7 +104,7 @@ void add_hub(nb::module_& m) {
       [](const std::string& token, const std::string& name) {
         gptq::Identity identity;
         {
-          const nb::gil_scoped_release free;
+          const WithoutGil free;
           identity = gptq::log_in(token, name);
         }
         return dict_of(identity);
@@ -114,7 +115,7 @@ void add_hub(nb::module_& m) {
       [](const std::string& token) {
         gptq::Identity identity;
         {
-          const nb::gil_scoped_release free;
+          const WithoutGil free;
           identity = gptq::who_am_i(token);
         }
         return dict_of(identity);

@@ -1,6 +1,6 @@
 // The extension module gptq._core: one function per topic adds its classes.
 #include "module.h"
-#include "worker.h"
+#include "running_calls.h"
 
 NB_MODULE(_core, m) {
   m.doc() = "The native part of gptq; use the names that the package gptq exports.";

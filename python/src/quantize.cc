@@ -161,7 +161,7 @@ void add_quantize(nb::module_& m) {
       },
       nb::arg("options"), nb::arg("on_progress") = nb::none());
   m.def("copy_checkpoint", &gptq::copy_checkpoint, nb::arg("source"), nb::arg("folder"), nb::arg("again") = false,
-        nb::call_guard<nb::gil_scoped_release>());
+        nb::call_guard<WithoutGil>());
   nb::class_<QuantizedModel>(m, "QuantizedModel")
       .def_static(
           "create",
@@ -174,5 +174,5 @@ void add_quantize(nb::module_& m) {
       .def_prop_ro("report", &QuantizedModel::report)
       .def_prop_ro("folder", &QuantizedModel::folder)
       .def("save", &QuantizedModel::save, nb::arg("folder"), nb::arg("again") = false,
-           nb::call_guard<nb::gil_scoped_release>());
+           nb::call_guard<WithoutGil>());
 }

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "module.h"
+#include "running_calls.h"
 
 using gptq::EncodedText;
 using gptq::EncodeOptions;
@@ -206,7 +207,7 @@ EncodedTexts encode(const nb::object& tokenizer, const nb::list& texts, const st
   const auto& native = nb::cast<const Tokenizer&>(tokenizer);
   std::vector<EncodedText> rows;
   {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     rows = gptq::encode_texts(native, inputs, options);
   }
   return {std::move(rows), tokenizer};

@@ -8,6 +8,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "module.h"
+#include "running_calls.h"
 
 using gptq::AddedToken;
 using gptq::StreamingDecoder;
@@ -92,7 +93,7 @@ void add_streaming_decoder(nb::module_& m) {
 }  // namespace
 
 void add_tokenizer(nb::module_& m) {
-  const auto released = nb::call_guard<nb::gil_scoped_release>();
+  const auto released = nb::call_guard<WithoutGil>();
   add_added_token(m);
   nb::class_<Tokenizer>(m, "Tokenizer")
       .def_static("open", &Tokenizer::open, nb::arg("folder"), nb::arg("more_tokens") = std::vector<AddedToken>(),

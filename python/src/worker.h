@@ -1,4 +1,4 @@
-// Long calls: they run without the GIL on a thread that can be stopped with Ctrl-C, and end before the interpreter does.
+// Long calls: they run without the GIL on a thread that can be stopped with Ctrl-C.
 #pragma once
 
 #include <gptq/error.h>
@@ -12,50 +12,12 @@
 #include <future>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <stop_token>
 #include <thread>
 #include <type_traits>
 #include <utility>
 
-namespace nb = nanobind;
-
-// The calls of all workers. At the end of the interpreter they are stopped and awaited: no thread may be in native code
-// while Python is taken down.
-class RunningCalls {
- public:
-  static RunningCalls& all() {
-    static auto* const calls = new RunningCalls;  // never destroyed: threads may outlive static objects
-    return *calls;
-  }
-  // Called with the GIL.
-  void begin(std::stop_source* stop) {
-    const nb::gil_scoped_release release;
-    const std::lock_guard lock(mutex_);
-    if (ending_) throw gptq::Error(gptq::ErrorKind::kGeneral, "a call while the interpreter ends");
-    stops_.insert(stop);
-  }
-  void end(std::stop_source* stop) {
-    const std::lock_guard lock(mutex_);
-    stops_.erase(stop);
-    condition_.notify_all();
-  }
-  void finish() {
-    if (::getpid() != process_) return;  // a child made by fork() has no such threads
-    const nb::gil_scoped_release release;
-    std::unique_lock lock(mutex_);
-    ending_ = true;
-    for (std::stop_source* stop : stops_) stop->request_stop();
-    condition_.wait(lock, [this] { return stops_.empty(); });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable condition_;
-  std::set<std::stop_source*> stops_;
-  bool ending_ = false;
-  const pid_t process_ = ::getpid();
-};
+#include "running_calls.h"
 
 // One thread that runs what it is given, one call after the other. What it makes (an engine with its GPU) is used on this
 // thread only, so that calls from several Python threads are serialised.
@@ -122,43 +84,40 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  bool here() const { return ::getpid() == process_; }
+  // Throws Error(kGeneral), a RuntimeError in Python, in a child made by fork().
+  void check_process() const {
+    if (here()) return;
+    throw gptq::Error(
+        gptq::ErrorKind::kGeneral,
+        "using a model in a child made by fork(): it belongs to the parent process; load it in the child, or "
+        "start processes with the method \"spawn\"");
+  }
 
   // Runs call(stop_token) on the thread and returns its result. Called with the GIL, which is free meanwhile; a call that
   // uses Python objects acquires it. On Ctrl-C in the main thread a stop is requested and KeyboardInterrupt is raised
-  // once the call has ended, or at once when it has not begun. Throws Error(kGeneral), a RuntimeError in Python, in a
-  // child made by fork(), on the thread itself, and at the end of the interpreter.
+  // once the call has ended, or at once when it has not begun. Throws Error(kGeneral) on the thread itself, and what
+  // check_process and RunningCall throw.
   template <typename Call>
   auto run(Call call) {
     using Result = std::invoke_result_t<Call, std::stop_token>;
-    check_caller();
-    std::stop_source stop;
-    RunningCalls::all().begin(&stop);
-    const auto task = std::make_shared<std::packaged_task<Result()>>([&call, &stop] { return call(stop.get_token()); });
-    std::future<Result> result = task->get_future();
-    const auto queued = std::make_shared<std::function<void()>>([task] { (*task)(); });
-    thread_->add(queued);
-    const bool ended = wait(result, stop, queued);
-    RunningCalls::all().end(&stop);
-    if (!ended) throw nb::python_error();
-    return result.get();
-  }
-
- private:
-  void check_caller() const {
-    if (!here()) {
-      throw gptq::Error(gptq::ErrorKind::kGeneral,
-                        "using a model in a child made by fork(): it belongs to the parent process; load it in the "
-                        "child, or start processes with the method \"spawn\"");
-    }
+    check_process();
     if (thread_->is_current()) {
       throw gptq::Error(
           gptq::ErrorKind::kGeneral,
           "using a model in a callback of the same model: its call has not ended; use the model after it, "
           "or another one");
     }
+    std::stop_source stop;
+    const RunningCall running(&stop);
+    const auto task = std::make_shared<std::packaged_task<Result()>>([&call, &stop] { return call(stop.get_token()); });
+    std::future<Result> result = task->get_future();
+    const auto queued = std::make_shared<std::function<void()>>([task] { (*task)(); });
+    thread_->add(queued);
+    if (!wait(result, stop, queued)) throw nb::python_error();
+    return result.get();
   }
 
+ private:
   // False when a signal handler raised an exception, which is then set.
   template <typename Result>
   bool wait(std::future<Result>& result, std::stop_source& stop, const WorkerThread::Call& call) {
@@ -180,6 +139,8 @@ class Worker {
     }
     return true;
   }
+
+  bool here() const { return ::getpid() == process_; }
 
   std::unique_ptr<WorkerThread> thread_;
   const pid_t process_ = ::getpid();

@@ -33,6 +33,56 @@ PROGRAMS = {
         stream = GPTQModel.load(sys.argv[1], device="cpu").stream("The old", max_new_tokens=400, ignore_eos=True)
         next(stream)
     """,
+    "a stream outlives the module": """
+        import builtins
+        model = GPTQModel.load(sys.argv[1], device="cpu")
+        builtins.kept = model.stream("The old", max_new_tokens=400, ignore_eos=True)
+        next(builtins.kept)
+    """,
+    "a streamer is not read to its end": """
+        model = GPTQModel.load(sys.argv[1], device="cpu")
+        streamer = TextIteratorStreamer(AutoTokenizer.from_pretrained(sys.argv[2]))
+        work = lambda: model.generate(ids, streamer=streamer, max_new_tokens=400, eos_token_id=[])
+        threading.Thread(target=work, daemon=True).start()
+        next(streamer)
+    """,
+    "two daemon threads use one model": """
+        model = GPTQModel.load(sys.argv[1], device="cpu")
+        work = lambda: [model.generate([ids] * 32, max_new_tokens=400, eos_token_id=[]) for _ in range(99)]
+        for _ in range(2):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.5)
+    """,
+    "a daemon thread calls back": """
+        engine = GPTQModel.load(sys.argv[1], device="cpu").engine
+        work = lambda: engine.generate(ids, max_new_tokens=400, ignore_eos=True, on_token=lambda *event: True)
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.5)
+    """,
+    "a daemon thread saves": """
+        model = GPTQModel.load(sys.argv[2], QuantizeConfig(), device="cpu")
+        model.quantize([ids], progress=False)
+        work = lambda: [model.save(sys.argv[3] + "/saved") for _ in range(999)]
+        threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+    """,
+    "a child of fork() has its parent's stream": """
+        model = GPTQModel.load(sys.argv[1], device="cpu")
+        stream = model.stream("The old", max_new_tokens=300, ignore_eos=True)
+        next(stream)
+        child = os.fork()
+        if child == 0:
+            for call in (lambda: next(stream), lambda: model(ids), lambda: model.engine.encode("a")):
+                try:
+                    call()
+                    os._exit(1)
+                except RuntimeError as error:
+                    assert "fork()" in str(error), error
+            other = GPTQModel.load(sys.argv[1], device="cpu")
+            sys.exit(0 if len(other.generate(ids, max_new_tokens=1, eos_token_id=[])[0]) == len(ids) + 1 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert "".join(stream) != ""
+    """,
     "a child of fork() ends": """
         model = GPTQModel.load(sys.argv[2], QuantizeConfig(), device="cpu")
         model.quantize([ids], progress=False)
@@ -65,7 +115,11 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_end_quietly(name, quantized_folder, small, tmp_path):
-    lines = ["import os, signal, sys, threading, time", "from gptq import GPTQModel, QuantizeConfig", f"ids = {IDS}"]
+    lines = [
+        "import logging, os, signal, sys, threading, time",
+        "from gptq import AutoTokenizer, GPTQModel, QuantizeConfig, TextIteratorStreamer",
+        f"logging.disable(); ids = {IDS}",
+    ]
     program = "\n".join(lines) + "\n" + "\n".join(line[8:] for line in PROGRAMS[name].splitlines())
     done = subprocess.run(
         [sys.executable, "-c", program, quantized_folder, small, tmp_path],
