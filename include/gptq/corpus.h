@@ -46,7 +46,7 @@ struct CorpusRow {
   std::vector<TokenId> tokens;
 };
 
-// The same for rows; they are "row 1", "row 2" ... in error messages.
+// The same for rows; they are "row 1", "row 2" ... in error messages. Throws Error(kUsage) for a wrong one.
 Corpus tokenize_rows(const std::vector<CorpusRow>& rows, const std::string& model, const Tokenizer& tokenizer);
 
 // The same for the content of one file; `name` is used in error messages.

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from gptq import _core
-from gptq.checks import mask_row
+from gptq.checks import INT32, mask_row
 
 _JSON_KEYS = ("messages", "conversations", "prompt", "instruction", "content")
 
 
-def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_core.CorpusRow]:
+def to_rows(examples: Any, tokenizer: Any = None) -> list[_core.CorpusRow]:
     """Rows of calibration text.
 
     ``examples``: a list, data set or other iterable of
@@ -24,8 +24,8 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
       * mappings with "text", or with "messages" and the other keys of docs/quantize.md, which go through the model's chat
         template.
     Token ids, and texts of fewer than 2048 tokens, become one calibration window each, which is not joined with another
-    or padded; longer texts are joined and cut into windows of 2048. Rows of fewer than ``min_length`` tokens
-    are left out where their tokens are known. Raises ValueError for anything else, and for no examples.
+    or padded; longer texts are joined and cut into windows of 2048. Raises ValueError for anything else, and for no
+    examples.
     """
     if isinstance(examples, (str, bytes)):
         raise ValueError("calibration examples are one string, expected a list of strings or of token ids")
@@ -37,12 +37,24 @@ def to_rows(examples: Any, tokenizer: Any = None, min_length: int = 0) -> list[_
         raise ValueError(f"calibration examples are of type {type(examples).__name__}, expected a list")
     rows: list[_core.CorpusRow] = []
     for index, example in enumerate(_as_list(examples)):
-        rows.extend(_rows_of(example, f"calibration example {index}", tokenizer, min_length))
+        rows.extend(_rows_of(example, f"calibration example {index}", tokenizer))
     if not rows:
-        raise ValueError(
-            f"found no calibration examples{' of ' + str(min_length) + ' tokens or more' if min_length > 1 else ''}; give at least one"
-        )
+        raise ValueError("found no calibration examples; give at least one")
     return rows
+
+
+def long_rows(rows: list[_core.CorpusRow], min_length: int, folder: str) -> list[_core.CorpusRow]:
+    """The rows of at least ``min_length`` tokens of the model in a folder. Raises ValueError when there are none."""
+    if min_length <= 1:
+        return rows
+    lengths = _core.row_lengths(rows, folder)
+    kept = [row for row, length in zip(rows, lengths) if length >= min_length]
+    if not kept:
+        raise ValueError(
+            f"found no calibration examples of {min_length} tokens or more, the longest has {max(lengths)}; "
+            "lower calibration_data_min_length or give longer ones"
+        )
+    return kept
 
 
 def _as_list(examples: Any) -> Iterable[Any]:
@@ -56,31 +68,31 @@ def _as_list(examples: Any) -> Iterable[Any]:
     return items
 
 
-def _rows_of(example: Any, where: str, tokenizer: Any, min_length: int) -> list[_core.CorpusRow]:
+def _rows_of(example: Any, where: str, tokenizer: Any) -> list[_core.CorpusRow]:
     if isinstance(example, str):
-        return _text_rows(example, tokenizer, min_length)
+        return _text_rows(example, tokenizer)
     if isinstance(example, Mapping) or hasattr(example, "input_ids"):
         mapping = example if isinstance(example, Mapping) else vars(example)
         if "input_ids" in mapping:
-            return _id_rows(mapping["input_ids"], mapping.get("attention_mask"), where, min_length)
+            return _id_rows(mapping["input_ids"], mapping.get("attention_mask"), where)
         if isinstance(mapping.get("text"), str):
-            return _text_rows(mapping["text"], tokenizer, min_length)
+            return _text_rows(mapping["text"], tokenizer)
         if any(key in mapping for key in _JSON_KEYS):
             return [_core.CorpusRow.of_json(json.dumps(dict(mapping), ensure_ascii=False))]
         keys = ", ".join(sorted(str(key) for key in mapping))
         raise ValueError(f"{where} has the keys {keys}; expected input_ids, text or messages")
     if isinstance(example, (list, tuple)) and example and all(isinstance(item, Mapping) for item in example):
-        return _rows_of({"messages": [dict(item) for item in example]}, where, tokenizer, min_length)
-    return _id_rows(example, None, where, min_length)
+        return _rows_of({"messages": [dict(item) for item in example]}, where, tokenizer)
+    return _id_rows(example, None, where)
 
 
-def _text_rows(text: str, tokenizer: Any, min_length: int) -> list[_core.CorpusRow]:
+def _text_rows(text: str, tokenizer: Any) -> list[_core.CorpusRow]:
     if tokenizer is None:
         return [_core.CorpusRow.of_text(text)]
-    return _id_rows(tokenizer(text)["input_ids"], None, "a text", min_length)
+    return _id_rows(tokenizer(text)["input_ids"], None, "a text")
 
 
-def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.CorpusRow]:
+def _id_rows(ids: Any, mask: Any, where: str) -> list[_core.CorpusRow]:
     """One row for each sequence of ids, without the positions whose mask is 0."""
     rows = _nested(ids, where + ": input_ids")
     masks: list[list[int] | None] = (
@@ -94,7 +106,7 @@ def _id_rows(ids: Any, mask: Any, where: str, min_length: int) -> list[_core.Cor
             if len(row_mask) != len(row):
                 raise ValueError(f"{where}: attention_mask has {len(row_mask)} positions, input_ids {len(row)}")
             row = [token for token, kept in zip(row, row_mask) if kept]
-        if len(row) >= max(min_length, 1):
+        if row:
             result.append(_core.CorpusRow.of_tokens(row))
     return result
 
@@ -126,4 +138,6 @@ def _token(value: Any, what: str) -> int:
     value = _to_list(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{what} holds {value!r}, expected token ids (integers)")
+    if not 0 <= value <= INT32:
+        raise ValueError(f"{what} holds {value}, expected token ids of the model")
     return value

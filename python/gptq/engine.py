@@ -203,7 +203,7 @@ def device_name(device: Any) -> str:
     if isinstance(device, dict):
         names = {device_name(value) for value in device.values()}
         if not names:
-            return "auto"
+            raise ValueError('device_map is empty; leave it out, or give a device such as "cuda:0"')
         if len(names) != 1:
             raise ValueError(f"device_map spreads the model over {', '.join(sorted(names))}; one device is supported")
         return names.pop()
@@ -272,10 +272,15 @@ def quantize(
 
 
 def native_options(
-    config: _QuantizeSettings | Mapping[str, Any], folder: str, calibration: Any, samples: int, **row_options: Any
+    config: _QuantizeSettings | Mapping[str, Any],
+    folder: str,
+    calibration: Any,
+    samples: int,
+    tokenizer: Any = None,
+    min_length: int = 0,
 ) -> _core.QuantizeOptions:
-    """Options for a model folder. All rows of ``calibration`` are used."""
-    from gptq.calibration import to_rows
+    """Options for a model folder. All rows of ``calibration`` that have ``min_length`` tokens are used."""
+    from gptq.calibration import long_rows, to_rows
 
     if isinstance(config, Mapping):
         config = QuantizeConfig.from_quant_config(config)
@@ -285,7 +290,7 @@ def native_options(
     options.model = folder
     options.samples = samples
     if calibration is not None:
-        options.calibration_rows = to_rows(calibration, **row_options)
+        options.calibration_rows = long_rows(to_rows(calibration, tokenizer), min_length, folder)
         options.samples = _ALL_SAMPLES
     return options
 

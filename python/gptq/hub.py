@@ -54,6 +54,8 @@ def login(
         import getpass
 
         token = getpass.getpass("Token (https://huggingface.co/settings/tokens): ")
+    if not isinstance(token, str):
+        raise TypeError(f"login: token is of type {type(token).__name__}, expected a string")
     _core.log_in(token.strip())
 
 

@@ -115,8 +115,8 @@ class CausalLM:
     ) -> dict[str, list[dict[str, Any]]]:
         """Quantizes the model with calibration examples; see ``gptq.calibration.to_rows`` for their forms.
 
-        Without examples 128 windows of the built-in text are used. Examples of token ids are one window each;
-        batch_size has no effect, because batches are chosen to fit the memory. Returns the report of each module under
+        Without examples 128 windows of the built-in text are used. Examples of token ids are one window each; those of
+        fewer than calibration_data_min_length tokens are left out. batch_size has no effect, because batches are chosen to fit the memory. Returns the report of each module under
         "gptq": name, bits, group_size, error, method, seconds. Raises ValueError when the model is quantized already and
         for examples of no known form. A progress bar is shown with tqdm. KeyboardInterrupt discards the work.
         """
@@ -138,7 +138,7 @@ class CausalLM:
             examples,
             128,
             tokenizer=tokenizer,
-            min_length=calibration_data_min_length,
+            min_length=integer("calibration_data_min_length", calibration_data_min_length),
         )
         options.device = self._device
         self._unsaved = run_with_progress(lambda sink: _core.QuantizedModel.create(options, "", sink), progress)
@@ -177,7 +177,7 @@ class CausalLM:
             warnings.warn("use_safetensors=False: safetensors files are written all the same", stacklevel=2)
         if without_effect := sorted(key for key, value in kwargs.items() if value is not None):
             warnings.warn(
-                f"save_quantized: {', '.join(without_effect)}: no effect, all weights are written to model.safetensors",
+                f"save_quantized: {', '.join(without_effect)}: no effect, files keep the sizes that quantize() gave them",
                 stacklevel=2,
             )
         target = os.path.realpath(checked_folder("save_dir", save_dir))
@@ -356,7 +356,10 @@ class CausalLM:
             request.stop = stop
             request.keep_special_tokens = True
             if "eos_token_id" in explicit:
-                request.stop_tokens = ids_of(explicit["eos_token_id"]) or []
+                highest = self._native().vocab_size - 1
+                request.stop_tokens = [
+                    integer("eos_token_id", token, 0, highest) for token in ids_of(explicit["eos_token_id"]) or []
+                ]
             requests.append(request)
         return requests
 

@@ -16,9 +16,6 @@ from gptq.text_encoder import TextEncoder
 
 _log = logging.getLogger("gptq")
 
-# transformers' value for a tokenizer without a limit.
-VERY_LARGE = int(1e30)
-
 # Arguments of from_pretrained that choose files, and those that have no effect here.
 _HUB = ("revision", "cache_dir", "token", "local_files_only", "force_download")
 _IGNORED = ("use_fast", "trust_remote_code", "proxies", "resume_download", "tokenizer_type", "config", "legacy",
@@ -52,7 +49,7 @@ class Tokenizer(TextEncoder, Padder, SpecialTokens):
 
     def _configure(self, config: dict[str, Any]) -> None:
         get = config.get
-        self.model_max_length: int = get("model_max_length") or get("max_len") or VERY_LARGE
+        self.model_max_length: int = tokenizer_files.length_limit(config, self._folder)
         self.padding_side: str = _side("padding_side", get("padding_side"))
         self.truncation_side: str = _side("truncation_side", get("truncation_side"))
         self.clean_up_tokenization_spaces = bool(get("clean_up_tokenization_spaces", False))

@@ -20,6 +20,8 @@ _VOCABULARY_FILES = (
     ("encoder.json", "vocab.bpe"),
     ("vocab.txt",),
 )
+VERY_LARGE = int(1e30)  # transformers' value for a tokenizer without a limit
+
 # Tokenizer classes whose output has the column token_type_ids.
 _TYPE_ID_CLASSES = frozenset(
     "BertTokenizer CanineTokenizer DebertaTokenizer DebertaV2Tokenizer FNetTokenizer LayoutLMv2Tokenizer "
@@ -65,6 +67,14 @@ def input_names(config: dict[str, Any], folder: str) -> list[str]:
     if not tokenizer_class:
         typed = read_json(Path(folder) / "config.json").get("model_type") in _TYPE_ID_MODELS
     return ["input_ids", "token_type_ids", "attention_mask"] if typed else ["input_ids", "attention_mask"]
+
+
+def length_limit(config: dict[str, Any], folder: str) -> int:
+    """Tokens that the model was made for; a very large number when tokenizer_config.json does not say."""
+    limit = config.get("model_max_length") or config.get("max_len") or VERY_LARGE
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        raise OSError(f"reading {folder}/tokenizer_config.json: model_max_length is {limit!r}, expected a number")
+    return int(min(limit, VERY_LARGE))
 
 
 def chat_templates(folder: str) -> str | dict[str, str] | None:

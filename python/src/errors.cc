@@ -25,11 +25,31 @@ PyObject* builtin_of(gptq::ErrorKind kind) {
   return PyExc_RuntimeError;
 }
 
+// Messages name options as the program does; Python's arguments have the same names with underscores: "--max-gpu-memory"
+// becomes "max_gpu_memory". Commands in backquotes stay.
+std::string with_argument_names(const std::string& text) {
+  std::string result;
+  bool command = false;
+  const auto is_name = [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '`') command = !command;
+    const bool option = !command && text.compare(i, 2, "--") == 0 && i + 2 < text.size() && is_name(text[i + 2]) &&
+                        (i == 0 || text[i - 1] == ' ' || text[i - 1] == '(');
+    if (!option) {
+      result += text[i];
+      continue;
+    }
+    for (i += 2; i < text.size() && is_name(text[i]); ++i) result += text[i] == '-' ? '_' : text[i];
+    --i;
+  }
+  return result;
+}
+
 void translate(const std::exception_ptr& pointer, void* /*payload*/) {
   try {
     std::rethrow_exception(pointer);
   } catch (const gptq::Error& error) {
-    PyErr_SetString(builtin_of(error.kind()), error.what());
+    PyErr_SetString(builtin_of(error.kind()), with_argument_names(error.what()).c_str());
   } catch (const std::filesystem::filesystem_error& error) {
     PyErr_SetString(PyExc_OSError, error.what());
   }
@@ -41,7 +61,7 @@ void log_message(bool warning, const std::string& text) {
   const nb::gil_scoped_acquire gil;
   try {
     nb::object logger = nb::module_::import_("logging").attr("getLogger")("gptq");
-    logger.attr(warning ? "warning" : "info")("%s", text);
+    logger.attr(warning ? "warning" : "info")("%s", with_argument_names(text));
   } catch (nb::python_error& error) {
     error.discard_as_unraisable("gptq: logging a message");
   }

@@ -1,6 +1,7 @@
 // Quantization for Python: options, rows of calibration text, progress, and the model that has no folder yet.
 #include <gptq/error.h>
 #include <gptq/quantize.h>
+#include <gptq/tokenizer.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -125,6 +126,21 @@ void add_options(nb::module_& m) {
           [](QuantizeOptions& o, int64_t bytes) { o.compute.max_gpu_memory = bytes; });
 }
 
+// The number of tokens of each row. The model's tokenizer is opened when a row is text.
+std::vector<size_t> row_lengths(const std::vector<CorpusRow>& rows, const std::string& model) {
+  std::optional<gptq::Tokenizer> tokenizer;
+  std::vector<size_t> lengths;
+  for (const CorpusRow& row : rows) {
+    if (row.kind == CorpusRow::Kind::kTokens) {
+      lengths.push_back(row.tokens.size());
+      continue;
+    }
+    if (!tokenizer) tokenizer.emplace(gptq::Tokenizer::open(model));
+    lengths.push_back(gptq::tokenize_rows({row}, model, *tokenizer).tokens.size());
+  }
+  return lengths;
+}
+
 void add_reports(nb::module_& m) {
   nb::class_<ModuleReport>(m, "ModuleReport")
       .def_ro("name", &ModuleReport::name)
@@ -160,6 +176,7 @@ void add_quantize(nb::module_& m) {
         });
       },
       nb::arg("options"), nb::arg("on_progress") = nb::none());
+  m.def("row_lengths", &row_lengths, nb::arg("rows"), nb::arg("model"), nb::call_guard<WithoutGil>());
   m.def("copy_checkpoint", &gptq::copy_checkpoint, nb::arg("source"), nb::arg("folder"), nb::arg("again") = false,
         nb::call_guard<WithoutGil>());
   nb::class_<QuantizedModel>(m, "QuantizedModel")
@@ -173,6 +190,5 @@ void add_quantize(nb::module_& m) {
           nb::arg("options"), nb::arg("workspace") = "", nb::arg("on_progress") = nb::none())
       .def_prop_ro("report", &QuantizedModel::report)
       .def_prop_ro("folder", &QuantizedModel::folder)
-      .def("save", &QuantizedModel::save, nb::arg("folder"), nb::arg("again") = false,
-           nb::call_guard<WithoutGil>());
+      .def("save", &QuantizedModel::save, nb::arg("folder"), nb::arg("again") = false, nb::call_guard<WithoutGil>());
 }

@@ -151,10 +151,15 @@ def test_bad_examples(small):
     ]:
         with pytest.raises(ValueError, match=message):
             quantize(examples)
-    with pytest.raises(OSError, match="4095"):
-        quantize([[5000]])
-    with pytest.raises(ValueError, match="of 10 tokens or more"):
-        quantize([[1, 2, 3]], calibration_data_min_length=10)
+    for row in ([5000], [-1], [10**12]):
+        with pytest.raises(ValueError, match=str(row[0])):
+            quantize([row])
+    for talk in ({"messages": [{"role": "user"}]}, [{"role": "user", "content": 5}], {"messages": 5}):
+        with pytest.raises(ValueError, match="row 1"):
+            quantize([talk])
+    for short in ([1, 2, 3], "It was", [{"role": "user", "content": "Hi"}]):
+        with pytest.raises(ValueError, match="of 10 tokens or more"):
+            quantize([short], calibration_data_min_length=10)
     with pytest.raises(TypeError, match="use_magic"):
         quantize([[1, 2, 3]], use_magic=1)
 

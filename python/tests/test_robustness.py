@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,9 @@ def test_notes_of_quantizing_are_logged(small, caplog):
         (TypeError, {"streamer": 5}),
         (TypeError, {"generation_config": 5}),
         (NotImplementedError, {"token_healing": True}),
+        (ValueError, {"eos_token_id": -1}),
+        (ValueError, {"eos_token_id": [10**9]}),
+        (ValueError, {"max_length": 2**31 + 5, "max_new_tokens": None}),
     ],
 )
 def test_wrong_arguments_of_generate(model, error, kwargs):
@@ -250,11 +254,70 @@ def test_wrong_arguments_elsewhere(model, small, tmp_path):
         GPTQModel.load(small, QuantizeConfig(), device="cpu").push_to_hub("me/model")
     with pytest.raises(ValueError, match="zero byte"):
         model.save("a\0b")
+    with pytest.raises(ValueError, match="device_map"):
+        GPTQModel.load(small, device_map={})
+    with pytest.raises(TypeError, match="token"):
+        gptq.login(5)
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": "x"}')
+    (tmp_path / "tokenizer.json").write_bytes((small / "tokenizer.json").read_bytes())
+    with pytest.raises(OSError, match="model_max_length"):
+        gptq.AutoTokenizer.from_pretrained(tmp_path)
     with pytest.raises(OSError):
         model.save(tmp_path / ("x" * 300))
     (tmp_path / "quantize_config.json").write_text("{")
     with pytest.raises(OSError, match="damaged"):
         BaseQuantizeConfig.from_pretrained(tmp_path)
+
+
+def test_messages_name_arguments(small, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("mine")
+    with pytest.raises(ValueError, match="replace it with force"):
+        gptq.quantize(small, tmp_path / "out", calibration=[IDS], progress=False)
+
+
+def test_short_texts_are_left_out(small, tmp_path):
+    results = []
+    for examples in (
+        ["It was", "The old man looked at the sea and went home.", IDS],
+        ["The old man looked at the sea and went home."],
+    ):
+        fresh = GPTQModel.load(small, QuantizeConfig(), device="cpu")
+        fresh.quantize(examples, calibration_data_min_length=6, progress=False)
+        fresh.save(tmp_path / str(len(results)))
+        results.append((tmp_path / str(len(results)) / "model.safetensors").read_bytes())
+    assert results[0] == results[1]
+
+
+def test_ids_need_no_tokenizer(small, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(small / name, bare)
+    results = []
+    for folder in (bare, small):
+        fresh = GPTQModel.load(folder, QuantizeConfig(), device="cpu")
+        fresh.quantize([IDS], progress=False)
+        fresh.save(tmp_path / str(len(results)))
+        results.append((tmp_path / str(len(results)) / "model.safetensors").read_bytes())
+    assert results[0] == results[1]
+    for examples, error in (([[5000]], ValueError), (["It was"], OSError)):
+        with pytest.raises(error):
+            GPTQModel.load(bare, QuantizeConfig(), device="cpu").quantize(examples, progress=False)
+
+
+def test_nothing_is_saved_from_a_folder_that_is_gone(small, quantized_folder, tmp_path):
+    fresh = GPTQModel.load(small, QuantizeConfig(), device="cpu")
+    fresh.quantize([IDS], progress=False)
+    shutil.rmtree(fresh.folder)
+    copy = tmp_path / "copy"
+    shutil.copytree(quantized_folder, copy)
+    loaded = GPTQModel.load(copy, device="cpu")
+    shutil.rmtree(copy)
+    for model in (fresh, loaded):
+        with pytest.raises(FileNotFoundError, match="does not exist any more"):
+            model.save(tmp_path / "saved")
+        assert not (tmp_path / "saved").exists()
 
 
 def test_forms_that_are_accepted(model, small, tmp_path):

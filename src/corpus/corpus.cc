@@ -200,7 +200,14 @@ Corpus read_corpus(const std::vector<std::string>& paths, const std::string& mod
 
 Corpus tokenize_rows(const std::vector<CorpusRow>& rows, const std::string& model, const Tokenizer& tokenizer) {
   corpus::Reader reader(model, tokenizer);
-  for (size_t i = 0; i < rows.size(); ++i) reader.read_row(rows[i], "row " + std::to_string(i + 1));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    try {
+      reader.read_row(rows[i], "row " + std::to_string(i + 1));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kVerification) throw Error(ErrorKind::kUsage, error.what());
+      throw;
+    }
+  }
   return reader.take();
 }
 

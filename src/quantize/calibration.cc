@@ -114,10 +114,20 @@ Corpus built_in_text(const Tokenizer& tokenizer) {
   return corpus;
 }
 
-Corpus read_text(const QuantizeOptions& options, const Tokenizer& tokenizer) {
-  if (uses_built_in(options)) return built_in_text(tokenizer);
-  Corpus corpus = read_corpus(options.calibration, options.model, tokenizer);
-  const Corpus rows = tokenize_rows(options.calibration_rows, options.model, tokenizer);
+Corpus join_ids(const std::vector<CorpusRow>& rows) {
+  Corpus corpus;
+  for (const CorpusRow& row : rows) {
+    corpus.tokens.insert(corpus.tokens.end(), row.tokens.begin(), row.tokens.end());
+    corpus.documents.push_back({row.tokens.size(), true, true});
+  }
+  return corpus;
+}
+
+Corpus read_text(const QuantizeOptions& options, const Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return join_ids(options.calibration_rows);
+  if (uses_built_in(options)) return built_in_text(*tokenizer);
+  Corpus corpus = read_corpus(options.calibration, options.model, *tokenizer);
+  const Corpus rows = tokenize_rows(options.calibration_rows, options.model, *tokenizer);
   corpus.tokens.insert(corpus.tokens.end(), rows.tokens.begin(), rows.tokens.end());
   corpus.documents.insert(corpus.documents.end(), rows.documents.begin(), rows.documents.end());
   corpus.notes.insert(corpus.notes.end(), rows.notes.begin(), rows.notes.end());
@@ -146,7 +156,13 @@ Windows built_in_windows(const Tokenizer& tokenizer, int64_t seqlen) {
 
 }  // namespace
 
-Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length) {
+bool only_token_ids(const QuantizeOptions& options) {
+  return !uses_built_in(options) && options.calibration.empty() &&
+         std::all_of(options.calibration_rows.begin(), options.calibration_rows.end(),
+                     [](const CorpusRow& row) { return row.kind == CorpusRow::Kind::kTokens; });
+}
+
+Calibration load_calibration(const QuantizeOptions& options, const Tokenizer* tokenizer, int64_t context_length) {
   Calibration c;
   c.name = source_name(options);
   c.seqlen = options.seqlen;
@@ -176,8 +192,8 @@ Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& to
   const auto held = all.subspan(drawn).first(count_within(all.subspan(drawn), kHeldWindows * c.seqlen));
   if (count_tokens(held) >= kFewHeldTokens) {
     c.held = collect(held, tokens);
-  } else if (!uses_built_in(options)) {
-    c.held = built_in_windows(tokenizer, std::min(std::max(c.seqlen, kFewHeldTokens), context_length));
+  } else if (!uses_built_in(options) && tokenizer != nullptr) {
+    c.held = built_in_windows(*tokenizer, std::min(std::max(c.seqlen, kFewHeldTokens), context_length));
     held_note = "the calibration text is too short to hold some of it out: errors are measured on built-in text";
   }
   static_cast<Windows&>(c) = collect(all.first(drawn), tokens);

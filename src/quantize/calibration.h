@@ -31,6 +31,11 @@ struct Calibration : Windows {
 // otherwise windows of the built-in text serve for that.
 // The built-in text when options.calibration is empty. Throws what read_corpus() throws, and Error(kUsage) when there is
 // no text at all.
-Calibration load_calibration(const QuantizeOptions& options, const Tokenizer& tokenizer, int64_t context_length);
+//
+// `tokenizer` may be null when only_token_ids(options); then nothing is held out from few rows.
+Calibration load_calibration(const QuantizeOptions& options, const Tokenizer* tokenizer, int64_t context_length);
+
+// True when calibration consists of rows of token ids, which need no tokenizer.
+bool only_token_ids(const QuantizeOptions& options);
 
 }  // namespace gptq::quantization

@@ -44,6 +44,16 @@ Json error_summary(const std::vector<ModuleReport>& modules) {
 
 std::string hash_of(const std::string& text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
+// Null for a folder without a tokenizer, if none is needed.
+std::unique_ptr<Tokenizer> open_tokenizer(const QuantizeOptions& options) {
+  try {
+    return std::make_unique<Tokenizer>(Tokenizer::open(options.model));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound || !only_token_ids(options)) throw;
+    return nullptr;
+  }
+}
+
 // As GPTQModel writes and requires it: null or an object. "device": where it would keep the correction's inputs.
 Json gptaq_record(double strength) {
   if (strength == 0) return nullptr;
@@ -63,17 +73,35 @@ Job::Job(const QuantizeOptions& o)
     : options(o),
       checkpoint(checkpoint::Checkpoint::open(o.model, checkpoint::Purpose::kQuantize)),
       architecture(model::read_architecture(checkpoint.config(), (checkpoint.folder() / "config.json").string())),
-      plan(plan_modules(architecture, o)),
-      calibration(load_calibration(o, Tokenizer::open(o.model), architecture.context_length)) {
+      plan(plan_modules(architecture, o)) {
   if (checkpoint.quantize_config()) {
     throw Error(ErrorKind::kUsage, "quantizing " + o.model + ": it is already quantized (" +
                                        std::to_string(checkpoint.quantize_config()->bits) +
                                        " bits); start from the original 16-bit model");
   }
+  const std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(o);
+  calibration = load_calibration(o, tokenizer.get(), architecture.context_length);
+  check_tokens(tokenizer != nullptr);
   Device::parse(o.compute.device);
   check_biases(checkpoint, plan);
   for (const fs::path& path : checkpoint.files()) files_.emplace(path, state_of(path));
   list_tensors();
+}
+
+void Job::check_tokens(bool tokenized) const {
+  const Windows& held = calibration.held;
+  for (const std::vector<TokenId>* tokens : {&calibration.tokens, &held.tokens}) {
+    for (const TokenId id : *tokens) {
+      if (id >= 0 && id < architecture.vocab_size) continue;
+      const std::string found = "found token " + std::to_string(id) + ", the model's tokens are 0 to " +
+                                std::to_string(architecture.vocab_size - 1);
+      if (!tokenized)
+        throw Error(ErrorKind::kUsage,
+                    "reading rows of calibration text: " + found + "; they were made for another model");
+      throw Error(ErrorKind::kVerification,
+                  "tokenizing the calibration text: " + found + "; tokenizer.json belongs to another model");
+    }
+  }
 }
 
 std::vector<std::string> Job::notes() const {

@@ -68,6 +68,7 @@ struct Job {
   };
   static FileState state_of(const fs::path& path);
   void list_tensors();
+  void check_tokens(bool tokenized) const;
 
   std::map<fs::path, FileState> files_;
 };

@@ -44,15 +44,6 @@ Pipeline::Pipeline(const PipelineInputs& inputs)
 
 void Pipeline::start() {
   const model::Architecture& a = in_.architecture;
-  std::vector<TokenId> ids = in_.calibration.tokens;
-  ids.insert(ids.end(), in_.calibration.held.tokens.begin(), in_.calibration.held.tokens.end());
-  for (const TokenId id : ids) {
-    if (id >= 0 && id < a.vocab_size) continue;
-    throw Error(ErrorKind::kVerification, "embedding the calibration text: the tokenizer produced token " +
-                                              std::to_string(id) + ", the model's vocabulary has " +
-                                              std::to_string(a.vocab_size) +
-                                              "; tokenizer.json belongs to another model");
-  }
   // Check the final norm and head now, so that a damaged file is found in seconds and not after hours.
   for (const backend::Parameter& parameter : a.final_parameters) {
     model::load_vector(in_.checkpoint, parameter.name, parameter.size, in_.backend);

@@ -156,6 +156,10 @@ bool is_result(const fs::path& file) {
 }
 
 void save_to(const fs::path& from, const fs::path& target, bool again) {
+  if (!fs::exists(from / "config.json")) {
+    throw Error(ErrorKind::kNotFound, "saving to " + target.string() + ": the checkpoint " + from.string() +
+                                          " has no config.json, or does not exist any more");
+  }
   std::error_code error;
   fs::create_directories(target, error);
   if (error) throw_system_error("creating the folder", target, error.value());
@@ -224,11 +228,7 @@ QuantizedModel QuantizedModel::create(QuantizeOptions options, const std::string
 }
 
 void copy_checkpoint(const std::string& from, const std::string& folder, bool again) {
-  if (!fs::exists(fs::path(from) / "config.json")) {
-    throw Error(ErrorKind::kNotFound,
-                "copying the checkpoint " + from + ": it has no config.json, or does not exist any more");
-  }
-  if (!quantization::is_quantized(from)) {
+  if (fs::exists(fs::path(from) / "config.json") && !quantization::is_quantized(from)) {
     throw Error(ErrorKind::kUsage,
                 "copying the checkpoint " + from + ": it is not quantized; quantize it, or copy the folder yourself");
   }

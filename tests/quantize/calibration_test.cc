@@ -22,7 +22,7 @@ class CalibrationTest : public ::testing::Test {
     options.calibration = {folder_ / name};
     options.seqlen = seqlen;
     options.samples = samples;
-    return load_calibration(options, tokenizer_, 2048);
+    return load_calibration(options, &tokenizer_, 2048);
   }
   TempFolder folder_;
   Tokenizer tokenizer_ = Tokenizer::open(testing::demo_model());
@@ -47,7 +47,7 @@ TEST_F(CalibrationTest, GzipAndPlainAgree) {
   QuantizeOptions options = testing::quick_options("unused");
   options.calibration = {path};
   options.seqlen = 8;
-  EXPECT_EQ(load_calibration(options, tokenizer_, 2048).tokens.size() / 8,
+  EXPECT_EQ(load_calibration(options, &tokenizer_, 2048).tokens.size() / 8,
             load("a.txt", kText, 8, 4).tokens.size() / 8);
 }
 
@@ -96,7 +96,7 @@ TEST_F(CalibrationTest, SomeWindowsAreHeldApart) {
   options.calibration.clear();  // the built-in text
   options.seqlen = 64;
   options.samples = 100;
-  const Calibration c = load_calibration(options, tokenizer_, 2048);
+  const Calibration c = load_calibration(options, &tokenizer_, 2048);
   EXPECT_EQ(c.lengths.size(), 100u);
   EXPECT_EQ(c.held.lengths, std::vector<int64_t>(4, 64));
   for (size_t h = 0; h < 4; ++h) {
@@ -139,10 +139,10 @@ TEST_F(CalibrationTest, SeedDrawsDistinctWindows) {
   options.calibration.clear();  // the built-in text
   options.seqlen = 64;
   options.samples = 100;
-  const Calibration a = load_calibration(options, tokenizer_, 2048),
-                    again = load_calibration(options, tokenizer_, 2048);
+  const Calibration a = load_calibration(options, &tokenizer_, 2048),
+                    again = load_calibration(options, &tokenizer_, 2048);
   options.seed = 1;
-  const Calibration b = load_calibration(options, tokenizer_, 2048);
+  const Calibration b = load_calibration(options, &tokenizer_, 2048);
   EXPECT_EQ(a.tokens, again.tokens);
   EXPECT_NE(a.tokens, b.tokens);
   EXPECT_EQ(a.name, "built-in");
@@ -157,7 +157,7 @@ TEST_F(CalibrationTest, SeqlenIsShortenedToTheContext) {
   QuantizeOptions options = testing::quick_options("unused");
   options.calibration.clear();
   options.seqlen = 4096;
-  const Calibration c = load_calibration(options, tokenizer_, 2048);
+  const Calibration c = load_calibration(options, &tokenizer_, 2048);
   EXPECT_EQ(c.seqlen, 2048);
   EXPECT_NE(c.notes.at(0).find("2048"), std::string::npos);
 }
@@ -186,7 +186,7 @@ TEST_F(CalibrationTest, RowsOfTokensAreWindowsOfAnyLengthOfTheirOwn) {
     return r;
   };
   options.calibration_rows = {row(100, 3), row(200, 20), row(300, 45)};
-  const Calibration c = load_calibration(options, tokenizer_, 40);  // a context of 40: the last row is cut there
+  const Calibration c = load_calibration(options, &tokenizer_, 40);  // a context of 40: the last row is cut there
   EXPECT_EQ(c.lengths, (std::vector<int64_t>{40, 20, 5, 3}));
   EXPECT_EQ(c.seqlen, 40);
   EXPECT_EQ(c.tokens[0], 300);
@@ -194,9 +194,11 @@ TEST_F(CalibrationTest, RowsOfTokensAreWindowsOfAnyLengthOfTheirOwn) {
   EXPECT_EQ(c.tokens[60], 340);
   EXPECT_EQ(c.tokens[65], 100);
   EXPECT_EQ(c.name, "3 texts");
+  const Calibration without_tokenizer = load_calibration(options, nullptr, 40);
+  EXPECT_EQ(without_tokenizer.tokens, c.tokens);
+  EXPECT_TRUE(without_tokenizer.held.lengths.empty());
   options.calibration_rows = {row(4090, 10)};
-  testing::expect_error(ErrorKind::kVerification, {"row 1", "4096"},
-                        [&] { load_calibration(options, tokenizer_, 40); });
+  testing::expect_error(ErrorKind::kUsage, {"row 1", "4096"}, [&] { load_calibration(options, &tokenizer_, 40); });
 }
 
 // Whoever gives rows gets what the same rows in a file would give.
@@ -214,14 +216,13 @@ TEST_F(CalibrationTest, RowsEqualThoseOfAFile) {
                               {CorpusRow::Kind::kJson, conversation, {}},
                               {CorpusRow::Kind::kTokens, "", {5, 6, 7, 8, 9, 10, 11, 12, 13, 14}},
                               {CorpusRow::Kind::kText, "", {}}};
-  const Calibration rows = load_calibration(options, tokenizer_, 2048);
+  const Calibration rows = load_calibration(options, &tokenizer_, 2048);
   EXPECT_EQ(rows.tokens, file.tokens);
   EXPECT_EQ(rows.lengths, file.lengths);
   EXPECT_EQ(rows.sha256, file.sha256);
   EXPECT_EQ(rows.lengths.front(), 10) << "the row of tokens as a whole";
   options.calibration_rows = {{CorpusRow::Kind::kJson, "{\"words\": 1}", {}}};
-  testing::expect_error(ErrorKind::kVerification, {"row 1", "words"},
-                        [&] { load_calibration(options, tokenizer_, 64); });
+  testing::expect_error(ErrorKind::kUsage, {"row 1", "words"}, [&] { load_calibration(options, &tokenizer_, 64); });
 }
 
 TEST_F(CalibrationTest, SeveralFilesAreOneTextAndAllOfThemCount) {
@@ -231,14 +232,14 @@ TEST_F(CalibrationTest, SeveralFilesAreOneTextAndAllOfThemCount) {
   options.calibration = {folder_ / "a.txt", folder_ / "b.jsonl"};
   options.seqlen = 1;
   options.samples = 1000;
-  const Calibration both = load_calibration(options, tokenizer_, 2048);
+  const Calibration both = load_calibration(options, &tokenizer_, 2048);
   std::vector<TokenId> all = tokenizer_.encode(kText);
   const std::vector<TokenId> second = tokenizer_.encode("She went home.");
   all.insert(all.end(), second.begin(), second.end());
   EXPECT_EQ(both.tokens, all);
   EXPECT_EQ(both.name, "a.txt, b.jsonl");
   options.calibration.pop_back();
-  EXPECT_NE(load_calibration(options, tokenizer_, 2048).sha256, both.sha256);
+  EXPECT_NE(load_calibration(options, &tokenizer_, 2048).sha256, both.sha256);
 }
 
 }  // namespace
