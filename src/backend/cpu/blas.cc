@@ -67,10 +67,12 @@ Blas load() {
   find(library, "cblas_sgemm", b.sgemm);
   find(library, "cblas_ssyrk", b.ssyrk);
   find(library, "cblas_ssymm", b.ssymm);
+  find(library, "cblas_strsm", b.strsm);
+  find(library, "cblas_dgemm", b.dgemm);
+  find(library, "cblas_dsyrk", b.dsyrk);
+  find(library, "cblas_dtrsm", b.dtrsm);
   find(library, "spotrf_", b.spotrf);
   find(library, "dpotrf_", b.dpotrf);
-  find(library, "strtri_", b.strtri);
-  find(library, "spotrs_", b.spotrs);
   // Not part of its documented interface: if they are missing, buffers are not reserved.
   b.allocate = reinterpret_cast<decltype(b.allocate)>(::dlsym(library, "blas_memory_alloc"));
   b.free = reinterpret_cast<decltype(b.free)>(::dlsym(library, "blas_memory_free"));

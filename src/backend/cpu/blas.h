@@ -14,11 +14,12 @@ struct Blas {
   decltype(&cblas_sgemm) sgemm;
   decltype(&cblas_ssyrk) ssyrk;
   decltype(&cblas_ssymm) ssymm;
+  decltype(&cblas_strsm) strsm;
+  decltype(&cblas_dgemm) dgemm;
+  decltype(&cblas_dsyrk) dsyrk;
+  decltype(&cblas_dtrsm) dtrsm;
   void (*spotrf)(const char* uplo, const int* n, float* a, const int* lda, int* info, size_t);
   void (*dpotrf)(const char* uplo, const int* n, double* a, const int* lda, int* info, size_t);
-  void (*strtri)(const char* uplo, const char* diag, const int* n, float* a, const int* lda, int* info, size_t, size_t);
-  void (*spotrs)(const char* uplo, const int* n, const int* nrhs, const float* a, const int* lda, float* b,
-                 const int* ldb, int* info, size_t);
   void* (*allocate)(int position);  // a work buffer of OpenBLAS, which keeps it for later calls
   void (*free)(void* buffer);
   decltype(&openblas_get_config) config;

@@ -262,7 +262,7 @@ class CpuBackend final : public Backend {
     return values;
   }
   bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
-    return cpu_gptq::factorize(s, h, order, damping, precise);
+    return cpu_gptq::factorize(s, h, order, damping, precise, pool_);
   }
   bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha) override {
     return cpu_gptq::solve_gptaq_target(w, d, h, damping, alpha, pool_);

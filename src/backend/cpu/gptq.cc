@@ -7,54 +7,29 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 
 #include "backend/cpu/blas.h"
+#include "backend/cpu/cholesky.h"
 #include "backend/cpu/kernels.h"
+#include "backend/cpu/tiles.h"
 
 namespace gptq::backend::cpu_gptq {
 
 namespace {
 
-constexpr int64_t kBlock = 128;    // of a Hessian, one task each
-constexpr int64_t kRowTile = 256;  // rows of W in one task
+constexpr int64_t kRowTile = 256;      // rows of W in one task
+constexpr int64_t kFillRows = 64;      // rows of a square matrix in one task that moves data
+constexpr int64_t kProductTile = 512;  // rows and columns of a product in one task
+constexpr int64_t kFormTile = 256;     // columns of a quadratic form in one task
 
-struct Block {
-  int64_t row, column;
-};
-
-std::vector<Block> blocks(int64_t size, bool lower_only) {
-  std::vector<Block> result;
-  for (int64_t row = 0; row < size; row += kBlock) {
-    for (int64_t column = 0; column < (lower_only ? row + 1 : size); column += kBlock) result.push_back({row, column});
-  }
-  return result;
-}
-
-int lapack_potrf(int n, float* a) {
-  int info = 0;
-  blas().spotrf("L", &n, a, &n, &info, 1);
-  return info;
-}
-int lapack_potrf(int n, double* a) {
-  int info = 0;
-  blas().dpotrf("L", &n, a, &n, &info, 1);
-  return info;
-}
-
-// Cholesky factor in place, lower triangle. OpenBLAS reports pivots that are not positive, but not NaN and infinity;
-// these propagate to the diagonal.
-template <typename T>
-bool cholesky(int64_t k, std::vector<T>& a) {
-  if (lapack_potrf(static_cast<int>(k), a.data()) != 0) return false;
-  for (int64_t j = 0; j < k; ++j) {
-    if (!std::isfinite(a[static_cast<size_t>(j * k + j)])) return false;
-  }
-  return true;
-}
+// Rows and columns of a Hessian in one task. OpenBLAS packs both operands of each task: large tiles for large matrices,
+// of which enough remain for many threads.
+int64_t hessian_tile(int64_t k) { return k >= 4096 ? 512 : k >= 1536 ? 256 : 128; }
 
 void for_row_tiles(int64_t rows, ThreadPool& pool, const std::function<void(int64_t)>& body) {
-  pool.parallel_for((rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
-    for (int64_t i = index * kRowTile; i < std::min(rows, (index + 1) * kRowTile); ++i) body(i);
+  for_blocks(rows, kRowTile, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i);
   });
 }
 
@@ -62,74 +37,60 @@ float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j
 
 // With R reversing rows and columns: from R·A·R = L·Lᵀ follows A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
 template <typename T>
-bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping) {
+bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping, ThreadPool& pool) {
   const int64_t k = h.rows;
-  std::vector<T> a(static_cast<size_t>(k * k));  // column-major, lower triangle
+  const auto a = std::make_unique_for_overwrite<T[]>(static_cast<size_t>(k * k));  // column-major, lower triangle
   const auto reversed = [&](int64_t i) { return int64_t{order[static_cast<size_t>(k - 1 - i)]}; };
-  for (int64_t j = 0; j < k; ++j) {
-    for (int64_t i = j; i < k; ++i)
-      a[static_cast<size_t>(j * k + i)] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
-    a[static_cast<size_t>(j * k + j)] += static_cast<T>(damping);
-  }
-  if (!cholesky(k, a)) return false;
-  for (int64_t i = 0; i < k; ++i) {
-    for (int64_t j = 0; j <= i; ++j)
-      s.row(i)[j] = static_cast<float>(a[static_cast<size_t>((k - 1 - i) * k + (k - 1 - j))]);
-    std::fill_n(s.row(i) + i + 1, k - i - 1, 0.0f);
-  }
+  for_blocks(k, kFillRows, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      for (int64_t i = j; i < k; ++i) a[j * k + i] = static_cast<T>(symmetric(h, reversed(i), reversed(j)));
+      a[j * k + j] += static_cast<T>(damping);
+    }
+  });
+  if (!cholesky(a.get(), k, pool)) return false;
+  for_blocks(k, kFillRows, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t j = 0; j <= i; ++j) s.row(i)[j] = static_cast<float>(a[(k - 1 - i) * k + (k - 1 - j)]);
+      std::fill_n(s.row(i) + i + 1, k - i - 1, 0.0f);
+    }
+  });
   return true;
-}
-
-// U = S⁻ᵀ, row-major: S⁻¹ as LAPACK stores it.                                                      [K, K]
-std::vector<float> upper_factor(MatrixView s) {
-  const int64_t k = s.rows;
-  std::vector<float> u(static_cast<size_t>(k * k));
-  for (int64_t i = 0; i < k; ++i) {
-    for (int64_t j = 0; j <= i; ++j) u[static_cast<size_t>(j * k + i)] = s.row(i)[j];
-  }
-  const int n = static_cast<int>(k);
-  int info = 0;
-  blas().strtri("L", "N", &n, u.data(), &n, &info, 1, 1);
-  CHECK(info == 0);
-  return u;
 }
 
 }  // namespace
 
 void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool) {
   CHECK(h.rows == x.cols && h.cols == x.cols);
-  const std::vector<Block> tasks = blocks(h.rows, true);
-  pool.parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
-    const auto [row, column] = tasks[static_cast<size_t>(index)];
-    const int m = static_cast<int>(std::min(kBlock, h.rows - row));
-    const int n = static_cast<int>(std::min(kBlock, h.rows - column));
-    float* out = h.row(row) + column;
-    if (row == column) {
-      blas().ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                   static_cast<int>(x.stride), 1.0f, out, static_cast<int>(h.stride));
-    } else {
-      blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, x.row(0) + row,
-                   static_cast<int>(x.stride), x.row(0) + column, static_cast<int>(x.stride), 1.0f, out,
+  const int tokens = static_cast<int>(x.rows), stride = static_cast<int>(x.stride);
+  for_tiles(lower_tiles(0, h.rows, hessian_tile(h.rows)), pool, [&](const Tile& tile) {
+    const int m = static_cast<int>(tile.rows), n = static_cast<int>(tile.columns);
+    float* out = h.row(tile.row) + tile.column;
+    if (tile.row == tile.column) {
+      blas().ssyrk(CblasRowMajor, CblasLower, CblasTrans, m, tokens, 1.0f, x.row(0) + tile.row, stride, 1.0f, out,
                    static_cast<int>(h.stride));
+    } else {
+      blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, tokens, 1.0f, x.row(0) + tile.row, stride,
+                   x.row(0) + tile.column, stride, 1.0f, out, static_cast<int>(h.stride));
     }
   });
 }
 
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool) {
   CHECK(d.rows == x.cols && d.cols == x.cols && target.rows == x.rows && target.cols == x.cols);
-  const int64_t tasks = (d.rows + kBlock - 1) / kBlock;
-  pool.parallel_for(tasks, [&](int64_t index) {
-    thread_local std::vector<float> difference;  // [T, kBlock]
-    const int64_t begin = index * kBlock, width = std::min(kBlock, d.rows - begin);
-    difference.resize(static_cast<size_t>(x.rows * width));
+  const int64_t step = hessian_tile(d.rows);
+  for_tiles(tiles(d.rows, d.cols, step, 2 * step), pool, [&](const Tile& tile) {
+    thread_local std::vector<float> difference;  // [T, rows of the tile]
+    difference.resize(static_cast<size_t>(x.rows * tile.rows));
     for (int64_t t = 0; t < x.rows; ++t) {
-      const float* a = target.row(t) + begin;
-      const float* b = x.row(t) + begin;
-      for (int64_t i = 0; i < width; ++i) difference[static_cast<size_t>(t * width + i)] = a[i] - b[i];
+      const float* a = target.row(t) + tile.row;
+      const float* b = x.row(t) + tile.row;
+      float* to = difference.data() + t * tile.rows;
+      for (int64_t i = 0; i < tile.rows; ++i) to[i] = a[i] - b[i];
     }
-    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(d.cols),
-                 static_cast<int>(x.rows), 1.0f, difference.data(), static_cast<int>(width), x.row(0),
-                 static_cast<int>(x.stride), 1.0f, d.row(begin), static_cast<int>(d.stride));
+    const int m = static_cast<int>(tile.rows), n = static_cast<int>(tile.columns);
+    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, difference.data(), m,
+                 x.row(0) + tile.column, static_cast<int>(x.stride), 1.0f, d.row(tile.row) + tile.column,
+                 static_cast<int>(d.stride));
   });
 }
 
@@ -156,39 +117,40 @@ void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order
   });
 }
 
-bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) {
-  return precise ? lower_factor<double>(s, h, order, damping) : lower_factor<float>(s, h, order, damping);
+bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise, ThreadPool& pool) {
+  return precise ? lower_factor<double>(s, h, order, damping, pool) : lower_factor<float>(s, h, order, damping, pool);
 }
 
 bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool) {
   const int64_t k = h.rows;
-  const int n = static_cast<int>(k);
-  CHECK(d.stride == k);
-  std::vector<float> a(static_cast<size_t>(k * k));
-  for (int64_t j = 0; j < k; ++j) {
-    for (int64_t i = j; i < k; ++i) a[static_cast<size_t>(j * k + i)] = h.row(i)[j];
-    a[static_cast<size_t>(j * k + j)] += damping;
-  }
-  if (!cholesky(k, a)) return false;
-  // Row-major d read as column-major is dᵀ; A is symmetric: solving A·Y = dᵀ in place replaces d by Yᵀ = d·A⁻¹.
-  int info = 0;
-  blas().spotrs("L", &n, &n, a.data(), &n, d.row(0), &n, &info, 1);
-  if (info != 0) return false;
-  pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
-    thread_local std::vector<float> product;  // [rows, K]
-    const MatrixView rows = w.row_range(index * kRowTile, std::min(kRowTile, w.rows - index * kRowTile));
-    product.resize(static_cast<size_t>(rows.rows * k));
-    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows.rows), n, n, alpha, rows.row(0),
-                 static_cast<int>(rows.stride), d.row(0), n, 0.0f, product.data(), n);
-    for (int64_t i = 0; i < rows.rows; ++i) best_kernels().add(rows.row(i), product.data() + i * k, k);
+  const auto factor = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(k * k));  // column-major
+  for_blocks(k, kFillRows, pool, [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      for (int64_t i = j; i < k; ++i) factor[j * k + i] = h.row(i)[j];
+      factor[j * k + j] += damping;
+    }
   });
+  if (!cholesky(factor.get(), k, pool)) return false;
+  // (w·d)·A⁻¹ or w·(d·A⁻¹): the one with fewer rows to solve for.
+  const bool product_first = w.rows < k;
+  if (!product_first) solve_rows(d, factor.get(), pool);
+  const auto memory = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(w.rows * k));
+  const MatrixView product{DType::kF32, reinterpret_cast<std::byte*>(memory.get()), w.rows, k, k};
+  for_tiles(tiles(w.rows, k, kProductTile, kProductTile), pool, [&](const Tile& tile) {
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.rows), static_cast<int>(tile.columns),
+                 static_cast<int>(k), alpha, w.row(tile.row), static_cast<int>(w.stride), d.row(0) + tile.column,
+                 static_cast<int>(d.stride), 0.0f, product.row(tile.row) + tile.column, static_cast<int>(k));
+  });
+  if (product_first) solve_rows(product, factor.get(), pool);
+  for_row_tiles(w.rows, pool, [&](int64_t i) { best_kernels().add(w.row(i), product.row(i), k); });
   return true;
 }
 
 void solve_columns(const SolveArgs& args, ThreadPool& pool) {
   const int64_t k = args.weights.cols, n = args.weights.rows, groups = args.scales.rows;
   CHECK(n % kStripRows == 0 && args.scales.cols == n && args.codes.rows == k && args.codes.cols == n);
-  const std::vector<float> factor = upper_factor(args.factor);
+  const auto factor = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(k * k));  // U = S⁻ᵀ
+  invert_transposed(factor.get(), args.factor, pool);
   pool.parallel_for(n / kStripRows, [&](int64_t index) {
     thread_local std::vector<float> w, scratch, scales, zeros;
     thread_local std::vector<uint8_t> codes;
@@ -209,7 +171,7 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
     strip.columns = k;
     strip.w = w.data();
     strip.scratch = scratch.data();
-    strip.factor = factor.data();
+    strip.factor = factor.get();
     strip.group = args.group.data();
     strip.given_scales = args.given_scales;
     strip.bits = args.grid.bits;
@@ -232,23 +194,34 @@ void solve_columns(const SolveArgs& args, ThreadPool& pool) {
   });
 }
 
+// With the columns in blocks J: w·h·wᵀ = Σ_J (w_J·h_JJ + 2·w_{>J}·h_{>J,J})·w_Jᵀ, half the products of w·h.
 std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h, ThreadPool& pool) {
   const int64_t k = h.rows;
-  std::vector<double> result(static_cast<size_t>(w.rows));
-  pool.parallel_for((w.rows + kRowTile - 1) / kRowTile, [&](int64_t index) {
-    thread_local std::vector<float> product;  // w·h [rows, K]
-    const int64_t first = index * kRowTile;
-    const MatrixView rows = w.row_range(first, std::min(kRowTile, w.rows - first));
-    product.resize(static_cast<size_t>(rows.rows * k));
-    blas().ssymm(CblasRowMajor, CblasRight, CblasLower, static_cast<int>(rows.rows), static_cast<int>(k), 1.0f,
-                 h.row(0), static_cast<int>(h.stride), rows.row(0), static_cast<int>(rows.stride), 0.0f, product.data(),
-                 static_cast<int>(k));
+  std::vector<double> sums(static_cast<size_t>(w.rows * ((k + kFormTile - 1) / kFormTile)));  // [blocks, N]
+  for_tiles(tiles(k, w.rows, kFormTile, kProductTile), pool, [&](const Tile& tile) {
+    thread_local std::vector<float> product;  // [rows of w, columns of h]
+    const MatrixView rows = w.row_range(tile.column, tile.columns);
+    const int m = static_cast<int>(rows.rows), n = static_cast<int>(tile.rows);
+    const int64_t end = tile.row + tile.rows;
+    product.resize(static_cast<size_t>(rows.rows * tile.rows));
+    blas().ssymm(CblasRowMajor, CblasRight, CblasLower, m, n, 1.0f, h.row(tile.row) + tile.row,
+                 static_cast<int>(h.stride), rows.row(0) + tile.row, static_cast<int>(rows.stride), 0.0f,
+                 product.data(), n);
+    if (end < k) {
+      blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, static_cast<int>(k - end), 2.0f, rows.row(0) + end,
+                   static_cast<int>(rows.stride), h.row(end) + tile.row, static_cast<int>(h.stride), 1.0f,
+                   product.data(), n);
+    }
     for (int64_t i = 0; i < rows.rows; ++i) {
       double sum = 0;
-      for (int64_t j = 0; j < k; ++j) sum += double{rows.row(i)[j]} * product[static_cast<size_t>(i * k + j)];
-      result[static_cast<size_t>(first + i)] = sum;
+      for (int64_t j = 0; j < tile.rows; ++j) {
+        sum += double{rows.row(i)[tile.row + j]} * product[static_cast<size_t>(i * tile.rows + j)];
+      }
+      sums[static_cast<size_t>(tile.row / kFormTile * w.rows + tile.column + i)] = sum;
     }
   });
+  std::vector<double> result(static_cast<size_t>(w.rows));
+  for (size_t i = 0; i < sums.size(); ++i) result[i % result.size()] += sums[i];
   return result;
 }
 

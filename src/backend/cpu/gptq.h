@@ -14,7 +14,7 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool&
 void load(MatrixView to, const TensorView& from, ThreadPool& pool);
 void gather_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
 void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
-bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise);
+bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise, ThreadPool& pool);
 bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping, float alpha, ThreadPool& pool);
 void solve_columns(const SolveArgs& args, ThreadPool& pool);
 std::vector<double> row_quadratic_forms(MatrixView w, MatrixView h, ThreadPool& pool);
