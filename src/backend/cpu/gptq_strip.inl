@@ -45,28 +45,54 @@ static inline GridLanes grid_of_range(const GptqStrip& s, F32 low, F32 high) {
   return {scale, clamp_zero(s, round_lanes(-low / scale))};
 }
 
-// The loss of quantizing columns [begin, begin + count) of each row with `grid`: Σ (w − q)² or Σ ((w − q) / U_jj)².
-static F32 trial_loss(const GptqStrip& s, int64_t begin, int64_t count, const GridLanes& grid) {
-  const float highest = highest_code(s);
-  const bool weighted = s.clip == Clip::kHessian;
-  const bool feedback = weighted && count <= 256;
-  const float* w = s.w + begin * kStripRows;
-  if (feedback) {
-    __builtin_memcpy(s.scratch, w, static_cast<uint64_t>(count) * kStripRows * sizeof(float));
-    w = s.scratch;
+static inline bool any_below(F32 a, F32 b) {
+  const I32 below = a < b;
+  int32_t any = 0;
+  for (int i = 0; i < kLanes; ++i) any |= below[i];
+  return any != 0;
+}
+
+// Losses of kWidth columns from `first` of a group that starts at `begin`, added to `loss`; errors of the group's earlier
+// columns are read from s.scratch, those of these columns are stored there.
+template <int kWidth>
+static inline F32 trial_columns(const GptqStrip& s, int64_t begin, int64_t first, const GridLanes& grid, bool weighted,
+                                bool feedback, F32 loss) {
+  // Codes minus zero: clamped before rounding to the integers at both ends, which gives the same result.
+  const F32 lowest = -grid.zero, highest = highest_code(s) - grid.zero, inverse = 1.0f / grid.scale;
+  const float* factor = s.factor + begin * s.columns + begin + first;
+  F32 x[kWidth];
+  for (int c = 0; c < kWidth; ++c) x[c] = load(s.w + (begin + first + c) * kStripRows);
+  for (int64_t i = 0; feedback && i < first; ++i) {
+    const F32 error = load(s.scratch + i * kStripRows);
+    const float* u = factor + i * s.columns;
+    for (int c = 0; c < kWidth; ++c) x[c] -= error * u[c];
   }
-  F32 loss{};
-  for (int64_t j = 0; j < count; ++j) {
-    const float* u = s.factor + (begin + j) * s.columns + begin;
-    const F32 x = load(w + j * kStripRows);
-    const F32 difference = x - grid.scale * (code_of(x, grid, highest) - grid.zero);
-    const F32 error = weighted ? difference / u[j] : difference;
+  for (int j = 0; j < kWidth; ++j) {
+    const float* u = factor + (first + j) * s.columns;
+    const F32 steps = round_lanes(min_lanes(max_lanes(x[j] * inverse, lowest), highest));
+    const F32 difference = x[j] - grid.scale * steps;
+    const F32 error = weighted ? difference * (1.0f / u[j]) : difference;
     loss += error * error;
     if (!feedback) continue;
-    for (int64_t c = j + 1; c < count; ++c) {
-      store(s.scratch + c * kStripRows, load(s.scratch + c * kStripRows) - error * u[c]);
-    }
+    store(s.scratch + (first + j) * kStripRows, error);
+    for (int c = j + 1; c < kWidth; ++c) x[c] -= error * u[c];
   }
+  return loss;
+}
+
+// The loss of quantizing columns [begin, begin + count) of each row with `grid`: Σ (w − q)² or Σ ((w − q) / U_jj)².
+// Stops when no row can be below `limit`: losses only increase.
+static F32 trial_loss(const GptqStrip& s, int64_t begin, int64_t count, const GridLanes& grid, F32 limit) {
+  constexpr int kWidth = 8;
+  const bool weighted = s.clip == Clip::kHessian;
+  const bool feedback = weighted && count <= 256;
+  F32 loss{};
+  int64_t first = 0;
+  for (; first + kWidth <= count; first += kWidth) {
+    loss = trial_columns<kWidth>(s, begin, first, grid, weighted, feedback, loss);
+    if (!any_below(loss, limit)) return loss;
+  }
+  for (; first < count; ++first) loss = trial_columns<1>(s, begin, first, grid, weighted, feedback, loss);
   return loss;
 }
 
@@ -84,9 +110,9 @@ static GridLanes find_grid(const GptqStrip& s, int64_t begin, int64_t count) {
 
   GridLanes best = grid_of_range(s, low, high);
   if (s.clip == Clip::kNone) return best;
-  F32 best_loss = trial_loss(s, begin, count, best);
+  F32 best_loss = trial_loss(s, begin, count, best, broadcast(__builtin_inff()));
   const auto consider = [&](const GridLanes& grid) {
-    const F32 loss = trial_loss(s, begin, count, grid);
+    const F32 loss = trial_loss(s, begin, count, grid, best_loss);
     const I32 better = loss < best_loss;
     best_loss = better ? loss : best_loss;
     best.scale = better ? grid.scale : best.scale;
