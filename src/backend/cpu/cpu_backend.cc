@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -223,22 +224,24 @@ class CpuBackend final : public Backend {
 
   void find_non_finite(MatrixView flag, MatrixView x) override {
     // All exponent bits set means infinity or NaN; an integer test is safe with any floating-point optimisation.
-    for (int64_t t = 0; t < x.rows; ++t) {
+    std::atomic<bool> found = false;
+    for_rows(x.rows, [&](int64_t t) {
       uint32_t bad = 0;
       for (int64_t i = 0; i < x.cols; ++i) {
         uint32_t bits;
         std::memcpy(&bits, x.row(t) + i, sizeof(bits));
         bad |= (bits & 0x7F800000u) == 0x7F800000u;
       }
-      if (bad) *flag.row(0) = 1.0f;
-    }
+      if (bad) found = true;
+    });
+    if (found) *flag.row(0) = 1.0f;
   }
 
   bool all_finite(const TensorView& stored) override { return gptq::all_finite(stored, pool_); }
   std::unique_ptr<DecodeRunner> make_decode_runner(const DecodeModel&) override { return nullptr; }
 
   void clear(MatrixView x) override {
-    for (int64_t i = 0; i < x.rows; ++i) std::fill_n(x.row(i), x.cols, 0.0f);
+    for_rows(x.rows, [&](int64_t i) { std::fill_n(x.row(i), x.cols, 0.0f); });
   }
   int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override {
     const int64_t square =
