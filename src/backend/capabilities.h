@@ -13,6 +13,7 @@ struct Capabilities {
   int64_t batch_rows = 4096;             // rows at which linears of a large model run at full rate
   // Whether the backend has its own memory, limited to Memory::memory().available and filled over a bus.
   bool own_memory = false;
+  bool cross_of_rows = false;  // whether GptqOps::accumulate_cross_of_rows is implemented
   // Sizes at which a copy and a matrix product run at the device's rates: rows of 4096 activations, far more than its
   // caches hold, and a product that is repeated until the time of synchronization is negligible.
   int64_t probe_copy_rows = 2048;

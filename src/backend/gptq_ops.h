@@ -43,12 +43,18 @@ class GptqOps {
   // x and target [T, K] have the activations' type
   virtual void accumulate_hessian(MatrixView h, MatrixView x) = 0;                   // h += xᵀ·x              [K, K]
   virtual void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) = 0;  // d += (target − x)ᵀ·x   [K, K]
-  virtual std::vector<float> diagonal(MatrixView h) = 0;                             // [K]
+  // p += w · (target − x)ᵀ·x, the product of w [N, K] with what accumulate_cross adds; less work for 2·N < K. Only with
+  // Capabilities::cross_of_rows.                                                                     [N, K]
+  virtual void accumulate_cross_of_rows(MatrixView /*p*/, MatrixView /*w*/, MatrixView /*target*/, MatrixView /*x*/) {
+    CHECK(false);
+  }
+  virtual std::vector<float> diagonal(MatrixView h) = 0;  // [K]
   // S, lower triangular with a positive diagonal and zeros above it, such that Sᵀ·S = H + damping·I with rows and
   // columns in `order`; false if that is not positive definite. `precise` factorises in double precision.
   virtual bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) = 0;
   // w += alpha · w · d · (h + damping·I)⁻¹; d is overwritten. False, with w and d untouched, when h + damping·I is
-  // not positive definite. GPTAQ's target (Li et al., arXiv 2504.02692).
+  // not positive definite. GPTAQ's target (Li et al., arXiv 2504.02692). With Capabilities::cross_of_rows and N < K, d
+  // may be the product w·d [N, K].
   virtual bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping,
                                   float alpha) = 0;  // w [N, K]
   virtual void solve_columns(const SolveArgs& args) = 0;

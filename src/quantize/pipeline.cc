@@ -190,9 +190,12 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
   // The first input of the model is the same in both streams.
   const bool differs = gptaq() && solved && !(layer.index == 0 && set == 0);
   Observed o;
-  Matrix cross, cross_hessian;
+  const int64_t n = plan.set.out_features();
+  const bool of_rows = differs && in_.backend.capabilities().cross_of_rows && 2 * n < k;
+  Matrix cross, cross_hessian, rows;
   if (solved) o.hessian = zeros(k, k);
-  if (differs) cross = zeros(k, k);
+  if (differs) cross = zeros(of_rows ? n : k, k);
+  if (of_rows) rows = load_stacked(set, layer);
   o.non_finite = zeros(2, 1);
   const int first = layer.program.first_set_from(begin_of(layer.program, set));
   for (int s = first; gptaq() && s < set; ++s) load_dense(s, layer, layer.original, FiniteCheck::kDone);
@@ -202,12 +205,17 @@ Pipeline::Observed Pipeline::observe(int set, Layer& layer, const std::function<
     MatrixView original;
     if (b.original != nullptr) original = run_to(set, layer, layer.original, *b.original, b.rows);
     if (solved) in_.backend.accumulate_hessian(o.hessian.view(), input);
-    if (b.original != nullptr && differs) in_.backend.accumulate_cross(cross.view(), original, input);
+    if (b.original != nullptr && of_rows) {
+      in_.backend.accumulate_cross_of_rows(cross.view(), rows.view(), original, input);
+    } else if (b.original != nullptr && differs) {
+      in_.backend.accumulate_cross(cross.view(), original, input);
+    }
     on_batch();
   };
   // Paired windows come first: the Hessian accumulated after them is the one for GPTAQ's regression.
   states_.for_each(0, states_.paired(), CalibrationStates::Access::kRead, visit);
   for (int s = first; s <= set; ++s) layer.original.linear_sets[static_cast<size_t>(s)].clear();
+  rows = {};
   release_scratch();  // the other stream's
   if (differs) {
     cross_hessian = in_.backend.allocate(DType::kF32, k, k);

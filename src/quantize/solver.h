@@ -15,7 +15,7 @@ namespace gptq::quantization {
 
 // GPTAQ's sums over the original model's inputs x° and the inputs x computed by quantized layers.
 struct GptaqTerms {
-  backend::Matrix cross;    // [K, K]  Σ (x° − x)·xᵀ
+  backend::Matrix cross;    // [K, K]  C = Σ (x° − x)·xᵀ, or the product W·C [N, K]
   backend::Matrix hessian;  // [K, K]  Σ x·xᵀ over the same inputs, lower triangle
 };
 

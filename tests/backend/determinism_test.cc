@@ -55,7 +55,7 @@ std::vector<float> run_everything(Backend& backend) {
     keep(backend.download(half.view()));
     keep(backend.cross_entropy(q.view(), std::vector<int>(static_cast<size_t>(t), 11)));
   }
-  const int64_t k = 288;
+  const int64_t k = 1056;
   const Matrix x = put(random_host(700, k, 8)), target = put(random_host(700, k, 9)), h = put(Host(k, k));
   const Matrix cross = put(Host(k, k)), s = put(Host(k, k)), w = put(random_host(320, k, 10, 0.05f));
   backend.accumulate_hessian(h.view(), x.view());
@@ -67,11 +67,15 @@ std::vector<float> run_everything(Backend& backend) {
   EXPECT_TRUE(backend.solve_gptaq_target(w.view(), cross.view(), h.view(), 7.0f, 0.5f));
   EXPECT_TRUE(backend.factorize(s.view(), h.view(), order, 7.0f, false));
   keep(backend.download(w.view()));
+  const Matrix rows = put(random_host(320, k, 13, 0.05f)), product = put(Host(320, k));
+  backend.accumulate_cross_of_rows(product.view(), rows.view(), target.view(), x.view());
+  EXPECT_TRUE(backend.solve_gptaq_target(rows.view(), product.view(), h.view(), 7.0f, 0.5f));
+  keep(backend.download(rows.view()));
   for (const double value : backend.row_quadratic_forms(w.view(), h.view())) keep({static_cast<float>(value)});
   std::vector<int32_t> group(static_cast<size_t>(k));
   for (int64_t j = 0; j < k; ++j) group[static_cast<size_t>(j)] = static_cast<int32_t>(j / 96);
   const Matrix codes = backend.allocate(DType::kU8, k, 320);
-  const Matrix scales = put(Host(3, 320)), zeros = put(Host(3, 320));
+  const Matrix scales = put(Host(11, 320)), zeros = put(Host(11, 320));
   backend.solve_columns(
       {w.view(), s.view(), group, {4, false, Clip::kHessian, 0}, false, scales.view(), zeros.view(), codes.view()});
   keep(backend.download(w.view()));

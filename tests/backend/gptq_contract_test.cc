@@ -93,6 +93,58 @@ TEST_P(GptqContract, AccumulateCross) {
   }
 }
 
+TEST_P(GptqContract, AccumulateCrossOfRows) {
+  if (!backend().capabilities().cross_of_rows) GTEST_SKIP() << "not implemented by this backend";
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 32}, {96, 160}, {544, 1120}}) {
+    for (const int64_t t : {0, 1, 77}) {
+      Host target = random_host(t, k, 1), x = random_host(t, k, 2), w = random_host(n, k, 3);
+      const Placed a(backend(), target, true), b(backend(), x, true), dw(backend(), DType::kF32, w, true);
+      const Matrix p = put(Host(n, k, 0.5f));
+      for (int i = 0; i < 2; ++i) backend().accumulate_cross_of_rows(p.view(), dw.view(), a.view(), b.view());
+      Host want(n, k, 0.5f);
+      for (int i = 0; i < 2; ++i) {
+        reference::accumulate_cross_of_rows(want.view(), w.view(), target.view(), x.view());
+      }
+      double difference = 0;  // norm of target − x
+      for (size_t i = 0; i < x.values.size(); ++i) difference += std::pow(double{target.values[i]} - x.values[i], 2);
+      std::vector<double> columns;
+      for (int64_t j = 0; j < k; ++j) columns.push_back(column_norm(x, j));
+      expect_close("accumulate_cross_of_rows", get(p).values, want.values, [&](size_t i) {
+        const int64_t row = static_cast<int64_t>(i) / k, column = static_cast<int64_t>(i) % k;
+        const double size = w.row_norm(row) * std::sqrt(difference) * columns[static_cast<size_t>(column)];
+        return static_cast<double>(k + t + 4) * kEps * (2 * size + 1);
+      });
+    }
+  }
+}
+
+// Sizes at which a backend may divide its work in another way.
+TEST_P(GptqContract, AccumulateWithManyColumns) {
+  for (const int64_t k : {1568, 4128}) {
+    Host x = random_host(3, k, 1), target = random_host(3, k, 2);
+    const Placed dx(backend(), x, true), dt(backend(), target, true);
+    const Matrix h = put(Host(k, k)), d = put(Host(k, k));
+    backend().accumulate_hessian(h.view(), dx.view());
+    backend().accumulate_cross(d.view(), dt.view(), dx.view());
+    const Host hessian = get(h), cross = get(d);
+    for (int64_t i = 0; i < k; ++i) {
+      for (int64_t j = 0; j < k; ++j) {
+        double square = 0, product = 0, size = 1;
+        for (int64_t t = 0; t < 3; ++t) {
+          square += double{x.at(t, i)} * x.at(t, j);
+          product += (double{target.at(t, i)} - x.at(t, i)) * x.at(t, j);
+          size += (std::abs(double{target.at(t, i)}) + 2 * std::abs(double{x.at(t, i)})) * std::abs(double{x.at(t, j)});
+        }
+        const double allowed = 7 * kEps * size;
+        if (j <= i) {
+          ASSERT_NEAR(hessian.at(i, j), square, allowed) << i << " " << j;
+        }
+        ASSERT_NEAR(cross.at(i, j), product, allowed + activation_eps() * 2 * size) << i << " " << j;
+      }
+    }
+  }
+}
+
 // ‖SᵀS − A‖ for A = H + damping·I in the given order.
 double residual(const Host& s, const Square& a) {
   Square difference(a);
@@ -105,7 +157,7 @@ double residual(const Host& s, const Square& a) {
 }
 
 TEST_P(GptqContract, FactorizeInAnyOrder) {
-  for (const int64_t k : {1, 32, 96, 160, 288}) {
+  for (const int64_t k : {1, 32, 96, 160, 288, 800}) {
     for (const bool precise : {false, true}) {
       for (const uint32_t seed : {0u, 7u}) {
         const Host h = random_hessian(k, 2 * k, 3);
@@ -183,9 +235,10 @@ TEST_P(GptqContract, PreciseFactorizesWhereSingleFails) {
 }
 
 TEST_P(GptqContract, Regress) {
-  for (const int64_t k : {32, 96, 160}) {
+  for (const int64_t k : {32, 96, 160, 544}) {
     for (const int64_t n : {1, 64, 300}) {
       for (const float alpha : {1.0f, 0.25f}) {
+        if (k > 500 && alpha != 1.0f) continue;
         const Host h = random_hessian(k, 2 * k, 3), w = random_host(n, k, 5), cross = random_host(k, k, 6, 3.0f);
         const float damping = 0.05f * h.at(0, 0);
         const Matrix dw = put(w), dd = put(cross), dh = put(h);
@@ -202,9 +255,22 @@ TEST_P(GptqContract, Regress) {
         // A solve errs by at most K·eps·cond(A) relative to its solution; the mean over so many is far less.
         const double condition = spectral_norm(a) * spectral_norm(a_inverse);
         const double share = static_cast<double>(k + 2) * kEps * condition * alpha * spectral_norm(solution);
-        expect_close("regress", get(dw).values, want.values, [&](size_t i) {
+        const auto allowed = [&](size_t i) {
           return share * w.row_norm(static_cast<int64_t>(i) / k) + 2 * kEps * std::abs(want.values[i]);
-        });
+        };
+        expect_close("regress", get(dw).values, want.values, allowed);
+        if (!backend().capabilities().cross_of_rows || n >= k) continue;
+        Host product(n, k);
+        for (int64_t row = 0; row < n; ++row) {
+          for (int64_t j = 0; j < k; ++j) {
+            double sum = 0;
+            for (int64_t i = 0; i < k; ++i) sum += double{w.at(row, i)} * cross.at(i, j);
+            product.at(row, j) = static_cast<float>(sum);
+          }
+        }
+        const Matrix rows = put(w), dp = put(product);
+        ASSERT_TRUE(backend().solve_gptaq_target(rows.view(), dp.view(), dh.view(), damping, alpha));
+        expect_close("regress, of rows", get(rows).values, want.values, allowed);
       }
     }
   }
@@ -222,12 +288,12 @@ TEST_P(GptqContract, RegressWithANanSaysNo) {
 }
 
 TEST_P(GptqContract, Quadratic) {
-  for (const int64_t k : {32, 96, 288}) {
-    for (const int64_t n : {0, 1, 64, 300}) {
-      const Host h = random_hessian(k, 2 * k, 3);
+  for (const int64_t k : {32, 96, 288, 800}) {
+    const Host h = random_hessian(k, 2 * k, 3);
+    const Square a = damped(h, shuffled(k, 0), 0);
+    for (const int64_t n : {0, 1, 64, 300, 544}) {
       Host w = random_host(n, k, 4);
       const Placed dw(backend(), DType::kF32, w, true);
-      const Square a = damped(h, shuffled(k, 0), 0);
       std::vector<float> want, got;
       Host hessian = h;
       for (const double value : reference::row_quadratic_forms(w.view(), hessian.view())) {

@@ -35,6 +35,7 @@ class CpuBackend final : public Backend {
   CpuBackend(int threads, CpuPrecision precision)
       : precision_(precision), pool_(threads), linear_(pool_, precision.int8_prompts) {
     reserve_blas_buffers(pool_.size());
+    capabilities_.cross_of_rows = true;
   }
 
   Device device() const override { return {}; }
@@ -243,11 +244,7 @@ class CpuBackend final : public Backend {
   void clear(MatrixView x) override {
     for_rows(x.rows, [&](int64_t i) { std::fill_n(x.row(i), x.cols, 0.0f); });
   }
-  int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override {
-    const int64_t square =
-        k * k * static_cast<int64_t>(sizeof(double));  // a Hessian in double precision, or two in single
-    return op == GptqOp::kRowQuadraticForms ? n * k * static_cast<int64_t>(sizeof(float)) : square;
-  }
+  int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) const override { return cpu_gptq::scratch_bytes(op, n, k); }
   void load(MatrixView to, const TensorView& from) override { cpu_gptq::load(to, from, pool_); }
   void gather_columns(MatrixView to, MatrixView from, std::span<const int> order) override {
     cpu_gptq::gather_columns(to, from, order, pool_);
@@ -258,6 +255,9 @@ class CpuBackend final : public Backend {
   void accumulate_hessian(MatrixView h, MatrixView x) override { cpu_gptq::accumulate_hessian(h, x, pool_); }
   void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
     cpu_gptq::accumulate_cross(d, target, x, pool_);
+  }
+  void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x) override {
+    cpu_gptq::accumulate_cross_of_rows(p, w, target, x, pool_);
   }
   std::vector<float> diagonal(MatrixView h) override {
     std::vector<float> values;

@@ -35,6 +35,28 @@ void for_row_tiles(int64_t rows, ThreadPool& pool, const std::function<void(int6
 
 float symmetric(MatrixView h, int64_t i, int64_t j) { return i >= j ? h.row(i)[j] : h.row(j)[i]; }
 
+// a − b, row-major, in memory of the thread that its next call reuses.                              [rows, columns]
+const float* subtract(MatrixView a, MatrixView b) {
+  thread_local std::vector<float> difference;
+  difference.resize(static_cast<size_t>(a.rows * a.cols));
+  for (int64_t i = 0; i < a.rows; ++i) {
+    const float* from = a.row(i);
+    const float* other = b.row(i);
+    float* to = difference.data() + i * a.cols;
+    for (int64_t j = 0; j < a.cols; ++j) to[j] = from[j] - other[j];
+  }
+  return difference.data();
+}
+
+// to = a·b
+void multiply(MatrixView to, MatrixView a, MatrixView b, ThreadPool& pool) {
+  for_tiles(tiles(to.rows, to.cols, kProductTile, kProductTile), pool, [&](const Tile& tile) {
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.rows), static_cast<int>(tile.columns),
+                 static_cast<int>(a.cols), 1.0f, a.row(tile.row), static_cast<int>(a.stride), b.row(0) + tile.column,
+                 static_cast<int>(b.stride), 0.0f, to.row(tile.row) + tile.column, static_cast<int>(to.stride));
+  });
+}
+
 // With R reversing rows and columns: from R·A·R = L·Lᵀ follows A = Sᵀ·S with S = R·Lᵀ·R lower triangular.
 template <typename T>
 bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float damping, ThreadPool& pool) {
@@ -59,6 +81,16 @@ bool lower_factor(MatrixView s, MatrixView h, std::span<const int> order, float 
 
 }  // namespace
 
+int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k) {
+  constexpr int64_t kFloat = sizeof(float), kDouble = sizeof(double);
+  switch (op) {
+    case GptqOp::kRowQuadraticForms: return n * ((k + kFormTile - 1) / kFormTile) * kDouble;
+    case GptqOp::kGptaqTarget: return (k + n) * k * kFloat;
+    case GptqOp::kSolveColumns: break;
+  }
+  return k * k * kDouble;  // the factor in double precision
+}
+
 void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool) {
   CHECK(h.rows == x.cols && h.cols == x.cols);
   const int tokens = static_cast<int>(x.rows), stride = static_cast<int>(x.stride);
@@ -79,18 +111,31 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool&
   CHECK(d.rows == x.cols && d.cols == x.cols && target.rows == x.rows && target.cols == x.cols);
   const int64_t step = hessian_tile(d.rows);
   for_tiles(tiles(d.rows, d.cols, step, 2 * step), pool, [&](const Tile& tile) {
-    thread_local std::vector<float> difference;  // [T, rows of the tile]
-    difference.resize(static_cast<size_t>(x.rows * tile.rows));
-    for (int64_t t = 0; t < x.rows; ++t) {
-      const float* a = target.row(t) + tile.row;
-      const float* b = x.row(t) + tile.row;
-      float* to = difference.data() + t * tile.rows;
-      for (int64_t i = 0; i < tile.rows; ++i) to[i] = a[i] - b[i];
-    }
+    const float* difference =  // [T, rows of the tile]
+        subtract(target.column_range(tile.row, tile.rows), x.column_range(tile.row, tile.rows));
     const int m = static_cast<int>(tile.rows), n = static_cast<int>(tile.columns);
-    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, difference.data(), m,
+    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, static_cast<int>(x.rows), 1.0f, difference, m,
                  x.row(0) + tile.column, static_cast<int>(x.stride), 1.0f, d.row(tile.row) + tile.column,
                  static_cast<int>(d.stride));
+  });
+}
+
+void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x, ThreadPool& pool) {
+  CHECK(p.rows == w.rows && p.cols == x.cols && w.cols == x.cols);
+  CHECK(target.rows == x.rows && target.cols == x.cols);
+  const int n = static_cast<int>(w.rows), k = static_cast<int>(x.cols);
+  const auto outputs = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(x.rows * n));  // [T, N]
+  for_tiles(tiles(x.rows, n, kRowTile, kProductTile), pool, [&](const Tile& tile) {
+    const float* difference =  // [rows of the tile, K]
+        subtract(target.row_range(tile.row, tile.rows), x.row_range(tile.row, tile.rows));
+    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(tile.rows), static_cast<int>(tile.columns),
+                 k, 1.0f, difference, k, w.row(tile.column), static_cast<int>(w.stride), 0.0f,
+                 outputs.get() + tile.row * n + tile.column, n);
+  });
+  for_tiles(tiles(n, k, kProductTile, kProductTile), pool, [&](const Tile& tile) {
+    blas().sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(tile.rows), static_cast<int>(tile.columns),
+                 static_cast<int>(x.rows), 1.0f, outputs.get() + tile.row, n, x.row(0) + tile.column,
+                 static_cast<int>(x.stride), 1.0f, p.row(tile.row) + tile.column, static_cast<int>(p.stride));
   });
 }
 
@@ -132,17 +177,19 @@ bool solve_gptaq_target(MatrixView w, MatrixView d, MatrixView h, float damping,
   });
   if (!cholesky(factor.get(), k, pool)) return false;
   // (w·d)·A⁻¹ or w·(d·A⁻¹): the one with fewer rows to solve for.
-  const bool product_first = w.rows < k;
-  if (!product_first) solve_rows(d, factor.get(), pool);
-  const auto memory = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(w.rows * k));
-  const MatrixView product{DType::kF32, reinterpret_cast<std::byte*>(memory.get()), w.rows, k, k};
-  for_tiles(tiles(w.rows, k, kProductTile, kProductTile), pool, [&](const Tile& tile) {
-    blas().sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(tile.rows), static_cast<int>(tile.columns),
-                 static_cast<int>(k), alpha, w.row(tile.row), static_cast<int>(w.stride), d.row(0) + tile.column,
-                 static_cast<int>(d.stride), 0.0f, product.row(tile.row) + tile.column, static_cast<int>(k));
+  std::unique_ptr<float[]> memory;
+  MatrixView product = d;  // [N, K]
+  if (d.rows == k) {
+    if (w.rows >= k) solve_rows(d, factor.get(), pool);
+    memory = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(w.rows * k));
+    product = {DType::kF32, reinterpret_cast<std::byte*>(memory.get()), w.rows, k, k};
+    multiply(product, w, d, pool);
+  }
+  CHECK(product.rows == w.rows);
+  if (w.rows < k) solve_rows(product, factor.get(), pool);
+  for_row_tiles(w.rows, pool, [&](int64_t i) {
+    for (int64_t j = 0; j < k; ++j) w.row(i)[j] += alpha * product.row(i)[j];
   });
-  if (product_first) solve_rows(product, factor.get(), pool);
-  for_row_tiles(w.rows, pool, [&](int64_t i) { best_kernels().add(w.row(i), product.row(i), k); });
   return true;
 }
 

@@ -9,8 +9,10 @@
 
 namespace gptq::backend::cpu_gptq {
 
+int64_t scratch_bytes(GptqOp op, int64_t n, int64_t k);
 void accumulate_hessian(MatrixView h, MatrixView x, ThreadPool& pool);
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x, ThreadPool& pool);
+void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x, ThreadPool& pool);
 void load(MatrixView to, const TensorView& from, ThreadPool& pool);
 void gather_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);
 void subtract_columns(MatrixView to, MatrixView from, std::span<const int> order, ThreadPool& pool);

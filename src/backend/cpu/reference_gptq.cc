@@ -62,6 +62,18 @@ void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) {
   }
 }
 
+void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x) {
+  for (int64_t n = 0; n < w.rows; ++n) {
+    std::vector<double> sums(static_cast<size_t>(x.cols));
+    for (int64_t t = 0; t < x.rows; ++t) {
+      double output = 0;
+      for (int64_t i = 0; i < x.cols; ++i) output += w.row(n)[i] * (double{target.row(t)[i]} - x.row(t)[i]);
+      for (int64_t i = 0; i < x.cols; ++i) sums[static_cast<size_t>(i)] += output * x.row(t)[i];
+    }
+    for (int64_t i = 0; i < x.cols; ++i) p.row(n)[i] += static_cast<float>(sums[static_cast<size_t>(i)]);
+  }
+}
+
 std::vector<double> damped(MatrixView h, std::span<const int> order, double damping) {
   std::vector<double> a;
   for (int64_t i = 0; i < h.rows; ++i) {

@@ -14,6 +14,8 @@ namespace gptq::backend::reference {
 void accumulate_hessian(MatrixView h, MatrixView x);
 // d += (target − x)ᵀ·x                                            d [K, K]   target, x [T, K]
 void accumulate_cross(MatrixView d, MatrixView target, MatrixView x);
+// p += w·(target − x)ᵀ·x                                          p, w [N, K]   target, x [T, K]
+void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x);
 
 // A = H + damping·I with rows and columns in `order`, from h's lower triangle                           [K·K]
 std::vector<double> damped(MatrixView h, std::span<const int> order, double damping);
