@@ -104,6 +104,9 @@ class ScarceBackend final : public Backend {
   void accumulate_cross(MatrixView d, MatrixView target, MatrixView x) override {
     cpu_->accumulate_cross(d, target, x);
   }
+  void accumulate_cross_of_rows(MatrixView p, MatrixView w, MatrixView target, MatrixView x) override {
+    cpu_->accumulate_cross_of_rows(p, w, target, x);
+  }
   std::vector<float> diagonal(MatrixView h) override { return cpu_->diagonal(h); }
   bool factorize(MatrixView s, MatrixView h, std::span<const int> order, float damping, bool precise) override {
     return cpu_->factorize(s, h, order, damping, precise);
