@@ -1,6 +1,6 @@
-// Hessians by SYRK and GEMM blocks, factors by LAPACK, the column loop by strips of rows.
+// Hessians and other products by BLAS in tiles, factors by blocks (cholesky.h), the column loop by strips of rows.
 //
-// Tasks are the same for any number of threads, and LAPACK uses one: the bits of a quantized model do not depend on the
+// Tasks are the same for any number of threads, and BLAS uses one: the bits of a quantized model do not depend on the
 // number of cores.
 #include "backend/cpu/gptq.h"
 
