@@ -83,7 +83,7 @@ static inline F32 trial_columns(const GptqStrip& s, int64_t begin, int64_t first
 // The loss of quantizing columns [begin, begin + count) of each row with `grid`: Σ (w − q)² or Σ ((w − q) / U_jj)².
 // Stops when no row can be below `limit`: losses only increase.
 static F32 trial_loss(const GptqStrip& s, int64_t begin, int64_t count, const GridLanes& grid, F32 limit) {
-  constexpr int kWidth = 8;
+  constexpr int kWidth = 4;
   const bool weighted = s.clip == Clip::kHessian;
   const bool feedback = weighted && count <= 256;
   F32 loss{};
