@@ -1,7 +1,8 @@
 """Our CPU speed beside llama.cpp's: the same shape with random weights, turn by turn in one run.
 
     python3 bench/compare_llama.py LLAMA_BIN [--build build/release] [--shapes mistral-7b:4,llama3.2-1b,qwen2.5-0.5b]
-        [--threads 1,2] [--prompts 32,128,512] [--depths 1] [--batches 1,4] [--rounds 3] [--folder DIR] [--json]
+        [--threads 1,2] [--prompts 32,128,512] [--depths 1] [--batches 1,4] [--activations int16] [--rounds 3]
+        [--folder DIR] [--json]
 
 LLAMA_BIN is the folder of llama-bench and llama-batched-bench, of a build of your own. NAME:LAYERS takes that many layers
 of bench/configs/NAME.json. Ours has 4 bits in groups of 128; llama.cpp's file is Q4_0 (4.5 bits) with the head in Q6_K, or
@@ -150,7 +151,7 @@ def numbers(values):
 def our_rates(args, model, threads, tests):
     prompts, depths, batches = tests
     text = run([args.build / "gptq", "bench", model, "--device", "cpu", "--threads", threads, "--json", "-q", "--repeat", 1,
-                "--tokens", args.tokens, "--prompt-lengths", numbers(prompts), "--depths", numbers(depths), "--batches", numbers(batches)])  # fmt: skip
+                "--activations", args.activations, "--tokens", args.tokens, "--prompt-lengths", numbers(prompts), "--depths", numbers(depths), "--batches", numbers(batches)])  # fmt: skip
     rates = {}
     for row in json.loads(text)["rows"]:
         rates[row["name"], row["batch"]] = row["tokens_per_second"]
@@ -206,6 +207,7 @@ def main():
     parser.add_argument("--prompts", type=integers, default=[32, 128, 512])
     parser.add_argument("--depths", type=integers, default=[1])
     parser.add_argument("--batches", type=integers, default=[1, 4])
+    parser.add_argument("--activations", default="int16", help="of ours: int16, int8")
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build/compare_llama")

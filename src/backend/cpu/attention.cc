@@ -1,11 +1,12 @@
 // Attention with two kinds of tasks, divided in the same way for any number of threads and any other sequences in the batch,
 // so that results depend on neither.
 //
-//   one query   all query heads of a key head together, over blocks of 1024 positions whose results are combined in order
+//   one query   all heads together, over blocks of 128 positions whose results are combined in order
 //   several     tiles of 64 queries of one head: scores with SGEMM, softmax in place, values with SGEMM
 #include "backend/cpu/attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 #include <utility>
@@ -121,88 +122,100 @@ void run_tile(MatrixView out, const AttentionArgs& args, const BatchRows& rows, 
 
 // ---- one query
 
-constexpr int64_t kBlockPositions = 1024;
+constexpr int64_t kBlockPositions = 128;
+// All heads are processed for so many positions before the next ones: rows are then read in the order of their addresses.
+constexpr int64_t kChunkPositions = 8;
 
-// The query heads of one key head, over a block of positions.
+// All heads of one query, over a block of positions.
 struct Block {
   int64_t sequence = 0, query = 0;  // query: row of the sequence
-  int kv_head = 0;
   int64_t begin = 0, end = 0;
 };
 
 // Σ weight · value and Σ weight of each head, with weights relative to the largest score.
 struct Partial {
-  std::vector<float> out;           // [G·D]
-  std::vector<float> largest, sum;  // [G]
+  std::vector<float> out;           // [H·D]
+  std::vector<float> largest, sum;  // [H]
 };
 
-// Scores of positions begin … end − 1 of a block, for the G heads from `query` on                     [G, end − begin]
-void compute_scores(float* scores, const float* query, const AttentionArgs& args, const BatchRows& rows,
-                    const Block& b) {
-  const Kernels& kernels = best_kernels();
-  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
+// Calls body(key head, position, count, pointer to the head's part of the first row) for chunks of positions that are
+// contiguous in memory. The next chunk is prefetched meanwhile: no hardware prefetcher follows this order.
+template <typename Body>
+void for_each_chunk(MatrixView from, const AttentionArgs& args, const BatchRows& rows, const Block& b,
+                    const Body& body) {
+  struct Chunk {
+    int64_t position, count, row;
+  };
+  std::array<Chunk, kBlockPositions> chunks;
+  size_t size = 0;
   for_each_run(rows, b.sequence, b.begin, b.end, [&](int64_t position, int64_t count, int64_t row) {
-    kernels.attention_scores(scores + (position - b.begin), width, query, heads, args.keys.row(row) + b.kv_head * d,
-                             args.keys.stride, count, d);
+    for (int64_t done = 0; done < count; done += kChunkPositions) {
+      chunks[size++] = {position + done, std::min(kChunkPositions, count - done), row + done};
+    }
   });
-}
-
-void add_values(float* out, const float* weights, const AttentionArgs& args, const BatchRows& rows, const Block& b) {
-  const Kernels& kernels = best_kernels();
-  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
-  for_each_run(rows, b.sequence, b.begin, b.end, [&](int64_t position, int64_t count, int64_t row) {
-    kernels.attention_values(out, weights + (position - b.begin), width, heads, args.values.row(row) + b.kv_head * d,
-                             args.values.stride, count, d);
-  });
+  constexpr int64_t kLine = 64 / sizeof(float);
+  for (size_t i = 0; i < size; ++i) {
+    for (int head = 0; head < args.kv_heads; ++head) {
+      const int64_t column = head * args.head_dim;
+      for (int64_t row = 0; i + 1 < size && row < chunks[i + 1].count; ++row) {
+        const float* next = from.row(chunks[i + 1].row + row) + column;
+        for (int64_t at = 0; at < args.head_dim; at += kLine) __builtin_prefetch(next + at, 0, 2);
+      }
+      body(head, chunks[i].position, chunks[i].count, from.row(chunks[i].row) + column);
+    }
+  }
 }
 
 void run_block(Partial& partial, const AttentionArgs& args, const BatchRows& rows, const Block& b) {
-  thread_local std::vector<float> scores;
+  thread_local std::vector<float> scores;  // [H, positions]
   const Kernels& kernels = best_kernels();
-  const int64_t d = args.head_dim, heads = args.heads / args.kv_heads, width = b.end - b.begin;
-  const float* query = args.q.row(rows.begin(b.sequence) + b.query) + b.kv_head * heads * d;
-  scores.resize(static_cast<size_t>(heads * width));
-  compute_scores(scores.data(), query, args, rows, b);
-  partial.out.assign(static_cast<size_t>(heads * d), 0.0f);
-  partial.largest.resize(static_cast<size_t>(heads));
-  partial.sum.resize(static_cast<size_t>(heads));
-  for (int64_t h = 0; h < heads; ++h) {
+  const int64_t d = args.head_dim, group = args.heads / args.kv_heads, width = b.end - b.begin;
+  const float* query = args.q.row(rows.begin(b.sequence) + b.query);
+  scores.resize(static_cast<size_t>(args.heads * width));
+  for_each_chunk(args.keys, args, rows, b, [&](int head, int64_t position, int64_t count, const float* keys) {
+    float* to = scores.data() + head * group * width + (position - b.begin);
+    kernels.attention_scores(to, width, query + head * group * d, group, keys, args.keys.stride, count, d);
+  });
+  partial.largest.resize(static_cast<size_t>(args.heads));
+  partial.sum.resize(static_cast<size_t>(args.heads));
+  for (int64_t h = 0; h < args.heads; ++h) {
     float* row = scores.data() + h * width;
     if (args.soft_cap > 0) kernels.soft_cap(row, width, args.scale, args.soft_cap);
     kernels.attention_softmax(row, width, args.soft_cap > 0 ? 1.0f : args.scale,
                               &partial.largest[static_cast<size_t>(h)], &partial.sum[static_cast<size_t>(h)]);
   }
-  add_values(partial.out.data(), scores.data(), args, rows, b);
+  partial.out.assign(static_cast<size_t>(args.heads * d), 0.0f);
+  for_each_chunk(args.values, args, rows, b, [&](int head, int64_t position, int64_t count, const float* values) {
+    const float* weights = scores.data() + head * group * width + (position - b.begin);
+    kernels.attention_values(partial.out.data() + head * group * d, weights, width, group, values, args.values.stride,
+                             count, d);
+  });
 }
 
-// out[h] = Σ_b e^(largest_b − largest) · out_b[h] / Σ_b e^(largest_b − largest) · sum_b
-void combine(float* out, std::span<const Partial> partials, int64_t heads, int64_t d) {
-  for (int64_t h = 0; h < heads; ++h) {
-    const auto i = static_cast<size_t>(h);
-    float largest = partials[0].largest[i], sum = 0;
-    for (const Partial& partial : partials) largest = std::max(largest, partial.largest[i]);
-    std::fill_n(out + h * d, d, 0.0f);
-    for (const Partial& partial : partials) {
-      const float factor = std::exp(partial.largest[i] - largest);
-      sum += factor * partial.sum[i];
-      best_kernels().axpy(out + h * d, partial.out.data() + h * d, d, factor);
-    }
-    best_kernels().scale(out + h * d, d, 1.0f / sum);
+// out = Σ_b e^(largest_b − largest) · out_b / Σ_b e^(largest_b − largest) · sum_b                       of head h
+void combine(float* out, std::span<const Partial> partials, int64_t h, int64_t d) {
+  const auto i = static_cast<size_t>(h);
+  float largest = partials[0].largest[i], sum = 0;
+  for (const Partial& partial : partials) largest = std::max(largest, partial.largest[i]);
+  std::fill_n(out, d, 0.0f);
+  for (const Partial& partial : partials) {
+    const float factor = std::exp(partial.largest[i] - largest);
+    sum += factor * partial.sum[i];
+    best_kernels().axpy(out, partial.out.data() + h * d, d, factor);
   }
+  best_kernels().scale(out, d, 1.0f / sum);
 }
 
 // Attends the queries (sequence, row) that are alone in their tiles.
 void attend_single(MatrixView out, const AttentionArgs& args, const BatchRows& rows,
                    std::span<const std::pair<int64_t, int64_t>> queries, ThreadPool& pool) {
   std::vector<Block> blocks;
-  std::vector<size_t> starts;  // of the blocks of each query and key head, and the end
+  std::vector<size_t> starts;  // of the blocks of each query, and the end
   for (const auto& [sequence, query] : queries) {
     const int64_t last = rows.past_of(sequence) + query + 1, first = first_visible(args, last - 1);
-    for (int head = 0; head < args.kv_heads; ++head) {
-      starts.push_back(blocks.size());
-      for (int64_t begin = first; begin < last; begin += kBlockPositions) {
-        blocks.push_back({sequence, query, head, begin, std::min(last, begin + kBlockPositions)});
-      }
+    starts.push_back(blocks.size());
+    for (int64_t begin = first; begin < last; begin += kBlockPositions) {
+      blocks.push_back({sequence, query, begin, std::min(last, begin + kBlockPositions)});
     }
   }
   starts.push_back(blocks.size());
@@ -210,12 +223,14 @@ void attend_single(MatrixView out, const AttentionArgs& args, const BatchRows& r
   pool.parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t i) {
     run_block(partials[static_cast<size_t>(i)], args, rows, blocks[static_cast<size_t>(i)]);
   });
-  const int64_t heads = args.heads / args.kv_heads, d = args.head_dim;
-  for (size_t i = 0; i + 1 < starts.size(); ++i) {
-    const Block& block = blocks[starts[i]];
-    combine(out.row(rows.begin(block.sequence) + block.query) + block.kv_head * heads * d,
-            std::span(partials).subspan(starts[i], starts[i + 1] - starts[i]), heads, d);
-  }
+  const int64_t group = args.heads / args.kv_heads;
+  pool.parallel_for(static_cast<int64_t>(queries.size()) * args.kv_heads, [&](int64_t task) {
+    const auto i = static_cast<size_t>(task / args.kv_heads);
+    const auto parts = std::span(partials).subspan(starts[i], starts[i + 1] - starts[i]);
+    float* to = out.row(rows.begin(queries[i].first) + queries[i].second);
+    const int64_t first = task % args.kv_heads * group;
+    for (int64_t h = first; h < first + group; ++h) combine(to + h * args.head_dim, parts, h, args.head_dim);
+  });
 }
 
 }  // namespace

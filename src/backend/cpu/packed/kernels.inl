@@ -1,9 +1,10 @@
 // The products in terms of what the including file defines for its instruction set:
 //   Vec, kWidth           the codes of kWidth columns, a 32-bit word each
-//   Sum                   sums of products, one for each column; Sum zero()
+//   Sum                   sums of products, one for each column; Sum zero_sum()
 //   Input broadcast(p)    four bytes of a row of activations
 //   load, shift<n>, mask<m>, either, hide   on Vec
-//   Partial<bits>         sums within a block; partial_dot<bits>(partial, codes, input), fold(sum, partial)
+//   Partial<bits>         sums within a block: begin<bits>(sum), partial_dot<bits>(partial, codes, input) for each quad of
+//                         inputs, and the new sum, end<bits>(sum, partial) (direct.inl, madd.inl)
 //   Float                 kWidth floats; to_float(high, low), to_float(high), load_scales, load_zeros, ...
 
 #include "backend/cpu/repeat.inl"

@@ -10,21 +10,12 @@ namespace gptq::backend::packed::avx512_vnni {
 constexpr const char* kName = "avx512_vnni";
 
 #include "backend/cpu/packed/avx512.inl"
+#include "backend/cpu/packed/direct.inl"
 
-template <int kBits>
-using Partial = Sum;
-template <int kBits>
-static inline Sum begin(Sum sum) {
-  return sum;
-}
 // An instruction of its own: GCC 12 moves the accumulators of the intrinsic function through memory.
 template <int kBits>
 static inline void partial_dot(Sum& sum, Vec codes, Input x) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(codes), "v"(x));
-}
-template <int kBits>
-static inline Sum end(Sum, Sum partial) {
-  return partial;
 }
 
 #include "backend/cpu/packed/kernels.inl"

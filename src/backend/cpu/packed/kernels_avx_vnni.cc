@@ -10,21 +10,12 @@ namespace gptq::backend::packed::avx_vnni {
 constexpr const char* kName = "avx_vnni";
 
 #include "backend/cpu/packed/avx2.inl"
+#include "backend/cpu/packed/direct.inl"
 
-template <int kBits>
-using Partial = Sum;
-template <int kBits>
-static inline Sum begin(Sum sum) {
-  return sum;
-}
 // An instruction of its own: GCC 12 moves the accumulators of the intrinsic function through memory.
 template <int kBits>
 static inline void partial_dot(Sum& sum, Vec codes, Input x) {
   asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(x));
-}
-template <int kBits>
-static inline Sum end(Sum, Sum partial) {
-  return partial;
 }
 
 #include "backend/cpu/packed/kernels.inl"

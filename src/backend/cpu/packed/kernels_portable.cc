@@ -68,20 +68,12 @@ static inline Sum multiply_add(Words a, Words b) {
 #endif
 }
 
-template <int kBits>
-using Partial = Sum;
-template <int kBits>
-static inline Sum begin(Sum sum) {
-  return sum;
-}
+#include "backend/cpu/packed/direct.inl"
+
 template <int kBits>
 static inline void partial_dot(Sum& sum, Vec codes, const Input& x) {
   sum += multiply_add((Words)(codes & 0x00FF00FFu), x.even) + multiply_add((Words)(codes >> 8 & 0x00FF00FFu), x.odd);
   asm("" : GPTQ_REGISTER(sum));  // in this order: GCC would keep all products of a block and add them later
-}
-template <int kBits>
-static inline Sum end(Sum, Sum partial) {
-  return partial;
 }
 
 #include "backend/cpu/packed/kernels.inl"
