@@ -79,6 +79,15 @@ const Kernels& best_kernels() { return *chosen().kernels; }
 
 namespace packed {
 const Kernels& kernels() { return *chosen().packed; }
+
+bool prefetches_one_row() {
+#if defined(__x86_64__)
+  static const bool amd = (__builtin_cpu_init(), __builtin_cpu_is("amd"));
+  return !amd;
+#else
+  return true;
+#endif
+}
 }  // namespace packed
 
 }  // namespace gptq::backend

@@ -73,7 +73,7 @@ static void multiply_rows(float* y, int64_t y_stride, const Rows& x, const Tile&
       });
     });
     for (int32_t k = 0; k < length; k += kBlock) {
-      if constexpr (kRows > 1) {  // one row is bound by memory, which the processor reads ahead by itself
+      if (kRows > 1 || tile.prefetch) {
         repeat<kBits>([&](auto line) __attribute__((always_inline)) {
           __builtin_prefetch(block + kPrefetch + line * kTileLine);
           __builtin_prefetch(block + kPrefetch + line * kTileLine + 64);

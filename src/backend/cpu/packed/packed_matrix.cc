@@ -124,7 +124,7 @@ Tile PackedMatrix::tile(int64_t index, int planes) const {
   return {reinterpret_cast<const uint8_t*>(codes_.data()) + index * tile_bytes(),
           reinterpret_cast<const uint16_t*>(scales_.data()) + parameters,
           reinterpret_cast<const uint8_t*>(zeros_.data()) + parameters, segments.data(),
-          static_cast<int64_t>(segments.size())};
+          static_cast<int64_t>(segments.size()), prefetches_one_row()};
 }
 
 void PackedMatrix::multiply(MatrixView y, const Rows& x, int planes, int64_t begin, int64_t end) const {
