@@ -116,9 +116,10 @@ class CausalLM:
         """Quantizes the model with calibration examples; see ``gptq.calibration.to_rows`` for their forms.
 
         Without examples 128 windows of the built-in text are used. Examples of token ids are one window each; those of
-        fewer than calibration_data_min_length tokens are left out. batch_size has no effect, because batches are chosen to fit the memory. Returns the report of each module under
-        "gptq": name, bits, group_size, error, method, seconds. Raises ValueError when the model is quantized already and
-        for examples of no known form. A progress bar is shown with tqdm. KeyboardInterrupt discards the work.
+        fewer than calibration_data_min_length tokens are left out. batch_size has no effect, because batches are chosen to
+        fit the memory. Returns the report of each module under "gptq": name, bits, group_size, error, method, seconds.
+        Raises ValueError when the model is quantized already and for examples of no known form. A progress bar is shown
+        with tqdm. KeyboardInterrupt discards the work.
         """
         if examples is not None and calibration is not None:
             raise ValueError("quantize: found examples and calibration, which are one argument; give one of them")
@@ -159,10 +160,10 @@ class CausalLM:
         """Writes the quantized checkpoint into a folder, any number of times.
 
         Files of an earlier checkpoint there are replaced, other files stay. When this object has saved into the folder
-        before, the files of the tokenizer, templates and generation_config.json stay too. The weights are model.safetensors, also with
-        use_safetensors=False, which only warns: files of other formats can run code when they are loaded. max_shard_size,
-        split_by and meta_quantizer have no effect and warn. Raises OSError before quantize(), ValueError when the folder
-        holds weights that are not quantized.
+        before, the files of the tokenizer, templates and generation_config.json stay too. The weights are
+        model.safetensors, also with use_safetensors=False, which only warns: files of other formats can run code when they
+        are loaded. max_shard_size, split_by and meta_quantizer have no effect and warn. Raises OSError before quantize(),
+        ValueError when the folder holds weights that are not quantized.
         """
         _refuse("save_quantized", kwargs, frozenset(("max_shard_size", "meta_quantizer", "split_by")))
         if safetensors_metadata:
